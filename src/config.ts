@@ -1,0 +1,262 @@
+/**
+ * Every setting in one table: flag, variable, default, meaning, and how its text is read. The help text and
+ * `throughline config` come from the same table. The only file that reads the environment; everybody else gets values.
+ * All problems are told at once.
+ */
+
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import {
+  address,
+  duration,
+  flag,
+  httpUrl,
+  integer,
+  listOf,
+  logLevelsOf,
+  oneOf,
+  type Parse,
+  queueName,
+  tableName,
+} from "./settings.ts";
+
+export const roles = ["gateway", "task-service", "worker", "dlq"] as const;
+export type Role = (typeof roles)[number];
+
+const seconds = 1000;
+const minutes = 60 * seconds;
+const hours = 60 * minutes;
+
+interface Setting<T> {
+  /** The default, as its text; a function when it depends on the machine. Empty: not set. */
+  fallback: string | (() => string);
+  parse: Parse<T>;
+  meaning: string;
+}
+
+function setting<T>(fallback: Setting<T>["fallback"], parse: Parse<T>, meaning: string): Setting<T> {
+  return { fallback, parse, meaning };
+}
+
+/** Parses the text if there is one. */
+function optional<T>(parse: Parse<T>): Parse<T | undefined> {
+  return (text) => (text === "" ? undefined : parse(text));
+}
+
+function parseRoles(text: string): Role[] {
+  if (text === "all") return [...roles];
+  const named = listOf(oneOf("all", ...roles))(text);
+  return named.includes("all") ? [...roles] : roles.filter((role) => named.includes(role));
+}
+
+const settings = {
+  role: setting("all", parseRoles, "all, or a comma list of gateway, task-service, worker, dlq"),
+  environment: setting(
+    "development",
+    oneOf("development", "staging", "production"),
+    "development, staging or production: deployment.environment.name, and the share of traces kept (1, 0.5, 0.1)",
+  ),
+  dataDir: setting("./throughline-data", (text) => resolve(text), "where embedded parts keep their files"),
+  store: setting("sqlite", oneOf("sqlite"), "sqlite: a file in the data folder, on a local disk"),
+  table: setting("tasks", tableName, "name of the tasks table"),
+  queue: setting(
+    "embedded",
+    oneOf("embedded", "sqs"),
+    "embedded (an SQS broker in its own thread; all roles in one process) or sqs (AWS SQS, ElasticMQ)",
+  ),
+  queueName: setting("task-events", queueName, "the queue of tasks"),
+  dlqName: setting("task-events-dlq", queueName, "the dead-letter queue"),
+  createQueues: setting("true", flag, "create the queues at start when they do not exist"),
+  gatewayListen: setting("127.0.0.1:8080", address, "public HTTP API"),
+  taskServiceListen: setting("127.0.0.1:8081", address, "RPC (Connect) of the task service"),
+  taskServiceUrl: setting("", optional(httpUrl), "where the gateway finds the task service (default: from the above)"),
+  adminListen: setting("127.0.0.1:9464", address, "health and metrics of this process"),
+  handlers: setting(
+    () => (existsSync("./handlers") ? "./handlers" : ""),
+    optional((text) => resolve(text)),
+    "folder of TypeScript or JavaScript handler files (default: ./handlers if it exists)",
+  ),
+  threads: setting(() => String(availableParallelism()), integer(1, 256), "handler threads of the worker role"),
+  threadConcurrency: setting("16", integer(1, 1000), "tasks at once in one thread"),
+  visibilityTimeout: setting("30s", duration(2 * seconds, 12 * hours), "lease on a message; extended while it runs"),
+  taskTimeout: setting("60s", duration(1, 24 * hours), "default deadline of an attempt"),
+  maxAttempts: setting("5", integer(1, 100), "default number of attempts"),
+  retryBase: setting("1s", duration(1, 1 * hours), "exponential back-off with full jitter starts here"),
+  retryCap: setting("10m", duration(1, 24 * hours), "and never waits longer than this"),
+  drainTimeout: setting("25s", duration(0, 1 * hours), "time to finish after the first SIGTERM or SIGINT"),
+  tracePolicy: setting(
+    "auto",
+    oneOf("auto", "child", "link"),
+    "whether an attempt joins the task's trace or links to it",
+  ),
+  logLevel: setting("info", logLevelsOf, "also per module: info,worker.pool=debug,queue=trace"),
+  httpAllow: setting(
+    "",
+    (text) => (text === "" ? [] : text.split(",").map((word) => word.trim())),
+    "where the http task may call: public, loopback, private, or host patterns (default: public; in development public,loopback)",
+  ),
+  trustTraceContext: setting(
+    "true",
+    flag,
+    "continue an outside caller's traceparent; false starts a new trace linked to it",
+  ),
+} as const;
+
+export type SettingName = keyof typeof settings;
+
+type Settings = { [Name in SettingName]: ReturnType<(typeof settings)[Name]["parse"]> };
+
+/** Where telemetry goes; from the `OTEL_*` variables, whose meaning is OpenTelemetry's own. */
+export interface OtelSettings {
+  disabled: boolean;
+  /** Full URL for each signal; undefined: not exported. */
+  tracesUrl: string | undefined;
+  metricsUrl: string | undefined;
+  logsUrl: string | undefined;
+  metricIntervalMs: number;
+  /** `OTEL_SERVICE_NAME`, for a process with a single role. */
+  serviceName: string | undefined;
+  /** Whether `OTEL_TRACES_SAMPLER` chooses the sampler. */
+  ownSampler: boolean;
+}
+
+/** What every thread gets: plain values only. */
+export type Config = Settings & {
+  otel: OtelSettings;
+  /** Endpoint of the queue's broker: the embedded one's, or what the AWS variables say; undefined: AWS's own. */
+  queueEndpoint: string | undefined;
+};
+
+export type Source = "flag" | "variable" | "default";
+
+/** One row of `throughline config`. */
+export interface SettingRow {
+  name: SettingName;
+  flag: string;
+  variable: string;
+  value: string;
+  source: Source;
+  meaning: string;
+}
+
+export const settingNames = Object.keys(settings) as SettingName[];
+
+/** `gatewayListen` as `--gateway-listen`. */
+export function flagOf(name: SettingName): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `gatewayListen` as `THROUGHLINE_GATEWAY_LISTEN`. */
+export function variableOf(name: SettingName): string {
+  return `THROUGHLINE_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+export function meaningOf(name: SettingName): string {
+  return settings[name].meaning;
+}
+
+export function fallbackOf(name: SettingName): string {
+  const { fallback } = settings[name];
+  return typeof fallback === "function" ? fallback() : fallback;
+}
+
+/** Settings that do not hold together; `problems` has a line for each. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: string[];
+  constructor(problems: string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+/** Variables of the command line that are not settings of the server. */
+const otherVariables = new Set(["THROUGHLINE_URL"]);
+
+/** Flags over variables over defaults. Throws `ConfigError` with every problem. */
+export function readConfig(
+  flags: Partial<Record<SettingName, string>>,
+  env: Record<string, string | undefined> = process.env,
+): { config: Config; rows: SettingRow[] } {
+  const problems: string[] = [];
+  const known = new Set<string>(settingNames.map(variableOf));
+  for (const variable of Object.keys(env)) {
+    if (variable.startsWith("THROUGHLINE_") && !known.has(variable) && !otherVariables.has(variable)) {
+      problems.push(`unknown variable ${variable}`);
+    }
+  }
+  const rows: SettingRow[] = [];
+  const values: Record<string, unknown> = {};
+  for (const name of settingNames) {
+    const row = rowOf(name, flags[name], env[variableOf(name)]);
+    rows.push(row);
+    try {
+      values[name] = settings[name].parse(row.value);
+    } catch (error) {
+      const spelled = row.source === "variable" ? row.variable : row.flag;
+      problems.push(`${spelled}: "${row.value}": ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  // Every name of the table has been parsed by its own parser just above.
+  const config: Config = {
+    ...(values as Settings),
+    otel: readOtel(env),
+    queueEndpoint: values.queue === "sqs" ? env.AWS_ENDPOINT_URL_SQS || env.AWS_ENDPOINT_URL : undefined,
+  };
+  const contradictions = contradictionsOf(config, env);
+  if (contradictions.length > 0) throw new ConfigError(contradictions);
+  return { config, rows };
+}
+
+function rowOf(name: SettingName, flagText: string | undefined, variableText: string | undefined): SettingRow {
+  const row = { name, flag: flagOf(name), variable: variableOf(name), meaning: meaningOf(name) };
+  if (flagText !== undefined) return { ...row, value: flagText, source: "flag" };
+  if (variableText !== undefined) return { ...row, value: variableText, source: "variable" };
+  return { ...row, value: fallbackOf(name), source: "default" };
+}
+
+function contradictionsOf(config: Config, env: Record<string, string | undefined>): string[] {
+  const problems: string[] = [];
+  if (config.queue === "embedded" && config.role.length < roles.length) {
+    problems.push(
+      `--role=${config.role.join(",")} needs a queue that other processes can reach: set --queue=sqs (the embedded queue lives inside a process that has all roles)`,
+    );
+  }
+  if (config.queue === "sqs" && !env.AWS_REGION && !env.AWS_DEFAULT_REGION) {
+    problems.push("--queue=sqs needs AWS_REGION");
+  }
+  if (config.queueName === config.dlqName) problems.push("--queue-name and --dlq-name must differ");
+  if (config.retryCap < config.retryBase) problems.push("--retry-cap must not be below --retry-base");
+  if (config.handlers !== undefined && !existsSync(config.handlers)) {
+    problems.push(`--handlers: there is no folder "${config.handlers}"`);
+  }
+  return problems;
+}
+
+function readOtel(env: Record<string, string | undefined>): OtelSettings {
+  const base = env.OTEL_EXPORTER_OTLP_ENDPOINT?.replace(/\/+$/, "");
+  const signal = (name: "TRACES" | "METRICS" | "LOGS"): string | undefined =>
+    env[`OTEL_EXPORTER_OTLP_${name}_ENDPOINT`] || (base ? `${base}/v1/${name.toLowerCase()}` : undefined);
+  return {
+    disabled: env.OTEL_SDK_DISABLED?.toLowerCase() === "true",
+    tracesUrl: signal("TRACES"),
+    metricsUrl: signal("METRICS"),
+    logsUrl: signal("LOGS"),
+    metricIntervalMs: Number(env.OTEL_METRIC_EXPORT_INTERVAL) || 60_000,
+    serviceName: env.OTEL_SERVICE_NAME || undefined,
+    ownSampler: Boolean(env.OTEL_TRACES_SAMPLER),
+  };
+}
+
+/** The same settings with every signal sent to one OTLP receiver. */
+export function withOtlpEndpoint(config: Config, base: string): Config {
+  const otel = {
+    ...config.otel,
+    tracesUrl: `${base}/v1/traces`,
+    metricsUrl: `${base}/v1/metrics`,
+    logsUrl: `${base}/v1/logs`,
+  };
+  return { ...config, otel };
+}

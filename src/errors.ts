@@ -1,0 +1,178 @@
+/**
+ * The one error class of Throughline, its closed set of codes, and the tables keyed by them. What an error means at a
+ * border (HTTP status, RPC code) is looked up here and nowhere else; the compiler checks that no code is forgotten.
+ */
+
+export type ErrorCode =
+  | "invalid_argument"
+  | "payload_too_large"
+  | "not_found"
+  | "conflict"
+  | "idempotency_mismatch"
+  | "resource_exhausted"
+  | "unavailable"
+  | "deadline_exceeded"
+  | "canceled"
+  | "unimplemented"
+  | "internal";
+
+/** One thing that is wrong in a body: a JSON pointer (RFC 6901) and what is allowed there. */
+export interface FieldProblem {
+  pointer: string;
+  detail: string;
+}
+
+export interface TaskErrorOptions {
+  cause?: unknown;
+  problems?: FieldProblem[];
+  /** After how many milliseconds it is worth trying again. */
+  retryAfterMs?: number;
+}
+
+export class TaskError extends Error {
+  override readonly name = "TaskError";
+  readonly code: ErrorCode;
+  readonly problems: FieldProblem[];
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: TaskErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.problems = options.problems ?? [];
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+interface Meaning {
+  httpStatus: number;
+  /** RFC 9457 title. */
+  title: string;
+  /** Connect's spelling of the gRPC status code. */
+  rpcCode: RpcCode;
+}
+
+/** Connect protocol, "Error codes". */
+export type RpcCode =
+  | "canceled"
+  | "unknown"
+  | "invalid_argument"
+  | "deadline_exceeded"
+  | "not_found"
+  | "already_exists"
+  | "permission_denied"
+  | "resource_exhausted"
+  | "failed_precondition"
+  | "aborted"
+  | "out_of_range"
+  | "unimplemented"
+  | "internal"
+  | "unavailable"
+  | "data_loss"
+  | "unauthenticated";
+
+export const meanings: Record<ErrorCode, Meaning> = {
+  invalid_argument: { httpStatus: 400, title: "The request does not fit", rpcCode: "invalid_argument" },
+  payload_too_large: { httpStatus: 413, title: "The body is too large", rpcCode: "out_of_range" },
+  not_found: { httpStatus: 404, title: "Not found", rpcCode: "not_found" },
+  conflict: { httpStatus: 409, title: "The task has moved on", rpcCode: "failed_precondition" },
+  idempotency_mismatch: {
+    httpStatus: 422,
+    title: "The idempotency key was used with another body",
+    rpcCode: "already_exists",
+  },
+  resource_exhausted: { httpStatus: 429, title: "Too much is waiting", rpcCode: "resource_exhausted" },
+  unavailable: { httpStatus: 503, title: "Not available now", rpcCode: "unavailable" },
+  deadline_exceeded: { httpStatus: 504, title: "It took too long", rpcCode: "deadline_exceeded" },
+  canceled: { httpStatus: 499, title: "The caller went away", rpcCode: "canceled" },
+  unimplemented: { httpStatus: 501, title: "Not implemented", rpcCode: "unimplemented" },
+  internal: { httpStatus: 500, title: "A fault of ours", rpcCode: "internal" },
+};
+
+/** HTTP status of a Connect unary error (Connect protocol, "Error codes"). */
+export const connectHttpStatus: Record<RpcCode, number> = {
+  canceled: 499,
+  unknown: 500,
+  invalid_argument: 400,
+  deadline_exceeded: 504,
+  not_found: 404,
+  already_exists: 409,
+  permission_denied: 403,
+  resource_exhausted: 429,
+  failed_precondition: 400,
+  aborted: 409,
+  out_of_range: 400,
+  unimplemented: 501,
+  internal: 500,
+  unavailable: 503,
+  data_loss: 500,
+  unauthenticated: 401,
+};
+
+/** The codes for which an RPC server span is an error: OpenTelemetry semantic conventions 1.45, RPC. */
+export const serverFaults: ReadonlySet<RpcCode> = new Set([
+  "unknown",
+  "deadline_exceeded",
+  "unimplemented",
+  "internal",
+  "unavailable",
+  "data_loss",
+]);
+
+/** Our code for an RPC code that came over the wire; what we never send means a fault on the other side. */
+export function fromRpcCode(rpcCode: string): ErrorCode {
+  for (const [code, meaning] of Object.entries(meanings)) if (meaning.rpcCode === rpcCode) return code as ErrorCode;
+  return "internal";
+}
+
+/** The one converter from anything that was thrown. An abort or a timeout keeps its meaning, the rest is internal. */
+export function toTaskError(thrown: unknown): TaskError {
+  if (thrown instanceof TaskError) return thrown;
+  if (thrown instanceof Error) {
+    if (thrown.name === "TimeoutError") return new TaskError("deadline_exceeded", thrown.message, { cause: thrown });
+    if (thrown.name === "AbortError") return new TaskError("canceled", thrown.message, { cause: thrown });
+    return new TaskError("internal", thrown.message, { cause: thrown });
+  }
+  return new TaskError("internal", String(thrown), { cause: thrown });
+}
+
+/** An error as a plain value: what crosses threads, the store and the log. */
+export interface Failure {
+  /** Low cardinality: the class name or code, never the message. */
+  type: string;
+  message: string;
+  stack?: string;
+  /** Messages of the causes, outermost first. */
+  causes?: string[];
+}
+
+const maxCauses = 8;
+
+/** Anything thrown, as a plain value with its whole chain of causes. Never throws itself. */
+export function toFailure(thrown: unknown): Failure {
+  if (!(thrown instanceof Error)) return { type: "Error", message: describe(thrown) };
+  const failure: Failure = { type: errorType(thrown), message: thrown.message };
+  if (thrown.stack) failure.stack = thrown.stack;
+  const causes: string[] = [];
+  for (let cause = thrown.cause; cause !== undefined && causes.length < maxCauses; ) {
+    causes.push(cause instanceof Error ? `${errorType(cause)}: ${cause.message}` : describe(cause));
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  if (causes.length > 0) failure.causes = causes;
+  return failure;
+}
+
+/** What goes into `error.type`: our code, a system error's code, else the class name. */
+function errorType(error: Error): string {
+  if (error instanceof TaskError) return error.code;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  return error.name;
+}
+
+function describe(thrown: unknown): string {
+  if (typeof thrown === "string") return thrown;
+  try {
+    return JSON.stringify(thrown) ?? String(thrown);
+  } catch {
+    return Object.prototype.toString.call(thrown);
+  }
+}

@@ -1,0 +1,103 @@
+/** How a setting's text becomes a value. Each parser throws an `Error` that says what is allowed. */
+
+export type Parse<T> = (text: string) => T;
+
+const durationUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `250ms`, `30s`, `10m`, `2h`, `7d` to milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+  const unit = durationUnits[match?.[2] ?? ""];
+  if (!match || unit === undefined) throw new Error("expected a duration such as 250ms, 30s, 10m or 2h");
+  const ms = Math.round(Number(match[1]) * unit);
+  if (!Number.isSafeInteger(ms)) throw new Error("the duration is too long");
+  return ms;
+}
+
+/** A duration within `min` and `max` milliseconds. */
+export function duration(min: number, max: number): Parse<number> {
+  return (text) => {
+    const ms = parseDuration(text);
+    if (ms < min || ms > max) throw new Error(`expected a duration from ${showDuration(min)} to ${showDuration(max)}`);
+    return ms;
+  };
+}
+
+/** Milliseconds as the longest unit that keeps them whole: 90000 is `90s`. */
+export function showDuration(ms: number): string {
+  for (const unit of ["d", "h", "m", "s"]) {
+    const size = durationUnits[unit] ?? 1;
+    if (ms >= size && ms % size === 0) return `${ms / size}${unit}`;
+  }
+  return `${ms}ms`;
+}
+
+export function integer(min: number, max: number): Parse<number> {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max) {
+      throw new Error(`expected a whole number from ${min} to ${max}`);
+    }
+    return value;
+  };
+}
+
+export function oneOf<const T extends string>(...allowed: T[]): Parse<T> {
+  return (text) => {
+    const found = allowed.find((word) => word === text);
+    if (found === undefined) throw new Error(`expected ${allowed.join(" or ")}`);
+    return found;
+  };
+}
+
+export function listOf<T>(parse: Parse<T>): Parse<T[]> {
+  return (text) => text.split(",").map((word) => parse(word.trim()));
+}
+
+export const flag: Parse<boolean> = (text) => oneOf("true", "false")(text) === "true";
+
+/** `host:port`, `[::1]:port`. */
+export function address(text: string): { host: string; port: number } {
+  const match = /^(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (!match?.[1] || port > 65_535) throw new Error("expected host:port, such as 127.0.0.1:8080");
+  return { host: match[1].replace(/^\[|\]$/g, ""), port };
+}
+
+/** An SQS queue name: up to 80 of letters, digits, hyphen, underscore (SQS quotas, "Queue name"). */
+export function queueName(text: string): string {
+  if (!/^[A-Za-z0-9_-]{1,80}$/.test(text)) throw new Error("expected up to 80 letters, digits, - or _");
+  return text;
+}
+
+/** A name that is safe to stand in SQL, and that DynamoDB takes too. */
+export function tableName(text: string): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_]{2,59}$/.test(text)) throw new Error("expected 3 to 60 letters, digits or _");
+  return text;
+}
+
+export function httpUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) throw new Error("expected an http(s) URL");
+  return text.replace(/\/+$/, "");
+}
+
+export const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** The level of everything, and of single modules. */
+export interface LogLevels {
+  base: LogLevel;
+  modules: Record<string, LogLevel>;
+}
+
+/** `info`, or `info,worker.pool=debug,queue=trace`. */
+export function logLevelsOf(text: string): LogLevels {
+  const levels: LogLevels = { base: "info", modules: {} };
+  for (const part of text.split(",")) {
+    const [left = "", right] = part.trim().split("=");
+    const level = oneOf(...logLevels)(right ?? left);
+    if (right === undefined) levels.base = level;
+    else levels.modules[left] = level;
+  }
+  return levels;
+}

@@ -1,0 +1,154 @@
+/**
+ * The words that all roles share: a task, its states, its history. The states and what may follow which are explained
+ * in docs/task-states.md; `transitions` is the same table for the code.
+ */
+
+import { v7 as uuidv7, validate, version } from "uuid";
+import type { Failure } from "./errors.ts";
+
+export const taskStatuses = [
+  "scheduled",
+  "queued",
+  "running",
+  "retrying",
+  "succeeded",
+  "failed",
+  "dead",
+  "canceled",
+  "discarded",
+] as const;
+
+export type TaskStatus = (typeof taskStatuses)[number];
+
+/** What may follow which. `dead` from a live state happens only when the broker dead-lettered the message itself. */
+export const transitions: Record<TaskStatus, readonly TaskStatus[]> = {
+  scheduled: ["queued", "canceled", "dead"],
+  queued: ["running", "failed", "canceled", "dead"],
+  running: ["running", "succeeded", "retrying", "failed", "queued", "canceled", "dead"],
+  retrying: ["running", "failed", "canceled", "dead"],
+  failed: ["dead"],
+  dead: ["queued", "discarded"],
+  succeeded: [],
+  canceled: [],
+  discarded: [],
+};
+
+/** States in which nothing more happens by itself: a wait for the end is over. */
+export function isEnded(status: TaskStatus): boolean {
+  return status === "succeeded" || status === "dead" || status === "canceled" || status === "discarded";
+}
+
+/** How an attempt ended, as it stands in the history, on metrics and in spans. */
+export type AttemptOutcome = "succeeded" | "failed" | "timed_out" | "crashed" | "interrupted" | "lease_lost";
+
+/** Why a task is dead: the values of `throughline.dead.reason` and of the metric's label. */
+export type DeadReason =
+  | "attempts_exhausted"
+  | "fatal"
+  | "never_finished"
+  | "receive_limit"
+  | "unreadable"
+  | "unknown_task";
+
+/** A task as the store keeps it. Times are milliseconds since the epoch; payload and result are JSON texts. */
+export interface TaskRecord {
+  id: string;
+  type: string;
+  status: TaskStatus;
+  payload: string;
+  result: string | null;
+  error: Failure | null;
+  /** The newest attempt's number, from 1; 0 before the first. */
+  attempt: number;
+  maxAttempts: number;
+  /** Deadline of one attempt; null: the type's own, or the worker's default. */
+  timeoutMs: number | null;
+  correlationId: string;
+  /** The trace in which the task was made. */
+  traceId: string;
+  metadata: Record<string, string>;
+  createdAtMs: number;
+  runAtMs: number;
+  startedAtMs: number | null;
+  endedAtMs: number | null;
+  /** Its last attempt was cut short by a crash that it may have caused: it runs alone on its thread. */
+  runsAlone: boolean;
+}
+
+/** One change of state. */
+export interface TimelineEntry {
+  atMs: number;
+  from: TaskStatus | null;
+  to: TaskStatus;
+  attempt: number;
+  /** Time spent in the state that was left. */
+  durationMs: number;
+  /** How the attempt ended, on entries that leave `running`. */
+  outcome: AttemptOutcome | null;
+  error: Failure | null;
+  traceId: string;
+  spanId: string;
+  /** `service.name` of the role that made the change. */
+  service: string;
+  worker: string | null;
+}
+
+export interface Attempt {
+  number: number;
+  startedAtMs: number;
+  endedAtMs: number | null;
+  outcome: AttemptOutcome | null;
+  error: Failure | null;
+  traceId: string;
+  worker: string | null;
+}
+
+/** The attempts told by a timeline: each entry into `running` opens one, the next entry closes it. */
+export function toAttempts(timeline: readonly TimelineEntry[]): Attempt[] {
+  const attempts: Attempt[] = [];
+  let open: Attempt | undefined;
+  for (const entry of timeline) {
+    if (open) {
+      open.endedAtMs = entry.atMs;
+      open.outcome = entry.outcome;
+      open.error = entry.error;
+      open = undefined;
+    }
+    if (entry.to === "running") {
+      open = {
+        number: entry.attempt,
+        startedAtMs: entry.atMs,
+        endedAtMs: null,
+        outcome: null,
+        error: null,
+        traceId: entry.traceId,
+        worker: entry.worker,
+      };
+      attempts.push(open);
+    }
+  }
+  return attempts;
+}
+
+/** A new task id: UUIDv7 (RFC 9562), so that ids sort by time and tell when the task was made. */
+export function newTaskId(): string {
+  return uuidv7();
+}
+
+export function isTaskId(text: string): boolean {
+  return validate(text) && version(text) === 7;
+}
+
+/** When the task of this id was made, milliseconds since the epoch: the first 48 bits of a UUIDv7. */
+export function createdAtMsOf(taskId: string): number {
+  return Number.parseInt(taskId.slice(0, 8) + taskId.slice(9, 13), 16);
+}
+
+/** What a worker tells of a task type that it can run; kept in the store so that the task service knows it. */
+export interface TaskType {
+  type: string;
+  /** null: the default of the deployment. */
+  maxAttempts: number | null;
+  timeoutMs: number | null;
+  isolation: "shared" | "exclusive";
+}
