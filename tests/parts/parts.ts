@@ -1,0 +1,35 @@
+/** All real parts by name, and whether this machine can start them. */
+
+import { isBuilt, type Recipe } from "./cache.ts";
+import { elasticMqRecipe } from "./elasticmq.ts";
+import { jaegerRecipe } from "./jaeger.ts";
+
+/** Every part that a test may ask for. */
+export const recipes = {
+  elasticmq: elasticMqRecipe,
+  jaeger: jaegerRecipe,
+} as const satisfies Record<string, Recipe>;
+
+export type PartName = keyof typeof recipes;
+
+/** Under CI a part that can't be had is a failure; elsewhere its tests are skipped, loudly. */
+export function mustHaveParts(): boolean {
+  const { CI } = process.env;
+  return CI !== undefined && CI !== "" && CI !== "false";
+}
+
+/** Commands that the part needs on the PATH, to be built if it is not and to start, and that are not there. */
+export function missingCommands(recipe: Recipe): string[] {
+  const needs = isBuilt(recipe) ? recipe.startNeeds : [...recipe.buildNeeds, ...recipe.startNeeds];
+  return [...new Set(needs)].filter((command) => Bun.which(command) === null);
+}
+
+/** Why the part can't be started here; undefined when it can. */
+export function whyMissing(name: PartName): string | undefined {
+  const recipe: Recipe = recipes[name];
+  const commands = missingCommands(recipe);
+  if (commands.length > 0) {
+    return `${recipe.name} ${recipe.version} needs ${commands.join(" and ")}`;
+  }
+  return isBuilt(recipe) ? undefined : `${recipe.name} ${recipe.version} is not built, "bun run parts" builds it`;
+}
