@@ -1,0 +1,84 @@
+/** What `/health` tells: one check for each thing that a role leans on, and the worst of them as the whole. */
+
+export type HealthStatus = "healthy" | "degraded" | "unhealthy";
+
+export interface Check {
+  status: HealthStatus;
+  [figure: string]: number | string;
+}
+
+export type Checks = Record<string, Check>;
+
+export interface Health {
+  status: HealthStatus;
+  checks: Checks;
+  uptime_seconds: number;
+}
+
+/** What the supervisor knows of the whole process; asked by the gateway and the admin address alike. */
+export interface ProcessState {
+  /** False while starting and while draining. */
+  isReady(): Promise<boolean>;
+  health(): Promise<Health>;
+}
+
+const severity: Record<HealthStatus, number> = { healthy: 0, degraded: 1, unhealthy: 2 };
+
+/** Several roles' checks as one set; where two have the same check, the worse one stands. */
+export function mergeChecks(all: readonly Checks[]): Checks {
+  const merged: Checks = {};
+  for (const checks of all) {
+    for (const [name, check] of Object.entries(checks)) {
+      const known = merged[name];
+      if (!known || severity[check.status] > severity[known.status]) merged[name] = check;
+    }
+  }
+  return merged;
+}
+
+export function worstOf(checks: Checks): HealthStatus {
+  let worst: HealthStatus = "healthy";
+  for (const { status } of Object.values(checks)) if (severity[status] > severity[worst]) worst = status;
+  return worst;
+}
+
+/** How long one check may take before it counts as failed. */
+const checkLimitMs = 2000;
+
+/** Runs a check within its limit; what rejects or hangs is unhealthy. */
+export async function checkWithin(figures: Omit<Check, "status">, check: Promise<unknown>): Promise<Check> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error("no answer")), checkLimitMs);
+  });
+  try {
+    await Promise.race([check, limit]);
+    return { status: "healthy", ...figures };
+  } catch {
+    return { status: "unhealthy", ...figures };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The three routes, the same on the gateway and on the admin address. */
+export async function answerHealth(path: string, state: ProcessState): Promise<Response | undefined> {
+  switch (path) {
+    case "/health": {
+      const health = await state.health();
+      return healthResponse(health, health.status !== "unhealthy");
+    }
+    case "/health/ready": {
+      const isReady = await state.isReady();
+      return healthResponse({ status: isReady ? "healthy" : "unhealthy" }, isReady);
+    }
+    case "/health/live":
+      return healthResponse({ status: "healthy" }, true);
+    default:
+      return undefined;
+  }
+}
+
+function healthResponse(body: unknown, isGood: boolean): Response {
+  return Response.json(body, { status: isGood ? 200 : 503, headers: { "cache-control": "no-store" } });
+}

@@ -1,0 +1,47 @@
+/**
+ * The embedded broker: an SQS-protocol server on loopback, in its own thread. It keeps messages in memory only: the
+ * truth is in the store, and each start of the broker makes every live task due for sending again. One process per data
+ * folder: a lock that the kernel gives back, however the process ends, holds that.
+ */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { startFauxqs } from "fauxqs";
+import { TaskError } from "../errors.ts";
+
+export interface EmbeddedBroker {
+  endpoint: string;
+  stop(): Promise<void>;
+}
+
+/** Starts on `port` of loopback; 0 takes a free one. Rejects when another process runs the broker of this folder. */
+export async function startEmbeddedBroker(folder: string, port: number): Promise<EmbeddedBroker> {
+  const lock = lockFolder(folder);
+  try {
+    const server = await startFauxqs({ port, host: "127.0.0.1", logger: false });
+    return {
+      endpoint: `http://127.0.0.1:${server.port}`,
+      stop: async () => {
+        await server.stop();
+        lock.close();
+      },
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+function lockFolder(folder: string): DatabaseSync {
+  mkdirSync(folder, { recursive: true });
+  const lock = new DatabaseSync(join(folder, "broker.lock"), { timeout: 0 });
+  try {
+    lock.exec("PRAGMA locking_mode = EXCLUSIVE");
+    lock.exec("BEGIN EXCLUSIVE");
+    return lock;
+  } catch (cause) {
+    lock.close();
+    throw new TaskError("unavailable", `the embedded queue of "${folder}" is run by another process`, { cause });
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * What is on the queue: a claim check. The body says which task; its payload and state are in the store. Trace context,
+ * correlation id and task type are message attributes.
+ */
+
+import { TaskError } from "../errors.ts";
+import { type DeadReason, isTaskId } from "../task.ts";
+
+export interface Envelope {
+  taskId: string;
+  type: string;
+}
+
+const envelopeVersion = 1;
+
+export const attributeNames = {
+  correlationId: "correlation_id",
+  taskType: "task_type",
+  deadReason: "dead_reason",
+  sourceQueue: "source_queue",
+  /** On a dead letter: the context of the send that brought the task to its worker. */
+  sourceTraceparent: "source_traceparent",
+} as const;
+
+export function encodeTask({ taskId, type }: Envelope): string {
+  return JSON.stringify({ v: envelopeVersion, task_id: taskId, type });
+}
+
+/** Throws `TaskError` `invalid_argument` when the body is not one of ours. */
+export function parseEnvelope(body: string): Envelope {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch (cause) {
+    throw new TaskError("invalid_argument", "the message body is not JSON", { cause });
+  }
+  if (typeof parsed !== "object" || parsed === null) {
+    throw new TaskError("invalid_argument", "the message body is not a JSON object");
+  }
+  const { v, task_id: taskId, type } = parsed as Record<string, unknown>;
+  if (v !== envelopeVersion) throw new TaskError("invalid_argument", `the message has version ${JSON.stringify(v)}`);
+  if (typeof taskId !== "string" || !isTaskId(taskId)) {
+    throw new TaskError("invalid_argument", "the message's task_id is not a UUIDv7");
+  }
+  if (typeof type !== "string" || type === "") throw new TaskError("invalid_argument", "the message has no type");
+  return { taskId, type };
+}
+
+const deadReasons: readonly string[] = [
+  "attempts_exhausted",
+  "fatal",
+  "never_finished",
+  "receive_limit",
+  "unreadable",
+  "unknown_task",
+] satisfies DeadReason[];
+
+/** The reason on a dead letter; what the broker moved by itself carries none. */
+export function parseDeadReason(text: string | undefined): DeadReason {
+  // Found in the list of all reasons.
+  return text !== undefined && deadReasons.includes(text) ? (text as DeadReason) : "receive_limit";
+}

@@ -1,0 +1,73 @@
+/**
+ * The queue port, in the words of SQS. One implementation, the SQS client, against any endpoint: the embedded broker,
+ * ElasticMQ and AWS pass the same suite in tests/conformance.
+ */
+
+import type { Attributes, Context, Link } from "@opentelemetry/api";
+
+export interface OutgoingMessage {
+  body: string;
+  /** String attributes besides trace context, which `send` adds. With it, at most 10. */
+  attributes: Record<string, string>;
+  correlationId: string | undefined;
+  /** Invisible for this long; at most 15 minutes. */
+  delayMs?: number;
+}
+
+export interface ReceivedMessage {
+  id: string;
+  /** Names this delivery; asked for by delete and changeVisibility. */
+  receipt: string;
+  body: string;
+  attributes: Record<string, string>;
+  /** How many times it has been received, this one included. */
+  receiveCount: number;
+  /** When it was sent, by the broker's clock. */
+  sentAtMs: number;
+  /** Set when the broker itself moved it here after too many receives. */
+  movedByBroker: boolean;
+}
+
+export interface QueueDepth {
+  visible: number;
+  inFlight: number;
+  delayed: number;
+}
+
+export interface ReceiveRequest {
+  /** 1 to 10. */
+  max: number;
+  /** How long to wait for a first message; at most 20 seconds. */
+  waitMs: number;
+  /** The messages are hidden from others for this long. */
+  visibilityMs: number;
+  signal: AbortSignal;
+}
+
+export interface SendSpan {
+  attributes?: Attributes;
+  links?: Link[];
+}
+
+export interface Queue {
+  name: string;
+  /** What every messaging span of this queue carries. */
+  spanAttributes: Attributes;
+  /** Resolves when the broker has confirmed the message. Makes the PRODUCER span, whose context the message carries. */
+  send(message: OutgoingMessage, context: Context, span?: SendSpan): Promise<void>;
+  receive(request: ReceiveRequest): Promise<ReceivedMessage[]>;
+  delete(message: ReceivedMessage): Promise<void>;
+  /** Visible again after `delayMs` (rounded up to whole seconds; 0: now). */
+  changeVisibility(message: ReceivedMessage, delayMs: number): Promise<void>;
+  depth(): Promise<QueueDepth>;
+}
+
+/** The longest that SQS keeps a message hidden by a delay. Longer waits are the sweeper's. */
+export const maxDelayMs = 15 * 60_000;
+
+/** The two queues of a deployment. */
+export interface Queues {
+  tasks: Queue;
+  deadLetters: Queue;
+  close(): void;
+}

@@ -1,0 +1,93 @@
+/** The SQLite schema, version by version. A newer file than this program knows is refused; an older one is migrated. */
+
+import type { DatabaseSync } from "node:sqlite";
+import { TaskError } from "../errors.ts";
+
+/** Each entry brings the schema from its index to the next version. Never edit one that was released. */
+const migrations: readonly ((table: string) => string)[] = [
+  (table) => `
+    CREATE TABLE ${table} (
+      id TEXT PRIMARY KEY,
+      type TEXT NOT NULL,
+      status TEXT NOT NULL,
+      status_at INTEGER NOT NULL,  -- when the status was entered
+      version INTEGER NOT NULL,    -- counts changes of state; numbers the timeline
+      payload TEXT NOT NULL,
+      metadata TEXT NOT NULL,
+      result TEXT,
+      error TEXT,
+      reason TEXT,
+      attempt INTEGER NOT NULL,
+      max_attempts INTEGER NOT NULL,
+      timeout_ms INTEGER,
+      claim INTEGER NOT NULL,      -- the fence: never goes back
+      lease_until INTEGER,
+      worker TEXT,
+      correlation_id TEXT NOT NULL,
+      trace_id TEXT NOT NULL,
+      origin TEXT NOT NULL,        -- trace context of the creation
+      created_at INTEGER NOT NULL,
+      run_at INTEGER NOT NULL,
+      started_at INTEGER,
+      ended_at INTEGER,
+      runs_alone INTEGER NOT NULL, -- 1: no other task beside it on its thread
+      send_at INTEGER              -- when the sweeper sends it; NULL while the broker has it
+    ) STRICT;
+    CREATE INDEX ${table}_send_at ON ${table} (send_at) WHERE send_at IS NOT NULL;
+    CREATE TABLE ${table}_timeline (
+      task_id TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      at INTEGER NOT NULL,
+      from_status TEXT,
+      to_status TEXT NOT NULL,
+      attempt INTEGER NOT NULL,
+      duration_ms INTEGER NOT NULL,
+      outcome TEXT,
+      error TEXT,
+      trace_id TEXT NOT NULL,
+      span_id TEXT NOT NULL,
+      service TEXT NOT NULL,
+      worker TEXT,
+      PRIMARY KEY (task_id, version)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE ${table}_keys (
+      key TEXT PRIMARY KEY,
+      digest TEXT NOT NULL,
+      task_id TEXT NOT NULL,
+      created_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE ${table}_unreadable (
+      message_id TEXT PRIMARY KEY,
+      body TEXT NOT NULL,
+      attributes TEXT NOT NULL,
+      reason TEXT NOT NULL,
+      received_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE ${table}_types (
+      type TEXT PRIMARY KEY,
+      max_attempts INTEGER,
+      timeout_ms INTEGER,
+      isolation TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/** Brings the open database to the newest schema. */
+export function migrate(db: DatabaseSync, table: string): void {
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    const found = Number(db.prepare("PRAGMA user_version").get()?.user_version);
+    if (found > migrations.length) {
+      throw new TaskError(
+        "internal",
+        `the data folder was written by a newer version (schema ${found}; this program knows ${migrations.length})`,
+      );
+    }
+    for (const migration of migrations.slice(found)) db.exec(migration(table));
+    db.exec(`PRAGMA user_version = ${migrations.length}`);
+    db.exec("COMMIT");
+  } catch (error) {
+    db.exec("ROLLBACK");
+    throw error;
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The store port: a task's truth. The queue only says "look at this one now"; what a task is, who may run it and how it
+ * ended is decided here, by conditional updates. SQLite implements it; every implementation passes the suite in
+ * tests/conformance.
+ *
+ * Each method takes the context under which its span is made. All reject with `TaskError` `unavailable` when the store
+ * cannot be reached.
+ */
+
+import type { Context } from "@opentelemetry/api";
+import type { Failure } from "../errors.ts";
+import type { AttemptOutcome, DeadReason, TaskRecord, TaskStatus, TaskType, TimelineEntry } from "../task.ts";
+import type { Carrier } from "../telemetry/propagation.ts";
+
+/** Who makes a change of state, and in which span: stands in the timeline. */
+export interface Actor {
+  atMs: number;
+  service: string;
+  traceId: string;
+  spanId: string;
+}
+
+export interface NewTask {
+  id: string;
+  type: string;
+  /** JSON text. */
+  payload: string;
+  metadata: Record<string, string>;
+  maxAttempts: number;
+  timeoutMs: number | null;
+  correlationId: string;
+  runAtMs: number;
+  status: "scheduled" | "queued";
+  /** The trace context of the creation: what a later send starts from. Never rewritten. */
+  origin: Carrier;
+  /** When the sweeper sends the task unless the send was confirmed before. */
+  sendAtMs: number;
+  idempotency: { key: string; digest: string } | null;
+}
+
+export type CreateResult =
+  | { kind: "created"; task: TaskRecord }
+  /** The same key with the same request made this task before. */
+  | { kind: "replayed"; task: TaskRecord }
+  | { kind: "mismatch" };
+
+export interface ClaimRequest {
+  id: string;
+  worker: string;
+  leaseMs: number;
+  actor: Actor;
+}
+
+export type ClaimResult =
+  | { kind: "won"; claim: number; task: TaskRecord }
+  /** The task has ended: the message is of no use any more. */
+  | { kind: "ended"; status: TaskStatus }
+  /** Another worker runs it, until then at least. */
+  | { kind: "leased"; untilMs: number }
+  /** Not due before then. */
+  | { kind: "early"; untilMs: number }
+  /** It has failed for good, here or before; its message belongs into the dead-letter queue. */
+  | { kind: "failed"; reason: DeadReason; task: TaskRecord }
+  | { kind: "unknown" };
+
+/** What becomes of a task after an attempt. */
+export type Ending =
+  | { to: "succeeded"; result: string }
+  | { to: "retrying"; runAtMs: number; sendAtMs: number; outcome: AttemptOutcome; error: Failure }
+  | { to: "failed"; reason: DeadReason; outcome: AttemptOutcome; error: Failure }
+  /** Interrupted: back in the queue, and the attempt does not count. */
+  | { to: "queued"; error: Failure; runsAlone: boolean };
+
+export interface FinishRequest {
+  id: string;
+  claim: number;
+  ending: Ending;
+  actor: Actor;
+}
+
+/** The right to run a task's newest attempt. */
+export interface Lease {
+  id: string;
+  claim: number;
+}
+
+export interface DeathReport {
+  id: string;
+  reason: DeadReason;
+  actor: Actor;
+}
+
+export type DeathResult =
+  | { kind: "recorded"; task: TaskRecord; reason: DeadReason }
+  /** It was recorded before, or has come back since. */
+  | { kind: "known"; status: TaskStatus }
+  | { kind: "unknown" };
+
+/** A message of the dead-letter queue that names no task: kept as it is. */
+export interface UnreadableMessage {
+  messageId: string;
+  body: string;
+  attributes: Record<string, string>;
+  reason: string;
+  atMs: number;
+}
+
+/** A task that the sweeper has to send. */
+export interface DueTask {
+  id: string;
+  type: string;
+  correlationId: string;
+  origin: Carrier;
+}
+
+export interface Store {
+  create(task: NewTask, actor: Actor, context: Context): Promise<CreateResult>;
+  get(id: string, context: Context): Promise<TaskRecord | undefined>;
+  timeline(id: string, context: Context): Promise<TimelineEntry[]>;
+  /** The task once it has ended, or as it is after `waitMs`; undefined when there is none of that id. */
+  awaitEnd(id: string, waitMs: number, context: Context): Promise<TaskRecord | undefined>;
+  /** Takes the right to run the next attempt: raises the claim number, counts the attempt, sets the lease. */
+  claim(request: ClaimRequest, context: Context): Promise<ClaimResult>;
+  /** Prolongs leases; gives the ids whose claim is no longer ours. */
+  extend(leases: readonly Lease[], leaseMs: number, nowMs: number, context: Context): Promise<string[]>;
+  /** Commits an attempt's outcome; false when the claim is no longer ours: then nothing was written. */
+  finish(request: FinishRequest, context: Context): Promise<boolean>;
+  recordDead(report: DeathReport, context: Context): Promise<DeathResult>;
+  keepUnreadable(message: UnreadableMessage, context: Context): Promise<void>;
+  /** Notes that the broker has confirmed these messages, so that the sweeper leaves them alone. */
+  markSent(ids: readonly string[], context: Context): Promise<void>;
+  /** Takes up to `limit` tasks whose send is due, so that no other sweeper takes them within `holdMs`. Has no span. */
+  takeDue(limit: number, holdMs: number, actor: Actor): Promise<DueTask[]>;
+  /** Makes every live task due for sending: the broker has lost its messages. */
+  resendAll(context: Context): Promise<void>;
+  registerTypes(types: readonly TaskType[], context: Context): Promise<void>;
+  /** What workers have registered; empty while none ever has. */
+  listTypes(context: Context): Promise<TaskType[]>;
+  /** Resolves when the store answers. */
+  ping(): Promise<void>;
+}

@@ -1,0 +1,42 @@
+/** The instruments of the roles. UCUM units, no unit and no `total` in a name: Prometheus adds both. */
+
+import type { Counter, Histogram, Meter } from "@opentelemetry/api";
+import type { QueueDepth } from "../queue/queue.ts";
+import type { DeadReason } from "../task.ts";
+
+export type ProcessedStatus = "submitted" | "succeeded" | "failed" | "retried" | "dead" | "canceled";
+
+export interface TaskMetrics {
+  /** Counts one task (or, for `failed` and `retried`, one attempt). */
+  processed(taskType: string, status: ProcessedStatus): void;
+  /** How long one attempt's handler took. */
+  processingDuration(taskType: string, status: "succeeded" | "failed", durationMs: number): void;
+  dead(taskType: string, reason: DeadReason): void;
+}
+
+export function createTaskMetrics(meter: Meter): TaskMetrics {
+  const processed: Counter = meter.createCounter("tasks_processed", { description: "Tasks, by what became of them" });
+  const duration: Histogram = meter.createHistogram("task_processing_duration", {
+    description: "Time a handler took for one attempt",
+    unit: "s",
+    advice: { explicitBucketBoundaries: [0.01, 0.05, 0.1, 0.5, 1, 5, 30] },
+  });
+  const dead: Counter = meter.createCounter("tasks_dead", { description: "Tasks that became dead letters" });
+  return {
+    processed: (taskType, status) => processed.add(1, { task_type: taskType, status }),
+    processingDuration: (taskType, status, ms) => duration.record(ms / 1000, { task_type: taskType, status }),
+    dead: (taskType, reason) => dead.add(1, { task_type: taskType, reason }),
+  };
+}
+
+/** Observes how many messages a queue holds, whenever metrics are collected. A broker that is away gives no points. */
+export function observeQueueDepth(meter: Meter, queue: { name: string; depth(): Promise<QueueDepth> }): void {
+  const gauge = meter.createObservableGauge("sqs_queue_depth", { description: "Messages in a queue, by state" });
+  gauge.addCallback(async (result) => {
+    const depth = await queue.depth().catch(() => undefined);
+    if (!depth) return;
+    result.observe(depth.visible, { queue: queue.name, state: "visible" });
+    result.observe(depth.inFlight, { queue: queue.name, state: "in_flight" });
+    result.observe(depth.delayed, { queue: queue.name, state: "delayed" });
+  });
+}

@@ -1,0 +1,89 @@
+/**
+ * A finished span as a plain value, so that it can cross from a handler's thread to the worker's, which exports it.
+ * Nothing that a handler's thread has finished is lost when that thread is ended.
+ */
+
+import type { Attributes, HrTime, Link, SpanContext, SpanKind, SpanStatus } from "@opentelemetry/api";
+import { createTraceState } from "@opentelemetry/api";
+import type { Resource } from "@opentelemetry/resources";
+import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+
+interface PlainContext {
+  traceId: string;
+  spanId: string;
+  traceFlags: number;
+  traceState?: string;
+  isRemote?: boolean;
+}
+
+export interface PlainSpan {
+  name: string;
+  kind: SpanKind;
+  context: PlainContext;
+  parent: PlainContext | undefined;
+  startTime: HrTime;
+  endTime: HrTime;
+  duration: HrTime;
+  status: SpanStatus;
+  attributes: Attributes;
+  links: { context: PlainContext; attributes?: Attributes }[];
+  events: ReadableSpan["events"];
+  scope: ReadableSpan["instrumentationScope"];
+  dropped: [attributes: number, events: number, links: number];
+}
+
+export function toPlainSpan(span: ReadableSpan): PlainSpan {
+  return {
+    name: span.name,
+    kind: span.kind,
+    context: toPlainContext(span.spanContext()),
+    parent: span.parentSpanContext && toPlainContext(span.parentSpanContext),
+    startTime: span.startTime,
+    endTime: span.endTime,
+    duration: span.duration,
+    status: span.status,
+    attributes: span.attributes,
+    links: span.links.map(({ context, attributes }) => ({
+      context: toPlainContext(context),
+      ...(attributes && { attributes }),
+    })),
+    events: span.events,
+    scope: { ...span.instrumentationScope },
+    dropped: [span.droppedAttributesCount, span.droppedEventsCount, span.droppedLinksCount],
+  };
+}
+
+/** The span again, as made by the service of `resource`. */
+export function fromPlainSpan(plain: PlainSpan, resource: Resource): ReadableSpan {
+  const context = fromPlainContext(plain.context);
+  const links: Link[] = plain.links.map((link) => ({ ...link, context: fromPlainContext(link.context) }));
+  return {
+    name: plain.name,
+    kind: plain.kind,
+    spanContext: () => context,
+    ...(plain.parent && { parentSpanContext: fromPlainContext(plain.parent) }),
+    startTime: plain.startTime,
+    endTime: plain.endTime,
+    duration: plain.duration,
+    status: plain.status,
+    attributes: plain.attributes,
+    links,
+    events: plain.events,
+    ended: true,
+    resource,
+    instrumentationScope: plain.scope,
+    droppedAttributesCount: plain.dropped[0],
+    droppedEventsCount: plain.dropped[1],
+    droppedLinksCount: plain.dropped[2],
+  };
+}
+
+function toPlainContext(context: SpanContext): PlainContext {
+  const { traceId, spanId, traceFlags, isRemote } = context;
+  const traceState = context.traceState?.serialize();
+  return { traceId, spanId, traceFlags, ...(traceState && { traceState }), ...(isRemote && { isRemote }) };
+}
+
+function fromPlainContext({ traceState, ...context }: PlainContext): SpanContext {
+  return traceState ? { ...context, traceState: createTraceState(traceState) } : context;
+}
