@@ -1,0 +1,150 @@
+/**
+ * Role: the HTTP edge. Owns what callers see: routes, validation, limits, problems, and the first span of a task's
+ * trace. Keeps nothing: a task is accepted by the task service or not at all. Promises that every answer, errors
+ * included, carries its request, correlation and trace id.
+ */
+
+import { Hono, type Context as HonoContext } from "hono";
+import { routePath } from "hono/route";
+import type { Config } from "./config.ts";
+import { TaskError, toFailure, toTaskError } from "./errors.ts";
+import { toProblem } from "./gateway/problem.ts";
+import { finishRequestTrace, type RequestTrace, startRequestTrace } from "./gateway/request-trace.ts";
+import { maxBodyBytes, maxBodyDepth, parseWait, refuseQuery, toCreateTask, toSeconds } from "./gateway/requests.ts";
+import { toHttpEntry, toHttpTask } from "./gateway/responses.ts";
+import { answerHealth, type ProcessState } from "./health.ts";
+import { parseJson, readBody } from "./http-body.ts";
+import { type HttpHandler, listen, type Peer } from "./listen.ts";
+import { createTaskServiceClient, type TaskServiceClient } from "./rpc/client.ts";
+import type { RpcMethod, RpcMethods } from "./rpc/connect.ts";
+import type { Service } from "./service.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
+import { markFailed, recordException } from "./telemetry/tracing.ts";
+
+export interface GatewayDeps {
+  taskService: TaskServiceClient;
+  telemetry: Telemetry;
+  processState: ProcessState;
+  trustTraceContext: boolean;
+}
+
+interface Edge {
+  Bindings: { peer: Peer };
+  Variables: { trace: RequestTrace };
+}
+
+/** How long the task service may take for one call. */
+const callTimeoutMs = 10_000;
+
+/** The routes, as a handler of requests. */
+export function createGateway(deps: GatewayDeps): HttpHandler {
+  const { taskService } = deps;
+  const app = new Hono<Edge>();
+
+  app.use(async (c, next) => {
+    const trace = startRequestTrace(c.req.raw, new URL(c.req.url), c.env.peer, {
+      tracer: deps.telemetry.tracer,
+      trustTraceContext: deps.trustTraceContext,
+    });
+    c.set("trace", trace);
+    await next();
+    finishRequestTrace(trace, c.req.method, routeOf(c), c.res);
+  });
+
+  /** Body in, accepted task out. */
+  const createTask = async (c: HonoContext<Edge>): Promise<Response> => {
+    refuseQuery(new URL(c.req.url).searchParams);
+    const body = parseJson(await readBody(c.req.raw, maxBodyBytes), maxBodyDepth);
+    const request = toCreateTask(body, c.req.header("idempotency-key"));
+    const { task, replayed } = await call(c, "CreateTask", request);
+    if (!task?.id) throw new TaskError("internal", "the task service answered without a task");
+    const headers = {
+      location: `${c.req.path.startsWith("/v1/") ? "/v1" : ""}/tasks/${task.id}`,
+      ...(replayed && { "idempotent-replayed": "true" }),
+    };
+    return Response.json(toHttpTask(task), { status: replayed ? 200 : 202, headers });
+  };
+
+  const getTask = async (c: HonoContext<Edge>): Promise<Response> => {
+    const waitMs = parseWait(new URL(c.req.url).searchParams);
+    const request = { id: c.req.param("id") ?? "", ...(waitMs > 0 && { wait: toSeconds(waitMs) }) };
+    const { task } = await call(c, "GetTask", request, waitMs);
+    if (!task) throw new TaskError("internal", "the task service answered without a task");
+    return Response.json(toHttpTask(task));
+  };
+
+  const getTimeline = async (c: HonoContext<Edge>): Promise<Response> => {
+    refuseQuery(new URL(c.req.url).searchParams);
+    const { entries } = await call(c, "GetTimeline", { id: c.req.param("id") ?? "" });
+    return Response.json({ items: (entries ?? []).map(toHttpEntry) });
+  };
+
+  const call: CallInRequest = (c, method, request, extraMs = 0) => {
+    const { context, correlationId, requestId } = c.get("trace");
+    return taskService.call(method, request, context, { correlationId, requestId, timeoutMs: callTimeoutMs + extraMs });
+  };
+
+  for (const prefix of ["/v1", ""]) {
+    app.post(`${prefix}/tasks`, createTask);
+    app.get(`${prefix}/tasks/:id`, getTask);
+    app.get(`${prefix}/tasks/:id/timeline`, getTimeline);
+  }
+  for (const path of ["/health", "/health/ready", "/health/live"]) {
+    app.get(path, async (c) => (await answerHealth(path, deps.processState)) ?? c.notFound());
+  }
+  app.notFound((c) => {
+    const error = new TaskError("not_found", `there is nothing at ${c.req.method} ${c.req.path}`);
+    return toProblem(error, c.get("trace").span.spanContext().traceId);
+  });
+  app.onError((thrown, c) => answerError(thrown, c, deps.telemetry));
+
+  return (request, peer) => app.fetch(request, { peer });
+}
+
+type CallInRequest = <M extends RpcMethod>(
+  c: HonoContext<Edge>,
+  method: M,
+  request: RpcMethods[M]["request"],
+  extraMs?: number,
+) => Promise<RpcMethods[M]["response"]>;
+
+/** The edge's one catch: every error becomes a problem; only a fault of ours or of what we lean on marks the span. */
+function answerError(thrown: unknown, c: HonoContext<Edge>, telemetry: Telemetry): Response {
+  const error = toTaskError(thrown);
+  const { span, context } = c.get("trace");
+  const answer = toProblem(error, span.spanContext().traceId);
+  if (answer.status >= 500) {
+    const failure = toFailure(error);
+    markFailed(span, failure);
+    if (error.code === "internal") {
+      recordException(span, failure);
+      telemetry.log.in(context).error("request failed", { error: failure });
+    }
+  }
+  return answer;
+}
+
+/** `/v1/tasks/:id` as the conventions write it, `/v1/tasks/{id}`; undefined when no route matched. */
+function routeOf(c: HonoContext): string | undefined {
+  const path = routePath(c, -1);
+  return path === "*" || path === "/*" ? undefined : path.replace(/:(\w+)/g, "{$1}");
+}
+
+/** Opens the gateway's address. */
+export async function startGateway(config: Config, telemetry: Telemetry, processState: ProcessState): Promise<Service> {
+  if (config.taskServiceUrl === undefined) throw new TaskError("internal", "the gateway has no task service URL");
+  const handler = createGateway({
+    taskService: createTaskServiceClient(config.taskServiceUrl, telemetry.tracer),
+    telemetry,
+    processState,
+    trustTraceContext: config.trustTraceContext,
+  });
+  const listener = await listen(config.gatewayListen, handler);
+  telemetry.log.info("gateway listens", { url: listener.url });
+  return {
+    addresses: { gateway_url: listener.url },
+    checks: async () => ({ circuit_breakers: { status: "healthy", open_breakers: 0 } }),
+    drain: () => listener.stop(config.drainTimeout),
+    abort: () => void listener.stop(0),
+  };
+}

@@ -1,0 +1,21 @@
+/** Errors as `application/problem+json` (RFC 9457). No stack, and nothing of what a fault of ours says inside. */
+
+import { meanings, type TaskError } from "../errors.ts";
+
+export function toProblem(error: TaskError, traceId: string): Response {
+  const { httpStatus, title } = meanings[error.code];
+  const headers = new Headers({ "content-type": "application/problem+json" });
+  if (httpStatus === 429 || httpStatus === 503) {
+    headers.set("retry-after", String(Math.ceil((error.retryAfterMs ?? 1000) / 1000)));
+  }
+  const problem = {
+    type: "about:blank",
+    title,
+    status: httpStatus,
+    detail: error.code === "internal" ? "the fault is logged under this trace_id" : error.message,
+    code: error.code,
+    trace_id: traceId,
+    ...(error.problems.length > 0 && { errors: error.problems }),
+  };
+  return new Response(JSON.stringify(problem), { status: httpStatus, headers });
+}

@@ -1,0 +1,39 @@
+/**
+ * The task types that workers have registered, as the task service knows them. Asked again only when a type is not
+ * known yet; while no worker ever has registered, every type is taken.
+ */
+
+import { TaskError } from "../errors.ts";
+import type { Store } from "../store/store.ts";
+import type { TaskType } from "../task.ts";
+import { housekeeping } from "../telemetry/tracing.ts";
+
+export interface TaskTypes {
+  /** The registered type; undefined while none is registered. Throws `invalid_argument` for one that nobody runs. */
+  find(type: string): Promise<TaskType | undefined>;
+}
+
+export function createTaskTypes(store: Store): TaskTypes {
+  let known = new Map<string, TaskType>();
+  let reading: Promise<void> | undefined;
+
+  const read = async (): Promise<void> => {
+    const types = await store.listTypes(housekeeping);
+    known = new Map(types.map((type) => [type.type, type]));
+  };
+
+  return {
+    async find(type) {
+      const found = known.get(type);
+      if (found) return found;
+      reading ??= read().finally(() => {
+        reading = undefined;
+      });
+      await reading;
+      if (known.size === 0 || known.has(type)) return known.get(type);
+      const names = [...known.keys()].map((name) => `"${name}"`).join(", ");
+      const detail = `no worker runs tasks of type "${type}"; known types are ${names}`;
+      throw new TaskError("invalid_argument", detail);
+    },
+  };
+}
