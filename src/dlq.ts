@@ -1,0 +1,167 @@
+/**
+ * Role: records what died. Receives dead letters, those that workers sent and those that the broker moved by itself,
+ * and moves their tasks to `dead`. A letter is deleted only after its death is recorded; one that names no task is kept
+ * as it is, and never comes back.
+ */
+
+import { type Context, SpanKind } from "@opentelemetry/api";
+import { type Clock, systemClock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { toFailure, toTaskError } from "./errors.ts";
+import { checkWithin } from "./health.ts";
+import { attributeNames, parseDeadReason, parseEnvelope } from "./queue/envelope.ts";
+import type { Queue, Queues, ReceivedMessage } from "./queue/queue.ts";
+import type { Service } from "./service.ts";
+import type { Store } from "./store/store.ts";
+import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
+import { key, ownKey } from "./telemetry/names.ts";
+import { fromCarrier, spanContextOf } from "./telemetry/propagation.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
+import { type ActiveSpan, linksTo, markFailed, startSpan } from "./telemetry/tracing.ts";
+
+export interface DlqDeps {
+  store: Store;
+  queue: Queue;
+  telemetry: Telemetry;
+  clock: Clock;
+  visibilityMs: number;
+  /** The queue that dead letters come from. */
+  sourceQueue: string;
+}
+
+const pollMs = 20_000;
+const maxMessages = 10;
+const errorPauseMs = 1000;
+
+/** Receives until the signal aborts, then finishes what it has. */
+export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<void> } {
+  const { store, queue, telemetry, clock } = deps;
+  const metrics = createTaskMetrics(telemetry.meter);
+  const log = telemetry.log;
+
+  const run = async (draining: AbortSignal): Promise<void> => {
+    while (!draining.aborted) {
+      try {
+        const request = { max: maxMessages, waitMs: pollMs, visibilityMs: deps.visibilityMs, signal: draining };
+        await Promise.all((await queue.receive(request)).map(handle));
+      } catch (error) {
+        // Letters that were not recorded come back when their visibility ends.
+        log.warn("receiving dead letters failed", { error: toTaskError(error) });
+        await clock.sleep(errorPauseMs, draining);
+      }
+    }
+  };
+
+  const handle = async (message: ReceivedMessage): Promise<void> => {
+    const active = startProcessSpan(message);
+    try {
+      await recordDead(message, active);
+    } catch (error) {
+      markFailed(active.span, toFailure(error));
+      throw error;
+    } finally {
+      active.span.end();
+    }
+    await queue.delete(message);
+  };
+
+  const recordDead = async (message: ReceivedMessage, active: ActiveSpan): Promise<void> => {
+    const { span, context } = active;
+    const taskId = taskIdOf(message);
+    if (taskId === undefined) return keep(message, context);
+    const { traceId, spanId } = span.spanContext();
+    const report = {
+      id: taskId,
+      reason: parseDeadReason(message.attributes[attributeNames.deadReason]),
+      actor: { atMs: clock.nowMs(), service: telemetry.service, traceId, spanId },
+    };
+    const death = await store.recordDead(report, context);
+    if (death.kind === "unknown") return keep(message, context);
+    if (death.kind === "known") return;
+    const { task, reason } = death;
+    span.setAttribute(ownKey.attempts, task.attempt);
+    metrics.processed(task.type, "dead");
+    metrics.dead(task.type, reason);
+    log
+      .in(context)
+      .with({ correlation_id: task.correlationId, task_id: task.id, task_type: task.type, attempt: task.attempt })
+      .error("task is dead", { reason, ...(task.error && { error: task.error }) });
+  };
+
+  const keep = async (message: ReceivedMessage, context: Context): Promise<void> => {
+    const { id, body, attributes } = message;
+    const reason = parseDeadReason(attributes[attributeNames.deadReason]);
+    await store.keepUnreadable({ messageId: id, body, attributes, reason, atMs: clock.nowMs() }, context);
+    log.in(context).error("a dead letter names no task, it is kept as it is", { message_id: id, reason });
+  };
+
+  const startProcessSpan = (message: ReceivedMessage): ActiveSpan => {
+    const sent = fromCarrier(message.attributes);
+    const source = fromCarrier({ traceparent: message.attributes[attributeNames.sourceTraceparent] ?? "" });
+    const taskId = taskIdOf(message);
+    return startSpan(telemetry.tracer, `process ${queue.name}`, sent, {
+      kind: SpanKind.CONSUMER,
+      links: linksTo(spanContextOf(sent), spanContextOf(source)),
+      attributes: {
+        ...queue.spanAttributes,
+        [key.messagingOperationName]: "process",
+        [key.messagingOperationType]: "process",
+        [key.messagingMessageId]: message.id,
+        [key.messagingMessageBodySize]: message.body.length,
+        ...(message.attributes[attributeNames.correlationId] && {
+          [key.messagingMessageConversationId]: message.attributes[attributeNames.correlationId],
+        }),
+        ...(taskId && { [ownKey.taskId]: taskId }),
+        [ownKey.taskType]: message.attributes[attributeNames.taskType] ?? "",
+        [ownKey.receiveCount]: message.receiveCount,
+        [ownKey.queueWaitMs]: Math.max(0, clock.nowMs() - message.sentAtMs),
+        [ownKey.deadReason]: parseDeadReason(message.attributes[attributeNames.deadReason]),
+        [ownKey.deadSourceQueue]: message.attributes[attributeNames.sourceQueue] ?? deps.sourceQueue,
+      },
+    });
+  };
+
+  return { run };
+}
+
+function taskIdOf(message: ReceivedMessage): string | undefined {
+  try {
+    return parseEnvelope(message.body).taskId;
+  } catch {
+    // What is not one of ours is kept by `keep`.
+    return undefined;
+  }
+}
+
+/** Begins to receive dead letters. */
+export async function startDlq(
+  config: Config,
+  telemetry: Telemetry,
+  parts: { store: Store; queues: Queues },
+): Promise<Service> {
+  const { store, queues } = parts;
+  observeQueueDepth(telemetry.meter, queues.deadLetters);
+  const draining = new AbortController();
+  const dlq = createDlq({
+    store,
+    queue: queues.deadLetters,
+    telemetry,
+    clock: systemClock,
+    visibilityMs: config.visibilityTimeout,
+    sourceQueue: config.queueName,
+  });
+  const running = dlq.run(draining.signal);
+  telemetry.log.info("dead-letter processor receives");
+  return {
+    addresses: {},
+    checks: async () => ({
+      database: await checkWithin({ connections_active: 1, connections_idle: 0, connections_max: 1 }, store.ping()),
+      message_queue: await checkWithin({ queues_monitored: 1 }, queues.deadLetters.depth()),
+    }),
+    drain: async () => {
+      draining.abort();
+      await running;
+    },
+    abort: () => draining.abort(),
+  };
+}

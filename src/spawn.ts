@@ -1,0 +1,54 @@
+/**
+ * The one place that starts threads, of whatever kind. A compiled executable finds a thread's entry only through this
+ * literal `new URL("./thread.ts", import.meta.url)`, in a file directly under src/.
+ */
+
+/** What the entry of a thread can become. */
+export type ThreadPart = "store" | "broker" | "role" | "handlers";
+
+export interface Thread {
+  post(message: unknown, transfer?: Transferable[]): void;
+  /** Ends the thread at once, whatever it does; `onExit` is not called then. */
+  terminate(): void;
+}
+
+export interface ThreadEvents {
+  onMessage(message: unknown): void;
+  /** The thread has ended by itself: a crash, or code in it that called for its end. */
+  onExit(reason: string): void;
+}
+
+/** The first message of every thread: what to become. */
+export interface Become {
+  become: ThreadPart;
+}
+
+export function spawnThread(part: ThreadPart, name: string, events: ThreadEvents): Thread {
+  const worker = new Worker(new URL("./thread.ts", import.meta.url), { type: "module", name });
+  let isOver = false;
+  const exit = (reason: string): void => {
+    if (isOver) return;
+    isOver = true;
+    worker.terminate();
+    events.onExit(reason);
+  };
+  worker.onmessage = (event: MessageEvent) => {
+    if (!isOver) events.onMessage(event.data);
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    exit(event.message || "uncaught error");
+  };
+  // Bun tells the end of a thread by this event; Deno tells only errors.
+  worker.addEventListener("close", () => exit("the thread ended"));
+  worker.postMessage({ become: part } satisfies Become);
+  return {
+    post: (message, transfer = []) => {
+      if (!isOver) worker.postMessage(message, transfer);
+    },
+    terminate: () => {
+      isOver = true;
+      worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,428 @@
+/**
+ * Role: receives messages, claims their tasks, runs the handlers, commits outcomes, settles messages. Owns a message
+ * between receive and settle. Promises that a message is settled only after its outcome is committed, and that an
+ * outcome whose claim is no longer ours changes nothing.
+ */
+
+import { type Context, type Span, SpanKind } from "@opentelemetry/api";
+import { type Clock, systemClock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { type Failure, TaskError, toFailure, toTaskError } from "./errors.ts";
+import { checkWithin } from "./health.ts";
+import { attributeNames, type Envelope, parseEnvelope } from "./queue/envelope.ts";
+import { maxDelayMs, type Queues, type ReceivedMessage } from "./queue/queue.ts";
+import { decide, type Outcome, type Verdict } from "./retry.ts";
+import type { Service } from "./service.ts";
+import type { Actor, ClaimResult, Ending, Store } from "./store/store.ts";
+import type { DeadReason, TaskRecord, TaskType } from "./task.ts";
+import { CryptoIds } from "./telemetry/ids.ts";
+import type { Logger } from "./telemetry/log.ts";
+import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
+import { key, ownKey } from "./telemetry/names.ts";
+import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
+import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
+import { createLeaseKeeper } from "./worker/lease.ts";
+import { type RunResult, startPool, type ThreadPool } from "./worker/pool.ts";
+import type { CancelReason } from "./worker/thread-messages.ts";
+
+export interface WorkerDeps {
+  workerId: string;
+  config: Config;
+  store: Store;
+  queues: Queues;
+  pool: ThreadPool;
+  telemetry: Telemetry;
+  clock: Clock;
+  random: () => number;
+}
+
+export interface TaskWorker {
+  /** Receives until `draining` aborts, then finishes what runs; `aborting` cuts that short. */
+  run(draining: AbortSignal, aborting: AbortSignal): Promise<void>;
+}
+
+/** SQS's longest. */
+const pollMs = 20_000;
+/** SQS: messages in one receive. */
+const maxMessages = 10;
+const errorPauseMs = 1000;
+/** Sends of a dead letter that the broker refused are repeated by the sweeper after the message comes back. */
+const sweepMarginMs = 30_000;
+
+export function createWorker(deps: WorkerDeps): TaskWorker {
+  const { config, store, queues, pool, telemetry, clock, workerId } = deps;
+  const queue = queues.tasks;
+  const leaseMs = config.visibilityTimeout;
+  const metrics = createTaskMetrics(telemetry.meter);
+  const log = telemetry.log;
+  const ids = new CryptoIds();
+  const types = new Map<string, TaskType>(pool.types.map((type) => [type.type, type]));
+  const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
+  const handling = new Set<Promise<void>>();
+
+  const run = async (draining: AbortSignal, aborting: AbortSignal): Promise<void> => {
+    const done = new AbortController();
+    const keeping = leases.loop(done.signal);
+    await receiveLoop(draining, aborting);
+    await Promise.all(handling);
+    done.abort();
+    await keeping;
+  };
+
+  const receiveLoop = async (draining: AbortSignal, aborting: AbortSignal): Promise<void> => {
+    while (!draining.aborted) {
+      await pool.whenFree(draining);
+      const max = Math.min(maxMessages, pool.free());
+      if (draining.aborted || max === 0) continue;
+      try {
+        const messages = await queue.receive({ max, waitMs: pollMs, visibilityMs: leaseMs, signal: draining });
+        for (const message of messages) track(handle(message, aborting));
+      } catch (error) {
+        log.warn("receive failed", { error: toTaskError(error) });
+        await clock.sleep(errorPauseMs, draining);
+      }
+    }
+  };
+
+  const track = (work: Promise<void>): void => {
+    const settled = work
+      // The message stays as it is: it comes back when its visibility ends, and the claim decides again.
+      .catch((error: unknown) => log.error("handling a message failed", { error: toFailure(error) }))
+      .finally(() => handling.delete(settled));
+    handling.add(settled);
+  };
+
+  /** One delivery, from receive to settle. */
+  const handle = async (message: ReceivedMessage, aborting: AbortSignal): Promise<void> => {
+    const sent = fromCarrier(message.attributes);
+    const envelope = readEnvelope(message);
+    if (envelope instanceof TaskError) return setAside(message, sent, envelope);
+    const { parent, links } = placeAttempt(config.tracePolicy, sent, envelope.taskId, clock.nowMs());
+    const active = startSpan(telemetry.tracer, `process ${queue.name}`, parent, {
+      kind: SpanKind.CONSUMER,
+      attributes: processAttributes(message, envelope),
+      links,
+    });
+    try {
+      await claimAndRun(message, envelope, active, aborting);
+    } catch (error) {
+      markFailed(active.span, toFailure(error));
+      throw error;
+    } finally {
+      active.span.end();
+    }
+  };
+
+  const claimAndRun = async (
+    message: ReceivedMessage,
+    envelope: Envelope,
+    active: ActiveSpan,
+    aborting: AbortSignal,
+  ): Promise<void> => {
+    const request = { id: envelope.taskId, worker: workerId, leaseMs, actor: actorOf(active) };
+    const claimed = await store.claim(request, active.context);
+    if (claimed.kind === "won") return attempt(message, claimed, active, aborting);
+    active.span.setAttribute(ownKey.outcome, claimed.kind);
+    switch (claimed.kind) {
+      case "ended":
+        return settle(queue.delete(message));
+      case "leased":
+      case "early":
+        return settle(queue.changeVisibility(message, Math.min(claimed.untilMs - clock.nowMs(), maxDelayMs)));
+      case "failed":
+        return bury(message, claimed.task.attempt, claimed.reason, active.context);
+      case "unknown":
+        return bury(message, 0, "unknown_task", active.context);
+    }
+  };
+
+  const attempt = async (
+    message: ReceivedMessage,
+    { claim, task }: Extract<ClaimResult, { kind: "won" }>,
+    active: ActiveSpan,
+    aborting: AbortSignal,
+  ): Promise<void> => {
+    const { span, context } = active;
+    span.setAttribute(ownKey.attempt, task.attempt);
+    const taskLog = log.in(context).with({
+      correlation_id: task.correlationId,
+      task_id: task.id,
+      task_type: task.type,
+      attempt: task.attempt,
+    });
+    taskLog.info("task started");
+    const losing = new AbortController();
+    const lease = { id: task.id, claim, message, onLost: () => losing.abort("lease_lost" satisfies CancelReason) };
+    leases.hold(lease);
+    try {
+      const ran = await runHandler(task, context, AbortSignal.any([losing.signal, aborting]));
+      await conclude(message, { task, claim, ran, active, taskLog });
+    } finally {
+      leases.release(lease);
+    }
+  };
+
+  const runHandler = (task: TaskRecord, context: Context, signal: AbortSignal): Promise<RunResult> => {
+    const type = types.get(task.type);
+    return pool.run({
+      run: {
+        taskId: task.id,
+        type: task.type,
+        payload: task.payload,
+        attempt: task.attempt,
+        correlationId: task.correlationId,
+        metadata: task.metadata,
+        carrier: toCarrier(context),
+        spanId: ids.generateSpanId(),
+      },
+      timeoutMs: task.timeoutMs ?? type?.timeoutMs ?? config.taskTimeout,
+      isAlone: task.runsAlone || type?.isolation === "exclusive",
+      signal,
+    });
+  };
+
+  /** Decides, commits, and settles, in this order. */
+  const conclude = async (message: ReceivedMessage, concluding: Concluding): Promise<void> => {
+    const { task, claim, ran, active, taskLog } = concluding;
+    const { outcome } = ran;
+    const policy = { maxAttempts: task.maxAttempts, baseMs: config.retryBase, capMs: config.retryCap };
+    const verdict = decide(outcome, task.attempt, policy, deps.random);
+    tell(concluding, verdict);
+    if (verdict.kind === "drop") return;
+    const ending = toEnding(verdict, outcome, clock.nowMs());
+    const actor = actorOf(active);
+    if (!(await store.finish({ id: task.id, claim, ending, actor }, active.context))) {
+      taskLog.warn("the outcome was refused: the claim is no longer ours");
+      active.span.setAttribute(ownKey.outcome, "lease_lost");
+      return;
+    }
+    switch (verdict.kind) {
+      case "succeed":
+        return settle(queue.delete(message));
+      case "retry":
+        // A longer wait than the queue can keep is the sweeper's.
+        if (verdict.delayMs > maxDelayMs) return settle(queue.delete(message));
+        return settle(queue.changeVisibility(message, verdict.delayMs));
+      case "return":
+        return settle(queue.changeVisibility(message, 0));
+      case "bury":
+        return bury(message, task.attempt, verdict.reason, active.context);
+    }
+  };
+
+  /** The attempt's outcome on its span, in the metrics and in the log. */
+  const tell = ({ task, ran, active, taskLog }: Concluding, verdict: Verdict): void => {
+    const { outcome, durationMs } = ran;
+    const { span } = active;
+    span.setAttribute(ownKey.outcome, outcome.kind);
+    const taskType = types.has(task.type) ? task.type : "_other";
+    const elapsed = { elapsed_ms: Math.round(durationMs * 1000) / 1000 };
+    if (outcome.kind === "succeeded") {
+      metrics.processed(taskType, "succeeded");
+      metrics.processingDuration(taskType, "succeeded", durationMs);
+      taskLog.info("task succeeded", elapsed);
+      return;
+    }
+    markFailed(span, outcome.error);
+    const fields = { ...elapsed, error: outcome.error };
+    switch (verdict.kind) {
+      case "retry":
+        metrics.processed(taskType, "failed");
+        metrics.processed(taskType, "retried");
+        metrics.processingDuration(taskType, "failed", durationMs);
+        taskLog.warn("attempt failed, another follows", { ...fields, retry_in_ms: verdict.delayMs });
+        return;
+      case "bury":
+        metrics.processed(taskType, "failed");
+        metrics.processingDuration(taskType, "failed", durationMs);
+        taskLog.warn("attempt failed, it was the last", { ...fields, reason: verdict.reason });
+        return;
+      case "return":
+        taskLog.info("attempt interrupted, the task goes back", fields);
+        return;
+      case "drop":
+        taskLog.warn("lease lost, the outcome is dropped", fields);
+        return;
+      case "succeed":
+        return;
+    }
+  };
+
+  /** Sends the message on to the dead-letter queue, and only then takes it from its own. */
+  const bury = async (
+    message: ReceivedMessage,
+    attempts: number,
+    reason: DeadReason,
+    context: Context,
+  ): Promise<void> => {
+    const { traceparent, tracestate: _, baggage: __, ...kept } = message.attributes;
+    await queues.deadLetters.send(
+      {
+        body: message.body,
+        attributes: {
+          ...kept,
+          [attributeNames.deadReason]: reason,
+          [attributeNames.sourceQueue]: queue.name,
+          ...(traceparent && { [attributeNames.sourceTraceparent]: traceparent }),
+        },
+        correlationId: message.attributes[attributeNames.correlationId],
+      },
+      context,
+      {
+        attributes: {
+          [ownKey.deadReason]: reason,
+          [ownKey.deadSourceQueue]: queue.name,
+          [ownKey.attempts]: attempts,
+        },
+      },
+    );
+    await settle(queue.delete(message));
+  };
+
+  /** A message that names no task goes to the dead letters as it is, in a trace of its own unless it carries one. */
+  const setAside = async (message: ReceivedMessage, sent: Context, problem: TaskError): Promise<void> => {
+    const { span, context } = startSpan(telemetry.tracer, `process ${queue.name}`, sent, {
+      kind: SpanKind.CONSUMER,
+      attributes: processAttributes(message, undefined),
+      links: linksTo(spanContextOf(sent)),
+    });
+    markFailed(span, toFailure(problem));
+    log
+      .in(context)
+      .error("unreadable message, it goes to the dead letters", { error: problem, message_id: message.id });
+    try {
+      await bury(message, 0, "unreadable", context);
+    } finally {
+      span.end();
+    }
+  };
+
+  /** A settle that fails is repeated by the next delivery, whose claim finds the task as it was left. */
+  const settle = async (settling: Promise<void>): Promise<void> => {
+    await settling.catch((error: unknown) => log.warn("settling a message failed", { error: toTaskError(error) }));
+  };
+
+  const processAttributes = (message: ReceivedMessage, envelope: Envelope | undefined) => ({
+    ...queue.spanAttributes,
+    [key.messagingOperationName]: "process",
+    [key.messagingOperationType]: "process",
+    [key.messagingMessageId]: message.id,
+    [key.messagingMessageBodySize]: message.body.length,
+    ...(message.attributes[attributeNames.correlationId] && {
+      [key.messagingMessageConversationId]: message.attributes[attributeNames.correlationId],
+    }),
+    ...(envelope && { [ownKey.taskId]: envelope.taskId, [ownKey.taskType]: envelope.type }),
+    [ownKey.receiveCount]: message.receiveCount,
+    [ownKey.queueWaitMs]: Math.max(0, clock.nowMs() - message.sentAtMs),
+    [ownKey.workerId]: workerId,
+  });
+
+  const actorOf = ({ span }: { span: Span }): Actor => {
+    const { traceId, spanId } = span.spanContext();
+    return { atMs: clock.nowMs(), service: telemetry.service, traceId, spanId };
+  };
+
+  return { run };
+}
+
+interface Concluding {
+  task: TaskRecord;
+  claim: number;
+  ran: RunResult;
+  active: ActiveSpan;
+  taskLog: Logger;
+}
+
+function readEnvelope(message: ReceivedMessage): Envelope | TaskError {
+  try {
+    return parseEnvelope(message.body);
+  } catch (error) {
+    return toTaskError(error);
+  }
+}
+
+function toEnding(verdict: Exclude<Verdict, { kind: "drop" }>, outcome: Outcome, nowMs: number): Ending {
+  switch (verdict.kind) {
+    case "succeed":
+      return { to: "succeeded", result: verdict.result };
+    case "retry": {
+      const runAtMs = nowMs + verdict.delayMs;
+      const sendAtMs = verdict.delayMs > maxDelayMs ? runAtMs : runAtMs + sweepMarginMs;
+      return { to: "retrying", runAtMs, sendAtMs, outcome: outcome.kind, error: withoutStack(verdict.error) };
+    }
+    case "bury":
+      return { to: "failed", reason: verdict.reason, outcome: outcome.kind, error: withoutStack(verdict.error) };
+    case "return":
+      return { to: "queued", error: withoutStack(verdict.error), runsAlone: verdict.runsAlone };
+  }
+}
+
+/** The stack stands in the trace and the log; the store keeps what the API shows. */
+function withoutStack({ stack: _, ...failure }: Failure): Failure {
+  return failure;
+}
+
+/** Starts the handler threads, registers their types, and begins to receive. */
+export async function startWorker(
+  config: Config,
+  telemetry: Telemetry,
+  parts: { store: Store; queues: Queues },
+): Promise<Service> {
+  const { store, queues } = parts;
+  const { log } = telemetry;
+  const poolLog = log.module("worker.pool");
+  const handlerLog = log.module("handler");
+  const pool = await startPool(config, {
+    onSpans: (spans) => telemetry.adopt(spans),
+    onLog: (run, line) => {
+      handlerLog
+        .with({
+          trace_id: line.traceId,
+          span_id: line.spanId,
+          trace_flags: line.traceFlags,
+          correlation_id: run.correlationId,
+          task_id: run.taskId,
+          task_type: run.type,
+          attempt: run.attempt,
+        })
+        [line.level](line.msg, line.fields);
+    },
+    onThreadEnded: (name, reason) =>
+      poolLog.warn("handler thread ended, another takes its place", { thread: name, reason }),
+  });
+  await store.registerTypes(pool.types, housekeeping);
+  observeQueueDepth(telemetry.meter, queues.tasks);
+  const draining = new AbortController();
+  const aborting = new AbortController();
+  const workerId = `worker-${crypto.randomUUID().slice(0, 8)}`;
+  const worker = createWorker({
+    workerId,
+    config,
+    store,
+    queues,
+    pool,
+    telemetry,
+    clock: systemClock,
+    random: Math.random,
+  });
+  const running = worker.run(draining.signal, aborting.signal);
+  log.info("worker receives", { worker: workerId, types: pool.types.map(({ type }) => type) });
+  return {
+    addresses: {},
+    checks: async () => ({
+      database: await checkWithin({ connections_active: 1, connections_idle: 0, connections_max: 1 }, store.ping()),
+      message_queue: await checkWithin({ queues_monitored: 2 }, queues.tasks.depth()),
+      workers: { status: pool.figures().threads > 0 ? "healthy" : "unhealthy", ...pool.figures() },
+    }),
+    drain: async () => {
+      draining.abort();
+      await running;
+      pool.close();
+    },
+    abort: () => {
+      draining.abort();
+      aborting.abort("aborted" satisfies CancelReason);
+    },
+  };
+}

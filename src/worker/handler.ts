@@ -1,0 +1,57 @@
+/**
+ * What a handler author sees. Types only: `import type { TaskHandler } from "throughline"` leaves nothing behind at run
+ * time.
+ */
+
+import type { Span, Tracer } from "@opentelemetry/api";
+
+/** One attempt of a task, as its handler gets it. */
+export interface HandlerTask<Payload = unknown> {
+  /** UUIDv7; the same for every attempt: use it to make side effects idempotent. */
+  readonly id: string;
+  readonly type: string;
+  readonly payload: Payload;
+  /** From 1. */
+  readonly attempt: number;
+  readonly correlationId: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface HandlerLog {
+  debug(msg: string, fields?: Record<string, unknown>): void;
+  info(msg: string, fields?: Record<string, unknown>): void;
+  warn(msg: string, fields?: Record<string, unknown>): void;
+  error(msg: string, fields?: Record<string, unknown>): void;
+}
+
+export interface HandlerContext {
+  /** Aborts at the deadline, at a cancel, when the lease is lost, or when the worker has to stop. */
+  readonly signal: AbortSignal;
+  /** Lines that carry the task's ids and trace. */
+  readonly log: HandlerLog;
+  /** The span `run …` of this attempt. */
+  readonly span: Span;
+  readonly tracer: Tracer;
+  /** `fetch` with a span of its own, which carries the trace on. */
+  readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response>;
+  /** Tells how far the work is, from 0 to 1. */
+  progress(share: number): Promise<void>;
+  /** Throw what this gives: no further attempt, straight to the dead letters. */
+  fatal(message: string, options?: { cause?: unknown }): Error;
+  /** Throw what this gives: the next attempt after `delay` (`30s`, or milliseconds). */
+  retryAfter(delay: string | number, message?: string): Error;
+}
+
+/** The default export of a handler file. */
+// biome-ignore lint/suspicious/noExplicitAny: a handler says itself what its payload is; `unknown` would refuse that.
+export interface TaskHandler<Payload = any> {
+  /** Default: the file's name without its ending. */
+  readonly type?: string;
+  readonly maxAttempts?: number;
+  /** Deadline of one attempt: `30s`. */
+  readonly timeout?: string;
+  /** `exclusive`: no other task beside it on its thread. */
+  readonly isolation?: "shared" | "exclusive";
+  /** What it returns is the task's result, as JSON. Anything thrown is a failure that is retried. */
+  run(task: HandlerTask<Payload>, ctx: HandlerContext): unknown;
+}

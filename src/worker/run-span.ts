@@ -1,0 +1,51 @@
+/**
+ * The span `run …` of an attempt whose thread was ended: the thread can no longer finish it, so the worker does, under
+ * the id that it had chosen. Spans that the handler had finished keep their parent.
+ */
+
+import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
+import type { Failure } from "../errors.ts";
+import { key, ownKey, scopeName } from "../telemetry/names.ts";
+import type { PlainSpan } from "../telemetry/plain-span.ts";
+import { preciseNowMs, toHrTime } from "../telemetry/precise-time.ts";
+import { fromCarrier, spanContextOf } from "../telemetry/propagation.ts";
+import { productVersion } from "../version.ts";
+import type { Run } from "./thread-messages.ts";
+
+export interface RunSpanEnd {
+  slot: { id: number; name: string };
+  startMs: number;
+  failure: Failure;
+}
+
+/** The span, or nothing when the task is not sampled. */
+export function closeRunSpan(run: Run, { slot, startMs, failure }: RunSpanEnd): PlainSpan[] {
+  const parent = spanContextOf(fromCarrier(run.carrier));
+  if (!parent || (parent.traceFlags & 1) === 0) return [];
+  const { traceId, traceFlags } = parent;
+  const endMs = preciseNowMs();
+  return [
+    {
+      name: `run ${run.type}`,
+      kind: SpanKind.INTERNAL,
+      context: { traceId, traceFlags, spanId: run.spanId },
+      parent: { traceId, traceFlags, spanId: parent.spanId },
+      startTime: toHrTime(startMs),
+      endTime: toHrTime(endMs),
+      duration: toHrTime(endMs - startMs),
+      status: { code: SpanStatusCode.ERROR, message: failure.message },
+      attributes: {
+        [ownKey.taskId]: run.taskId,
+        [ownKey.taskType]: run.type,
+        [ownKey.attempt]: run.attempt,
+        [key.threadId]: slot.id,
+        [key.threadName]: slot.name,
+        [key.errorType]: failure.type,
+      },
+      links: [],
+      events: [],
+      scope: { name: scopeName, version: productVersion },
+      dropped: [0, 0, 0],
+    },
+  ];
+}

@@ -1,0 +1,170 @@
+/**
+ * Inside a handler's thread: runs attempts, each under its own span, signal and context, and tells the worker how each
+ * ended. Finished spans leave at once, so that a thread that has to be ended takes none with it.
+ */
+
+import { type Context, context as contextApi, SpanKind, trace } from "@opentelemetry/api";
+import type { Config } from "../config.ts";
+import { TaskError, toFailure } from "../errors.ts";
+import { parseDuration } from "../settings.ts";
+import { key, ownKey } from "../telemetry/names.ts";
+import type { PlainSpan } from "../telemetry/plain-span.ts";
+import { fromCarrier } from "../telemetry/propagation.ts";
+import { startThreadTracing } from "../telemetry/telemetry.ts";
+import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
+import type { HandlerContext, HandlerLog, HandlerTask } from "./handler.ts";
+import { HandlerError, type Handlers, type LoadedHandler, loadHandlers } from "./handlers.ts";
+import type { CancelReason, FromHandlerThread, Run, RunEnd, ToHandlerThread } from "./thread-messages.ts";
+import { createTracedFetch } from "./traced-fetch.ts";
+
+export interface HandlerThreadStart {
+  config: Config;
+  threadId: number;
+  threadName: string;
+}
+
+class FatalError extends Error {
+  override readonly name = "FatalError";
+}
+
+class RetryAfterError extends Error {
+  override readonly name = "RetryAfterError";
+  readonly delayMs: number;
+  constructor(message: string, delayMs: number) {
+    super(message);
+    this.delayMs = delayMs;
+  }
+}
+
+/** Loads the handlers, says which types they are, then runs what comes. */
+export async function startHandlerThread(
+  start: HandlerThreadStart,
+  tell: (message: FromHandlerThread) => void,
+): Promise<(message: ToHandlerThread) => void> {
+  const running = new Map<number, AbortController>();
+  /** The span that the runner is ending: it travels with the run's end, in one message. */
+  let lastSpans: PlainSpan[] | undefined;
+  const tracing = startThreadTracing(start.config, (span) => {
+    if (lastSpans) lastSpans.push(span);
+    else tell({ kind: "span", span });
+  });
+  const handlers = await loadOrRefuse(start.config, tell);
+  if (!handlers) return () => {};
+  const types = [...handlers.values()].map(({ handler: _, ...type }) => type);
+  tell({ kind: "loaded", types });
+
+  const runTask = async (run: Run): Promise<void> => {
+    const loaded = handlers.get(run.type);
+    const aborting = new AbortController();
+    running.set(run.number, aborting);
+    tracing.reserveSpanId(run.spanId);
+    const { span, context } = startSpan(tracing.tracer, `run ${run.type}`, fromCarrier(run.carrier), {
+      kind: SpanKind.INTERNAL,
+      attributes: {
+        [ownKey.taskId]: run.taskId,
+        [ownKey.taskType]: run.type,
+        [ownKey.attempt]: run.attempt,
+        [key.threadId]: start.threadId,
+        [key.threadName]: start.threadName,
+      },
+    });
+    const ctx: HandlerContext = {
+      signal: aborting.signal,
+      log: createHandlerLog(run.number, context, tell),
+      span,
+      tracer: tracing.tracer,
+      fetch: createTracedFetch({ tracer: tracing.tracer, context }),
+      progress: async (share) => {
+        span.addEvent("progress", { "throughline.progress": share });
+      },
+      fatal: (message, options) => new FatalError(message, options),
+      retryAfter: (delay, message) => toRetryAfter(delay, message),
+    };
+    const end = await contextApi.with(context, () => runHandler(loaded, run, ctx));
+    running.delete(run.number);
+    if (end.kind === "threw") {
+      recordException(span, end.error);
+      markFailed(span, end.error);
+    }
+    lastSpans = [];
+    span.end();
+    tell({ kind: "ended", number: run.number, end, spans: lastSpans });
+    lastSpans = undefined;
+  };
+
+  return (message) => {
+    if (message.kind === "run") void runTask(message.run);
+    else running.get(message.number)?.abort(reasonOf(message.reason));
+  };
+}
+
+async function loadOrRefuse(config: Config, tell: (message: FromHandlerThread) => void): Promise<Handlers | undefined> {
+  try {
+    return await loadHandlers(config);
+  } catch (error) {
+    const problems = error instanceof HandlerError ? error.problems : [toFailure(error).message];
+    tell({ kind: "refused", problems });
+    return undefined;
+  }
+}
+
+/** The thread's one catch: whatever a handler throws becomes a plain value. */
+async function runHandler(loaded: LoadedHandler | undefined, run: Run, ctx: HandlerContext): Promise<RunEnd> {
+  try {
+    if (!loaded) throw new TaskError("unimplemented", `this worker has no handler for tasks of type "${run.type}"`);
+    const task: HandlerTask = {
+      id: run.taskId,
+      type: run.type,
+      payload: JSON.parse(run.payload),
+      attempt: run.attempt,
+      correlationId: run.correlationId,
+      metadata: run.metadata,
+    };
+    const result: unknown = await loaded.handler.run(task, ctx);
+    return { kind: "returned", result: toJson(result) };
+  } catch (thrown) {
+    const error = toFailure(thrown);
+    if (thrown instanceof RetryAfterError) return { kind: "threw", error, fatal: false, retryAfterMs: thrown.delayMs };
+    return { kind: "threw", error, fatal: thrown instanceof FatalError };
+  }
+}
+
+function toJson(result: unknown): string {
+  try {
+    return JSON.stringify(result) ?? "null";
+  } catch (cause) {
+    throw new FatalError("the handler's result cannot be written as JSON", { cause });
+  }
+}
+
+function toRetryAfter(delay: string | number, message = "asked to be tried again later"): RetryAfterError {
+  return new RetryAfterError(message, typeof delay === "number" ? delay : parseDuration(delay));
+}
+
+function reasonOf(reason: CancelReason): DOMException {
+  return new DOMException(`the attempt was ended: ${reason}`, reason === "timed_out" ? "TimeoutError" : "AbortError");
+}
+
+/** Lines go to the worker, which writes them; each carries the span that was active where it was written. */
+function createHandlerLog(number: number, context: Context, tell: (message: FromHandlerThread) => void): HandlerLog {
+  const write =
+    (level: "debug" | "info" | "warn" | "error") =>
+    (msg: string, fields?: Record<string, unknown>): void => {
+      const span = trace.getSpanContext(contextApi.active()) ?? trace.getSpanContext(context);
+      const { traceId = "", spanId = "", traceFlags = 0 } = span ?? {};
+      tell({ kind: "log", number, line: { level, msg, fields: toPlainFields(fields), traceId, spanId, traceFlags } });
+    };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+/** What a line can hold is what JSON can hold; functions and the like could not cross to the worker's thread. */
+function toPlainFields(fields: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
+  if (fields === undefined) return undefined;
+  const { error, ...rest } = fields;
+  const plain: Record<string, unknown> = error === undefined ? {} : { error: toFailure(error) };
+  try {
+    return { ...JSON.parse(JSON.stringify(rest)), ...plain };
+  } catch {
+    return { unreadable_fields: true, ...plain };
+  }
+}

@@ -1,0 +1,49 @@
+/** What the worker and its handler threads say to each other: plain values only. */
+
+import type { Failure } from "../errors.ts";
+import type { LogLevel } from "../settings.ts";
+import type { TaskType } from "../task.ts";
+import type { PlainSpan } from "../telemetry/plain-span.ts";
+import type { Carrier } from "../telemetry/propagation.ts";
+
+/** One attempt to run. */
+export interface Run {
+  /** Names the run between the worker and this thread. */
+  number: number;
+  taskId: string;
+  type: string;
+  /** JSON text. */
+  payload: string;
+  attempt: number;
+  correlationId: string;
+  metadata: Record<string, string>;
+  /** The context of the process span. */
+  carrier: Carrier;
+  /** The id that the span `run …` gets. */
+  spanId: string;
+}
+
+export type CancelReason = "timed_out" | "lease_lost" | "canceled" | "aborted";
+
+export type ToHandlerThread = { kind: "run"; run: Run } | { kind: "cancel"; number: number; reason: CancelReason };
+
+/** How a handler ended; the worker turns it into an outcome. */
+export type RunEnd =
+  | { kind: "returned" /** JSON text */; result: string }
+  | { kind: "threw"; error: Failure; fatal: boolean; retryAfterMs?: number };
+
+export interface HandlerLogLine {
+  level: Exclude<LogLevel, "trace">;
+  msg: string;
+  fields: Record<string, unknown> | undefined;
+  traceId: string;
+  spanId: string;
+  traceFlags: number;
+}
+
+export type FromHandlerThread =
+  | { kind: "loaded"; types: TaskType[] }
+  | { kind: "refused"; problems: string[] }
+  | { kind: "ended"; number: number; end: RunEnd; spans: PlainSpan[] }
+  | { kind: "span"; span: PlainSpan }
+  | { kind: "log"; number: number; line: HandlerLogLine };
