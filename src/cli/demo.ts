@@ -1,0 +1,3 @@
+export async function runDemo(_flags: unknown, _once: boolean): Promise<number> {
+  return 1;
+}

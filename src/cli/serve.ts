@@ -1,0 +1,25 @@
+/** `throughline serve`: runs roles until a signal. The first one drains, the second aborts. */
+
+import type { Config } from "../config.ts";
+import { startSystem } from "../supervisor.ts";
+
+export async function serve(config: Config): Promise<number> {
+  const system = await startSystem(config, (line) => process.stdout.write(line));
+  await stopSignal(() => system.abort());
+  await system.drain();
+  return 0;
+}
+
+/** Resolves at the first SIGTERM or SIGINT; calls `again` at the second. */
+export function stopSignal(again: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    let isFirst = true;
+    const onSignal = (): void => {
+      if (isFirst) resolve();
+      else again();
+      isFirst = false;
+    };
+    process.on("SIGTERM", onSignal);
+    process.on("SIGINT", onSignal);
+  });
+}

@@ -1,0 +1,7 @@
+/** The command line: chooses what to do; nothing else. */
+
+import { runCommandLine } from "./cli/command-line.ts";
+
+process.exitCode = await runCommandLine(process.argv.slice(2));
+// Threads or sockets that an error left behind must not keep a finished command alive.
+process.exit();

@@ -1,0 +1,78 @@
+/**
+ * One running role with everything it leans on: its telemetry, its line to the store, its queues. The same in the main
+ * thread of a container as in a thread of the all-in-one process.
+ */
+
+import type { Config, Role } from "./config.ts";
+import { startDlq } from "./dlq.ts";
+import { TaskError } from "./errors.ts";
+import { startGateway } from "./gateway.ts";
+import type { Checks, ProcessState } from "./health.ts";
+import { openQueues } from "./queue/sqs.ts";
+import type { Service } from "./service.ts";
+import { connectSqlite } from "./store/sqlite-client.ts";
+import { startTaskService } from "./task-service.ts";
+import type { WriteLine } from "./telemetry/log.ts";
+import { serviceNames } from "./telemetry/names.ts";
+import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
+import { startWorker } from "./worker.ts";
+
+export interface RoleParts {
+  /** A line to the store's thread; none for the gateway. */
+  storePort: MessagePort | undefined;
+  processState: ProcessState;
+  writeLine: WriteLine;
+}
+
+export interface RunningRole {
+  addresses: Record<string, string>;
+  checks(): Promise<Checks>;
+  /** This role's metrics as Prometheus text. */
+  scrape(): Promise<string>;
+  /** Stops taking, finishes, and sends all telemetry. */
+  drain(): Promise<void>;
+  abort(): void;
+}
+
+/** Which roles ask the store. */
+export function needsStore(role: Role): boolean {
+  return role !== "gateway";
+}
+
+export async function startRole(role: Role, config: Config, parts: RoleParts): Promise<RunningRole> {
+  const telemetry = startTelemetry(serviceNames[role], config, parts.writeLine);
+  try {
+    const { service, close } = await open(role, config, parts, telemetry);
+    return {
+      addresses: service.addresses,
+      checks: () => service.checks(),
+      scrape: () => telemetry.scrape(),
+      drain: async () => {
+        await service.drain();
+        close();
+        telemetry.log.info("stopped");
+        await telemetry.stop();
+      },
+      abort: () => service.abort(),
+    };
+  } catch (error) {
+    await telemetry.stop();
+    throw error;
+  }
+}
+
+async function open(
+  role: Role,
+  config: Config,
+  parts: RoleParts,
+  telemetry: Telemetry,
+): Promise<{ service: Service; close: () => void }> {
+  if (role === "gateway") {
+    return { service: await startGateway(config, telemetry, parts.processState), close: () => {} };
+  }
+  if (!parts.storePort) throw new TaskError("internal", `the role ${role} has no line to the store`);
+  const store = connectSqlite({ port: parts.storePort, tracer: telemetry.tracer, table: config.table });
+  const queues = await openQueues(config, telemetry.tracer);
+  const start = { "task-service": startTaskService, worker: startWorker, dlq: startDlq }[role];
+  return { service: await start(config, telemetry, { store, queues }), close: () => queues.close() };
+}

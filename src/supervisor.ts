@@ -1,0 +1,357 @@
+/**
+ * Starts the parts of a process in order, watches them, restarts a thread that dies, and stops them in reverse. Does no
+ * work of its own: with several roles each has its thread, with a single one it runs right here, as in a container.
+ *
+ * Promises: not ready until every part is, and not while one is being restarted; a start that fails leaves nothing
+ * running; after `drain` all telemetry is out.
+ */
+
+import { type Clock, systemClock } from "./clock.ts";
+import type { Config, Role } from "./config.ts";
+import { TaskError, toFailure, toTaskError } from "./errors.ts";
+import { type Checks, type Health, mergeChecks, type ProcessState, worstOf } from "./health.ts";
+import type { Listener } from "./listen.ts";
+import { needsStore, type RunningRole, startRole } from "./role.ts";
+import { spawnThread, type Thread, type ThreadPart } from "./spawn.ts";
+import { connectSqlite } from "./store/sqlite-client.ts";
+import { startAdmin } from "./telemetry/admin.ts";
+import type { WriteLine } from "./telemetry/log.ts";
+import { serviceNames } from "./telemetry/names.ts";
+import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
+import { housekeeping } from "./telemetry/tracing.ts";
+import { createLink, type Link, type LinkHandlers } from "./thread-link.ts";
+
+export interface System {
+  /** The real addresses, as in the ready line. */
+  addresses: Record<string, string>;
+  state: ProcessState;
+  /** First stop signal: no new work, finish what runs, send all telemetry. Resolves when all is stopped. */
+  drain(): Promise<void>;
+  /** Second stop signal: cancel what runs. `drain` then resolves soon. */
+  abort(): void;
+  /** Ends a role's thread, as a crash would. For tests of the restart. */
+  crash(role: Role): void;
+}
+
+/** The order in which roles start; they drain in reverse. */
+const startOrder: readonly Role[] = ["task-service", "dlq", "worker", "gateway"];
+
+const firstRestartDelayMs = 100;
+const maxRestartDelayMs = 10_000;
+/** A role that lived this long starts its back-off anew. */
+const steadyAfterMs = 60_000;
+/** What an aborted role may still take: outcomes given back, telemetry sent. */
+const abortLimitMs = 8000;
+
+/** Starts everything that the settings ask for. Rejects with the first part's error. */
+export async function startSystem(config: Config, writeLine: WriteLine, clock: Clock = systemClock): Promise<System> {
+  const telemetry = startTelemetry(serviceNames.supervisor, config, writeLine);
+  const supervisor = new Supervisor(config, telemetry, writeLine, clock);
+  try {
+    await supervisor.start();
+    return supervisor;
+  } catch (error) {
+    await supervisor.giveUp();
+    throw error;
+  }
+}
+
+interface RoleState {
+  role: Role;
+  running: RunningRole | undefined;
+  thread: LinkedThread | undefined;
+  startedAtMs: number;
+  restarts: number;
+}
+
+class Supervisor implements System {
+  addresses: Record<string, string> = {};
+  readonly state: ProcessState = { isReady: async () => this.#isReady(), health: () => this.#health() };
+
+  #config: Config;
+  readonly #telemetry: Telemetry;
+  readonly #writeLine: WriteLine;
+  readonly #clock: Clock;
+  readonly #startedAtMs: number;
+  readonly #roles: RoleState[];
+  readonly #stopping = new AbortController();
+  #admin: Listener | undefined;
+  #store: LinkedThread | undefined;
+  #broker: LinkedThread | undefined;
+  #isStarted = false;
+  #draining: Promise<void> | undefined;
+
+  constructor(config: Config, telemetry: Telemetry, writeLine: WriteLine, clock: Clock) {
+    this.#config = config;
+    this.#telemetry = telemetry;
+    this.#writeLine = writeLine;
+    this.#clock = clock;
+    this.#startedAtMs = clock.nowMs();
+    this.#roles = startOrder
+      .filter((role) => config.role.includes(role))
+      .map((role) => ({ role, running: undefined, thread: undefined, startedAtMs: 0, restarts: 0 }));
+  }
+
+  async start(): Promise<void> {
+    this.#admin = await startAdmin(this.#config.adminListen, { state: this.state, scrape: () => this.#scrape() });
+    const needs = this.#roles.some(({ role }) => needsStore(role));
+    const [broker] = await settled([
+      this.#config.queue === "embedded" ? this.#startBroker(0) : Promise.resolve(),
+      needs ? this.#startStore() : Promise.resolve(),
+    ]);
+    void broker;
+    if (this.#config.queue === "embedded") await this.#forgetSends();
+    for (const state of this.#roles) await this.#startRole(state);
+    this.addresses.admin_url = this.#admin.url;
+    if (this.#config.queueEndpoint !== undefined) this.addresses.queue_endpoint = this.#config.queueEndpoint;
+    this.#isStarted = true;
+    this.#telemetry.log.info("ready", { ...this.addresses, roles: this.#roles.map(({ role }) => role) });
+  }
+
+  /** Ends what a failed start has left. */
+  async giveUp(): Promise<void> {
+    this.#stopping.abort();
+    for (const { running, thread } of this.#roles) {
+      running?.abort();
+      thread?.terminate();
+    }
+    this.#broker?.terminate();
+    this.#store?.terminate();
+    await this.#admin?.stop(0);
+    await this.#telemetry.stop();
+  }
+
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain();
+    return this.#draining;
+  }
+
+  abort(): void {
+    for (const { running } of this.#roles) running?.abort();
+  }
+
+  crash(role: Role): void {
+    const thread = this.#roles.find((state) => state.role === role)?.thread;
+    thread?.crash();
+  }
+
+  async #drain(): Promise<void> {
+    const { log } = this.#telemetry;
+    this.#stopping.abort();
+    log.info("draining", { limit_ms: this.#config.drainTimeout });
+    const drainLimit = setTimeout(() => this.abort(), Math.max(0, this.#config.drainTimeout - abortLimitMs / 4));
+    for (const { role, running, thread } of this.#roles.toReversed()) {
+      const isDone = await within(this.#config.drainTimeout + abortLimitMs, running?.drain());
+      if (!isDone) log.error("a role did not stop in time, it was ended", { role });
+      thread?.terminate();
+    }
+    clearTimeout(drainLimit);
+    if (this.#broker) await within(abortLimitMs, this.#broker.link.ask("stop"));
+    this.#broker?.terminate();
+    if (this.#store) await within(abortLimitMs, this.#store.link.ask("close"));
+    this.#store?.terminate();
+    log.info("stopped");
+    await this.#admin?.stop(0);
+    await this.#telemetry.stop();
+  }
+
+  async #startStore(): Promise<void> {
+    const store = startLinkedThread("store", "store", {}, (reason) => void this.#restartAll("store", reason));
+    this.#store = store;
+    await store.link.ask("open", { folder: this.#config.dataDir, table: this.#config.table });
+  }
+
+  async #startBroker(port: number): Promise<void> {
+    const broker = startLinkedThread("broker", "broker", {}, (reason) => void this.#restartBroker(reason));
+    this.#broker = broker;
+    const endpoint = await broker.link.ask<string>("start", { folder: this.#config.dataDir, port });
+    this.#config = { ...this.#config, queueEndpoint: endpoint };
+  }
+
+  /** A fresh embedded broker knows no message: what was sent to the one before counts as not sent. */
+  async #forgetSends(): Promise<void> {
+    const port = await this.#storePort();
+    const { tracer } = this.#telemetry;
+    await connectSqlite({ port, tracer, table: this.#config.table }).resendAll(housekeeping);
+    port.close();
+  }
+
+  /** A new line to the store's thread. */
+  async #storePort(): Promise<MessagePort> {
+    if (!this.#store) throw new TaskError("internal", "the store's thread is not running");
+    const { port1, port2 } = new MessageChannel();
+    await this.#store.link.ask("serve", port2, [port2]);
+    return port1;
+  }
+
+  async #startRole(state: RoleState): Promise<void> {
+    const { role } = state;
+    const storePort = needsStore(role) ? await this.#storePort() : undefined;
+    state.startedAtMs = this.#clock.nowMs();
+    state.running =
+      this.#roles.length === 1
+        ? await startRole(role, this.#config, { storePort, processState: this.state, writeLine: this.#writeLine })
+        : await this.#startRoleThread(state, storePort);
+    Object.assign(this.addresses, state.running.addresses);
+    this.#config = withAddresses(this.#config, state.running.addresses);
+  }
+
+  async #startRoleThread(state: RoleState, storePort: MessagePort | undefined): Promise<RunningRole> {
+    const handlers = {
+      line: (line: string) => this.#writeLine(line),
+      isReady: () => this.#isReady(),
+      health: () => this.#health(),
+    };
+    const thread = startLinkedThread("role", state.role, handlers, (reason) => void this.#restartRole(state, reason));
+    state.thread = thread;
+    const { link } = thread;
+    const start = { role: state.role, config: this.#config, storePort };
+    const addresses = await link.ask<Record<string, string>>("start", start, storePort ? [storePort] : []);
+    return {
+      addresses,
+      checks: () => link.ask<Checks>("checks"),
+      scrape: () => link.ask<string>("scrape"),
+      drain: () => link.ask<void>("drain"),
+      abort: () => link.tell("abort"),
+    };
+  }
+
+  async #restartRole(state: RoleState, reason: string): Promise<void> {
+    state.running = undefined;
+    if (!this.#isStarted || this.#stopping.signal.aborted) return;
+    const livedMs = this.#clock.nowMs() - state.startedAtMs;
+    state.restarts = livedMs > steadyAfterMs ? 1 : state.restarts + 1;
+    const delayMs = Math.min(maxRestartDelayMs, firstRestartDelayMs * 2 ** (state.restarts - 1));
+    const { log } = this.#telemetry;
+    log.error("a role's thread ended, it is started again", { role: state.role, reason, delay_ms: delayMs });
+    await this.#clock.sleep(delayMs, this.#stopping.signal);
+    if (this.#stopping.signal.aborted) return;
+    try {
+      await this.#startRole(state);
+      log.info("the role runs again", { role: state.role });
+    } catch (error) {
+      state.thread?.terminate();
+      await this.#restartRole(state, toFailure(error).message);
+    }
+  }
+
+  /** Without its broker no role gets further, but none has to start anew: the address stays. */
+  async #restartBroker(reason: string): Promise<void> {
+    if (!this.#isStarted || this.#stopping.signal.aborted) return;
+    this.#telemetry.log.error("the embedded broker ended, it is started again", { reason });
+    await this.#clock.sleep(firstRestartDelayMs, this.#stopping.signal);
+    try {
+      await this.#startBroker(Number(new URL(this.#config.queueEndpoint ?? "http://x:0").port));
+      await this.#forgetSends();
+    } catch (error) {
+      this.#broker?.terminate();
+      await this.#restartBroker(toFailure(error).message);
+    }
+  }
+
+  /** Every role's line to the store is cut when its thread ends: all start anew. */
+  async #restartAll(part: string, reason: string): Promise<void> {
+    if (!this.#isStarted || this.#stopping.signal.aborted) return;
+    this.#telemetry.log.error("the store's thread ended, all roles start again", { part, reason });
+    await this.#clock.sleep(firstRestartDelayMs, this.#stopping.signal);
+    try {
+      await this.#startStore();
+    } catch (error) {
+      this.#store?.terminate();
+      return this.#restartAll(part, toFailure(error).message);
+    }
+    for (const { role } of this.#roles) if (needsStore(role)) this.crash(role);
+  }
+
+  #isReady(): boolean {
+    const isStopping = this.#stopping.signal.aborted;
+    return this.#isStarted && !isStopping && this.#roles.every(({ running }) => running !== undefined);
+  }
+
+  async #health(): Promise<Health> {
+    const all = await Promise.all(this.#roles.map(({ running }) => checksOf(running)));
+    const checks = mergeChecks(all);
+    const isWhole = this.#roles.every(({ running }) => running !== undefined);
+    const status = isWhole ? worstOf(checks) : "unhealthy";
+    return { status, checks, uptime_seconds: Math.floor((this.#clock.nowMs() - this.#startedAtMs) / 1000) };
+  }
+
+  async #scrape(): Promise<string[]> {
+    const scrapes = this.#roles.map(({ running }) => running?.scrape().catch(() => ""));
+    return (await Promise.all(scrapes)).filter((text) => text !== undefined);
+  }
+}
+
+async function checksOf(running: RunningRole | undefined): Promise<Checks> {
+  return (await running?.checks().catch(() => ({}))) ?? {};
+}
+
+interface LinkedThread {
+  link: Link;
+  terminate(): void;
+  /** Ends it as if it had crashed. */
+  crash(): void;
+}
+
+function startLinkedThread(
+  part: ThreadPart,
+  name: string,
+  handlers: LinkHandlers,
+  onExit: (reason: string) => void,
+): LinkedThread {
+  const exit = (reason: string): void => {
+    link.close(`the thread ${name} ended: ${reason}`);
+    onExit(reason);
+  };
+  const thread: Thread = spawnThread(part, name, { onMessage: (message) => link.receive(message), onExit: exit });
+  const link = createLink((message, transfer) => thread.post(message, transfer), handlers);
+  return {
+    link,
+    terminate: () => thread.terminate(),
+    crash: () => {
+      thread.terminate();
+      exit("it was ended");
+    },
+  };
+}
+
+/** Later roles and restarted ones use the real addresses, so that a port that was 0 stays what it became. */
+function withAddresses(config: Config, addresses: Record<string, string>): Config {
+  const { gateway_url: gatewayUrl, task_service_url: taskServiceUrl } = addresses;
+  return {
+    ...config,
+    ...(gatewayUrl !== undefined && { gatewayListen: { ...config.gatewayListen, port: portOf(gatewayUrl) } }),
+    ...(taskServiceUrl !== undefined && {
+      taskServiceListen: { ...config.taskServiceListen, port: portOf(taskServiceUrl) },
+      taskServiceUrl: config.taskServiceUrl ?? taskServiceUrl,
+    }),
+  };
+}
+
+function portOf(url: string): number {
+  return Number(new URL(url).port);
+}
+
+/** All of them, or the first error after every one has settled: nothing is left half started unseen. */
+async function settled<T>(starting: Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(starting);
+  return results.map((result) => {
+    if (result.status === "rejected") throw toTaskError(result.reason);
+    return result.value;
+  });
+}
+
+/** True when `work` is done within `limitMs`; what it throws counts as done. */
+async function within(limitMs: number, work: Promise<unknown> | undefined): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs);
+  });
+  const done = Promise.resolve(work).then(
+    () => true,
+    () => true,
+  );
+  const isDone = await Promise.race([done, late]);
+  clearTimeout(timer);
+  return isDone;
+}
