@@ -33,7 +33,7 @@ export interface System {
   crash(role: Role): void;
 }
 
-/** The order in which roles start; they drain in reverse. */
+/** The order of the parts; they drain in reverse. */
 const startOrder: readonly Role[] = ["task-service", "dlq", "worker", "gateway"];
 
 const firstRestartDelayMs = 100;
@@ -62,6 +62,10 @@ interface RoleState {
   thread: LinkedThread | undefined;
   startedAtMs: number;
   restarts: number;
+}
+
+function isEdge({ role }: RoleState): boolean {
+  return role === "gateway";
 }
 
 class Supervisor implements System {
@@ -95,13 +99,15 @@ class Supervisor implements System {
   async start(): Promise<void> {
     this.#admin = await startAdmin(this.#config.adminListen, { state: this.state, scrape: () => this.#scrape() });
     const needs = this.#roles.some(({ role }) => needsStore(role));
-    const [broker] = await settled([
+    await settled([
       this.#config.queue === "embedded" ? this.#startBroker(0) : Promise.resolve(),
       needs ? this.#startStore() : Promise.resolve(),
     ]);
-    void broker;
     if (this.#config.queue === "embedded") await this.#forgetSends();
-    for (const state of this.#roles) await this.#startRole(state);
+    // The gateway takes traffic last: everything behind it is there by then.
+    const [edge, inner] = [this.#roles.filter(isEdge), this.#roles.filter((state) => !isEdge(state))];
+    await settled(inner.map((state) => this.#startRole(state)));
+    await settled(edge.map((state) => this.#startRole(state)));
     this.addresses.admin_url = this.#admin.url;
     if (this.#config.queueEndpoint !== undefined) this.addresses.queue_endpoint = this.#config.queueEndpoint;
     this.#isStarted = true;
@@ -333,12 +339,10 @@ function portOf(url: string): number {
 }
 
 /** All of them, or the first error after every one has settled: nothing is left half started unseen. */
-async function settled<T>(starting: Promise<T>[]): Promise<T[]> {
-  const results = await Promise.allSettled(starting);
-  return results.map((result) => {
+async function settled(starting: Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(starting)) {
     if (result.status === "rejected") throw toTaskError(result.reason);
-    return result.value;
-  });
+  }
 }
 
 /** True when `work` is done within `limitMs`; what it throws counts as done. */

@@ -1,0 +1,44 @@
+/**
+ * The body of an OTLP request, in both encodings of the OTLP specification 1.9. Pure. A body that cannot be read is a
+ * `TaskError` with `invalid_argument`; fields that are not known are ignored, so that a newer sender is not refused.
+ */
+
+import { type DescMessage, fromBinary, fromJson, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
+import { TaskError } from "../errors.ts";
+
+export type OtlpEncoding = "protobuf" | "json";
+
+/** One request's body, already inflated. */
+export interface OtlpBody {
+  encoding: OtlpEncoding;
+  bytes: Uint8Array;
+}
+
+/** Reads `body` as the message that `schema` describes. */
+export function parseOtlp<Desc extends DescMessage>(schema: Desc, body: OtlpBody): MessageShape<Desc> {
+  try {
+    return body.encoding === "json" ? parseJson(schema, body.bytes) : fromBinary(schema, body.bytes);
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new TaskError("invalid_argument", `reading ${schema.name} as ${body.encoding}: ${reason}`, { cause: thrown });
+  }
+}
+
+function parseJson<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
+  const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  const json: JsonValue = JSON.parse(text, toProtobufJson);
+  return fromJson(schema, json, { ignoreUnknownFields: true });
+}
+
+const idFields: ReadonlySet<string> = new Set(["traceId", "spanId", "parentSpanId"]);
+const hex = /^(?:[0-9a-f]{2})*$/i;
+
+/**
+ * OTLP/JSON writes ids in hex where protobuf's JSON has base64 ("JSON Protobuf Encoding"). Only a field can have such a
+ * name here: attribute keys are values of fields called `key`. What is not hex stays: base64 from a plain protobuf
+ * encoder, never mistaken for hex because ids of 8 and 16 bytes end in `=`; an unknown field; or refused by the parser.
+ */
+function toProtobufJson(field: string, value: unknown): unknown {
+  const isHexId = idFields.has(field) && typeof value === "string" && hex.test(value);
+  return isHexId ? Uint8Array.fromHex(value).toBase64() : value;
+}

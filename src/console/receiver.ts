@@ -1,0 +1,147 @@
+/**
+ * Receives telemetry: OTLP over HTTP (OTLP specification 1.9, "OTLP/HTTP"), protobuf and JSON, gzip or plain.
+ * Keeps nothing; what arrives goes to the sink before the sender is answered. Holds at most `maxBodyBytes` of a
+ * request, before and after inflating, and answers every request, however broken it is.
+ */
+
+import { Buffer } from "node:buffer";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { meanings, TaskError, toTaskError } from "../errors.ts";
+import { type Address, type HttpHandler, type Listener, listen } from "../listen.ts";
+import type { OtlpBody, OtlpEncoding } from "./otlp-body.ts";
+import { decodeLogs, type ReceivedLog } from "./received-log.ts";
+import { decodeMetrics, type ReceivedMetric } from "./received-metric.ts";
+import { decodeSpans, type ReceivedSpan } from "./received-span.ts";
+
+/** Where telemetry goes; what is not asked for is checked and dropped. One call for a request, never an empty one. */
+export interface ReceiverSink {
+  spans?(spans: ReceivedSpan[]): void;
+  logs?(logs: ReceivedLog[]): void;
+  metrics?(metrics: ReceivedMetric[]): void;
+}
+
+const maxBodyBytes = 16 * 1024 * 1024;
+
+const mediaTypes: Record<OtlpEncoding, string> = { protobuf: "application/x-protobuf", json: "application/json" };
+
+/** Answers 200 once the sink has it; a sink that throws makes a 500, which senders do not repeat. */
+export function createReceiver(sink: ReceiverSink): HttpHandler {
+  const routes = new Map<string, (body: OtlpBody) => void>([
+    ["/v1/traces", (body) => deliver(decodeSpans(body), (spans) => sink.spans?.(spans))],
+    ["/v1/logs", (body) => deliver(decodeLogs(body), (logs) => sink.logs?.(logs))],
+    ["/v1/metrics", (body) => deliver(decodeMetrics(body), (metrics) => sink.metrics?.(metrics))],
+  ]);
+  return async (request) => {
+    const { pathname } = new URL(request.url);
+    const accept = routes.get(pathname);
+    if (!accept) return refuse(404, `no such path "${pathname}"; telemetry goes to ${[...routes.keys()].join(", ")}`);
+    if (request.method !== "POST") return refuse(405, `${request.method} is not allowed, only POST`, { allow: "POST" });
+    const encoding = encodingOf(request);
+    if (!encoding) return refuse(415, `the content type must be ${Object.values(mediaTypes).join(" or ")}`);
+    if (!isReadable(contentCoding(request))) return refuse(415, "the content encoding must be gzip or identity");
+    try {
+      accept({ encoding, bytes: await readBody(request) });
+      return succeed(encoding);
+    } catch (thrown) {
+      const error = toTaskError(thrown);
+      return refuse(meanings[error.code].httpStatus, error.message, {}, encoding);
+    }
+  };
+}
+
+/** Opens the receiver; rejects when the address is taken, as `listen` does. */
+export async function startReceiver(address: Address, sink: ReceiverSink): Promise<Listener> {
+  return listen(address, createReceiver(sink));
+}
+
+function deliver<Item>(items: Item[], to: (items: Item[]) => void): void {
+  if (items.length > 0) to(items);
+}
+
+function encodingOf(request: Request): OtlpEncoding | undefined {
+  const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  if (type === mediaTypes.protobuf) return "protobuf";
+  return type === mediaTypes.json ? "json" : undefined;
+}
+
+function contentCoding(request: Request): string {
+  return request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
+}
+
+function isReadable(coding: string): boolean {
+  return coding === "gzip" || coding === "identity";
+}
+
+async function readBody(request: Request): Promise<Uint8Array> {
+  if (Number(request.headers.get("content-length")) > maxBodyBytes) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  // Leaving the loop by a throw cancels the rest of the body.
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    if (size > maxBodyBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  const bytes = Buffer.concat(chunks);
+  return contentCoding(request) === "gzip" ? inflate(bytes) : bytes;
+}
+
+async function inflate(bytes: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await promisify(gunzip)(bytes, { maxOutputLength: maxBodyBytes });
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "ERR_BUFFER_TOO_LARGE") throw tooLarge();
+    throw new TaskError("invalid_argument", "the body is not gzip, as its content encoding says", { cause: thrown });
+  }
+}
+
+function tooLarge(): TaskError {
+  return new TaskError("payload_too_large", `the body is larger than the ${maxBodyBytes} bytes allowed`);
+}
+
+/** The same for the three signals: a response without `partial_success` says that all was taken, and is empty. */
+function succeed(encoding: OtlpEncoding): Response {
+  return respond(200, encoding, encoding === "json" ? "{}" : new Uint8Array());
+}
+
+/** INVALID_ARGUMENT and INTERNAL (`google/rpc/code.proto`); senders may show the code, and act on the HTTP status only. */
+const codes = { sender: 3, receiver: 13 } as const;
+
+/**
+ * OTLP wants a `google.rpc.Status` as the body of every refusal, in the request's encoding; JSON when that is unknown.
+ * The request's body may be unread: the connection ends here (RFC 9112, 9.3), or it would hold up the listener's stop.
+ */
+function refuse(
+  httpStatus: number,
+  message: string,
+  headers: Record<string, string> = {},
+  encoding: OtlpEncoding = "json",
+): Response {
+  const status: RpcStatus = { code: httpStatus < 500 ? codes.sender : codes.receiver, message };
+  const body = encoding === "json" ? JSON.stringify(status) : encodeStatus(status);
+  return respond(httpStatus, encoding, body, { ...headers, connection: "close" });
+}
+
+/** `google/rpc/status.proto`: `int32 code = 1; string message = 2`. Too small to generate code for. */
+interface RpcStatus {
+  code: number;
+  message: string;
+}
+
+function encodeStatus({ code, message }: RpcStatus): Uint8Array<ArrayBuffer> {
+  const writer = new BinaryWriter();
+  writer.tag(1, WireType.Varint).int32(code);
+  writer.tag(2, WireType.LengthDelimited).string(message);
+  return writer.finish();
+}
+
+function respond(
+  status: number,
+  encoding: OtlpEncoding,
+  body: string | Uint8Array<ArrayBuffer>,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(body, { status, headers: { ...headers, "content-type": mediaTypes[encoding] } });
+}
