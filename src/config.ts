@@ -260,3 +260,8 @@ export function withOtlpEndpoint(config: Config, base: string): Config {
   };
   return { ...config, otel };
 }
+
+/** Colour only on a terminal, and not when `NO_COLOR` is set (no-color.org). */
+export function isColorWanted(isTerminal: boolean, env: Record<string, string | undefined> = process.env): boolean {
+  return isTerminal && !env.NO_COLOR;
+}

@@ -1,3 +1,145 @@
-export async function runDemo(_flags: unknown, _once: boolean): Promise<number> {
-  return 1;
+/**
+ * `throughline demo`: the whole system on embedded parts in a temporary folder. Submits ten real tasks over HTTP, tells
+ * what became of each, and draws two traces from the spans as they arrived over OTLP at a receiver in this process.
+ */
+
+import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../clock.ts";
+import { type Config, isColorWanted, readConfig, type SettingName, withOtlpEndpoint } from "../config.ts";
+import { createReceiver } from "../console/receiver.ts";
+import { renderWaterfall } from "../console/waterfall.ts";
+import { TaskError } from "../errors.ts";
+import { type Listener, listen } from "../listen.ts";
+import { type System, startSystem } from "../supervisor.ts";
+import { type DemoOutcome, renderFates, renderPlaces } from "./demo-report.ts";
+import { demoScript, isAsScripted, type ScriptedTask, type TaskAnswer } from "./demo-script.ts";
+import { createDemoSpans, type DemoSpans, isWhole } from "./demo-spans.ts";
+import { stopSignal } from "./serve.ts";
+import { teeOtlp } from "./tee-otlp.ts";
+
+type Flags = Partial<Record<SettingName, string>>;
+
+/** A demo should not keep anybody waiting for a back-off. */
+const demoDefaults: Flags = { retryBase: "200ms" };
+
+/** The spans of a task that has ended leave within two exports. */
+const spansLimitMs = 10_000;
+
+export async function runDemo(flags: Flags, once: boolean): Promise<number> {
+  // Human text: to the terminal, or to stderr when stdout leads elsewhere.
+  const out = process.stdout.isTTY ? process.stdout : process.stderr;
+  const show = { color: isColorWanted(out.isTTY ?? false), width: Math.min(out.columns || 120, 160) };
+  const print = (lines: readonly string[]): void => void out.write(`${lines.join("\n")}\n`);
+
+  const folder = mkdtempSync(join(tmpdir(), "throughline-demo-"));
+  const logFile = join(folder, "throughline.log");
+  const log = createWriteStream(logFile);
+  const spans = createDemoSpans();
+  const { config, rows } = readConfig({ ...demoDefaults, dataDir: folder, ...flags });
+  const isAsked = (name: SettingName): boolean => rows.some((row) => row.name === name && row.source !== "default");
+  const receiver = await listen(
+    { host: "127.0.0.1", port: 0 },
+    teeOtlp(config.otel, createReceiver({ spans: (received) => spans.add(received) })),
+  );
+  let system: System | undefined;
+  const again = (): void => system?.abort();
+  const stopped = stopSignal(again);
+  try {
+    const settings = await onFreePorts(withOtlpEndpoint(config, receiver.url), isAsked);
+    system = await startSystem(settings, (line) => log.write(line));
+    const outcomes = await runScript(system, out.isTTY ? (text) => out.write(text) : () => {});
+    print(["", ...renderFates(outcomes, show.color), ""]);
+    for (const lines of await drawTraces(outcomes, spans, show)) print([...lines, ""]);
+    const isRight = outcomes.every(({ scripted, task }) => isAsScripted(scripted, task));
+    if (once) return isRight ? 0 : 1;
+    const { gateway_url: gatewayUrl = "", admin_url: adminUrl = "" } = system.addresses;
+    print(renderPlaces({ gatewayUrl, adminUrl, logFile }, show.color));
+    await stopped;
+    return isRight ? 0 : 1;
+  } finally {
+    await stopAll(system, receiver);
+    log.end();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The addresses of the settings, but a free port for each that is taken and was not asked for. */
+async function onFreePorts(config: Config, isAsked: (name: SettingName) => boolean): Promise<Config> {
+  const chosen = { ...config };
+  for (const name of ["gatewayListen", "taskServiceListen", "adminListen"] as const) {
+    if (isAsked(name) || (await isFree(config[name]))) continue;
+    chosen[name] = { ...config[name], port: 0 };
+  }
+  return chosen;
+}
+
+async function isFree(address: Config["gatewayListen"]): Promise<boolean> {
+  try {
+    const listener = await listen(address, () => new Response());
+    await listener.stop(0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Submits all ten, then waits for each to end. */
+async function runScript(system: System, progress: (text: string) => void): Promise<DemoOutcome[]> {
+  const { gateway_url: url = "" } = system.addresses;
+  const submitted = await Promise.all(demoScript.map((scripted) => submit(url, scripted)));
+  let ended = 0;
+  const tell = (): void =>
+    progress(`\r${ended} of ${submitted.length} tasks have ended${ended === submitted.length ? "\n" : ""}`);
+  tell();
+  return Promise.all(
+    submitted.map(async ({ id }, index) => {
+      const task = await ask(`${url}/v1/tasks/${id}?wait=60s`);
+      ended += 1;
+      tell();
+      const scripted = demoScript[index];
+      if (!scripted) throw new TaskError("internal", "the demo's script has changed while it ran");
+      return { scripted, task };
+    }),
+  );
+}
+
+function submit(url: string, { type, payload, maxAttempts }: ScriptedTask): Promise<TaskAnswer> {
+  const body = JSON.stringify({ type, payload, ...(maxAttempts !== undefined && { max_attempts: maxAttempts }) });
+  return ask(`${url}/v1/tasks`, { method: "POST", headers: { "content-type": "application/json" }, body });
+}
+
+async function ask(url: string, init: RequestInit = {}): Promise<TaskAnswer> {
+  const answer = await fetch(url, init);
+  if (!answer.ok) throw new TaskError("unavailable", `${url} answered ${answer.status}: ${await answer.text()}`);
+  // The gateway of this same program.
+  return (await answer.json()) as TaskAnswer;
+}
+
+/** The last success (the first ones warm the threads up) and the dead task, each once all its spans have arrived. */
+async function drawTraces(
+  outcomes: readonly DemoOutcome[],
+  spans: DemoSpans,
+  show: { color: boolean; width: number },
+): Promise<string[][]> {
+  const drawn: string[][] = [];
+  const success = outcomes.findLast(({ task }) => task.status === "succeeded")?.task;
+  const dead = outcomes.find(({ task }) => task.status === "dead")?.task;
+  // The last span of a success is its outcome, the second update; of a death, the dead-letter processor's.
+  if (success) drawn.push(await draw(success, "UPDATE tasks", 2));
+  if (dead) drawn.push(await draw(dead, "process task-events-dlq", 1));
+  return drawn;
+
+  async function draw(task: TaskAnswer, lastName: string, lastCount: number): Promise<string[]> {
+    const limit = AbortSignal.timeout(spansLimitMs);
+    while (!limit.aborted && !isWhole(spans.of(task.trace_id), lastName, lastCount)) await systemClock.sleep(50, limit);
+    const title = `${task.type} ${task.status}: task ${task.id}`;
+    return renderWaterfall(spans.of(task.trace_id), { ...show, title });
+  }
+}
+
+async function stopAll(system: System | undefined, receiver: Listener): Promise<void> {
+  await system?.drain();
+  await receiver.stop(0);
 }

@@ -8,6 +8,8 @@ export function toProblem(error: TaskError, traceId: string): Response {
   if (httpStatus === 429 || httpStatus === 503) {
     headers.set("retry-after", String(Math.ceil((error.retryAfterMs ?? 1000) / 1000)));
   }
+  // The rest of the upload is never read: without this the connection would wait for it.
+  if (error.code === "payload_too_large") headers.set("connection", "close");
   const problem = {
     type: "about:blank",
     title,
