@@ -3,6 +3,8 @@
  * Owns nothing but the listener; what is answered belongs to the handler.
  */
 
+import { TaskError } from "./errors.ts";
+
 /** Who is at the other end of a request. */
 export interface Peer {
   /** IP address; empty when the runtime does not tell. */
@@ -29,9 +31,15 @@ export interface Address {
 /** A request may be silent this long, in seconds; Bun's own 10 would cut a long poll. 255 is Bun's largest. */
 const idleTimeoutSeconds = 255;
 
-/** Opens `address`; rejects with the runtime's error (`EADDRINUSE` in its code or message) when it cannot. */
+/** Opens `address`; rejects with `TaskError` `unavailable` that names it when it is taken or not ours. */
 export async function listen(address: Address, handler: HttpHandler): Promise<Listener> {
-  return "Deno" in globalThis ? listenDeno(address, handler) : listenBun(address, handler);
+  try {
+    return "Deno" in globalThis ? listenDeno(address, handler) : listenBun(address, handler);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `could not listen on ${bracket(address.host)}:${address.port}: ${reason}`;
+    throw new TaskError("unavailable", message, { cause });
+  }
 }
 
 function listenBun(address: Address, handler: HttpHandler): Listener {
@@ -64,29 +72,31 @@ interface DenoServer {
 }
 interface DenoServe {
   serve(
-    options: { hostname: string; port: number; onListen: () => void; signal: AbortSignal },
+    options: { hostname: string; port: number; onListen: () => void },
     handler: (request: Request, details: { remoteAddr: { hostname: string } }) => Response | Promise<Response>,
   ): DenoServer;
 }
 
+/** Deno frees the port only when its graceful close is done, which without open requests takes no time. */
+const shortestCloseMs = 100;
+
 function listenDeno(address: Address, handler: HttpHandler): Listener {
   // The border to a runtime whose types are not loaded: checked by the tests that run under Deno.
   const { Deno } = globalThis as unknown as { Deno: DenoServe };
-  const closing = new AbortController();
-  const server = Deno.serve(
-    { hostname: address.host, port: address.port, onListen: () => {}, signal: closing.signal },
-    (request, details) => handler(request, { address: details.remoteAddr.hostname }),
+  const server = Deno.serve({ hostname: address.host, port: address.port, onListen: () => {} }, (request, details) =>
+    handler(request, { address: details.remoteAddr.hostname }),
   );
   const port = server.addr.port;
   return {
     url: `http://${bracket(address.host)}:${port}`,
     host: address.host,
     port,
+    // Deno cannot cut a graceful close short; one that lasts too long is left behind, and ends with its thread.
     stop: (graceMs = 1000) =>
       closeWithin(
-        graceMs,
+        Math.max(graceMs, shortestCloseMs),
         () => server.shutdown(),
-        () => closing.abort(),
+        () => {},
       ),
   };
 }

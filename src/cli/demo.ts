@@ -85,10 +85,11 @@ async function isFree(address: Config["gatewayListen"]): Promise<boolean> {
   }
 }
 
-/** Submits all ten, then waits for each to end. */
+/** Submits all ten, one after the other, then waits for each to end. */
 async function runScript(system: System, progress: (text: string) => void): Promise<DemoOutcome[]> {
   const { gateway_url: url = "" } = system.addresses;
-  const submitted = await Promise.all(demoScript.map((scripted) => submit(url, scripted)));
+  const submitted: TaskAnswer[] = [];
+  for (const scripted of demoScript) submitted.push(await submit(url, scripted));
   let ended = 0;
   const tell = (): void =>
     progress(`\r${ended} of ${submitted.length} tasks have ended${ended === submitted.length ? "\n" : ""}`);
