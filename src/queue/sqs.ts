@@ -30,6 +30,7 @@ import { fromCarrier, spanContextOf, toCarrier } from "../telemetry/propagation.
 import { housekeeping, inSpan, markFailed, startSpan } from "../telemetry/tracing.ts";
 import { createBatcher, type EntryResult } from "./batcher.ts";
 import { attributeNames } from "./envelope.ts";
+import { createFastSqs } from "./fast-sqs.ts";
 import type { OutgoingMessage, Queue, Queues, ReceivedMessage, ReceiveRequest, SendSpan } from "./queue.ts";
 
 /** No call but a long poll may take longer; polls are known to hang for ever. */
@@ -45,7 +46,15 @@ export async function openQueues(config: Config, tracer: Tracer, clock: Clock = 
   const policy = config.createQueues ? { RedrivePolicy: await redrivePolicy(client, deadLetterUrl) } : {};
   const taskUrl = await findOrCreate(client, config, config.queueName, policy);
   const open = (name: string, url: string): Queue =>
-    createSqsQueue({ client, name, url, endpoint: config.queueEndpoint, tracer, clock });
+    createSqsQueue({
+      client,
+      name,
+      url,
+      endpoint: config.queueEndpoint,
+      isSigned: config.queue === "sqs",
+      tracer,
+      clock,
+    });
   return {
     tasks: open(config.queueName, taskUrl),
     deadLetters: open(config.dlqName, deadLetterUrl),
@@ -114,11 +123,13 @@ interface SqsQueueOptions {
   url: string;
   /** Undefined: the queue URL's own host. */
   endpoint: string | undefined;
+  isSigned: boolean;
   tracer: Tracer;
   clock: Clock;
 }
 
-function createSqsQueue({ client, name, url, endpoint, tracer, clock }: SqsQueueOptions): Queue {
+function createSqsQueue({ client, name, url, endpoint, isSigned, tracer, clock }: SqsQueueOptions): Queue {
+  const fast = createFastSqs({ client, endpoint: endpoint ?? new URL(url).origin, isSigned });
   const spanAttributes = messagingAttributes(name, url, endpoint);
 
   const sendBatch = createBatcher<Omit<SendMessageBatchRequestEntry, "Id">, string>({
@@ -126,12 +137,13 @@ function createSqsQueue({ client, name, url, endpoint, tracer, clock }: SqsQueue
     bytesOf: (entry) => (entry.MessageBody?.length ?? 0) + 1024,
     call: async (entries) => {
       const answer = await call("send to", (abortSignal) =>
-        client.send(
+        fast.send(
+          "SendMessageBatch",
           new SendMessageBatchCommand({
             QueueUrl: url,
             Entries: entries.map((entry, n) => ({ Id: String(n), ...entry })),
           }),
-          { abortSignal },
+          abortSignal,
         ),
       );
       return resultsOf(entries.length, answer, "send", ({ MessageId }) => MessageId ?? "");
@@ -144,12 +156,13 @@ function createSqsQueue({ client, name, url, endpoint, tracer, clock }: SqsQueue
     call: (messages) =>
       inSpan(tracer, `delete ${name}`, housekeeping, settleSpan("delete", messages), async () => {
         const answer = await call("delete from", (abortSignal) =>
-          client.send(
+          fast.send(
+            "DeleteMessageBatch",
             new DeleteMessageBatchCommand({
               QueueUrl: url,
               Entries: messages.map(({ receipt }, n) => ({ Id: String(n), ReceiptHandle: receipt })),
             }),
-            { abortSignal },
+            abortSignal,
           ),
         );
         return resultsOf(messages.length, answer, "delete", () => {});
@@ -166,7 +179,8 @@ function createSqsQueue({ client, name, url, endpoint, tracer, clock }: SqsQueue
       );
       return inSpan(tracer, `change_visibility ${name}`, housekeeping, start, async () => {
         const answer = await call("change visibility in", (abortSignal) =>
-          client.send(
+          fast.send(
+            "ChangeMessageVisibilityBatch",
             new ChangeMessageVisibilityBatchCommand({
               QueueUrl: url,
               Entries: entries.map(({ message, delayMs }, n) => ({
@@ -175,7 +189,7 @@ function createSqsQueue({ client, name, url, endpoint, tracer, clock }: SqsQueue
                 VisibilityTimeout: Math.ceil(delayMs / 1000),
               })),
             }),
-            { abortSignal },
+            abortSignal,
           ),
         );
         return resultsOf(entries.length, answer, "change visibility", () => {});
@@ -243,7 +257,8 @@ function createSqsQueue({ client, name, url, endpoint, tracer, clock }: SqsQueue
       const limit = AbortSignal.timeout(waitMs + callLimitMs);
       let answer: { Messages?: Message[] | undefined };
       try {
-        answer = await client.send(
+        answer = await fast.send(
+          "ReceiveMessage",
           new ReceiveMessageCommand({
             QueueUrl: url,
             MaxNumberOfMessages: max,
@@ -252,7 +267,7 @@ function createSqsQueue({ client, name, url, endpoint, tracer, clock }: SqsQueue
             MessageAttributeNames: ["All"],
             MessageSystemAttributeNames: ["ApproximateReceiveCount", "SentTimestamp", "DeadLetterQueueSourceArn"],
           }),
-          { abortSignal: AbortSignal.any([signal, limit]) },
+          AbortSignal.any([signal, limit]),
         );
       } catch (error) {
         if (signal.aborted) return [];
