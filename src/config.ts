@@ -174,6 +174,9 @@ export class ConfigError extends Error {
 /** Variables of the command line that are not settings of the server. */
 const otherVariables = new Set(["THROUGHLINE_URL"]);
 
+/** Variables of other projects whose URL a client would otherwise refuse with a word of its own, or quietly not use. */
+const urlVariables = /^(OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?ENDPOINT|AWS_ENDPOINT_URL(_SQS)?)$/;
+
 /** Flags over variables over defaults. Throws `ConfigError` with every problem. */
 export function readConfig(
   flags: Partial<Record<SettingName, string>>,
@@ -181,9 +184,12 @@ export function readConfig(
 ): { config: Config; rows: SettingRow[] } {
   const problems: string[] = [];
   const known = new Set<string>(settingNames.map(variableOf));
-  for (const variable of Object.keys(env)) {
+  for (const [variable, text] of Object.entries(env)) {
     if (variable.startsWith("THROUGHLINE_") && !known.has(variable) && !otherVariables.has(variable)) {
       problems.push(`unknown variable ${variable}`);
+    }
+    if (urlVariables.test(variable) && text && !/^https?:/.test(URL.parse(text)?.protocol ?? "")) {
+      problems.push(`${variable}: "${text}": expected an http(s) URL`);
     }
   }
   const rows: SettingRow[] = [];
@@ -224,7 +230,7 @@ function contradictionsOf(config: Config, env: Record<string, string | undefined
       `--role=${config.role.join(",")} needs a queue that other processes can reach: set --queue=sqs (the embedded queue lives inside a process that has all roles)`,
     );
   }
-  if (config.queue === "sqs" && !env.AWS_REGION && !env.AWS_DEFAULT_REGION) {
+  if (config.queue === "sqs" && !env.AWS_REGION) {
     problems.push("--queue=sqs needs AWS_REGION");
   }
   if (config.queueName === config.dlqName) problems.push("--queue-name and --dlq-name must differ");
@@ -237,6 +243,7 @@ function contradictionsOf(config: Config, env: Record<string, string | undefined
 
 function readOtel(env: Record<string, string | undefined>): OtelSettings {
   const base = env.OTEL_EXPORTER_OTLP_ENDPOINT?.replace(/\/+$/, "");
+  const intervalMs = Number(env.OTEL_METRIC_EXPORT_INTERVAL);
   const signal = (name: "TRACES" | "METRICS" | "LOGS"): string | undefined =>
     env[`OTEL_EXPORTER_OTLP_${name}_ENDPOINT`] || (base ? `${base}/v1/${name.toLowerCase()}` : undefined);
   return {
@@ -244,7 +251,8 @@ function readOtel(env: Record<string, string | undefined>): OtelSettings {
     tracesUrl: signal("TRACES"),
     metricsUrl: signal("METRICS"),
     logsUrl: signal("LOGS"),
-    metricIntervalMs: Number(env.OTEL_METRIC_EXPORT_INTERVAL) || 60_000,
+    // What is not a number of milliseconds that a timer can wait counts as not set (OpenTelemetry, "Environment variables").
+    metricIntervalMs: intervalMs >= 1 && intervalMs < 2 ** 31 ? intervalMs : 60_000,
     serviceName: env.OTEL_SERVICE_NAME || undefined,
     ownSampler: Boolean(env.OTEL_TRACES_SAMPLER),
   };

@@ -10,11 +10,12 @@ import type { Config } from "./config.ts";
 import { toFailure, toTaskError } from "./errors.ts";
 import { checkWithin } from "./health.ts";
 import { attributeNames, parseDeadReason, parseEnvelope } from "./queue/envelope.ts";
+import { processAttributes } from "./queue/process-attributes.ts";
 import type { Queue, Queues, ReceivedMessage } from "./queue/queue.ts";
 import type { Service } from "./service.ts";
 import type { Store } from "./store/store.ts";
 import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
-import { key, ownKey } from "./telemetry/names.ts";
+import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, linksTo, markFailed, startSpan } from "./telemetry/tracing.ts";
@@ -103,18 +104,9 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
       kind: SpanKind.CONSUMER,
       links: linksTo(spanContextOf(sent), spanContextOf(source)),
       attributes: {
-        ...queue.spanAttributes,
-        [key.messagingOperationName]: "process",
-        [key.messagingOperationType]: "process",
-        [key.messagingMessageId]: message.id,
-        [key.messagingMessageBodySize]: message.body.length,
-        ...(message.attributes[attributeNames.correlationId] && {
-          [key.messagingMessageConversationId]: message.attributes[attributeNames.correlationId],
-        }),
+        ...processAttributes(queue, message, clock.nowMs()),
         ...(taskId && { [ownKey.taskId]: taskId }),
         [ownKey.taskType]: message.attributes[attributeNames.taskType] ?? "",
-        [ownKey.receiveCount]: message.receiveCount,
-        [ownKey.queueWaitMs]: Math.max(0, clock.nowMs() - message.sentAtMs),
         [ownKey.deadReason]: parseDeadReason(message.attributes[attributeNames.deadReason]),
         [ownKey.deadSourceQueue]: message.attributes[attributeNames.sourceQueue] ?? deps.sourceQueue,
       },

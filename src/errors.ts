@@ -132,7 +132,7 @@ export function toTaskError(thrown: unknown): TaskError {
     if (thrown.name === "AbortError") return new TaskError("canceled", thrown.message, { cause: thrown });
     return new TaskError("internal", thrown.message, { cause: thrown });
   }
-  return new TaskError("internal", String(thrown), { cause: thrown });
+  return new TaskError("internal", describe(thrown), { cause: thrown });
 }
 
 /** An error as a plain value: what crosses threads, the store and the log. */

@@ -14,7 +14,7 @@ import { maxBodyBytes, maxBodyDepth, parseWait, refuseQuery, toCreateTask, toSec
 import { toHttpEntry, toHttpTask } from "./gateway/responses.ts";
 import { answerHealth, type ProcessState } from "./health.ts";
 import { parseJson, readBody } from "./http-body.ts";
-import { type HttpHandler, listen, type Peer } from "./listen.ts";
+import { type HttpHandler, listen, type Peer, urlOf } from "./listen.ts";
 import { createTaskServiceClient, type TaskServiceClient } from "./rpc/client.ts";
 import type { RpcMethod, RpcMethods } from "./rpc/connect.ts";
 import type { Service } from "./service.ts";
@@ -130,11 +130,15 @@ function routeOf(c: HonoContext): string | undefined {
   return path === "*" || path === "/*" ? undefined : path.replace(/:(\w+)/g, "{$1}");
 }
 
+/** Where the settings say, else where this process, or another with the same settings, has its task service. */
+function taskServiceUrlOf({ taskServiceUrl, taskServiceListen }: Config): string {
+  return taskServiceUrl ?? urlOf(taskServiceListen);
+}
+
 /** Opens the gateway's address. */
 export async function startGateway(config: Config, telemetry: Telemetry, processState: ProcessState): Promise<Service> {
-  if (config.taskServiceUrl === undefined) throw new TaskError("internal", "the gateway has no task service URL");
   const handler = createGateway({
-    taskService: createTaskServiceClient(config.taskServiceUrl, telemetry.tracer),
+    taskService: createTaskServiceClient(taskServiceUrlOf(config), telemetry.tracer),
     telemetry,
     processState,
     trustTraceContext: config.trustTraceContext,

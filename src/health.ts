@@ -24,14 +24,14 @@ export interface ProcessState {
 
 const severity: Record<HealthStatus, number> = { healthy: 0, degraded: 1, unhealthy: 2 };
 
-/** Several roles' checks as one set; where two have the same check, the worse one stands. */
+/** Several roles' checks as one set; where two have the same check, the worse status stands, and the larger figures. */
 export function mergeChecks(all: readonly Checks[]): Checks {
   const merged: Checks = {};
-  for (const checks of all) {
-    for (const [name, check] of Object.entries(checks)) {
-      const known = merged[name];
-      if (!known || severity[check.status] > severity[known.status]) merged[name] = check;
-    }
+  for (const [name, check] of all.flatMap((checks) => Object.entries(checks))) {
+    const known: Check = merged[name] ?? check;
+    const status = severity[check.status] > severity[known.status] ? check.status : known.status;
+    const larger = Object.entries(known).filter(([figure, value]) => value > (check[figure] ?? value));
+    merged[name] = { ...known, ...check, ...Object.fromEntries(larger), status };
   }
   return merged;
 }

@@ -53,7 +53,7 @@ function listenBun(address: Address, handler: HttpHandler): Listener {
   });
   const port = server.port ?? address.port;
   return {
-    url: `http://${bracket(address.host)}:${port}`,
+    url: urlOf({ host: address.host, port }),
     host: address.host,
     port,
     stop: (graceMs = 1000) =>
@@ -88,7 +88,7 @@ function listenDeno(address: Address, handler: HttpHandler): Listener {
   );
   const port = server.addr.port;
   return {
-    url: `http://${bracket(address.host)}:${port}`,
+    url: urlOf({ host: address.host, port }),
     host: address.host,
     port,
     // Deno cannot cut a graceful close short; one that lasts too long is left behind, and ends with its thread.
@@ -109,6 +109,11 @@ async function closeWithin(graceMs: number, close: () => Promise<void>, closeNow
   const first = await Promise.race([close(), late]);
   clearTimeout(timer);
   if (first === "late") await closeNow();
+}
+
+/** `http://host:port`; an IPv6 host in brackets. */
+export function urlOf({ host, port }: Address): string {
+  return `http://${bracket(host)}:${port}`;
 }
 
 function bracket(host: string): string {

@@ -4,13 +4,16 @@ export type Parse<T> = (text: string) => T;
 
 const durationUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** A century: what is added to the time of day stays a date. */
+export const longestDurationMs = 36_500 * 86_400_000;
+
 /** `250ms`, `30s`, `10m`, `2h`, `7d` to milliseconds. */
 export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
   const unit = durationUnits[match?.[2] ?? ""];
   if (!match || unit === undefined) throw new Error("expected a duration such as 250ms, 30s, 10m or 2h");
   const ms = Math.round(Number(match[1]) * unit);
-  if (!Number.isSafeInteger(ms)) throw new Error("the duration is too long");
+  if (ms > longestDurationMs) throw new Error("the duration is too long");
   return ms;
 }
 

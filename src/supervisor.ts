@@ -6,6 +6,7 @@
  * running; after `drain` all telemetry is out.
  */
 
+import { accessSync, constants, mkdirSync } from "node:fs";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config, Role } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
@@ -33,8 +34,11 @@ export interface System {
   crash(role: Role): void;
 }
 
-/** The order of the parts; they drain in reverse. */
+/** The order of the parts. */
 const startOrder: readonly Role[] = ["task-service", "dlq", "worker", "gateway"];
+
+/** No new request and no new task at once, however long an open request is held; then those who still serve these two. */
+const drainOrder: readonly (readonly Role[])[] = [["gateway", "worker"], ["dlq"], ["task-service"]];
 
 const firstRestartDelayMs = 100;
 const maxRestartDelayMs = 10_000;
@@ -99,6 +103,7 @@ class Supervisor implements System {
   async start(): Promise<void> {
     this.#admin = await startAdmin(this.#config.adminListen, { state: this.state, scrape: () => this.#scrape() });
     const needs = this.#roles.some(({ role }) => needsStore(role));
+    if (needs || this.#config.queue === "embedded") makeFolder(this.#config.dataDir);
     await settled([
       this.#config.queue === "embedded" ? this.#startBroker(0) : Promise.resolve(),
       needs ? this.#startStore() : Promise.resolve(),
@@ -146,10 +151,9 @@ class Supervisor implements System {
     this.#stopping.abort();
     log.info("draining", { limit_ms: this.#config.drainTimeout });
     const drainLimit = setTimeout(() => this.abort(), Math.max(0, this.#config.drainTimeout - abortLimitMs / 4));
-    for (const { role, running, thread } of this.#roles.toReversed()) {
-      const isDone = await within(this.#config.drainTimeout + abortLimitMs, running?.drain());
-      if (!isDone) log.error("a role did not stop in time, it was ended", { role });
-      thread?.terminate();
+    for (const group of drainOrder) {
+      const states = this.#roles.filter(({ role }) => group.includes(role));
+      await Promise.all(states.map((state) => this.#drainRole(state)));
     }
     clearTimeout(drainLimit);
     if (this.#broker) await within(abortLimitMs, this.#broker.link.ask("stop"));
@@ -159,6 +163,12 @@ class Supervisor implements System {
     log.info("stopped");
     await this.#admin?.stop(0);
     await this.#telemetry.stop();
+  }
+
+  async #drainRole({ role, running, thread }: RoleState): Promise<void> {
+    const isDone = await within(this.#config.drainTimeout + abortLimitMs, running?.drain());
+    if (!isDone) this.#telemetry.log.error("a role did not stop in time, it was ended", { role });
+    thread?.terminate();
   }
 
   async #startStore(): Promise<void> {
@@ -208,7 +218,10 @@ class Supervisor implements System {
       isReady: () => this.#isReady(),
       health: () => this.#health(),
     };
-    const thread = startLinkedThread("role", state.role, handlers, (reason) => void this.#restartRole(state, reason));
+    const thread = startLinkedThread("role", state.role, handlers, (reason) => {
+      // While a role starts, the question below rejects, and whoever started it sees to the restart.
+      if (state.running) void this.#restartRole(state, reason);
+    });
     state.thread = thread;
     const { link } = thread;
     const start = { role: state.role, config: this.#config, storePort };
@@ -285,6 +298,16 @@ class Supervisor implements System {
   async #scrape(): Promise<string[]> {
     const scrapes = this.#roles.map(({ running }) => running?.scrape().catch(() => ""));
     return (await Promise.all(scrapes)).filter((text) => text !== undefined);
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    const reason = toFailure(cause).message;
+    throw new TaskError("unavailable", `the data folder "${folder}" cannot be written: ${reason}`, { cause });
   }
 }
 

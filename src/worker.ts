@@ -10,6 +10,7 @@ import type { Config } from "./config.ts";
 import { type Failure, TaskError, toFailure, toTaskError } from "./errors.ts";
 import { checkWithin } from "./health.ts";
 import { attributeNames, type Envelope, parseEnvelope } from "./queue/envelope.ts";
+import { processAttributes } from "./queue/process-attributes.ts";
 import { maxDelayMs, type Queues, type ReceivedMessage } from "./queue/queue.ts";
 import { decide, type Outcome, type Verdict } from "./retry.ts";
 import type { Service } from "./service.ts";
@@ -18,7 +19,7 @@ import type { DeadReason, TaskRecord, TaskType } from "./task.ts";
 import { CryptoIds } from "./telemetry/ids.ts";
 import type { Logger } from "./telemetry/log.ts";
 import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
-import { key, ownKey } from "./telemetry/names.ts";
+import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
@@ -46,6 +47,8 @@ export interface TaskWorker {
 const pollMs = 20_000;
 /** SQS: messages in one receive. */
 const maxMessages = 10;
+/** SQS: 10 attributes on a message. A dead letter has up to 6 beside those it came with: why, whence, trace context. */
+const maxKeptAttributes = 4;
 const errorPauseMs = 1000;
 /** Sends of a dead letter that the broker refused are repeated by the sweeper after the message comes back. */
 const sweepMarginMs = 30_000;
@@ -101,7 +104,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const { parent, links } = placeAttempt(config.tracePolicy, sent, envelope.taskId, clock.nowMs());
     const active = startSpan(telemetry.tracer, `process ${queue.name}`, parent, {
       kind: SpanKind.CONSUMER,
-      attributes: processAttributes(message, envelope),
+      attributes: spanAttributesOf(message, envelope),
       links,
     });
     try {
@@ -256,7 +259,8 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     reason: DeadReason,
     context: Context,
   ): Promise<void> => {
-    const { traceparent, tracestate: _, baggage: __, ...kept } = message.attributes;
+    const { traceparent, tracestate: _, baggage: __, ...rest } = message.attributes;
+    const kept = Object.fromEntries(Object.entries(rest).slice(0, maxKeptAttributes));
     await queues.deadLetters.send(
       {
         body: message.body,
@@ -284,7 +288,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const setAside = async (message: ReceivedMessage, sent: Context, problem: TaskError): Promise<void> => {
     const { span, context } = startSpan(telemetry.tracer, `process ${queue.name}`, sent, {
       kind: SpanKind.CONSUMER,
-      attributes: processAttributes(message, undefined),
+      attributes: spanAttributesOf(message, undefined),
       links: linksTo(spanContextOf(sent)),
     });
     markFailed(span, toFailure(problem));
@@ -303,18 +307,9 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     await settling.catch((error: unknown) => log.warn("settling a message failed", { error: toTaskError(error) }));
   };
 
-  const processAttributes = (message: ReceivedMessage, envelope: Envelope | undefined) => ({
-    ...queue.spanAttributes,
-    [key.messagingOperationName]: "process",
-    [key.messagingOperationType]: "process",
-    [key.messagingMessageId]: message.id,
-    [key.messagingMessageBodySize]: message.body.length,
-    ...(message.attributes[attributeNames.correlationId] && {
-      [key.messagingMessageConversationId]: message.attributes[attributeNames.correlationId],
-    }),
+  const spanAttributesOf = (message: ReceivedMessage, envelope: Envelope | undefined) => ({
+    ...processAttributes(queue, message, clock.nowMs()),
     ...(envelope && { [ownKey.taskId]: envelope.taskId, [ownKey.taskType]: envelope.type }),
-    [ownKey.receiveCount]: message.receiveCount,
-    [ownKey.queueWaitMs]: Math.max(0, clock.nowMs() - message.sentAtMs),
     [ownKey.workerId]: workerId,
   });
 

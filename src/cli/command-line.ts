@@ -4,7 +4,6 @@ import { Command, CommanderError } from "commander";
 import { ConfigError, fallbackOf, flagOf, meaningOf, readConfig, type SettingName, settingNames } from "../config.ts";
 import { TaskError, toFailure } from "../errors.ts";
 import { productVersion } from "../version.ts";
-import { HandlerError } from "../worker/handlers.ts";
 import { runDemo } from "./demo.ts";
 import { serve } from "./serve.ts";
 import { showConfig } from "./show-config.ts";
@@ -62,8 +61,8 @@ function withSettings(command: Command): Command {
 function explain(error: unknown): number {
   // Commander has already printed its own.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-  if (error instanceof ConfigError || error instanceof HandlerError) {
-    for (const problem of error.problems) process.stderr.write(`throughline: ${problem}\n`);
+  if (error instanceof ConfigError || (error instanceof TaskError && error.code === "invalid_argument")) {
+    for (const problem of error.message.split("\n")) process.stderr.write(`throughline: ${problem}\n`);
     return exitCodes.usage;
   }
   const failure = toFailure(error);

@@ -7,7 +7,7 @@ import { type Attributes, type Context, type Span, SpanKind, type Tracer } from 
 import { v7 as uuidv7, validate } from "uuid";
 import type { Peer } from "../listen.ts";
 import { type CallMetadata, correlationHeader, requestIdHeader } from "../rpc/metadata.ts";
-import { key } from "../telemetry/names.ts";
+import { key, ownKey } from "../telemetry/names.ts";
 import { fromHeaders, spanContextOf, withoutSpan } from "../telemetry/propagation.ts";
 import { linksTo, startSpan } from "../telemetry/tracing.ts";
 
@@ -25,15 +25,16 @@ export function startRequestTrace(request: Request, url: URL, peer: Peer, option
   const outside = fromHeaders(request.headers);
   const parent = options.trustTraceContext ? outside : withoutSpan(outside);
   const links = options.trustTraceContext ? [] : linksTo(spanContextOf(outside));
+  const correlationId = keptCorrelationId(request.headers.get(correlationHeader)) ?? uuidv7();
   const { span, context } = startSpan(options.tracer, request.method, parent, {
     kind: SpanKind.SERVER,
-    attributes: serverAttributes(request, url, peer),
+    attributes: { ...serverAttributes(request, url, peer), [ownKey.correlationId]: correlationId },
     links,
   });
   return {
     span,
     context,
-    correlationId: keptCorrelationId(request.headers.get(correlationHeader)) ?? uuidv7(),
+    correlationId,
     requestId: keptRequestId(request.headers.get(requestIdHeader)) ?? uuidv7(),
   };
 }

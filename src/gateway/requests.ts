@@ -23,7 +23,7 @@ const duration = z.string().transform((text, context) => {
 const createTaskBody = z
   .strictObject({
     type: z.string().min(1).max(128),
-    payload: z.unknown(),
+    payload: z.unknown().optional(),
     delay: duration.optional(),
     run_at: z.iso.datetime({ offset: true }).optional(),
     timeout: duration.refine((ms) => ms > 0, "expected a duration above 0").optional(),

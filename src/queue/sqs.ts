@@ -134,7 +134,7 @@ function createSqsQueue({ client, name, url, endpoint, isSigned, tracer, clock }
 
   const sendBatch = createBatcher<Omit<SendMessageBatchRequestEntry, "Id">, string>({
     clock,
-    bytesOf: (entry) => (entry.MessageBody?.length ?? 0) + 1024,
+    bytesOf: (entry) => Buffer.byteLength(entry.MessageBody ?? "") + 1024,
     call: async (entries) => {
       const answer = await call("send to", (abortSignal) =>
         fast.send(
@@ -226,7 +226,7 @@ function createSqsQueue({ client, name, url, endpoint, isSigned, tracer, clock }
         ...spanAttributes,
         [key.messagingOperationName]: "send",
         [key.messagingOperationType]: "send",
-        [key.messagingMessageBodySize]: message.body.length,
+        [key.messagingMessageBodySize]: Buffer.byteLength(message.body),
         ...(message.correlationId && { [key.messagingMessageConversationId]: message.correlationId }),
         ...start.attributes,
       };

@@ -79,7 +79,7 @@ export function migrate(db: DatabaseSync, table: string): void {
     const found = Number(db.prepare("PRAGMA user_version").get()?.user_version);
     if (found > migrations.length) {
       throw new TaskError(
-        "internal",
+        "unavailable",
         `the data folder was written by a newer version (schema ${found}; this program knows ${migrations.length})`,
       );
     }

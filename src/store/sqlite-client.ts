@@ -8,8 +8,7 @@ import { type ErrorCode, type Failure, TaskError } from "../errors.ts";
 import type { TaskRecord, TaskType, TimelineEntry } from "../task.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
-import { databaseFile } from "./sqlite.ts";
-import { sqlFor } from "./sqlite-sql.ts";
+import { databaseFile, sqlFor } from "./sqlite-sql.ts";
 import type { StoreAnswer, StoreCall, StoreQuestion } from "./sqlite-thread.ts";
 import type { ClaimResult, CreateResult, DeathResult, DueTask, Store } from "./store.ts";
 

@@ -1,5 +1,8 @@
 /** The statements of the SQLite store; also what spans show as `db.query.text`. */
 
+/** The database file of a data folder; what spans show as `db.namespace`. */
+export const databaseFile = "throughline.db";
+
 export interface TaskSql {
   insert: string;
   note: string;

@@ -11,7 +11,7 @@ import { TaskError } from "../errors.ts";
 import { isEnded, type TaskRecord, type TaskStatus, type TaskType, type TimelineEntry } from "../task.ts";
 import { migrate } from "./schema.ts";
 import { fromRow, fromTimelineRow, type TaskRow, type TimelineRow } from "./sqlite-rows.ts";
-import { sqlFor } from "./sqlite-sql.ts";
+import { databaseFile, sqlFor } from "./sqlite-sql.ts";
 import type {
   Actor,
   ClaimRequest,
@@ -41,9 +41,6 @@ export interface SqliteLocation {
   table: string;
 }
 
-/** The database file of a data folder; its base name is `db.namespace` on spans. */
-export const databaseFile = "throughline.db";
-
 export function openSqlite({ folder, table }: SqliteLocation): SqliteTasks {
   mkdirSync(folder, { recursive: true });
   const db = new DatabaseSync(join(folder, databaseFile), { timeout: busyTimeoutMs });
@@ -52,11 +49,27 @@ export function openSqlite({ folder, table }: SqliteLocation): SqliteTasks {
     db.close();
     throw new TaskError("internal", `SQLite ${found} is too old: ${oldestSqlite} or newer is needed`);
   }
-  db.exec("PRAGMA journal_mode = WAL");
+  useWriteAheadLog(db);
   db.exec("PRAGMA synchronous = FULL");
   db.exec("PRAGMA cache_size = -32768");
   migrate(db, table);
   return new SqliteTasks(db, table);
+}
+
+/** Here SQLite waits for no lock: of two connections that open a fresh file at once, it refuses one. */
+function useWriteAheadLog(db: DatabaseSync): void {
+  const endMs = performance.now() + busyTimeoutMs;
+  const isRefused = (): boolean => {
+    try {
+      db.exec("PRAGMA journal_mode = WAL");
+      return false;
+    } catch (error) {
+      if (!String(error).includes("locked") || performance.now() > endMs) throw error;
+      return true;
+    }
+  };
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  while (isRefused()) Atomics.wait(pause, 0, 0, 5);
 }
 
 function isOlder(version: string, than: string): boolean {
@@ -172,7 +185,7 @@ export class SqliteTasks {
   }
 
   claim({ id, worker, leaseMs, actor }: ClaimRequest): ClaimResult {
-    const row = this.#row(id);
+    let row = this.#row(id);
     if (!row) return { kind: "unknown" };
     const { status } = row;
     if (isEnded(status)) return { kind: "ended", status };
@@ -182,6 +195,8 @@ export class SqliteTasks {
     }
     if (row.run_at > actor.atMs) return { kind: "early", untilMs: row.run_at };
     if (row.attempt >= row.max_attempts) return this.#exhaust(row, actor);
+    // Due, and claimed before a sweeper came by.
+    if (status === "scheduled") row = this.#enqueue(row, actor);
     const attempt = row.attempt + 1;
     const claim = row.claim + 1;
     const leaseUntil = actor.atMs + leaseMs;
@@ -197,7 +212,7 @@ export class SqliteTasks {
     );
     // A lease that ran out: the attempt before this one never told how it ended.
     const crashed = status === "running" ? ({ outcome: "crashed" } as const) : {};
-    this.#note(row, status, actor, { to: "running", attempt, worker, ...crashed });
+    this.#note(row, row.status, actor, { to: "running", attempt, worker, ...crashed });
     const task = fromRow({ ...row, status: "running", attempt, claim, started_at: row.started_at ?? actor.atMs });
     return { kind: "won", claim, task };
   }
@@ -205,9 +220,16 @@ export class SqliteTasks {
   /** A task whose last attempt was begun and never told how it ended. */
   #exhaust(row: TaskRow, actor: Actor): ClaimResult {
     const error = { type: "never_finished", message: `attempt ${row.attempt} never finished` };
-    this.#prepared(this.#sql.fail).run(actor.atMs, JSON.stringify(error), "never_finished", actor.atMs, row.id);
+    const failed = { status: "failed", error: JSON.stringify(error), ended_at: actor.atMs } as const;
+    this.#prepared(this.#sql.fail).run(actor.atMs, failed.error, "never_finished", actor.atMs, row.id);
     this.#note(row, row.status, actor, { to: "failed", attempt: row.attempt, outcome: "crashed", error });
-    return { kind: "failed", reason: "never_finished", task: fromRow({ ...row, status: "failed" }) };
+    return { kind: "failed", reason: "never_finished", task: fromRow({ ...row, ...failed }) };
+  }
+
+  #enqueue(row: TaskRow, actor: Actor): TaskRow {
+    this.#prepared(this.#sql.queue).run(actor.atMs, row.id);
+    this.#note(row, row.status, actor, { to: "queued", attempt: row.attempt });
+    return { ...row, status: "queued", status_at: actor.atMs, version: row.version + 1 };
   }
 
   extend(leases: readonly Lease[], leaseMs: number, nowMs: number): string[] {
@@ -256,9 +278,12 @@ export class SqliteTasks {
     if (isEnded(row.status)) return { kind: "known", status: row.status };
     // The worker's reason, written when the task failed, knows more than the message's.
     const known = row.reason ?? reason;
-    this.#prepared(this.#sql.die).run(actor.atMs, known, row.ended_at ?? actor.atMs, id);
-    this.#note(row, row.status, actor, { to: "dead", attempt: row.attempt });
-    return { kind: "recorded", task: fromRow({ ...row, status: "dead" }), reason: known };
+    const endedAt = row.ended_at ?? actor.atMs;
+    this.#prepared(this.#sql.die).run(actor.atMs, known, endedAt, id);
+    // The broker gave up a task whose attempt has not told how it ended, and whose outcome is refused from now on.
+    const lost = row.status === "running" ? ({ outcome: "lease_lost" } as const) : {};
+    this.#note(row, row.status, actor, { to: "dead", attempt: row.attempt, ...lost });
+    return { kind: "recorded", task: fromRow({ ...row, status: "dead", ended_at: endedAt }), reason: known };
   }
 
   markSent(ids: readonly string[]): void {
@@ -270,10 +295,7 @@ export class SqliteTasks {
     const rows = this.#prepared(this.#sql.due).all(actor.atMs, limit) as unknown as TaskRow[];
     for (const row of rows) {
       this.#prepared(this.#sql.hold).run(actor.atMs + holdMs, row.id);
-      if (row.status === "scheduled") {
-        this.#prepared(this.#sql.queue).run(actor.atMs, row.id);
-        this.#note(row, "scheduled", actor, { to: "queued", attempt: row.attempt });
-      }
+      if (row.status === "scheduled") this.#enqueue(row, actor);
     }
     return rows.map((row) => ({
       id: row.id,

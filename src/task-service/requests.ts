@@ -3,12 +3,14 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { parseMessage } from "../rpc/server.ts";
+import { longestDurationMs } from "../settings.ts";
 
 /** Protobuf JSON of a Duration: decimal seconds and `s`. */
 const duration = z
   .string()
   .regex(/^\d+(\.\d{1,9})?s$/)
-  .transform((text) => Math.round(Number(text.slice(0, -1)) * 1000));
+  .transform((text) => Math.round(Number(text.slice(0, -1)) * 1000))
+  .refine((ms) => ms <= longestDurationMs);
 
 const timestamp = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 

@@ -66,13 +66,16 @@ export function createLogger(options: LogOptions): Logger {
   return loggerOf(base, options.levels, bindings, options.service);
 }
 
+/** What stands on every line by itself: a field of that name, which may be a handler author's, does not reach the line. */
+const lineWords = { time: undefined, level: undefined, severity_number: undefined, msg: undefined };
+
 function loggerOf(base: pino.Logger, levels: LogLevels, bindings: Fields, module: string): Logger {
   const threshold = pinoLevels[levelOf(levels, module)];
   const at =
     (level: LogLevel) =>
     (msg: string, fields?: Fields): void => {
       if (pinoLevels[level] < threshold) return;
-      base[level](fields ? { ...bindings, ...plain(fields) } : bindings, msg);
+      base[level](fields ? { ...bindings, ...plain(fields), ...bindings, ...lineWords } : bindings, msg);
     };
   return {
     trace: at("trace"),

@@ -62,9 +62,9 @@ export const ownKey = {
   deadReason: "throughline.dead.reason",
   deadSourceQueue: "throughline.dead.source_queue",
   outcome: "throughline.outcome",
+  progress: "throughline.progress",
   queueWaitMs: "throughline.queue_wait_ms",
   receiveCount: "throughline.receive_count",
-  requestId: "throughline.request.id",
   workerId: "throughline.worker.id",
 } as const;
 

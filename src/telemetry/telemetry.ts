@@ -231,12 +231,10 @@ class PreciseStart implements SpanProcessor {
     this.#onEnd = onEnd;
   }
   onStart(span: ReadableSpan): void {
-    const nowMs = preciseNowMs();
-    const [seconds, nanoseconds] = span.startTime;
-    // A start in the past was given by the caller and stays.
-    if (nowMs - (seconds * 1000 + nanoseconds / 1e6) > 1.5) return;
-    // `startTime` is a plain field of the SDK's span; only its type says readonly.
-    (span as { startTime: ReadableSpan["startTime"] }).startTime = toHrTime(nowMs);
+    // Plain fields of the SDK's span; only its types hide them.
+    const own = span as { startTime: ReadableSpan["startTime"]; _startTimeProvided?: boolean };
+    // A start that the caller gave stays.
+    if (!own._startTimeProvided) own.startTime = toHrTime(preciseNowMs());
   }
   onEnd(span: ReadableSpan): void {
     this.#onEnd(span);

@@ -12,7 +12,7 @@ const httpPayload = z.strictObject({
   url: z.url({ protocol: /^https?$/ }),
   method: z.string().default("POST"),
   headers: z.record(z.string(), z.string()).default({}),
-  body: z.unknown(),
+  body: z.unknown().optional(),
 });
 
 /** Statuses of the 4xx range after which another attempt may succeed. */

@@ -48,11 +48,17 @@ export async function loadHandlers(config: Config): Promise<Handlers> {
       sources.set(loaded.type, file);
       handlers.set(loaded.type, loaded);
     } catch (error) {
-      problems.push(`handler file "${file}": ${toFailure(error).message}`);
+      problems.push(`handler file "${file}": ${reasonOf(error)}`);
     }
   }
   if (problems.length > 0) throw new HandlerError(problems);
   return handlers;
+}
+
+/** A file with several mistakes fails with all of them at once. */
+function reasonOf(error: unknown): string {
+  const errors: unknown[] = error instanceof AggregateError ? error.errors : [error];
+  return errors.map((one) => toFailure(one).message).join("; ");
 }
 
 /** Files that may hold a handler; tests, declarations and names that begin with `_` or `.` are not meant. */

@@ -9,7 +9,7 @@ import type { HandlerContext } from "./handler.ts";
 
 const loopback = blockListOf("127.0.0.0/8", "::1/128");
 const privateRanges = blockListOf("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7");
-/** IANA special-purpose registries: neither public nor anybody's private network. */
+/** IANA special-purpose registries: neither public nor anybody's private network, or turned into another on the way. */
 const reserved = blockListOf(
   "0.0.0.0/8",
   "169.254.0.0/16",
@@ -19,8 +19,15 @@ const reserved = blockListOf(
   "198.51.100.0/24",
   "203.0.113.0/24",
   "224.0.0.0/3",
-  "::/128",
+  "::/96",
   "64:ff9b::/96",
+  "64:ff9b:1::/48",
+  "100::/64",
+  "2001::/32",
+  "2001:db8::/32",
+  "2002::/16",
+  "3fff::/20",
+  "5f00::/16",
   "fe80::/10",
   "ff00::/8",
 );

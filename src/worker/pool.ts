@@ -5,13 +5,12 @@
  */
 
 import type { Config } from "../config.ts";
-import type { Failure } from "../errors.ts";
+import { type Failure, TaskError } from "../errors.ts";
 import type { Outcome } from "../retry.ts";
 import { spawnThread, type Thread } from "../spawn.ts";
 import type { TaskType } from "../task.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import { preciseNowMs } from "../telemetry/precise-time.ts";
-import { HandlerError } from "./handlers.ts";
 import type { HandlerThreadStart } from "./run.ts";
 import { closeRunSpan } from "./run-span.ts";
 import type {
@@ -57,6 +56,8 @@ export interface ThreadPool {
 /** Time between the signal at the deadline and the end of the thread. */
 const graceMs = 2000;
 const restartDelayMs = 500;
+/** Timers count in 32 bits, 24 days; one above that would fire at once. */
+const maxTimerMs = 2 ** 31 - 1;
 
 interface Active {
   run: Run;
@@ -80,7 +81,7 @@ interface Waiting {
   resolve(result: RunResult): void;
 }
 
-/** Starts all threads, one after the other. Rejects with `HandlerError` when the handlers do not load. */
+/** Starts all threads, one after the other. Rejects with `invalid_argument`, a line for each handler that does not load. */
 export async function startPool(config: Config, events: PoolEvents): Promise<ThreadPool> {
   const slots: Slot[] = [];
   const waiting: Waiting[] = [];
@@ -115,7 +116,7 @@ export async function startPool(config: Config, events: PoolEvents): Promise<Thr
     slot: Slot,
     message: FromHandlerThread,
     started: () => void,
-    refused: (error: HandlerError) => void,
+    refused: (error: TaskError) => void,
   ): void => {
     switch (message.kind) {
       case "loaded":
@@ -127,7 +128,7 @@ export async function startPool(config: Config, events: PoolEvents): Promise<Thr
       case "refused":
         slots.splice(slots.indexOf(slot), 1);
         slot.thread.terminate();
-        refused(new HandlerError(message.problems));
+        refused(new TaskError("invalid_argument", message.problems.join("\n")));
         return;
       case "span":
         events.onSpans([message.span]);
@@ -201,7 +202,7 @@ export async function startPool(config: Config, events: PoolEvents): Promise<Thr
       timer = setTimeout(() => end(slot, `a task did not end ${graceMs} ms after its signal`), graceMs);
     };
     const onAbort = (): void => cancel(request.signal.reason as CancelReason);
-    let timer = setTimeout(() => cancel("timed_out"), request.timeoutMs);
+    let timer = setTimeout(() => cancel("timed_out"), Math.min(request.timeoutMs, maxTimerMs));
     const active: Active = {
       run: { ...request.run, number },
       startMs,

@@ -75,7 +75,7 @@ export async function startHandlerThread(
       tracer: tracing.tracer,
       fetch: createTracedFetch({ tracer: tracing.tracer, context }),
       progress: async (share) => {
-        span.addEvent("progress", { "throughline.progress": share });
+        span.addEvent("progress", { [ownKey.progress]: share });
       },
       fatal: (message, options) => new FatalError(message, options),
       retryAfter: (delay, message) => toRetryAfter(delay, message),

@@ -25,10 +25,10 @@ export interface Recipe {
 
 const leftoverAgeMs = 24 * 60 * 60 * 1000;
 
-/** `$THROUGHLINE_PARTS`, or `throughline-parts` in the user's cache folder. */
+/** `$PARTS_CACHE`, or `throughline-parts` in the user's cache folder. */
 export function cacheFolder(): string {
-  const { THROUGHLINE_PARTS, XDG_CACHE_HOME } = process.env;
-  return THROUGHLINE_PARTS || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "throughline-parts");
+  const { PARTS_CACHE, XDG_CACHE_HOME } = process.env;
+  return PARTS_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "throughline-parts");
 }
 
 /** Where the part is, or will be, in the cache. */

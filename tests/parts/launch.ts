@@ -74,7 +74,8 @@ async function untilReady(part: Launch, child: Bun.Subprocess, output: { text: s
   }
 }
 
-function startGuard(pid: number): Bun.Subprocess<"pipe", "ignore", "ignore"> {
+/** Kills the process `pid` when this one ends, however it ends. Kill the guard first when the process is gone. */
+export function startGuard(pid: number): Bun.Subprocess<"pipe", "ignore", "ignore"> {
   const script = 'trap "" INT TERM HUP; read -r _; kill -9 "$1"';
   return Bun.spawn(["sh", "-c", script, "guard", String(pid)], { stdin: "pipe", stdout: "ignore", stderr: "ignore" });
 }

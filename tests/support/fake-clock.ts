@@ -1,0 +1,54 @@
+/** Time that a test owns: it stands still until the test moves it on. */
+
+import type { Clock } from "../../src/clock.ts";
+
+export interface FakeClock extends Clock {
+  /** How many sleeps are not over yet. */
+  sleepers(): number;
+  /** Moves time on by `ms`; each sleep that ends by then ends at its own moment, before later ones. */
+  advance(ms: number): Promise<void>;
+}
+
+interface Sleeper {
+  untilMs: number;
+  wake(): void;
+}
+
+export function createFakeClock(startMs = 1_700_000_000_000): FakeClock {
+  let nowMs = startMs;
+  const sleepers = new Set<Sleeper>();
+
+  const earliest = (untilMs: number): Sleeper | undefined =>
+    [...sleepers].filter((sleeper) => sleeper.untilMs <= untilMs).sort((a, b) => a.untilMs - b.untilMs)[0];
+
+  return {
+    nowMs: () => nowMs,
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        if (signal?.aborted) return resolve();
+        const wake = (): void => {
+          sleepers.delete(sleeper);
+          signal?.removeEventListener("abort", wake);
+          resolve();
+        };
+        const sleeper = { untilMs: nowMs + ms, wake };
+        sleepers.add(sleeper);
+        signal?.addEventListener("abort", wake);
+      }),
+    sleepers: () => sleepers.size,
+    advance: async (ms) => {
+      const endMs = nowMs + ms;
+      for (let next = earliest(endMs); next; next = earliest(endMs)) {
+        nowMs = next.untilMs;
+        next.wake();
+        await turnOfTheLoop();
+      }
+      nowMs = endMs;
+    },
+  };
+}
+
+/** What was woken runs as far as it gets without time or I/O; it may have gone to sleep again. */
+function turnOfTheLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,212 @@
+import { describe, expect, test } from "bun:test";
+import { TaskError } from "../../src/errors.ts";
+import { createBatcher, type EntryResult } from "../../src/queue/batcher.ts";
+import { eventually } from "../support/eventually.ts";
+import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
+
+interface Call {
+  entries: string[];
+  /** Ends the call; by default every entry is done, with its own text in capitals. */
+  answer(results?: EntryResult<string>[]): void;
+  fail(error: unknown): void;
+}
+
+interface Batching {
+  put(entry: string): Promise<string>;
+  /** Every call so far, open or answered. */
+  calls: Call[];
+  clock: FakeClock;
+}
+
+/** A broker that answers when the test says so. */
+function startBatching(bytesOf: (entry: string) => number = () => 1): Batching {
+  const clock = createFakeClock();
+  const calls: Call[] = [];
+  const put = createBatcher<string, string>({
+    clock,
+    bytesOf,
+    call: (entries) => {
+      const { promise, resolve, reject } = Promise.withResolvers<EntryResult<string>[]>();
+      const answer = (results = entries.map(done)): void => resolve(results);
+      calls.push({ entries: [...entries], answer, fail: reject });
+      return promise;
+    },
+  });
+  return { put, calls, clock };
+}
+
+function done(entry: string): EntryResult<string> {
+  return { kind: "done", value: entry.toUpperCase() };
+}
+
+function failed(isSenderFault: boolean, message = "busy"): EntryResult<string> {
+  return { kind: "failed", error: new TaskError("unavailable", message), isSenderFault };
+}
+
+function names(count: number): string[] {
+  return Array.from({ length: count }, (_, n) => `e${n}`);
+}
+
+function until(batching: Batching, calls: number): Promise<boolean> {
+  return eventually(() => batching.calls.length === calls);
+}
+
+describe("entries of one turn", () => {
+  test("leave together at once, and each gets its own result", async () => {
+    const batching = startBatching();
+    const results = ["a", "b", "c"].map(batching.put);
+    await until(batching, 1);
+    expect(batching.calls[0]?.entries).toEqual(["a", "b", "c"]);
+    batching.calls[0]?.answer();
+    expect(await Promise.all(results)).toEqual(["A", "B", "C"]);
+    expect([batching.calls.length, batching.clock.sleepers()]).toEqual([1, 0]);
+  });
+
+  test("leave in batches of ten, two at a time; the rest waits until one has come back", async () => {
+    const batching = startBatching();
+    const results = Promise.all(names(35).map(batching.put));
+    await until(batching, 2);
+    expect(batching.calls.map(({ entries }) => entries.length)).toEqual([10, 10]);
+
+    batching.calls[1]?.answer();
+    await until(batching, 3);
+    batching.calls[2]?.answer();
+    await until(batching, 4);
+    batching.calls[0]?.answer();
+    batching.calls[3]?.answer();
+
+    expect(await results).toEqual(names(35).map((name) => name.toUpperCase()));
+    expect(batching.calls.map(({ entries }) => entries.length)).toEqual([10, 10, 10, 5]);
+    expect(batching.calls.flatMap(({ entries }) => entries)).toEqual(names(35));
+  });
+
+  test("that come while two calls travel fill the next batch", async () => {
+    const batching = startBatching();
+    const first = batching.put("a");
+    await until(batching, 1);
+    const second = batching.put("b");
+    await until(batching, 2);
+    const rest = ["c", "d"].map(batching.put);
+    await Promise.resolve();
+    const last = batching.put("e");
+    batching.calls[0]?.answer();
+    expect(await first).toBe("A");
+    await until(batching, 3);
+    expect(batching.calls.map(({ entries }) => entries)).toEqual([["a"], ["b"], ["c", "d", "e"]]);
+    batching.calls[1]?.answer();
+    batching.calls[2]?.answer();
+    expect(await Promise.all([second, ...rest, last])).toEqual(["B", "C", "D", "E"]);
+  });
+
+  test("are cut where their bytes would be too many for one call, but never to nothing", async () => {
+    const batching = startBatching((entry) => Number(entry) * 1024);
+    const results = Promise.all(["120", "80", "1", "500", "2"].map(batching.put));
+    await until(batching, 2);
+    batching.calls[0]?.answer();
+    await until(batching, 3);
+    batching.calls[1]?.answer();
+    await until(batching, 4);
+    batching.calls[2]?.answer();
+    batching.calls[3]?.answer();
+    await results;
+    expect(batching.calls.map(({ entries }) => entries)).toEqual([["120", "80"], ["1"], ["500"], ["2"]]);
+  });
+});
+
+describe("an entry that failed", () => {
+  test("is tried again alone, after a pause, and the others are not", async () => {
+    const batching = startBatching();
+    const results = ["a", "b", "c"].map(batching.put);
+    await until(batching, 1);
+    batching.calls[0]?.answer([done("a"), failed(false), done("c")]);
+    expect([await results[0], await results[2]]).toEqual(["A", "C"]);
+
+    await eventually(() => batching.clock.sleepers() === 1);
+    await batching.clock.advance(49);
+    expect(batching.calls.length).toBe(1);
+    await batching.clock.advance(1);
+    expect(batching.calls.map(({ entries }) => entries)).toEqual([["a", "b", "c"], ["b"]]);
+    batching.calls[1]?.answer();
+    expect(await results[1]).toBe("B");
+  });
+
+  test("through its sender's fault is not tried again", async () => {
+    const batching = startBatching();
+    const [bad, good] = ["a", "b"].map(batching.put);
+    await until(batching, 1);
+    batching.calls[0]?.answer([failed(true, "too long"), done("b")]);
+    await expect(bad).rejects.toEqual(new TaskError("unavailable", "too long"));
+    expect(await good).toBe("B");
+    expect(batching.clock.sleepers()).toBe(0);
+  });
+
+  test("four times is given up, with its last error", async () => {
+    const batching = startBatching();
+    const result = batching.put("a");
+    for (const tries of [1, 2, 3, 4]) {
+      await until(batching, tries);
+      batching.calls[tries - 1]?.answer([failed(false, `busy ${tries}`)]);
+      if (tries === 4) break;
+      await eventually(() => batching.clock.sleepers() === 1);
+      await batching.clock.advance(50);
+    }
+    await expect(result).rejects.toEqual(new TaskError("unavailable", "busy 4"));
+    expect([batching.calls.length, batching.clock.sleepers()]).toEqual([4, 0]);
+  });
+
+  test("because the broker said nothing of it is tried again", async () => {
+    const batching = startBatching();
+    const results = ["a", "b"].map(batching.put);
+    await until(batching, 1);
+    batching.calls[0]?.answer([done("a")]);
+    await eventually(() => batching.clock.sleepers() === 1);
+    await batching.clock.advance(50);
+    expect(batching.calls[1]?.entries).toEqual(["b"]);
+    batching.calls[1]?.answer();
+    expect(await Promise.all(results)).toEqual(["A", "B"]);
+  });
+
+  test("holds up none that come while it pauses", async () => {
+    const batching = startBatching();
+    const paused = batching.put("a");
+    await until(batching, 1);
+    batching.calls[0]?.answer([failed(false)]);
+    await eventually(() => batching.clock.sleepers() === 1);
+    const later = batching.put("b");
+    await until(batching, 2);
+    batching.calls[1]?.answer();
+    expect(await later).toBe("B");
+    await batching.clock.advance(50);
+    batching.calls[2]?.answer();
+    expect(await paused).toBe("A");
+  });
+});
+
+describe("a call that fails as a whole", () => {
+  test("rejects every entry of its batch at once, and no other", async () => {
+    const batching = startBatching();
+    const settled = Promise.allSettled(names(11).map(batching.put));
+    await until(batching, 2);
+    const away = new TaskError("unavailable", "the broker is away");
+    batching.calls[0]?.fail(away);
+    batching.calls[1]?.answer();
+    expect(await settled).toEqual([
+      ...Array(10).fill({ status: "rejected", reason: away }),
+      { status: "fulfilled", value: "E10" },
+    ]);
+    expect([batching.calls.length, batching.clock.sleepers()]).toEqual([2, 0]);
+  });
+
+  test("makes room for the next", async () => {
+    const batching = startBatching();
+    const first = Promise.allSettled(names(20).map(batching.put));
+    await until(batching, 2);
+    for (const call of batching.calls) call.fail(new Error("no route"));
+    const error = new TaskError("unavailable", "Error: no route");
+    expect(await first).toEqual(Array(20).fill({ status: "rejected", reason: error }));
+    const next = batching.put("z");
+    await until(batching, 3);
+    batching.calls[2]?.answer();
+    expect(await next).toBe("Z");
+  });
+});

@@ -1,0 +1,268 @@
+import { describe, expect, test } from "bun:test";
+import { resolve } from "node:path";
+import { ConfigError, flagOf, readConfig, type SettingName, variableOf, withOtlpEndpoint } from "../../src/config.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+
+type Env = Record<string, string | undefined>;
+
+/** What depends on the machine, fixed. */
+const fixed = { dataDir: "/data", handlers: "", threads: "2" } as const;
+const sqs = { AWS_REGION: "eu-central-1" };
+
+function problemsOf(flags: Partial<Record<SettingName, string>>, env: Env = {}): string[] {
+  try {
+    readConfig({ ...fixed, ...flags }, env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("the settings", () => {
+  test("have the documented defaults", () => {
+    expect(readConfig(fixed, {}).config).toEqual({
+      role: ["gateway", "task-service", "worker", "dlq"],
+      environment: "development",
+      dataDir: "/data",
+      store: "sqlite",
+      table: "tasks",
+      queue: "embedded",
+      queueName: "task-events",
+      dlqName: "task-events-dlq",
+      createQueues: true,
+      gatewayListen: { host: "127.0.0.1", port: 8080 },
+      taskServiceListen: { host: "127.0.0.1", port: 8081 },
+      taskServiceUrl: undefined,
+      adminListen: { host: "127.0.0.1", port: 9464 },
+      handlers: undefined,
+      threads: 2,
+      threadConcurrency: 16,
+      visibilityTimeout: 30_000,
+      taskTimeout: 60_000,
+      maxAttempts: 5,
+      retryBase: 1000,
+      retryCap: 600_000,
+      drainTimeout: 25_000,
+      tracePolicy: "auto",
+      logLevel: { base: "info", modules: {} },
+      httpAllow: [],
+      trustTraceContext: true,
+      otel: {
+        disabled: false,
+        tracesUrl: undefined,
+        metricsUrl: undefined,
+        logsUrl: undefined,
+        metricIntervalMs: 60_000,
+        serviceName: undefined,
+        ownSampler: false,
+      },
+      queueEndpoint: undefined,
+    });
+  });
+
+  test("have one name in three spellings", () => {
+    expect([flagOf("gatewayListen"), variableOf("gatewayListen")]).toEqual([
+      "--gateway-listen",
+      "THROUGHLINE_GATEWAY_LISTEN",
+    ]);
+  });
+
+  test("are taken from the flag over the variable over the default, and say from where", () => {
+    const env = { THROUGHLINE_QUEUE_NAME: "from-variable", THROUGHLINE_TABLE: "from_variable" };
+    const { config, rows } = readConfig({ ...fixed, queueName: "from-flag" }, env);
+    expect([config.queueName, config.table, config.dlqName]).toEqual(["from-flag", "from_variable", "task-events-dlq"]);
+    const shown = rows.filter(({ name }) => name === "queueName" || name === "table" || name === "dlqName");
+    expect(shown.map(({ flag, variable, value, source }) => [flag, variable, value, source])).toEqual([
+      ["--table", "THROUGHLINE_TABLE", "from_variable", "variable"],
+      ["--queue-name", "THROUGHLINE_QUEUE_NAME", "from-flag", "flag"],
+      ["--dlq-name", "THROUGHLINE_DLQ_NAME", "task-events-dlq", "default"],
+    ]);
+  });
+
+  test("name the roles in the order of the process, each once, and all by one word", () => {
+    const roles = (role: string) => readConfig({ ...fixed, role, queue: "sqs" }, sqs).config.role;
+    expect(roles("dlq,worker,dlq")).toEqual(["worker", "dlq"]);
+    expect(roles("worker,all")).toEqual(["gateway", "task-service", "worker", "dlq"]);
+  });
+
+  test("turn folders into absolute paths", async () => {
+    await using folder = await tempFolder();
+    const { config } = readConfig({ ...fixed, dataDir: "here", handlers: `${folder.path}/../` }, {});
+    expect([config.dataDir, config.handlers]).toEqual([resolve("here"), resolve(folder.path, "..")]);
+  });
+
+  test("list where the http task may call", () => {
+    expect(readConfig({ ...fixed, httpAllow: "public, *.example.com" }, {}).config.httpAllow).toEqual([
+      "public",
+      "*.example.com",
+    ]);
+  });
+});
+
+describe("settings that cannot be", () => {
+  test("are refused when no setting has the variable's name", () => {
+    const env = { THROUGHLINE_QUEU: "sqs", THROUGHLINE_URL: "http://127.0.0.1:8080", QUEUE: "sqs" };
+    expect(problemsOf({}, env)).toEqual(["unknown variable THROUGHLINE_QUEU"]);
+  });
+
+  test("are told all at once, each in the spelling that was used", () => {
+    const env = {
+      THROUGHLINE_ROLES: "all",
+      THROUGHLINE_THREADS: "none",
+      THROUGHLINE_TABLE: "t",
+      THROUGHLINE_STORE: "",
+    };
+    expect(problemsOf({ retryBase: "soon", handlers: "", table: "tasks" }, env)).toEqual([
+      "unknown variable THROUGHLINE_ROLES",
+      'THROUGHLINE_STORE: "": expected sqlite',
+      '--retry-base: "soon": expected a duration such as 250ms, 30s, 10m or 2h',
+    ]);
+    expect(problemsOf({ threads: "0", queueName: "a b", gatewayListen: "8080" })).toEqual([
+      '--queue-name: "a b": expected up to 80 letters, digits, - or _',
+      '--gateway-listen: "8080": expected host:port, such as 127.0.0.1:8080',
+      '--threads: "0": expected a whole number from 1 to 256',
+    ]);
+  });
+
+  const outside: [name: SettingName, text: string][] = [
+    ["role", "supervisor"],
+    ["role", ""],
+    ["environment", "test"],
+    ["createQueues", "yes"],
+    ["visibilityTimeout", "1s"],
+    ["visibilityTimeout", "13h"],
+    ["taskTimeout", "0ms"],
+    ["maxAttempts", "0"],
+    ["maxAttempts", "101"],
+    ["threadConcurrency", "0"],
+    ["drainTimeout", "2h"],
+    ["logLevel", "loud"],
+    ["taskServiceUrl", "task-service:8081"],
+  ];
+
+  test.each(outside)("are refused when out of range: %s %p", (name, text) => {
+    expect(problemsOf({ [name]: text })).toEqual([expect.stringContaining(`${flagOf(name)}: "${text}": expected`)]);
+  });
+
+  test("are refused when they contradict each other, all at once", () => {
+    const flags = {
+      queueName: "q",
+      dlqName: "q",
+      retryBase: "10s",
+      retryCap: "9s",
+      handlers: "/nowhere",
+      role: "worker",
+    };
+    expect(problemsOf(flags)).toEqual([
+      "--role=worker needs a queue that other processes can reach: set --queue=sqs (the embedded queue lives inside a process that has all roles)",
+      "--queue-name and --dlq-name must differ",
+      "--retry-cap must not be below --retry-base",
+      '--handlers: there is no folder "/nowhere"',
+    ]);
+  });
+
+  test("are refused when AWS is asked for and nobody says which region", () => {
+    expect(problemsOf({ queue: "sqs" })).toEqual(["--queue=sqs needs AWS_REGION"]);
+    expect(problemsOf({ queue: "sqs" }, { AWS_REGION: "eu-central-1" })).toEqual([]);
+    expect(problemsOf({ queue: "sqs" }, { AWS_DEFAULT_REGION: "eu-central-1" })).toEqual([
+      "--queue=sqs needs AWS_REGION",
+    ]);
+  });
+});
+
+describe("the queue's endpoint", () => {
+  const endpointOf = (flags: Partial<Record<SettingName, string>>, env: Env) =>
+    readConfig({ ...fixed, ...flags }, { ...sqs, ...env }).config.queueEndpoint;
+  const ofSqs = { AWS_ENDPOINT_URL_SQS: "http://sqs:9324" };
+  const ofAll = { AWS_ENDPOINT_URL: "http://aws:4566" };
+
+  test("is what the AWS variables say, the one for SQS before the one for all", () => {
+    expect(endpointOf({ queue: "sqs" }, { ...ofSqs, ...ofAll })).toBe("http://sqs:9324");
+    expect(endpointOf({ queue: "sqs" }, ofAll)).toBe("http://aws:4566");
+    expect(endpointOf({ queue: "sqs" }, {})).toBeUndefined();
+  });
+
+  test("is never theirs for the embedded queue", () => {
+    expect(endpointOf({ queue: "embedded" }, { ...ofSqs, ...ofAll })).toBeUndefined();
+  });
+});
+
+describe("where telemetry goes", () => {
+  const otelOf = (env: Env) => readConfig(fixed, env).config.otel;
+  const nowhere = otelOf({});
+
+  test("follows from the one endpoint for all signals", () => {
+    expect(otelOf({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318/" })).toEqual({
+      ...nowhere,
+      tracesUrl: "http://collector:4318/v1/traces",
+      metricsUrl: "http://collector:4318/v1/metrics",
+      logsUrl: "http://collector:4318/v1/logs",
+    });
+  });
+
+  test("is a signal's own endpoint, taken as it is, before that", () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318",
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://traces.example.com/otlp",
+      OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: "",
+    };
+    expect(otelOf(env)).toEqual({
+      ...nowhere,
+      tracesUrl: "https://traces.example.com/otlp",
+      metricsUrl: "http://collector:4318/v1/metrics",
+      logsUrl: "http://collector:4318/v1/logs",
+    });
+    expect(otelOf({ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: "http://m/x" })).toEqual({
+      ...nowhere,
+      metricsUrl: "http://m/x",
+    });
+  });
+
+  test("is changed by the other variables as OpenTelemetry says", () => {
+    const env = {
+      OTEL_SDK_DISABLED: "TRUE",
+      OTEL_METRIC_EXPORT_INTERVAL: "250",
+      OTEL_SERVICE_NAME: "mine",
+      OTEL_TRACES_SAMPLER: "always_off",
+    };
+    expect(otelOf(env)).toEqual({
+      ...nowhere,
+      disabled: true,
+      metricIntervalMs: 250,
+      serviceName: "mine",
+      ownSampler: true,
+    });
+  });
+
+  test.each(["", "soon", "0", "-5", "0.5", "Infinity", "1e12"])("keeps its interval when that is set to %p", (text) => {
+    expect(otelOf({ OTEL_METRIC_EXPORT_INTERVAL: text }).metricIntervalMs).toBe(60_000);
+  });
+
+  test("is refused, with every other problem, when it is not a URL", () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318",
+      OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: "not a url",
+      AWS_ENDPOINT_URL_SQS: "localhost",
+    };
+    expect(problemsOf({ threads: "0" }, env)).toEqual([
+      'OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318": expected an http(s) URL',
+      'OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: "not a url": expected an http(s) URL',
+      'AWS_ENDPOINT_URL_SQS: "localhost": expected an http(s) URL',
+      '--threads: "0": expected a whole number from 1 to 256',
+    ]);
+  });
+
+  test("can be sent to one receiver, all else unchanged", () => {
+    const { config } = readConfig(fixed, { OTEL_SERVICE_NAME: "mine" });
+    expect(withOtlpEndpoint(config, "http://127.0.0.1:4318")).toEqual({
+      ...config,
+      otel: {
+        ...config.otel,
+        tracesUrl: "http://127.0.0.1:4318/v1/traces",
+        metricsUrl: "http://127.0.0.1:4318/v1/metrics",
+        logsUrl: "http://127.0.0.1:4318/v1/logs",
+      },
+    });
+  });
+});

@@ -1,0 +1,201 @@
+/** The docs say what the code says: each table that repeats the code is held equal to it, each name in them exists. */
+
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import {
+  fallbackOf,
+  flagOf,
+  meaningOf,
+  readConfig,
+  type SettingName,
+  settingNames,
+  variableOf,
+} from "../../src/config.ts";
+import { taskStatuses, transitions } from "../../src/task.ts";
+import { createTaskMetrics, observeQueueDepth } from "../../src/telemetry/metrics.ts";
+import { key, ownKey } from "../../src/telemetry/names.ts";
+import { startTelemetry } from "../../src/telemetry/telemetry.ts";
+import { projectFolder } from "../support/executable.ts";
+import {
+  anchorsOf,
+  codeBlocks,
+  codeWords,
+  linkTargets,
+  readDoc,
+  sectionBelow,
+  tableBelow,
+} from "../support/markdown.ts";
+
+const paths = [
+  "README.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  ...[...new Bun.Glob("docs/*.md").scanSync(projectFolder)].sort(),
+];
+const docs = await Promise.all(paths.map(async (path) => ({ path, text: await readDoc(path) })));
+const architecture = await readDoc("docs/architecture.md");
+const telemetryDoc = await readDoc("docs/telemetry.md");
+
+/** A cell without its backquotes. */
+function plain(cell = ""): string {
+  return cell.replaceAll("`", "");
+}
+
+function inProject(path: string): string {
+  return join(projectFolder, path);
+}
+
+describe("names in the docs", () => {
+  test("that link to files or headings of this project lead there", async () => {
+    const broken: string[] = [];
+    for (const { path, text } of docs) {
+      for (const target of linkTargets(text).filter((link) => !link.startsWith("https://"))) {
+        const [file = "", anchor] = target.split("#");
+        const linked = file === "" ? path : join(dirname(path), file);
+        const isThere = existsSync(inProject(linked));
+        const hasAnchor = anchor === undefined || (isThere && anchorsOf(await readDoc(linked)).includes(anchor));
+        if (!isThere || !hasAnchor) broken.push(`${path}: ${target}`);
+      }
+    }
+    expect(broken).toEqual([]);
+  });
+
+  test("that are paths of this project exist", () => {
+    const isPath = (word: string): boolean => /^(src|tests|docs|examples|proto|\.ci)\/[\w./-]*$/.test(word);
+    const missing = docs.flatMap(({ path, text }) =>
+      codeWords(text)
+        .filter((word) => isPath(word) && !existsSync(inProject(word)))
+        .map((word) => `${path}: ${word}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test("that are scripts are those of package.json", async () => {
+    const manifest: { scripts: Record<string, string> } = await Bun.file(inProject("package.json")).json();
+    const named = docs.flatMap(({ text }) =>
+      [...text.matchAll(/\bbun(?:@[\d.]+)? run (\w+)/g)].map(([, name = ""]) => name),
+    );
+    expect(named.filter((name) => manifest.scripts[name] === undefined)).toEqual([]);
+  });
+});
+
+describe("README.md", () => {
+  const readme = readDoc("README.md");
+
+  test("has less than 150 lines", async () => {
+    expect((await readme).split("\n").length).toBeLessThan(150);
+  });
+
+  test("shows the handler of the examples as it is", async () => {
+    const file = await readDoc("examples/handlers/send-email.ts");
+    // The comment at the top tells what the README tells in its text.
+    expect(codeBlocks(await readme, "ts")).toEqual([file.replace(/^\/\*\*.*?\*\/\n+/s, "")]);
+  });
+});
+
+describe("docs/architecture.md", () => {
+  const steps = tableBelow(architecture, "Reading order");
+
+  test("has a reading order from the command line to the dead", () => {
+    expect(steps.length).toBeGreaterThan(20);
+    expect([plain(steps[0]?.[1]), plain(steps.find(([step]) => step === "the task is dead")?.[1])]).toEqual([
+      "src/main.ts",
+      "src/store/sqlite.ts",
+    ]);
+  });
+
+  test.each(steps.map((cells) => [plain(cells[1]), plain(cells[2])]))("%s has %s", async (file = "", symbol = "") => {
+    const source = await Bun.file(inProject(file)).text();
+    expect(source).toMatch(usageOf(symbol, file === "src/main.ts"));
+  });
+
+  test("names a test that exists for each promise", () => {
+    const promises = tableBelow(architecture, "What is promised");
+    expect(promises.length).toBeGreaterThan(5);
+    const held = promises.map(([promise, tests = ""]) => [
+      promise,
+      codeWords(tests).filter((word) => word.startsWith("tests/")),
+    ]);
+    expect(held.filter(([, tests]) => tests?.length === 0)).toEqual([]);
+    expect(held.flatMap(([, tests]) => tests ?? []).filter((path) => !existsSync(inProject(path)))).toEqual([]);
+  });
+});
+
+/** Where `symbol` is declared as a function, constant, class or method; for the program's first file, where it is called. */
+function usageOf(symbol: string, isCall: boolean): RegExp {
+  if (isCall) return new RegExp(String.raw`\bawait ${symbol}\(`);
+  const declared = String.raw`^\s*(export )?(async )?(function|const|class) ${symbol}\b`;
+  const method = String.raw`^\s+(async )?${symbol}(<[^>]*>)?\(.*\{$`;
+  return new RegExp(`${declared}|${method}`, "m");
+}
+
+describe("docs/task-states.md", () => {
+  test("has the transitions of the code", async () => {
+    const rows = tableBelow(await readDoc("docs/task-states.md"), "The states of a task");
+    const told = rows.map(([from, to = ""]) => [plain(from), codeWords(to)]);
+    expect(told.map(([from]) => from).toSorted()).toEqual([...taskStatuses].sort());
+    expect(Object.fromEntries(told)).toEqual({ ...transitions });
+  });
+
+  test("explains each state", async () => {
+    const text = await readDoc("docs/task-states.md");
+    const unexplained = taskStatuses.filter((status) => sectionBelow(text, status).trim().length < 60);
+    expect(unexplained).toEqual([]);
+  });
+});
+
+describe("docs/operations.md", () => {
+  /** Defaults that depend on the machine, in words. */
+  const inWords: Partial<Record<SettingName, string>> = {
+    handlers: "./handlers if it exists",
+    threads: "number of cores",
+  };
+
+  test("has the settings of the code", async () => {
+    const rows = tableBelow(await readDoc("docs/operations.md"), "Settings");
+    expect(rows.map((cells) => cells.map(plain))).toEqual(
+      settingNames.map((name) => [flagOf(name), variableOf(name), inWords[name] ?? fallbackOf(name), meaningOf(name)]),
+    );
+  });
+});
+
+describe("docs/telemetry.md", () => {
+  test("names every key that spans, logs and resources carry", () => {
+    const words = new Set(codeWords(telemetryDoc));
+    expect([...Object.values(key), ...Object.values(ownKey)].filter((name) => !words.has(name))).toEqual([]);
+  });
+
+  test("names no attribute that the code does not know", () => {
+    const known = new Set<string>([...Object.values(key), ...Object.values(ownKey)]);
+    const named = tableBelow(telemetryDoc, "Attributes").flatMap(([, attributes = ""]) => codeWords(attributes));
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  test("has the metrics of the code, with their types and labels", async () => {
+    const rows = tableBelow(telemetryDoc, "Metrics");
+    const told = rows.map(([name, type = "", labels = ""]) => [plain(name), type, codeWords(labels).toSorted()]);
+    expect(told.toSorted()).toEqual((await measuredMetrics()).toSorted());
+    const source = await Bun.file(inProject("src/telemetry/metrics.ts")).text();
+    expect([...source.matchAll(/\bmeter\.create\w+\(/g)].length).toBe(told.length);
+  });
+});
+
+/** Name, type and labels of every metric, as `/metrics` has them once each was measured. */
+async function measuredMetrics(): Promise<[name: string, type: string, labels: string[]][]> {
+  const telemetry = startTelemetry("worker", readConfig({ handlers: "" }, {}).config, () => {});
+  const metrics = createTaskMetrics(telemetry.meter);
+  metrics.processed("echo", "succeeded");
+  metrics.processingDuration("echo", "succeeded", 1);
+  metrics.dead("echo", "fatal");
+  observeQueueDepth(telemetry.meter, { name: "tasks", depth: async () => ({ visible: 1, inFlight: 2, delayed: 3 }) });
+  const text = await telemetry.scrape();
+  await telemetry.stop();
+  return [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name = "", type = ""]) => {
+    const series = new RegExp(String.raw`^${name}(?:_bucket)?\{(.*)\} `, "m").exec(text)?.[1] ?? "";
+    const labels = [...series.matchAll(/(\w+)="/g)].map(([, label = ""]) => label);
+    // On every series, to tell the roles of a process apart; and the histogram's own.
+    return [name, type, labels.filter((label) => label !== "service_name" && label !== "le").toSorted()];
+  });
+}

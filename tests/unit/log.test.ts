@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Context, ROOT_CONTEXT, trace } from "@opentelemetry/api";
+import fc from "fast-check";
+import { readConfig, withOtlpEndpoint } from "../../src/config.ts";
+import type { ReceivedLog } from "../../src/console/received-log.ts";
+import { startReceiver } from "../../src/console/receiver.ts";
+import { TaskError } from "../../src/errors.ts";
+import type { Listener } from "../../src/listen.ts";
+import { type LogLevel, logLevels, logLevelsOf } from "../../src/settings.ts";
+import { createLogger, type Logger } from "../../src/telemetry/log.ts";
+import { startTelemetry } from "../../src/telemetry/telemetry.ts";
+
+const startIds = { trace_id: "4bf92f3577b34da6a3ce929d0e0e4736", span_id: "00f067aa0ba902b7", trace_flags: 1 };
+const taskIds = { trace_id: "0af7651916cd43dd8448eb211c80319c", span_id: "b7ad6b7169203331", trace_flags: 0 };
+
+function contextOf({ trace_id, span_id, trace_flags }: typeof startIds): Context {
+  return trace.setSpanContext(ROOT_CONTEXT, { traceId: trace_id, spanId: span_id, traceFlags: trace_flags });
+}
+
+interface Logged {
+  log: Logger;
+  /** As they are written, each with its line break. */
+  lines: string[];
+}
+
+function logAt(levels: string): Logged {
+  const lines: string[] = [];
+  const log = createLogger({
+    service: "worker",
+    levels: logLevelsOf(levels),
+    writeLine: (line) => lines.push(line),
+    otlp: undefined,
+    context: contextOf(startIds),
+  });
+  return { log, lines };
+}
+
+function parse(line: string | undefined): Record<string, unknown> {
+  return JSON.parse(line ?? "");
+}
+
+describe("a line", () => {
+  test("is a JSON object with its time, level, message, service, module and the start's trace", () => {
+    const { log, lines } = logAt("info");
+    log.warn("attempt failed", { retry_in_ms: 500 });
+    expect(lines.map(parse)).toEqual([
+      {
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+        level: "warn",
+        severity_number: 13,
+        msg: "attempt failed",
+        service: "worker",
+        module: "worker",
+        ...startIds,
+        retry_in_ms: 500,
+      },
+    ]);
+  });
+
+  test("carries the fields and the trace of what it is about", () => {
+    const { log, lines } = logAt("info");
+    const taskLog = log.in(contextOf(taskIds)).with({ task_id: "t1", attempt: 1 }).module("worker.pool");
+    taskLog.info("task started");
+    taskLog.info("task succeeded", { elapsed_ms: 1.5 });
+    log.info("worker receives");
+    const about = { level: "info", severity_number: 9, service: "worker" };
+    expect(lines.map(parse).map(({ time: _, ...line }) => line)).toEqual([
+      { ...about, module: "worker.pool", ...taskIds, task_id: "t1", attempt: 1, msg: "task started" },
+      {
+        ...about,
+        module: "worker.pool",
+        ...taskIds,
+        task_id: "t1",
+        attempt: 1,
+        elapsed_ms: 1.5,
+        msg: "task succeeded",
+      },
+      { ...about, module: "worker", ...startIds, msg: "worker receives" },
+    ]);
+  });
+
+  test("keeps its trace when it is about something that has none", () => {
+    const { log, lines } = logAt("info");
+    log.in(ROOT_CONTEXT).info("sweep failed");
+    expect(parse(lines[0])).toMatchObject(startIds);
+  });
+
+  test("has each level's number of OpenTelemetry", () => {
+    const { log, lines } = logAt("trace");
+    for (const level of logLevels) log[level]("said");
+    expect(lines.map(parse).map(({ level, severity_number }) => [level, severity_number])).toEqual([
+      ["trace", 1],
+      ["debug", 5],
+      ["info", 9],
+      ["warn", 13],
+      ["error", 17],
+    ]);
+  });
+
+  test("shows an error as a plain object with its causes", () => {
+    const { log, lines } = logAt("info");
+    const cause = new TypeError("fetch failed");
+    log.error("send failed", { error: new TaskError("unavailable", "the broker is away", { cause }) });
+    expect(parse(lines[0]).error).toEqual({
+      type: "unavailable",
+      message: "the broker is away",
+      stack: expect.stringContaining("log.test.ts"),
+      causes: ["TypeError: fetch failed"],
+    });
+  });
+
+  test("is one line and the same text again, whatever a user wrote", () => {
+    const { log, lines } = logAt("info");
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (said, value) => {
+        lines.length = 0;
+        log.info(said, { value, nested: { list: [value] } });
+        expect(lines.length).toBe(1);
+        expect(lines[0]?.indexOf("\n")).toBe((lines[0]?.length ?? 0) - 1);
+        expect(parse(lines[0])).toMatchObject({ msg: said, value, nested: { list: [value] }, ...startIds });
+      }),
+    );
+  });
+
+  test("is there also for fields that have no JSON", () => {
+    const { log, lines } = logAt("info");
+    const round: Record<string, unknown> = { name: "round" };
+    round.self = round;
+    log.info("odd", { round, big: 5n, nothing: undefined, not: Number.NaN });
+    expect(parse(lines[0])).toMatchObject({ round: { name: "round", self: "[Circular]" }, big: 5, not: null });
+  });
+
+  test("does not let a field replace what it is about", () => {
+    const { log, lines } = logAt("info");
+    const forged = { time: "0", level: "error", severity_number: 17, msg: "forged", service: "gateway", module: "m" };
+    log.with({ task_id: "t1" }).info("said", { ...forged, trace_id: undefined, span_id: "0", task_id: "t2", kept: 1 });
+    const { time, ...line } = parse(lines[0]);
+    expect(time).not.toBe("0");
+    expect(line).toEqual({
+      level: "info",
+      severity_number: 9,
+      msg: "said",
+      service: "worker",
+      module: "worker",
+      ...startIds,
+      task_id: "t1",
+      kept: 1,
+    });
+    expect(lines[0]?.match(/"(level|msg|time|trace_id)":/g)?.length).toBe(4);
+  });
+});
+
+describe("the level", () => {
+  const levels = "warn,worker=info,worker.pool=debug,worker.pool.slot=error,queue=trace";
+  const cases: [module: string, lowest: LogLevel][] = [
+    ["gateway", "warn"],
+    ["worker", "info"],
+    ["worker.lease", "info"],
+    ["worker.pool", "debug"],
+    ["worker.pool.thread", "debug"],
+    ["worker.pool.slot", "error"],
+    ["workers", "warn"],
+    ["queue", "trace"],
+  ];
+
+  test.each(cases)("of %s is %s: that of the longest name which has one", (module, lowest) => {
+    const { log, lines } = logAt(levels);
+    const moduleLog = log.module(module);
+    for (const level of logLevels) moduleLog[level]("said");
+    const told = logLevels.slice(logLevels.indexOf(lowest));
+    expect(lines.map((line) => parse(line).level)).toEqual([...told]);
+    expect(logLevels.filter((level) => moduleLog.isEnabled(level))).toEqual([...told]);
+  });
+});
+
+describe("the record that leaves by OTLP", () => {
+  const logs: ReceivedLog[] = [];
+  let receiver: Listener;
+  beforeAll(async () => {
+    receiver = await startReceiver({ host: "127.0.0.1", port: 0 }, { logs: (more) => logs.push(...more) });
+  });
+  afterAll(() => receiver.stop());
+
+  test("says what its line says, with the trace of the role's start or of the task", async () => {
+    const { config } = readConfig({ handlers: "", logLevel: "debug" }, {});
+    const lines: Record<string, unknown>[] = [];
+    const telemetry = startTelemetry("worker", withOtlpEndpoint(config, receiver.url), (line) =>
+      lines.push(parse(line)),
+    );
+    telemetry.log.trace("not told");
+    telemetry.log.info("ready", {
+      roles: ["worker"],
+      addresses: { admin_url: "http://x" },
+      elapsed_ms: 1.5,
+      none: null,
+    });
+    telemetry.log.in(contextOf(taskIds)).error("task is dead", { error: new RangeError("two\nlines") });
+    telemetry.log.module("worker.pool").debug("thread ended", { "user key \n": 'a "text"\u0000' });
+    await telemetry.stop();
+
+    expect(lines.map(({ level }) => level)).toEqual(["info", "error", "debug"]);
+    expect(lines.every(({ trace_id }) => /^[0-9a-f]{32}$/.test(String(trace_id)))).toBe(true);
+    expect<unknown>(
+      logs.map(({ atMs, severityText, severityNumber, body, traceId, spanId, attributes }) => ({
+        time: new Date(atMs).toISOString(),
+        level: severityText,
+        severity_number: severityNumber,
+        msg: body,
+        trace_id: traceId,
+        span_id: spanId,
+        ...attributes,
+      })),
+    ).toEqual(lines.map(({ trace_flags: _, ...line }) => line));
+    expect(new Set(logs.map(({ service }) => service))).toEqual(new Set(["worker"]));
+  });
+});

@@ -1,0 +1,136 @@
+import { describe, expect, test } from "bun:test";
+import { type Context, createTraceState, propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api";
+import fc from "fast-check";
+import {
+  type Carrier,
+  fromCarrier,
+  fromHeaders,
+  spanContextOf,
+  toCarrier,
+  withoutSpan,
+} from "../../src/telemetry/propagation.ts";
+import { setPropagators } from "../support/test-tracing.ts";
+
+setPropagators();
+
+const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+const spanId = "00f067aa0ba902b7";
+const traceparent = `00-${traceId}-${spanId}-01`;
+
+const hex = (length: number) =>
+  fc
+    .string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: length, maxLength: length })
+    .filter((id) => /[^0]/.test(id));
+const word = fc.string({
+  unit: fc.constantFrom(..."abcdefghijklmnopqrstuvwxyz0123456789"),
+  minLength: 1,
+  maxLength: 20,
+});
+
+/** What a carrier told, as plain values. */
+function told(context: Context): unknown {
+  const span = spanContextOf(context);
+  return {
+    span: span && { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags },
+    traceState: span?.traceState?.serialize(),
+    baggage: (propagation.getBaggage(context)?.getAllEntries() ?? []).map(([name, { value }]) => [name, value]),
+  };
+}
+
+describe("trace context and baggage", () => {
+  test("arrive as they left, in carriers and in headers, the random flag included", () => {
+    /** A member's key begins with a letter. */
+    const anyMember = fc.tuple(
+      word.map((key) => `k${key}`),
+      word,
+    );
+    fc.assert(
+      fc.property(
+        hex(32),
+        hex(16),
+        fc.nat({ max: 3 }),
+        fc.option(anyMember),
+        fc.uniqueArray(fc.tuple(word, fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 })), {
+          maxLength: 5,
+          selector: ([name]) => name,
+        }),
+        (anyTraceId, anySpanId, traceFlags, state, entries) => {
+          const traceState = state ? createTraceState(`${state[0]}=${state[1]}`) : undefined;
+          const span = { traceId: anyTraceId, spanId: anySpanId, traceFlags };
+          const baggage = Object.fromEntries(entries.map(([name, value]) => [name, { value }]));
+          const context = propagation.setBaggage(
+            trace.setSpanContext(ROOT_CONTEXT, { ...span, ...(traceState && { traceState }) }),
+            propagation.createBaggage(baggage),
+          );
+          const carrier = toCarrier(context);
+          const expected = { span, traceState: traceState?.serialize(), baggage: expect.arrayContaining(entries) };
+          expect(told(fromCarrier(carrier))).toEqual(expected);
+          expect(told(fromHeaders(new Headers(carrier)))).toEqual(expected);
+        },
+      ),
+    );
+  });
+
+  test("are written under the names of W3C, and only when there are any", () => {
+    const span = { traceId, spanId, traceFlags: 1 };
+    expect(toCarrier(ROOT_CONTEXT)).toEqual({});
+    expect(toCarrier(trace.setSpanContext(ROOT_CONTEXT, span))).toEqual({ traceparent });
+    const whole = propagation.setBaggage(
+      trace.setSpanContext(ROOT_CONTEXT, { ...span, traceState: createTraceState("vendor=1") }),
+      propagation.createBaggage({ tenant: { value: "blue green" } }),
+    );
+    expect(toCarrier(whole)).toEqual({ traceparent, tracestate: "vendor=1", baggage: "tenant=blue%20green" });
+  });
+
+  test("lose the span and keep the baggage where a new trace begins", () => {
+    const context = fromCarrier({ traceparent, tracestate: "vendor=1", baggage: "tenant=blue" });
+    expect(toCarrier(withoutSpan(context))).toEqual({ baggage: "tenant=blue" });
+  });
+});
+
+describe("what cannot be read", () => {
+  const nothing = { span: undefined, traceState: undefined, baggage: [] };
+  const texts = [
+    "",
+    "garbage",
+    traceparent.slice(0, -1),
+    `${traceparent}-more`,
+    traceparent.toUpperCase(),
+    `ff${traceparent.slice(2)}`,
+    `00-${"0".repeat(32)}-${spanId}-01`,
+    `00-${traceId}-${"0".repeat(16)}-01`,
+    `00-${traceId.slice(1)}g-${spanId}-01`,
+    `${traceparent}, ${traceparent}`,
+  ];
+
+  test.each(texts)("as traceparent starts a new trace, without the tracestate: %p", (text) => {
+    expect(told(fromCarrier({ traceparent: text, tracestate: "vendor=1" }))).toEqual(nothing);
+  });
+
+  test("as tracestate or baggage is left out, and the span stays", () => {
+    const span = { traceId, spanId, traceFlags: 1 };
+    const carriers: Carrier[] = [
+      { traceparent, tracestate: "no member", baggage: "no member" },
+      { traceparent, tracestate: "=", baggage: "=x;;," },
+      { traceparent, baggage: `big=${"x".repeat(9000)}` },
+    ];
+    for (const carrier of carriers) {
+      expect(told(fromCarrier(carrier))).toMatchObject({ span, baggage: [] });
+    }
+  });
+
+  test("never throws, whatever a stranger sends", () => {
+    const anyText = fc.string({ unit: "binary" });
+    fc.assert(
+      fc.property(anyText, anyText, anyText, (first, tracestate, baggage) => {
+        expect(spanContextOf(fromCarrier({ traceparent: first, tracestate, baggage }))).toBeUndefined();
+      }),
+    );
+  });
+
+  test("is a version of the future read for what it shares with ours", () => {
+    expect(told(fromCarrier({ traceparent: `cc-${traceId}-${spanId}-01-what-comes-then` }))).toMatchObject({
+      span: { traceId, spanId, traceFlags: 1 },
+    });
+  });
+});
