@@ -11,16 +11,15 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { Config, Role } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
 import { type Checks, type Health, mergeChecks, type ProcessState, worstOf } from "./health.ts";
+import { type LinkedThread, startLinkedThread } from "./linked-thread.ts";
 import type { Listener } from "./listen.ts";
 import { needsStore, type RunningRole, startRole } from "./role.ts";
-import { spawnThread, type Thread, type ThreadPart } from "./spawn.ts";
 import { connectSqlite } from "./store/sqlite-client.ts";
 import { startAdmin } from "./telemetry/admin.ts";
 import type { WriteLine } from "./telemetry/log.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { housekeeping } from "./telemetry/tracing.ts";
-import { createLink, type Link, type LinkHandlers } from "./thread-link.ts";
 
 export interface System {
   /** The real addresses, as in the ready line. */
@@ -313,35 +312,6 @@ function makeFolder(folder: string): void {
 
 async function checksOf(running: RunningRole | undefined): Promise<Checks> {
   return (await running?.checks().catch(() => ({}))) ?? {};
-}
-
-interface LinkedThread {
-  link: Link;
-  terminate(): void;
-  /** Ends it as if it had crashed. */
-  crash(): void;
-}
-
-function startLinkedThread(
-  part: ThreadPart,
-  name: string,
-  handlers: LinkHandlers,
-  onExit: (reason: string) => void,
-): LinkedThread {
-  const exit = (reason: string): void => {
-    link.close(`the thread ${name} ended: ${reason}`);
-    onExit(reason);
-  };
-  const thread: Thread = spawnThread(part, name, { onMessage: (message) => link.receive(message), onExit: exit });
-  const link = createLink((message, transfer) => thread.post(message, transfer), handlers);
-  return {
-    link,
-    terminate: () => thread.terminate(),
-    crash: () => {
-      thread.terminate();
-      exit("it was ended");
-    },
-  };
 }
 
 /** Later roles and restarted ones use the real addresses, so that a port that was 0 stays what it became. */

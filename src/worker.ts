@@ -7,24 +7,25 @@
 import { type Context, type Span, SpanKind } from "@opentelemetry/api";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { type Failure, TaskError, toFailure, toTaskError } from "./errors.ts";
+import { TaskError, toFailure, toTaskError } from "./errors.ts";
 import { checkWithin } from "./health.ts";
 import { attributeNames, type Envelope, parseEnvelope } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
 import { maxDelayMs, type Queues, type ReceivedMessage } from "./queue/queue.ts";
-import { decide, type Outcome, type Verdict } from "./retry.ts";
+import { decide } from "./retry.ts";
 import type { Service } from "./service.ts";
-import type { Actor, ClaimResult, Ending, Store } from "./store/store.ts";
+import type { Actor, ClaimResult, Store } from "./store/store.ts";
 import type { DeadReason, TaskRecord, TaskType } from "./task.ts";
 import { CryptoIds } from "./telemetry/ids.ts";
-import type { Logger } from "./telemetry/log.ts";
 import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
+import { toEnding } from "./worker/ending.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
 import { type RunResult, startPool, type ThreadPool } from "./worker/pool.ts";
+import { type Concluding, reportAttempt } from "./worker/report.ts";
 import type { CancelReason } from "./worker/thread-messages.ts";
 
 export interface WorkerDeps {
@@ -50,8 +51,6 @@ const maxMessages = 10;
 /** SQS: 10 attributes on a message. A dead letter has up to 6 beside those it came with: why, whence, trace context. */
 const maxKeptAttributes = 4;
 const errorPauseMs = 1000;
-/** Sends of a dead letter that the broker refused are repeated by the sweeper after the message comes back. */
-const sweepMarginMs = 30_000;
 
 export function createWorker(deps: WorkerDeps): TaskWorker {
   const { config, store, queues, pool, telemetry, clock, workerId } = deps;
@@ -191,15 +190,15 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const { outcome } = ran;
     const policy = { maxAttempts: task.maxAttempts, baseMs: config.retryBase, capMs: config.retryCap };
     const verdict = decide(outcome, task.attempt, policy, deps.random);
-    tell(concluding, verdict);
-    if (verdict.kind === "drop") return;
+    const report = (): void => reportAttempt(concluding, verdict, metrics, types.has(task.type) ? task.type : "_other");
+    if (verdict.kind === "drop") return report();
     const ending = toEnding(verdict, outcome, clock.nowMs());
-    const actor = actorOf(active);
-    if (!(await store.finish({ id: task.id, claim, ending, actor }, active.context))) {
-      taskLog.warn("the outcome was refused: the claim is no longer ours");
+    if (!(await store.finish({ id: task.id, claim, ending, actor: actorOf(active) }, active.context))) {
       active.span.setAttribute(ownKey.outcome, "lease_lost");
+      taskLog.warn("the outcome was refused: the claim is no longer ours");
       return;
     }
+    report();
     switch (verdict.kind) {
       case "succeed":
         return settle(queue.delete(message));
@@ -211,44 +210,6 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
         return settle(queue.changeVisibility(message, 0));
       case "bury":
         return bury(message, task.attempt, verdict.reason, active.context);
-    }
-  };
-
-  /** The attempt's outcome on its span, in the metrics and in the log. */
-  const tell = ({ task, ran, active, taskLog }: Concluding, verdict: Verdict): void => {
-    const { outcome, durationMs } = ran;
-    const { span } = active;
-    span.setAttribute(ownKey.outcome, outcome.kind);
-    const taskType = types.has(task.type) ? task.type : "_other";
-    const elapsed = { elapsed_ms: Math.round(durationMs * 1000) / 1000 };
-    if (outcome.kind === "succeeded") {
-      metrics.processed(taskType, "succeeded");
-      metrics.processingDuration(taskType, "succeeded", durationMs);
-      taskLog.info("task succeeded", elapsed);
-      return;
-    }
-    markFailed(span, outcome.error);
-    const fields = { ...elapsed, error: outcome.error };
-    switch (verdict.kind) {
-      case "retry":
-        metrics.processed(taskType, "failed");
-        metrics.processed(taskType, "retried");
-        metrics.processingDuration(taskType, "failed", durationMs);
-        taskLog.warn("attempt failed, another follows", { ...fields, retry_in_ms: verdict.delayMs });
-        return;
-      case "bury":
-        metrics.processed(taskType, "failed");
-        metrics.processingDuration(taskType, "failed", durationMs);
-        taskLog.warn("attempt failed, it was the last", { ...fields, reason: verdict.reason });
-        return;
-      case "return":
-        taskLog.info("attempt interrupted, the task goes back", fields);
-        return;
-      case "drop":
-        taskLog.warn("lease lost, the outcome is dropped", fields);
-        return;
-      case "succeed":
-        return;
     }
   };
 
@@ -321,41 +282,12 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   return { run };
 }
 
-interface Concluding {
-  task: TaskRecord;
-  claim: number;
-  ran: RunResult;
-  active: ActiveSpan;
-  taskLog: Logger;
-}
-
 function readEnvelope(message: ReceivedMessage): Envelope | TaskError {
   try {
     return parseEnvelope(message.body);
   } catch (error) {
     return toTaskError(error);
   }
-}
-
-function toEnding(verdict: Exclude<Verdict, { kind: "drop" }>, outcome: Outcome, nowMs: number): Ending {
-  switch (verdict.kind) {
-    case "succeed":
-      return { to: "succeeded", result: verdict.result };
-    case "retry": {
-      const runAtMs = nowMs + verdict.delayMs;
-      const sendAtMs = verdict.delayMs > maxDelayMs ? runAtMs : runAtMs + sweepMarginMs;
-      return { to: "retrying", runAtMs, sendAtMs, outcome: outcome.kind, error: withoutStack(verdict.error) };
-    }
-    case "bury":
-      return { to: "failed", reason: verdict.reason, outcome: outcome.kind, error: withoutStack(verdict.error) };
-    case "return":
-      return { to: "queued", error: withoutStack(verdict.error), runsAlone: verdict.runsAlone };
-  }
-}
-
-/** The stack stands in the trace and the log; the store keeps what the API shows. */
-function withoutStack({ stack: _, ...failure }: Failure): Failure {
-  return failure;
 }
 
 /** Starts the handler threads, registers their types, and begins to receive. */

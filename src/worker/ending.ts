@@ -1,0 +1,30 @@
+/** What an attempt's verdict writes into the store. Pure. */
+
+import type { Failure } from "../errors.ts";
+import { maxDelayMs } from "../queue/queue.ts";
+import type { Outcome, Verdict } from "../retry.ts";
+import type { Ending } from "../store/store.ts";
+
+/** The message should be back by then; when it is not, the sweeper sends the task. */
+const sweepMarginMs = 30_000;
+
+export function toEnding(verdict: Exclude<Verdict, { kind: "drop" }>, outcome: Outcome, nowMs: number): Ending {
+  switch (verdict.kind) {
+    case "succeed":
+      return { to: "succeeded", result: verdict.result };
+    case "retry": {
+      const runAtMs = nowMs + verdict.delayMs;
+      const sendAtMs = verdict.delayMs > maxDelayMs ? runAtMs : runAtMs + sweepMarginMs;
+      return { to: "retrying", runAtMs, sendAtMs, outcome: outcome.kind, error: withoutStack(verdict.error) };
+    }
+    case "bury":
+      return { to: "failed", reason: verdict.reason, outcome: outcome.kind, error: withoutStack(verdict.error) };
+    case "return":
+      return { to: "queued", error: withoutStack(verdict.error), runsAlone: verdict.runsAlone };
+  }
+}
+
+/** The stack stands in the trace and the log; the store keeps what the API shows. */
+function withoutStack({ stack: _, ...failure }: Failure): Failure {
+  return failure;
+}

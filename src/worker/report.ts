@@ -1,0 +1,61 @@
+/** Tells how an attempt ended: on its span, in the metrics, and in one log line. */
+
+import type { Verdict } from "../retry.ts";
+import type { TaskRecord } from "../task.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { TaskMetrics } from "../telemetry/metrics.ts";
+import { ownKey } from "../telemetry/names.ts";
+import { type ActiveSpan, markFailed } from "../telemetry/tracing.ts";
+import type { RunResult } from "./pool.ts";
+
+/** An attempt that has ended and is being committed. */
+export interface Concluding {
+  task: TaskRecord;
+  claim: number;
+  ran: RunResult;
+  active: ActiveSpan;
+  /** Lines with the task's ids and trace. */
+  taskLog: Logger;
+}
+
+/** The attempt's outcome on its span, in the metrics and in the log. */
+export function reportAttempt(
+  { ran, active, taskLog }: Concluding,
+  verdict: Verdict,
+  metrics: TaskMetrics,
+  taskType: string,
+): void {
+  const { outcome, durationMs } = ran;
+  const { span } = active;
+  span.setAttribute(ownKey.outcome, outcome.kind);
+  const elapsed = { elapsed_ms: Math.round(durationMs * 1000) / 1000 };
+  if (outcome.kind === "succeeded") {
+    metrics.processed(taskType, "succeeded");
+    metrics.processingDuration(taskType, "succeeded", durationMs);
+    taskLog.info("task succeeded", elapsed);
+    return;
+  }
+  markFailed(span, outcome.error);
+  const fields = { ...elapsed, error: outcome.error };
+  switch (verdict.kind) {
+    case "retry":
+      metrics.processed(taskType, "failed");
+      metrics.processed(taskType, "retried");
+      metrics.processingDuration(taskType, "failed", durationMs);
+      taskLog.warn("attempt failed, another follows", { ...fields, retry_in_ms: verdict.delayMs });
+      return;
+    case "bury":
+      metrics.processed(taskType, "failed");
+      metrics.processingDuration(taskType, "failed", durationMs);
+      taskLog.warn("attempt failed, it was the last", { ...fields, reason: verdict.reason });
+      return;
+    case "return":
+      taskLog.info("attempt interrupted, the task goes back", fields);
+      return;
+    case "drop":
+      taskLog.warn("lease lost, the outcome is dropped", fields);
+      return;
+    case "succeed":
+      return;
+  }
+}
