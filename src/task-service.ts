@@ -71,7 +71,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     }
     metrics.processed(type?.type ?? "_other", "submitted");
     taskLog(created.task, call.context).info("task created", { status: task.status });
-    if (task.status === "queued") await send({ ...task, origin: task.origin }, call.context);
+    if (task.status === "queued") await send(task, call.context);
     return { task: toTaskJson(created.task, []) };
   };
 
@@ -106,7 +106,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
       await queue.send(message, context, { attributes: { [ownKey.taskId]: task.id, [ownKey.taskType]: task.type } });
       confirmed.push(task.id);
     } catch (error) {
-      log.in(context).warn("send failed, the sweeper will repeat it", { task_id: task.id, error: toTaskError(error) });
+      taskLog(task, context).warn("send failed, the sweeper will repeat it", { error: toTaskError(error) });
     }
   };
 
@@ -159,7 +159,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     return { atMs: clock.nowMs(), service, traceId: span?.traceId ?? "", spanId: span?.spanId ?? "" };
   };
 
-  const taskLog = (task: TaskRecord, context: Context) =>
+  const taskLog = (task: Pick<TaskRecord, "id" | "type" | "correlationId">, context: Context) =>
     log.in(context).with({ correlation_id: task.correlationId, task_id: task.id, task_type: task.type });
 
   return { handlers: { CreateTask: createTask, GetTask: getTask, GetTimeline: getTimeline }, sweepLoop };

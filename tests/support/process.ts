@@ -1,0 +1,152 @@
+/**
+ * Throughline as a process of its own, as users start it. Promises that nothing of the test's own environment reaches
+ * it, that all it prints is kept, and that it does not outlive the tests.
+ */
+
+import { startGuard } from "../parts/launch.ts";
+import { compiledExecutable, projectFolder } from "./executable.ts";
+import { tempFolder } from "./temp-folder.ts";
+
+export interface StartOptions {
+  /** Variables besides those that every program needs. */
+  env?: Record<string, string>;
+  /** Where it runs; a fresh folder, removed at the end, when not given. */
+  cwd?: string;
+  /** The compiled executable (default), the sources, or an executable somewhere else. */
+  command?: "compiled" | "source" | { executable: string };
+}
+
+/** One line of stdout, read. */
+export interface LogLine extends Record<string, unknown> {
+  msg: string;
+  service: string;
+}
+
+export interface ThroughlineProcess extends AsyncDisposable {
+  /** As on the ready line: `gateway_url`, `task_service_url`, `admin_url`. */
+  addresses: Record<string, string>;
+  /** Stdout so far, line by line. */
+  lines: readonly string[];
+  /** The same, read; throws when a line is not a JSON object. */
+  logs(): LogLine[];
+  /** Stderr so far. */
+  errors(): string;
+  pid: number;
+  /** Sends SIGTERM and waits; gives the exit code. */
+  stop(): Promise<number>;
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves to the exit code when it has ended and all its output was read. */
+  exited: Promise<number>;
+}
+
+/** Flags that let every listener take a free port. */
+export const freePorts = [
+  "--gateway-listen=127.0.0.1:0",
+  "--task-service-listen=127.0.0.1:0",
+  "--admin-listen=127.0.0.1:0",
+] as const;
+
+/** Variables that would change what it does. */
+const ownVariable = /^(THROUGHLINE|OTEL|AWS)_/;
+
+/** Starts it and waits for its ready line; rejects with all that it printed when it ends before. */
+export async function startThroughline(
+  args: readonly string[],
+  options: StartOptions = {},
+): Promise<ThroughlineProcess> {
+  const command = await commandOf(options.command ?? "compiled");
+  await using cleanup = new AsyncDisposableStack();
+  const cwd = options.cwd ?? cleanup.use(await tempFolder()).path;
+  const child = Bun.spawn([...command, ...args], {
+    cwd,
+    env: { ...cleanEnvironment(), ...options.env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const guard = startGuard(child.pid);
+  const lines: string[] = [];
+  const errors: string[] = [];
+  const ready = Promise.withResolvers<LogLine>();
+  const read = [
+    readLines(child.stdout, (line) => {
+      lines.push(line);
+      if (line.includes('"msg":"ready"')) ready.resolve(parseLine(line));
+    }),
+    readLines(child.stderr, (line) => errors.push(line)),
+  ];
+  const exited = Promise.all([child.exited, ...read]).then(async ([exitCode]) => {
+    guard.kill("SIGKILL");
+    await guard.exited;
+    return exitCode;
+  });
+  cleanup.defer(async () => {
+    child.kill("SIGKILL");
+    await exited;
+  });
+  const early = exited.then((exitCode): never => {
+    throw new Error(`throughline ended with ${exitCode} before it was ready:\n${[...lines, ...errors].join("\n")}`);
+  });
+  const addresses = addressesOf(await Promise.race([ready.promise, early]));
+  early.catch(() => {});
+  const owned = cleanup.move();
+  return {
+    addresses,
+    lines,
+    logs: () => lines.map(parseLine),
+    errors: () => errors.join("\n"),
+    pid: child.pid,
+    exited,
+    stop: () => {
+      child.kill("SIGTERM");
+      return exited;
+    },
+    kill: (signal) => child.kill(signal),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function commandOf(command: NonNullable<StartOptions["command"]>): Promise<string[]> {
+  if (command === "source") return [process.execPath, `${projectFolder}/src/main.ts`];
+  return [command === "compiled" ? await compiledExecutable() : command.executable];
+}
+
+function cleanEnvironment(): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([name]) => !ownVariable.test(name));
+  return Object.fromEntries(kept.map(([name, value = ""]) => [name, value]));
+}
+
+async function readLines(stream: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+  }
+  if (rest !== "") onLine(rest);
+}
+
+function parseLine(line: string): LogLine {
+  const parsed: unknown = JSON.parse(line);
+  if (!isLogLine(parsed)) throw new Error(`a line of stdout is no log line: ${line}`);
+  return parsed;
+}
+
+function isLogLine(value: unknown): value is LogLine {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "msg" in value &&
+    typeof value.msg === "string" &&
+    "service" in value &&
+    typeof value.service === "string"
+  );
+}
+
+/** Every text field whose name says that it is an address. */
+function addressesOf(line: LogLine): Record<string, string> {
+  const isAddress = (entry: [string, unknown]): entry is [string, string] =>
+    /_(url|endpoint)$/.test(entry[0]) && typeof entry[1] === "string";
+  return Object.fromEntries(Object.entries(line).filter(isAddress));
+}
