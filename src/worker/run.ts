@@ -6,7 +6,7 @@
 import { type Context, context as contextApi, SpanKind, trace } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
 import { TaskError, toFailure } from "../errors.ts";
-import { parseDuration } from "../settings.ts";
+import { longestDurationMs, parseDuration } from "../settings.ts";
 import { key, ownKey } from "../telemetry/names.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import { fromCarrier } from "../telemetry/propagation.ts";
@@ -138,7 +138,9 @@ function toJson(result: unknown): string {
 }
 
 function toRetryAfter(delay: string | number, message = "asked to be tried again later"): RetryAfterError {
-  return new RetryAfterError(message, typeof delay === "number" ? delay : parseDuration(delay));
+  const delayMs = typeof delay === "number" ? delay : parseDuration(delay);
+  // Whatever a handler worked out, or a server told it, the next attempt's time is a whole number and a date.
+  return new RetryAfterError(message, Math.round(Math.min(Math.max(0, delayMs || 0), longestDurationMs)));
 }
 
 function reasonOf(reason: CancelReason): DOMException {

@@ -7,6 +7,8 @@ export interface Gate extends AsyncDisposable {
   task(): { type: string; payload: unknown };
   /** Resolves once `count` attempts have come to the gate. */
   held(count: number): Promise<void>;
+  /** Resolves once `count` of them have gone away without having been let through. */
+  left(count: number): Promise<void>;
   /** How many attempts have come so far. */
   asked(): number;
   /** Lets everybody through, from now on. */
@@ -16,12 +18,16 @@ export interface Gate extends AsyncDisposable {
 export function startGate(): Gate {
   const opened = Promise.withResolvers<void>();
   let asked = 0;
+  let left = 0;
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     idleTimeout: 0,
-    fetch: async () => {
+    fetch: async ({ signal }) => {
       asked += 1;
+      signal.addEventListener("abort", () => {
+        left += 1;
+      });
       await opened.promise;
       return Response.json("through");
     },
@@ -30,6 +36,9 @@ export function startGate(): Gate {
     task: () => ({ type: "http", payload: { url: server.url.href } }),
     held: async (count) => {
       await eventually(() => asked >= count);
+    },
+    left: async (count) => {
+      await eventually(() => left >= count);
     },
     asked: () => asked,
     open: () => opened.resolve(),

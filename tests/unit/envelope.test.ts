@@ -4,6 +4,7 @@ import { v4 as uuidv4 } from "uuid";
 import { TaskError } from "../../src/errors.ts";
 import { encodeTask, parseDeadReason, parseEnvelope } from "../../src/queue/envelope.ts";
 import { newTaskId } from "../../src/task.ts";
+import { anyText } from "../support/any-text.ts";
 
 const taskId = newTaskId();
 
@@ -18,7 +19,7 @@ describe("the body of a message", () => {
 
   test("reads back as it was, whatever the type is called", () => {
     fc.assert(
-      fc.property(fc.string({ minLength: 1, unit: "binary" }), (type) => {
+      fc.property(anyText({ minLength: 1 }), (type) => {
         const envelope = { taskId: newTaskId(), type };
         expect(parseEnvelope(encodeTask(envelope))).toEqual(envelope);
       }),

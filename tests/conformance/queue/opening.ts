@@ -1,0 +1,54 @@
+/** Finding and making the queues. */
+
+import { describe, expect, test } from "bun:test";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { type OpenQueues, takeOne } from "../../support/brokers.ts";
+import { rejectionOf } from "../../support/rejection.ts";
+
+const limitMs = 60_000;
+
+export function describeOpening(open: OpenQueues): void {
+  describe("opening the queues", () => {
+    test(
+      "again, or at the same time as others, finds the same queues with all that is in them",
+      async () => {
+        await using first = await open();
+        const { queueName, dlqName } = first.config;
+        await first.tasks.send({ body: "kept", attributes: {}, correlationId: "c-1" }, ROOT_CONTEXT);
+        const again = { queueName, dlqName, visibilityTimeout: "45s" };
+        const all = await Promise.all([open(again), open(again), open({ ...again, createQueues: "false" })]);
+        const [second] = all;
+        expect(second && (await takeOne(second.tasks)).body).toBe("kept");
+        for (const queues of all) await queues[Symbol.asyncDispose]();
+      },
+      limitMs,
+    );
+
+    test(
+      "at the same time as others makes each once",
+      async () => {
+        const names = { queueName: `q-${crypto.randomUUID()}`, dlqName: `d-${crypto.randomUUID()}` };
+        const [one, other] = await Promise.all([open(names), open(names)]);
+        await one.tasks.send({ body: "hello", attributes: {}, correlationId: "c-1" }, ROOT_CONTEXT);
+        expect((await takeOne(other.tasks)).body).toBe("hello");
+        await one[Symbol.asyncDispose]();
+        await other[Symbol.asyncDispose]();
+      },
+      limitMs,
+    );
+
+    test(
+      "that do not exist, and must not be made, says which and why",
+      async () => {
+        const names = { queueName: "nobody-made-this", dlqName: "nor-this" };
+        const error = await rejectionOf(open({ ...names, createQueues: "false" }));
+        expect(error).toMatchObject({
+          name: "TaskError",
+          code: "unavailable",
+          message: 'the queue "nor-this" does not exist, and --create-queues is false',
+        });
+      },
+      limitMs,
+    );
+  });
+}

@@ -1,0 +1,187 @@
+/**
+ * What every store promises, held against each implementation through what a role has of it: the port, over a line to a
+ * real thread. What only SQLite promises stands at the end.
+ */
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { databaseFile } from "../../src/store/sqlite-sql.ts";
+import type { TaskType } from "../../src/task.ts";
+import { rejectionOf } from "../support/rejection.ts";
+import { type OpenStore, openSqliteStore, startStoreThread } from "../support/sqlite-store.ts";
+import { actorAt, newTask, recordOf, t0, tasksIn } from "../support/stored-tasks.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+import { startTestTracing } from "../support/test-tracing.ts";
+import { describeAwaitEnd } from "./store/await-end.ts";
+import { describeClaim } from "./store/claim.ts";
+import { describeCreate } from "./store/create.ts";
+import { describeFinish } from "./store/finish.ts";
+import { describeModel } from "./store/model.ts";
+import { describeSweep } from "./store/sweep.ts";
+
+/** Each test starts threads of its own, on a machine that may be busy. */
+setDefaultTimeout(60_000);
+
+function describeStore(name: string, open: OpenStore): void {
+  describe(name, () => {
+    describeCreate(open);
+    describeClaim(open);
+    describeFinish(open);
+    describeSweep(open);
+    describeAwaitEnd(open);
+    describeTypes(open);
+    describeKeeping(open);
+    describeModel(open);
+  });
+}
+
+function describeTypes(open: OpenStore): void {
+  describe("the task types", () => {
+    const echo: TaskType = { type: "echo", maxAttempts: null, timeoutMs: null, isolation: "shared" };
+    const email: TaskType = { type: "send-email", maxAttempts: 8, timeoutMs: 30_000, isolation: "exclusive" };
+
+    test("are none before a worker registers, then all that were, as they were last", async () => {
+      await using place = await open();
+      const other = await place.connectOther();
+      expect(await place.store.listTypes(ROOT_CONTEXT)).toEqual([]);
+      await place.store.registerTypes([email, echo], ROOT_CONTEXT);
+      expect(await other.listTypes(ROOT_CONTEXT)).toEqual([echo, email]);
+      const changed: TaskType = { ...email, maxAttempts: null, isolation: "shared" };
+      await other.registerTypes([changed], ROOT_CONTEXT);
+      expect(await place.store.listTypes(ROOT_CONTEXT)).toEqual([echo, changed]);
+    });
+  });
+}
+
+function describeKeeping(open: OpenStore): void {
+  describe("what is kept", () => {
+    test("includes dead letters that name no task, as they were when they first came", async () => {
+      await using place = await open();
+      const attributes = { dead_reason: "unreadable", "odd key": "ü\n" };
+      const letter = { messageId: "m1", body: "not ours \u0001", attributes, reason: "unreadable", atMs: t0 };
+      const other = { ...letter, messageId: "m2", body: "", atMs: t0 + 1 };
+      await place.store.keepUnreadable(letter, ROOT_CONTEXT);
+      await place.store.keepUnreadable(other, ROOT_CONTEXT);
+      await place.store.keepUnreadable({ ...letter, body: "again", atMs: t0 + 2 }, ROOT_CONTEXT);
+      expect(await place.unreadable()).toEqual([letter, other]);
+    });
+
+    test("is all there after every connection was closed and the data opened again", async () => {
+      await using place = await open();
+      const type: TaskType = { type: "echo", maxAttempts: 2, timeoutMs: 1, isolation: "exclusive" };
+      const before = tasksIn(place.store);
+      const queued = await before.create({ idempotency: { key: "k", digest: "d" } });
+      const running = await before.create();
+      await before.win(running.id, t0);
+      await before.win(running.id, t0 + 30_000);
+      await place.store.registerTypes([type], ROOT_CONTEXT);
+      const records = [await before.get(queued.id), await before.get(running.id)];
+      const timeline = await before.timeline(running.id);
+
+      const store = await place.reopen();
+      const after = tasksIn(store);
+
+      expect([await after.get(queued.id), await after.get(running.id)]).toEqual(records);
+      expect(await after.timeline(running.id)).toEqual(timeline);
+      expect(await store.listTypes(ROOT_CONTEXT)).toEqual([type]);
+      expect(await after.tryCreate(newTask({ idempotency: { key: "k", digest: "d" } }))).toEqual({
+        kind: "replayed",
+        task: recordOf(queued),
+      });
+      expect(await after.finish(running.id, 1, { to: "succeeded", result: "1" }, t0 + 40_000)).toBe(false);
+      expect(await after.finish(running.id, 2, { to: "succeeded", result: "1" }, t0 + 40_000)).toBe(true);
+      expect(await after.due(t0 + 3_600_000)).toEqual([queued.id]);
+    });
+  });
+}
+
+describeStore("the SQLite store", openSqliteStore);
+
+describe("the SQLite file", () => {
+  test("of a newer version is refused, and left as it is", async () => {
+    await using folder = await tempFolder();
+    await (await startStoreThread(folder.path))[Symbol.asyncDispose]();
+    using db = new DatabaseSync(join(folder.path, databaseFile));
+    db.exec("PRAGMA user_version = 99");
+    expect(await rejectionOf(startStoreThread(folder.path))).toMatchObject({
+      code: "unavailable",
+      message: expect.stringMatching(/^the data folder was written by a newer version \(schema 99; .* knows \d+\)$/),
+    });
+    expect(db.prepare("PRAGMA user_version").get()).toEqual({ user_version: 99 });
+  });
+
+  test("is opened by several processes at once, fresh as it is", async () => {
+    for (let round = 0; round < 8; round++) {
+      await using folder = await tempFolder();
+      const threads = await Promise.all([1, 2, 3].map(() => startStoreThread(folder.path)));
+      const lines = await Promise.all(threads.map((thread) => thread.connect()));
+      const created = await Promise.all(lines.map((store) => tasksIn(store).create()));
+      const seen = await Promise.all(lines.map((store, n) => tasksIn(store).get(created[(n + 1) % 3]?.id ?? "")));
+      expect(seen.map((task) => task?.status)).toEqual(["queued", "queued", "queued"]);
+      await Promise.all(threads.map((thread) => thread[Symbol.asyncDispose]()));
+    }
+  }, 60_000);
+
+  test("cannot be where no folder can", async () => {
+    await using folder = await tempFolder();
+    await Bun.write(join(folder.path, "file"), "");
+    const error = await rejectionOf(startStoreThread(join(folder.path, "file")));
+    expect(error).toMatchObject({ code: "internal", message: expect.stringContaining("EEXIST") });
+  });
+});
+
+describe("a call of the SQLite store", () => {
+  const common = { "db.system.name": "sqlite", "db.collection.name": "tasks", "db.namespace": "throughline.db" };
+
+  test("has a CLIENT span under its caller's, with the contract's attributes", async () => {
+    await using folder = await tempFolder();
+    await using thread = await startStoreThread(folder.path);
+    const { tracer, spans } = startTestTracing();
+    const store = await thread.connect(tracer);
+    const caller = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7", traceFlags: 1 };
+    const context = trace.setSpanContext(ROOT_CONTEXT, caller);
+    const task = newTask();
+    await store.create(task, actorAt(t0), context);
+    await store.claim({ id: task.id, worker: "w1", leaseMs: 1000, actor: actorAt(t0) }, context);
+    await store.get(task.id, context);
+    await store.takeDue(10, 1000, actorAt(t0));
+    await store.ping();
+    const told = spans().map(({ name, kind, attributes, parentSpanContext, status }) => ({
+      name,
+      kind,
+      attributes: { ...attributes, "db.query.text": String(attributes["db.query.text"]).split(" ", 3).join(" ") },
+      parent: parentSpanContext?.spanId,
+      status: status.code,
+    }));
+    const same = { kind: SpanKind.CLIENT, parent: caller.spanId, status: SpanStatusCode.UNSET };
+    const operation = (name: string, text: string) => ({
+      ...same,
+      name: `${name} tasks`,
+      attributes: { ...common, "db.operation.name": name, "db.query.text": text },
+    });
+    expect(told).toEqual([
+      operation("INSERT", "INSERT INTO tasks"),
+      operation("UPDATE", "UPDATE tasks SET"),
+      operation("SELECT", "SELECT * FROM"),
+    ]);
+  });
+
+  test("that fails marks its span with the code", async () => {
+    await using folder = await tempFolder();
+    await using thread = await startStoreThread(folder.path);
+    const { tracer, spans } = startTestTracing();
+    const store = await thread.connect(tracer);
+    const task = newTask();
+    await store.create(task, actorAt(t0), ROOT_CONTEXT);
+    const message = `the store (${databaseFile}) refused: UNIQUE constraint failed: tasks.id`;
+    const error = await rejectionOf(store.create(task, actorAt(t0), ROOT_CONTEXT));
+    expect(error).toMatchObject({ code: "unavailable", message });
+    expect(spans()[1]?.status).toEqual({ code: SpanStatusCode.ERROR, message });
+    expect(spans()[1]?.attributes).toMatchObject({
+      "db.response.status_code": "unavailable",
+      "error.type": "unavailable",
+    });
+  });
+});

@@ -1,0 +1,162 @@
+/** How attempts and tasks end: once, by whoever holds the claim. */
+
+import { describe, expect, test } from "bun:test";
+import type { Ending } from "../../../src/store/store.ts";
+import { newTaskId, type TaskRecord, type TaskStatus, type TimelineEntry, toAttempts } from "../../../src/task.ts";
+import type { OpenStore } from "../../support/sqlite-store.ts";
+import { entryAt, leaseMs, recordOf, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";
+
+const error = { type: "SmtpRefused", message: "421 try later", causes: ["Error: no route"] };
+const startMs = t0 + 5;
+const endMs = t0 + 25;
+
+const succeeded: Ending = { to: "succeeded", result: '{"ok":true}' };
+const retrying: Ending = { to: "retrying", runAtMs: t0 + 900, sendAtMs: t0 + 950, outcome: "timed_out", error };
+const failed: Ending = { to: "failed", reason: "attempts_exhausted", outcome: "crashed", error };
+const interrupted: Ending = { to: "queued", error, runsAlone: false };
+const suspected: Ending = { to: "queued", error, runsAlone: true };
+
+export function describeFinish(open: OpenStore): void {
+  describe("an attempt's end", () => {
+    const endings: [what: string, ending: Ending, changes: Partial<TaskRecord>, entry: Partial<TimelineEntry>][] = [
+      ["a success", succeeded, { result: '{"ok":true}', endedAtMs: endMs }, { outcome: "succeeded" }],
+      ["a failure that is tried again", retrying, { error, runAtMs: t0 + 900 }, { outcome: "timed_out", error }],
+      ["a failure for good", failed, { error, endedAtMs: endMs }, { outcome: "crashed", error }],
+      ["an interruption", interrupted, { error, attempt: 0 }, { outcome: "interrupted", error }],
+      [
+        "an interruption by a crash that it may have caused",
+        suspected,
+        { error, attempt: 0, runsAlone: true },
+        { outcome: "interrupted", error },
+      ],
+    ];
+
+    test.each(endings)("is written whole: %s", async (_, ending, changes, entry) => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const task = await tasks.create();
+      const { claim } = await tasks.win(task.id, startMs);
+      expect(await tasks.finish(task.id, claim, ending, endMs)).toBe(true);
+      const ended = { status: ending.to, attempt: 1, startedAtMs: startMs };
+      expect(await tasks.get(task.id)).toEqual({ ...recordOf(task), ...ended, ...changes });
+      expect(await tasks.timeline(task.id)).toEqual([
+        entryAt(t0, { from: null, to: "queued" }),
+        entryAt(startMs, { from: "queued", to: "running", attempt: 1, durationMs: 5, worker: "w1" }),
+        entryAt(endMs, { from: "running", to: ending.to, attempt: 1, durationMs: 20, worker: "w1", ...entry }),
+      ]);
+    });
+
+    test("under a claim that is not the newest is refused, and writes nothing", async () => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const { id } = await tasks.create();
+      await tasks.win(id, t0, "w1");
+      await tasks.win(id, t0 + leaseMs, "w2");
+      const before = await whole(tasks, id);
+      for (const ending of [succeeded, retrying, failed, interrupted]) {
+        for (const claim of [0, 1, 3]) expect(await tasks.finish(id, claim, ending, t0 + leaseMs + 1)).toBe(false);
+      }
+      expect(await whole(tasks, id)).toEqual(before);
+      expect(await tasks.finish(id, 2, succeeded, t0 + leaseMs + 2)).toBe(true);
+    });
+
+    test("takes effect once", async () => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const { id } = await tasks.create();
+      const { claim } = await tasks.win(id, t0);
+      const endings = [succeeded, failed, retrying, interrupted, succeeded];
+      const results = await Promise.all(endings.map((ending) => tasks.finish(id, claim, ending, endMs)));
+      expect(results).toEqual([true, false, false, false, false]);
+      expect((await tasks.get(id))?.status).toBe("succeeded");
+    });
+
+    test("of a task that is not there is refused", async () => {
+      await using place = await open();
+      expect(await tasksIn(place.store).finish(newTaskId(), 1, succeeded, endMs)).toBe(false);
+    });
+
+    test("that was an interruption does not count, but its claim is never given again", async () => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const { id } = await tasks.create({ maxAttempts: 1 });
+      const first = await tasks.win(id, t0);
+      await tasks.finish(id, first.claim, suspected, t0 + 1);
+      const second = await tasks.win(id, t0 + 2);
+      expect([second.claim, second.task.attempt, second.task.runsAlone]).toEqual([2, 1, true]);
+      expect(await tasks.finish(id, first.claim, failed, t0 + 3)).toBe(false);
+      expect(await tasks.finish(id, second.claim, succeeded, t0 + 4)).toBe(true);
+      expect(await tasks.get(id)).toMatchObject({ status: "succeeded", attempt: 1, runsAlone: false, error: null });
+      expect(toAttempts(await tasks.timeline(id)).map(({ number, outcome }) => [number, outcome])).toEqual([
+        [1, "interrupted"],
+        [1, "succeeded"],
+      ]);
+    });
+  });
+
+  describe("a death", () => {
+    /** Brings a new task into the state. */
+    const bring: Partial<Record<TaskStatus, (tasks: StoredTasks) => Promise<string>>> = {
+      scheduled: async (tasks) => (await tasks.create({ status: "scheduled", runAtMs: t0 + 1000 })).id,
+      queued: async (tasks) => (await tasks.create()).id,
+      running: (tasks) => started(tasks),
+      retrying: (tasks) => started(tasks, retrying),
+      failed: (tasks) => started(tasks, failed),
+    };
+
+    test.each(Object.entries(bring))("is recorded of a task that is %s, once", async (status, become) => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const id = await become(tasks);
+      const before = await tasks.get(id);
+      const dead = await tasks.die(id, "receive_limit", t0 + 100);
+      const isFailed = status === "failed";
+      const task = { ...before, status: "dead", endedAtMs: isFailed ? endMs : t0 + 100 };
+      const reason = isFailed ? "attempts_exhausted" : "receive_limit";
+      expect<unknown>(dead).toEqual({ kind: "recorded", task, reason });
+      expect<unknown>(await tasks.get(id)).toEqual(task);
+      expect((await tasks.timeline(id)).at(-1)).toMatchObject({
+        from: status,
+        to: "dead",
+        atMs: t0 + 100,
+        outcome: status === "running" ? "lease_lost" : null,
+      });
+
+      const after = await whole(tasks, id);
+      expect(await tasks.die(id, "fatal", t0 + 200)).toEqual({ kind: "known", status: "dead" });
+      expect(await whole(tasks, id)).toEqual(after);
+    });
+
+    test("of a running task makes its outcome worthless", async () => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const id = await started(tasks);
+      await tasks.die(id, "receive_limit", t0 + 100);
+      expect(await tasks.finish(id, 1, succeeded, t0 + 101)).toBe(false);
+      expect(await tasks.extend([{ id, claim: 1 }], t0 + 101)).toEqual([id]);
+      expect((await tasks.get(id))?.status).toBe("dead");
+    });
+
+    test("is not recorded of a task that succeeded, or is not there", async () => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const id = await started(tasks, succeeded);
+      const before = await whole(tasks, id);
+      expect(await tasks.die(id, "receive_limit", t0 + 100)).toEqual({ kind: "known", status: "succeeded" });
+      expect(await whole(tasks, id)).toEqual(before);
+      expect(await tasks.die(newTaskId(), "receive_limit", t0 + 100)).toEqual({ kind: "unknown" });
+    });
+  });
+}
+
+/** A task that was claimed, and whose attempt has ended so. */
+async function started(tasks: StoredTasks, ending?: Ending): Promise<string> {
+  const { id } = await tasks.create();
+  const { claim } = await tasks.win(id, startMs);
+  if (ending) await tasks.finish(id, claim, ending, endMs);
+  return id;
+}
+
+async function whole(tasks: StoredTasks, id: string): Promise<unknown> {
+  return { task: await tasks.get(id), timeline: await tasks.timeline(id) };
+}
