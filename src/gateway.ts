@@ -12,6 +12,7 @@ import { toProblem } from "./gateway/problem.ts";
 import { finishRequestTrace, type RequestTrace, startRequestTrace } from "./gateway/request-trace.ts";
 import { maxBodyBytes, maxBodyDepth, parseWait, refuseQuery, toCreateTask, toSeconds } from "./gateway/requests.ts";
 import { toHttpEntry, toHttpTask } from "./gateway/responses.ts";
+import type { GetTaskResponseJson } from "./gen/tasks_pb.ts";
 import { answerHealth, type ProcessState } from "./health.ts";
 import { parseJson, readBody } from "./http-body.ts";
 import { type HttpHandler, listen, type Peer, urlOf } from "./listen.ts";
@@ -26,6 +27,8 @@ export interface GatewayDeps {
   telemetry: Telemetry;
   processState: ProcessState;
   trustTraceContext: boolean;
+  /** Once it aborts, nobody is kept waiting for a task's end. */
+  draining: AbortSignal;
 }
 
 interface Edge {
@@ -67,10 +70,25 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
 
   const getTask = async (c: HonoContext<Edge>): Promise<Response> => {
     const waitMs = parseWait(new URL(c.req.url).searchParams);
-    const request = { id: c.req.param("id") ?? "", ...(waitMs > 0 && { wait: toSeconds(waitMs) }) };
-    const { task } = await call(c, "GetTask", request, waitMs);
+    const id = c.req.param("id") ?? "";
+    const { task } = waitMs > 0 ? await waitForEnd(c, id, waitMs) : await call(c, "GetTask", { id });
     if (!task) throw new TaskError("internal", "the task service answered without a task");
     return Response.json(toHttpTask(task));
+  };
+
+  /** The task as it ends; as it is, when the time is over or the gateway drains. */
+  const waitForEnd = async (c: HonoContext<Edge>, id: string, waitMs: number): Promise<GetTaskResponseJson> => {
+    const ended = call(c, "GetTask", { id, wait: toSeconds(waitMs) }, waitMs);
+    const over = new AbortController();
+    const drained = aborted(deps.draining, over.signal).then(() => call(c, "GetTask", { id }));
+    // The call that comes second is nobody's any more.
+    ended.catch(() => {});
+    drained.catch(() => {});
+    try {
+      return await Promise.race([ended, drained]);
+    } finally {
+      over.abort();
+    }
   };
 
   const getTimeline = async (c: HonoContext<Edge>): Promise<Response> => {
@@ -99,6 +117,14 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
   app.onError((thrown, c) => answerError(thrown, c, deps.telemetry));
 
   return (request, peer) => app.fetch(request, { peer });
+}
+
+/** Resolves when `signal` aborts; when `over` does first, it never does, and leaves nothing behind. */
+function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true, signal: over });
+  });
 }
 
 type CallInRequest = <M extends RpcMethod>(
@@ -137,18 +163,23 @@ function taskServiceUrlOf({ taskServiceUrl, taskServiceListen }: Config): string
 
 /** Opens the gateway's address. */
 export async function startGateway(config: Config, telemetry: Telemetry, processState: ProcessState): Promise<Service> {
+  const draining = new AbortController();
   const handler = createGateway({
     taskService: createTaskServiceClient(taskServiceUrlOf(config), telemetry.tracer),
     telemetry,
     processState,
     trustTraceContext: config.trustTraceContext,
+    draining: draining.signal,
   });
   const listener = await listen(config.gatewayListen, handler);
   telemetry.log.info("gateway listens", { url: listener.url });
   return {
     addresses: { gateway_url: listener.url },
-    checks: async () => ({ circuit_breakers: { status: "healthy", open_breakers: 0 } }),
-    drain: () => listener.stop(config.drainTimeout),
+    checks: async () => ({}),
+    drain: () => {
+      draining.abort();
+      return listener.stop(config.drainTimeout);
+    },
     abort: () => void listener.stop(0),
   };
 }

@@ -171,15 +171,24 @@ class Supervisor implements System {
   }
 
   async #startStore(): Promise<void> {
-    const store = startLinkedThread("store", "store", {}, (reason) => void this.#restartAll("store", reason));
+    let isUp = false;
+    const store = startLinkedThread("store", "store", {}, (reason) => {
+      // While it starts, the question below rejects, and whoever asked sees to the restart.
+      if (isUp) void this.#restartStore(reason);
+    });
     this.#store = store;
     await store.link.ask("open", { folder: this.#config.dataDir, table: this.#config.table });
+    isUp = true;
   }
 
   async #startBroker(port: number): Promise<void> {
-    const broker = startLinkedThread("broker", "broker", {}, (reason) => void this.#restartBroker(reason));
+    let isUp = false;
+    const broker = startLinkedThread("broker", "broker", {}, (reason) => {
+      if (isUp) void this.#restartBroker(reason);
+    });
     this.#broker = broker;
     const endpoint = await broker.link.ask<string>("start", { folder: this.#config.dataDir, port });
+    isUp = true;
     this.#config = { ...this.#config, queueEndpoint: endpoint };
   }
 
@@ -268,15 +277,15 @@ class Supervisor implements System {
   }
 
   /** Every role's line to the store is cut when its thread ends: all start anew. */
-  async #restartAll(part: string, reason: string): Promise<void> {
+  async #restartStore(reason: string): Promise<void> {
     if (!this.#isStarted || this.#stopping.signal.aborted) return;
-    this.#telemetry.log.error("the store's thread ended, all roles start again", { part, reason });
+    this.#telemetry.log.error("the store's thread ended, every role that asks it starts again", { reason });
     await this.#clock.sleep(firstRestartDelayMs, this.#stopping.signal);
     try {
       await this.#startStore();
     } catch (error) {
       this.#store?.terminate();
-      return this.#restartAll(part, toFailure(error).message);
+      return this.#restartStore(toFailure(error).message);
     }
     for (const { role } of this.#roles) if (needsStore(role)) this.crash(role);
   }

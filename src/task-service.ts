@@ -59,9 +59,10 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   const createTask: RpcHandlers["CreateTask"] = async (message, call) => {
     const request = parseCreateTask(message);
     const type = await types.find(request.type);
-    const task = toNewTask(request, type, call);
+    const nowMs = clock.nowMs();
+    const task = toNewTask(request, type, call, nowMs);
     call.span.setAttribute(ownKey.taskId, task.id);
-    const created = await store.create(task, actorOf(call.context), call.context);
+    const created = await store.create(task, { ...actorOf(call.context), atMs: nowMs }, call.context);
     if (created.kind === "mismatch") {
       throw new TaskError("idempotency_mismatch", `the idempotency key "${request.idempotencyKey}" was used before`);
     }
@@ -75,8 +76,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     return { task: toTaskJson(created.task, []) };
   };
 
-  const toNewTask = (request: CreateTask, type: TaskType | undefined, call: Call): NewTask => {
-    const nowMs = clock.nowMs();
+  const toNewTask = (request: CreateTask, type: TaskType | undefined, call: Call, nowMs: number): NewTask => {
     const runAtMs = request.runAt ?? nowMs + (request.delay ?? 0);
     const isScheduled = runAtMs > nowMs;
     return {

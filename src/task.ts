@@ -130,6 +130,9 @@ export function toAttempts(timeline: readonly TimelineEntry[]): Attempt[] {
   return attempts;
 }
 
+/** 1 to 128 letters, digits, `.`, `_`, `:`, `/`, `-`: what every queue, header and label can carry. */
+export const taskTypePattern = /^[\w.:/-]{1,128}$/;
+
 /** A new task id: UUIDv7 (RFC 9562), so that ids sort by time and tell when the task was made. */
 export function newTaskId(): string {
   return uuidv7();

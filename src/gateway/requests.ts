@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type FieldProblem, TaskError } from "../errors.ts";
 import type { CreateTaskRequestJson } from "../gen/tasks_pb.ts";
 import { parseDuration } from "../settings.ts";
+import { taskTypePattern } from "../task.ts";
 
 export const maxBodyBytes = 256 * 1024;
 export const maxBodyDepth = 64;
@@ -22,7 +23,7 @@ const duration = z.string().transform((text, context) => {
 
 const createTaskBody = z
   .strictObject({
-    type: z.string().min(1).max(128),
+    type: z.string().regex(taskTypePattern, "expected 1 to 128 letters, digits or . _ : / -"),
     payload: z.unknown().optional(),
     delay: duration.optional(),
     run_at: z.iso.datetime({ offset: true }).optional(),

@@ -24,8 +24,6 @@ export interface ReceivedMessage {
   receiveCount: number;
   /** When it was sent, by the broker's clock. */
   sentAtMs: number;
-  /** Set when the broker itself moved it here after too many receives. */
-  movedByBroker: boolean;
 }
 
 export interface QueueDepth {

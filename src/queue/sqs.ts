@@ -29,7 +29,6 @@ import { preciseNowMs, toHrTime } from "../telemetry/precise-time.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "../telemetry/propagation.ts";
 import { housekeeping, inSpan, markFailed, startSpan } from "../telemetry/tracing.ts";
 import { createBatcher, type EntryResult } from "./batcher.ts";
-import { attributeNames } from "./envelope.ts";
 import { createFastSqs } from "./fast-sqs.ts";
 import type { OutgoingMessage, Queue, Queues, ReceivedMessage, ReceiveRequest, SendSpan } from "./queue.ts";
 
@@ -110,11 +109,15 @@ function urlOf(url: string | undefined, name: string): string {
 }
 
 async function redrivePolicy(client: SQSClient, deadLetterUrl: string): Promise<string> {
-  const answer = await client.send(
-    new GetQueueAttributesCommand({ QueueUrl: deadLetterUrl, AttributeNames: ["QueueArn"] }),
-    { abortSignal: AbortSignal.timeout(callLimitMs) },
-  );
-  return JSON.stringify({ deadLetterTargetArn: answer.Attributes?.QueueArn, maxReceiveCount: receiveLimit });
+  try {
+    const answer = await client.send(
+      new GetQueueAttributesCommand({ QueueUrl: deadLetterUrl, AttributeNames: ["QueueArn"] }),
+      { abortSignal: AbortSignal.timeout(callLimitMs) },
+    );
+    return JSON.stringify({ deadLetterTargetArn: answer.Attributes?.QueueArn, maxReceiveCount: receiveLimit });
+  } catch (error) {
+    throw toQueueError(error, "ask for the ARN of the dead-letter queue");
+  }
 }
 
 interface SqsQueueOptions {
@@ -265,7 +268,7 @@ function createSqsQueue({ client, name, url, endpoint, isSigned, tracer, clock }
             WaitTimeSeconds: Math.floor(waitMs / 1000),
             VisibilityTimeout: Math.ceil(visibilityMs / 1000),
             MessageAttributeNames: ["All"],
-            MessageSystemAttributeNames: ["ApproximateReceiveCount", "SentTimestamp", "DeadLetterQueueSourceArn"],
+            MessageSystemAttributeNames: ["ApproximateReceiveCount", "SentTimestamp"],
           }),
           AbortSignal.any([signal, limit]),
         );
@@ -370,8 +373,6 @@ function fromMessage(message: Message): ReceivedMessage {
     attributes,
     receiveCount: Number(message.Attributes?.ApproximateReceiveCount ?? 1),
     sentAtMs: Number(message.Attributes?.SentTimestamp ?? 0),
-    movedByBroker:
-      message.Attributes?.DeadLetterQueueSourceArn !== undefined && attributes[attributeNames.deadReason] === undefined,
   };
 }
 

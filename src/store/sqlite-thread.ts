@@ -123,7 +123,7 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     },
     close: () => {
       clearInterval(otherProcesses);
-      for (const waiter of waiters) clearTimeout(waiter.timer);
+      for (const waiter of waiters) release(waiter, tasks.get(waiter.id));
       tasks.close();
     },
   };

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { parseMessage } from "../rpc/server.ts";
 import { longestDurationMs } from "../settings.ts";
+import { taskTypePattern } from "../task.ts";
 
 /** Protobuf JSON of a Duration: decimal seconds and `s`. */
 const duration = z
@@ -16,7 +17,7 @@ const timestamp = z.iso.datetime({ offset: true }).transform((text) => Date.pars
 
 const createTask = z
   .strictObject({
-    type: z.string().min(1).max(128),
+    type: z.string().regex(taskTypePattern),
     payload: z.unknown().default(null),
     metadata: z.record(z.string(), z.string()).default({}),
     runAt: timestamp.optional(),

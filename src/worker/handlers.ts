@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import type { Config } from "../config.ts";
 import { toFailure } from "../errors.ts";
 import { parseDuration } from "../settings.ts";
-import type { TaskType } from "../task.ts";
+import { type TaskType, taskTypePattern } from "../task.ts";
 import { builtInHandlers } from "./built-in-handlers.ts";
 import type { TaskHandler } from "./handler.ts";
 import { provideModules } from "./provided-modules.ts";
@@ -83,8 +83,7 @@ function isHandler(value: unknown): value is TaskHandler {
 
 function toLoaded(handler: TaskHandler, fileName: string): LoadedHandler {
   const { type = fileName, maxAttempts, timeout, isolation = "shared" } = handler;
-  if (typeof type !== "string" || type === "" || type.length > 128)
-    throw new Error("its type must have 1 to 128 characters");
+  if (!taskTypePattern.test(type)) throw new Error("its type must have 1 to 128 letters, digits or . _ : / -");
   if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1 && maxAttempts <= 100)) {
     throw new Error("its maxAttempts must be a whole number from 1 to 100");
   }

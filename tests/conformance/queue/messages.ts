@@ -50,7 +50,6 @@ export function describeMessages(open: OpenQueues): void {
           },
           receiveCount: 1,
           sentAtMs: expect.any(Number),
-          movedByBroker: false,
         });
         expect(message.sentAtMs).toBeGreaterThanOrEqual(beforeMs);
         expect(message.sentAtMs).toBeLessThanOrEqual(Date.now());
