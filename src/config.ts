@@ -84,6 +84,11 @@ const settings = {
   maxAttempts: setting("5", integer(1, 100), "default number of attempts"),
   retryBase: setting("1s", duration(1, 1 * hours), "exponential back-off with full jitter starts here"),
   retryCap: setting("10m", duration(1, 24 * hours), "and never waits longer than this"),
+  taskRetention: setting(
+    "168h",
+    duration(0, 10 * 365 * 24 * hours),
+    "how long tasks that have ended are kept; 0 keeps them for ever",
+  ),
   drainTimeout: setting("25s", duration(0, 1 * hours), "time to finish after the first SIGTERM or SIGINT"),
   tracePolicy: setting(
     "auto",

@@ -1,5 +1,5 @@
 /**
- * Role: records what died. Receives dead letters, those that workers sent and those that the broker moved by itself,
+ * Role: records what died, and brings it back. Receives dead letters, those that workers sent and those that the broker moved by itself,
  * and moves their tasks to `dead`. A letter is deleted only after its death is recorded; one that names no task is kept
  * as it is, and never comes back.
  */
@@ -7,6 +7,7 @@
 import { type Context, SpanKind } from "@opentelemetry/api";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { createRedriver } from "./dlq/redrive.ts";
 import { toFailure, toTaskError } from "./errors.ts";
 import { checkWithin } from "./health.ts";
 import { attributeNames, parseDeadReason, parseEnvelope } from "./queue/envelope.ts";
@@ -142,7 +143,14 @@ export async function startDlq(
     visibilityMs: config.visibilityTimeout,
     sourceQueue: config.queueName,
   });
-  const running = dlq.run(draining.signal);
+  const redriver = createRedriver({
+    store,
+    tasks: queues.tasks,
+    telemetry,
+    metrics: createTaskMetrics(telemetry.meter),
+    clock: systemClock,
+  });
+  const running = Promise.all([dlq.run(draining.signal), redriver.loop(draining.signal)]);
   telemetry.log.info("dead-letter processor receives");
   return {
     addresses: {},

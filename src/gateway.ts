@@ -8,16 +8,17 @@ import { Hono, type Context as HonoContext } from "hono";
 import { routePath } from "hono/route";
 import type { Config } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
+import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
+import type { CallInRequest, Edge } from "./gateway/edge.ts";
 import { toProblem } from "./gateway/problem.ts";
-import { finishRequestTrace, type RequestTrace, startRequestTrace } from "./gateway/request-trace.ts";
+import { finishRequestTrace, startRequestTrace } from "./gateway/request-trace.ts";
 import { maxBodyBytes, maxBodyDepth, parseWait, refuseQuery, toCreateTask, toSeconds } from "./gateway/requests.ts";
 import { toHttpEntry, toHttpTask } from "./gateway/responses.ts";
 import type { GetTaskResponseJson } from "./gen/tasks_pb.ts";
 import { answerHealth, type ProcessState } from "./health.ts";
 import { parseJson, readBody } from "./http-body.ts";
-import { type HttpHandler, listen, type Peer, urlOf } from "./listen.ts";
+import { type HttpHandler, listen, urlOf } from "./listen.ts";
 import { createTaskServiceClient, type TaskServiceClient } from "./rpc/client.ts";
-import type { RpcMethod, RpcMethods } from "./rpc/connect.ts";
 import type { Service } from "./service.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { markFailed, recordException } from "./telemetry/tracing.ts";
@@ -29,11 +30,6 @@ export interface GatewayDeps {
   trustTraceContext: boolean;
   /** Once it aborts, nobody is kept waiting for a task's end. */
   draining: AbortSignal;
-}
-
-interface Edge {
-  Bindings: { peer: Peer };
-  Variables: { trace: RequestTrace };
 }
 
 /** How long the task service may take for one call. */
@@ -97,6 +93,13 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
     return Response.json({ items: (entries ?? []).map(toHttpEntry) });
   };
 
+  const cancelTask = async (c: HonoContext<Edge>): Promise<Response> => {
+    refuseQuery(new URL(c.req.url).searchParams);
+    const { task } = await call(c, "CancelTask", { id: c.req.param("id") ?? "" });
+    if (!task) throw new TaskError("internal", "the task service answered without a task");
+    return Response.json(toHttpTask(task), { status: 202 });
+  };
+
   const call: CallInRequest = (c, method, request, extraMs = 0) => {
     const { context, correlationId, requestId } = c.get("trace");
     return taskService.call(method, request, context, { correlationId, requestId, timeoutMs: callTimeoutMs + extraMs });
@@ -106,6 +109,8 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
     app.post(`${prefix}/tasks`, createTask);
     app.get(`${prefix}/tasks/:id`, getTask);
     app.get(`${prefix}/tasks/:id/timeline`, getTimeline);
+    app.post(`${prefix}/tasks/:id/cancel`, cancelTask);
+    addDeadLetterRoutes(app, `${prefix}/dead-letters`, call);
   }
   for (const path of ["/health", "/health/ready", "/health/live"]) {
     app.get(path, async (c) => (await answerHealth(path, deps.processState)) ?? c.notFound());
@@ -126,13 +131,6 @@ function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
     else signal.addEventListener("abort", () => resolve(), { once: true, signal: over });
   });
 }
-
-type CallInRequest = <M extends RpcMethod>(
-  c: HonoContext<Edge>,
-  method: M,
-  request: RpcMethods[M]["request"],
-  extraMs?: number,
-) => Promise<RpcMethods[M]["response"]>;
 
 /** The edge's one catch: every error becomes a problem; only a fault of ours or of what we lean on marks the span. */
 function answerError(thrown: unknown, c: HonoContext<Edge>, telemetry: Telemetry): Response {

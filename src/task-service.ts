@@ -9,20 +9,28 @@ import type { Config } from "./config.ts";
 import { TaskError, toTaskError } from "./errors.ts";
 import { checkWithin } from "./health.ts";
 import { listen } from "./listen.ts";
-import { attributeNames, encodeTask } from "./queue/envelope.ts";
 import type { Queue, Queues } from "./queue/queue.ts";
+import { sendSpanOf, toTaskMessage } from "./queue/task-message.ts";
 import { type Call, createRpcHandler, type RpcHandlers } from "./rpc/server.ts";
 import { toTaskJson, toTimelineJson } from "./rpc/task-view.ts";
 import type { Service } from "./service.ts";
-import type { Actor, DueTask, NewTask, Store } from "./store/store.ts";
+import type { Actor, CancelResult, DueTask, NewTask, Store } from "./store/store.ts";
 import { isTaskId, newTaskId, type TaskRecord, type TaskType } from "./task.ts";
-import { type CreateTask, digestOf, parseCreateTask, parseGetTask, parseGetTimeline } from "./task-service/requests.ts";
+import { createDeadLetterHandlers } from "./task-service/dead-letters.ts";
+import {
+  type CreateTask,
+  digestOf,
+  parseCancelTask,
+  parseCreateTask,
+  parseGetTask,
+  parseGetTimeline,
+} from "./task-service/requests.ts";
+import { createSweeper, sendConfirmMs } from "./task-service/sweeper.ts";
 import { createTaskTypes } from "./task-service/task-types.ts";
 import { createTaskMetrics } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
-import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
+import { spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
-import { housekeeping } from "./telemetry/tracing.ts";
 
 export interface TaskServiceDeps {
   store: Store;
@@ -31,16 +39,9 @@ export interface TaskServiceDeps {
   clock: Clock;
   /** Default number of attempts. */
   maxAttempts: number;
+  /** Tasks that ended longer ago are removed; 0: never. */
+  retentionMs: number;
 }
-
-/** A send that nobody confirmed within this time is the sweeper's to repeat. */
-const sendConfirmMs = 30_000;
-
-/** How often the sweeper looks when it knows of nothing due. */
-const sweepEveryMs = 1000;
-
-/** Tasks sent by one sweep; the next follows at once while there are as many. */
-const sweepLimit = 100;
 
 export interface TaskService {
   handlers: RpcHandlers;
@@ -53,8 +54,6 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   const types = createTaskTypes(store);
   const metrics = createTaskMetrics(telemetry.meter);
   const log = telemetry.log;
-  /** Ids whose send the broker has confirmed; told to the store with the next sweep. */
-  let confirmed: string[] = [];
 
   const createTask: RpcHandlers["CreateTask"] = async (message, call) => {
     const request = parseCreateTask(message);
@@ -70,9 +69,9 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
       const timeline = await store.timeline(created.task.id, call.context);
       return { task: toTaskJson(created.task, timeline), replayed: true };
     }
-    metrics.processed(type?.type ?? "_other", "submitted");
+    metrics.processed(types.labelOf(task.type), "submitted");
     taskLog(created.task, call.context).info("task created", { status: task.status });
-    if (task.status === "queued") await send(task, call.context);
+    if (task.status === "queued") await send({ ...task, claim: 0, redrivenAtMs: null }, call.context);
     return { task: toTaskJson(created.task, []) };
   };
 
@@ -96,24 +95,21 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   };
 
   /** Sends a task's message; a broker that refuses it now leaves it to the sweeper. */
-  const send = async (task: DueTask, context: Context): Promise<void> => {
-    const message = {
-      body: encodeTask({ taskId: task.id, type: task.type }),
-      attributes: { [attributeNames.correlationId]: task.correlationId, [attributeNames.taskType]: task.type },
-      correlationId: task.correlationId,
-    };
+  const send = async (task: DueTask, context: Context): Promise<boolean> => {
     try {
-      await queue.send(message, context, { attributes: { [ownKey.taskId]: task.id, [ownKey.taskType]: task.type } });
-      confirmed.push(task.id);
+      await queue.send(toTaskMessage(task), context, sendSpanOf(task));
+      sweeper.confirm(task);
+      return true;
     } catch (error) {
       taskLog(task, context).warn("send failed, the sweeper will repeat it", { error: toTaskError(error) });
+      return false;
     }
   };
 
   const getTask: RpcHandlers["GetTask"] = async (message, { context }) => {
     const { id, wait } = parseGetTask(message);
     const task = isTaskId(id) ? await read(id, wait ?? 0, context) : undefined;
-    if (!task) throw new TaskError("not_found", `there is no task "${id}"`);
+    if (!task) throw noTask(id);
     return { task: toTaskJson(task, await store.timeline(id, context)) };
   };
 
@@ -123,35 +119,24 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   const getTimeline: RpcHandlers["GetTimeline"] = async (message, { context }) => {
     const { id } = parseGetTimeline(message);
     const entries = isTaskId(id) ? await store.timeline(id, context) : [];
-    if (entries.length === 0) throw new TaskError("not_found", `there is no task "${id}"`);
+    if (entries.length === 0) throw noTask(id);
     return { entries: entries.map(toTimelineJson) };
   };
 
-  const sweepLoop = async (signal: AbortSignal): Promise<void> => {
-    while (!signal.aborted) {
-      const swept = await sweep().catch((error: unknown) => {
-        log.warn("sweep failed", { error: toTaskError(error) });
-        return 0;
-      });
-      if (swept < sweepLimit) await clock.sleep(sweepEveryMs, signal);
-    }
-    await tellConfirmed();
+  const cancelTask: RpcHandlers["CancelTask"] = async (message, { context }) => {
+    const { id } = parseCancelTask(message);
+    const canceled = await cancel(id, context);
+    if (canceled.kind === "unknown") throw noTask(id);
+    if (canceled.kind === "moved_on") throw new TaskError("conflict", `the task is ${canceled.status} already`);
+    const { task } = canceled;
+    if (canceled.kind === "canceled") metrics.processed(types.labelOf(task.type), "canceled");
+    const msg = canceled.kind === "canceled" ? "task canceled" : "task canceled while it runs";
+    taskLog(task, context).info(msg, { status: task.status });
+    return { task: toTaskJson(task, await store.timeline(id, context)) };
   };
 
-  /** Sends what is due, was never confirmed, or was left behind; with the context that was stored with it. */
-  const sweep = async (): Promise<number> => {
-    await tellConfirmed();
-    const due = await store.takeDue(sweepLimit, sendConfirmMs, actorOf(telemetry.startContext));
-    await Promise.all(due.map((task) => send(task, fromCarrier(task.origin))));
-    return due.length;
-  };
-
-  const tellConfirmed = async (): Promise<void> => {
-    if (confirmed.length === 0) return;
-    const ids = confirmed;
-    confirmed = [];
-    await store.markSent(ids, housekeeping);
-  };
+  const cancel = async (id: string, context: Context): Promise<CancelResult> =>
+    isTaskId(id) ? store.cancel(id, actorOf(context), context) : { kind: "unknown" };
 
   const actorOf = (context: Context): Actor => {
     const span = spanContextOf(context);
@@ -162,7 +147,31 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   const taskLog = (task: Pick<TaskRecord, "id" | "type" | "correlationId">, context: Context) =>
     log.in(context).with({ correlation_id: task.correlationId, task_id: task.id, task_type: task.type });
 
-  return { handlers: { CreateTask: createTask, GetTask: getTask, GetTimeline: getTimeline }, sweepLoop };
+  const sweeper = createSweeper({
+    store,
+    queue,
+    clock,
+    log,
+    send,
+    actor: () => actorOf(telemetry.startContext),
+    retentionMs: deps.retentionMs,
+  });
+  const deadLetters = createDeadLetterHandlers({ store, clock, log, actorOf });
+
+  return {
+    handlers: {
+      CreateTask: createTask,
+      GetTask: getTask,
+      GetTimeline: getTimeline,
+      CancelTask: cancelTask,
+      ...deadLetters,
+    },
+    sweepLoop: sweeper.loop,
+  };
+}
+
+function noTask(id: string): TaskError {
+  return new TaskError("not_found", `there is no task "${id}"`);
 }
 
 /** Opens the RPC address and begins to sweep. */
@@ -178,6 +187,7 @@ export async function startTaskService(
     telemetry,
     clock: systemClock,
     maxAttempts: config.maxAttempts,
+    retentionMs: config.taskRetention,
   });
   const draining = new AbortController();
   let { host, port } = config.taskServiceListen;

@@ -39,16 +39,22 @@ export function isEnded(status: TaskStatus): boolean {
 }
 
 /** How an attempt ended, as it stands in the history, on metrics and in spans. */
-export type AttemptOutcome = "succeeded" | "failed" | "timed_out" | "crashed" | "interrupted" | "lease_lost";
+export type AttemptOutcome =
+  | "succeeded"
+  | "failed"
+  | "timed_out"
+  | "crashed"
+  | "interrupted"
+  | "lease_lost"
+  | "canceled";
 
-/** Why a task is dead: the values of `throughline.dead.reason` and of the metric's label. */
-export type DeadReason =
-  | "attempts_exhausted"
-  | "fatal"
-  | "never_finished"
-  | "receive_limit"
-  | "unreadable"
-  | "unknown_task";
+/** Why a task is dead. */
+export const taskReasons = ["attempts_exhausted", "fatal", "never_finished", "receive_limit"] as const;
+
+/** The values of `throughline.dead.reason` and of the metric's label; the last two of letters that name no task. */
+export const deadReasons = [...taskReasons, "unreadable", "unknown_task"] as const;
+
+export type DeadReason = (typeof deadReasons)[number];
 
 /** A task as the store keeps it. Times are milliseconds since the epoch; payload and result are JSON texts. */
 export interface TaskRecord {
@@ -73,6 +79,10 @@ export interface TaskRecord {
   endedAtMs: number | null;
   /** Its last attempt was cut short by a crash that it may have caused: it runs alone on its thread. */
   runsAlone: boolean;
+  /** How often it was brought back from the dead letters. */
+  redrives: number;
+  /** The `traceparent` of the death that the newest redrive brought it back from. */
+  redrivenFrom: string | null;
 }
 
 /** One change of state. */

@@ -4,7 +4,7 @@ import type { Config, Role } from "./config.ts";
 import type { Health } from "./health.ts";
 import type { RunningRole } from "./role.ts";
 import type { Become } from "./spawn.ts";
-import type { SqliteLocation } from "./store/sqlite.ts";
+import type { SqliteLocation } from "./store/sqlite-connection.ts";
 import { createLink, type Link, type LinkHandlers } from "./thread-link.ts";
 import type { HandlerThreadStart } from "./worker/run.ts";
 import type { ToHandlerThread } from "./worker/thread-messages.ts";

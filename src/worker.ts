@@ -9,7 +9,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
 import { checkWithin } from "./health.ts";
-import { attributeNames, type Envelope, parseEnvelope } from "./queue/envelope.ts";
+import { attributeNames, type Envelope, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
 import { maxDelayMs, type Queues, type ReceivedMessage } from "./queue/queue.ts";
 import { decide } from "./retry.ts";
@@ -100,7 +100,11 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const sent = fromCarrier(message.attributes);
     const envelope = readEnvelope(message);
     if (envelope instanceof TaskError) return setAside(message, sent, envelope);
-    const { parent, links } = placeAttempt(config.tracePolicy, sent, envelope.taskId, clock.nowMs());
+    const { parent, links } = placeAttempt(
+      config.tracePolicy,
+      sent,
+      clock.nowMs() - traceBeganAtMs(envelope, message.attributes),
+    );
     const active = startSpan(telemetry.tracer, `process ${queue.name}`, parent, {
       kind: SpanKind.CONSUMER,
       attributes: spanAttributesOf(message, envelope),
@@ -147,6 +151,8 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   ): Promise<void> => {
     const { span, context } = active;
     span.setAttribute(ownKey.attempt, task.attempt);
+    // The redrive's own span links to the death as well; this one is there also when that one was lost in a crash.
+    if (task.redrivenFrom) span.addLinks(linksTo(spanContextOf(fromCarrier({ traceparent: task.redrivenFrom }))));
     const taskLog = log.in(context).with({
       correlation_id: task.correlationId,
       task_id: task.id,
@@ -154,11 +160,17 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       attempt: task.attempt,
     });
     taskLog.info("task started");
-    const losing = new AbortController();
-    const lease = { id: task.id, claim, message, onLost: () => losing.abort("lease_lost" satisfies CancelReason) };
+    const ending = new AbortController();
+    const lease = {
+      id: task.id,
+      claim,
+      message,
+      onLost: () => ending.abort("lease_lost" satisfies CancelReason),
+      onCanceled: () => ending.abort("canceled" satisfies CancelReason),
+    };
     leases.hold(lease);
     try {
-      const ran = await runHandler(task, context, AbortSignal.any([losing.signal, aborting]));
+      const ran = await runHandler(task, context, AbortSignal.any([ending.signal, aborting]));
       await conclude(message, { task, claim, ran, active, taskLog });
     } finally {
       leases.release(lease);

@@ -43,7 +43,7 @@ const idempotencyKey = z.string().min(1).max(255);
 
 /** Throws `invalid_argument` with a pointer for everything that does not fit. */
 export function toCreateTask(body: unknown, keyHeader: string | undefined): CreateTaskRequestJson {
-  const task = parse(createTaskBody, body);
+  const task = parseBody(createTaskBody, body);
   if (keyHeader !== undefined && !idempotencyKey.safeParse(keyHeader).success) {
     throw new TaskError("invalid_argument", "the Idempotency-Key must have 1 to 255 characters");
   }
@@ -62,9 +62,7 @@ export function toCreateTask(body: unknown, keyHeader: string | undefined): Crea
 
 /** `?wait=20s` in milliseconds, 0 when it is absent; any other parameter is refused. */
 export function parseWait(query: URLSearchParams): number {
-  for (const name of query.keys()) {
-    if (name !== "wait") throw new TaskError("invalid_argument", `unknown query parameter "${name}"`);
-  }
+  refuseQuery(query, "wait");
   const text = query.get("wait");
   if (text === null) return 0;
   const parsed = duration.safeParse(text);
@@ -74,8 +72,12 @@ export function parseWait(query: URLSearchParams): number {
   return parsed.data;
 }
 
-export function refuseQuery(query: URLSearchParams): void {
-  for (const name of query.keys()) throw new TaskError("invalid_argument", `unknown query parameter "${name}"`);
+/** Refuses every query parameter but those named. */
+export function refuseQuery(query: URLSearchParams, ...known: string[]): void {
+  for (const name of query.keys())
+    if (!known.includes(name)) {
+      throw new TaskError("invalid_argument", `unknown query parameter "${name}"`);
+    }
 }
 
 /** Milliseconds as protobuf JSON writes a Duration: `1.5s`. */
@@ -83,7 +85,8 @@ export function toSeconds(ms: number): string {
   return `${ms / 1000}s`;
 }
 
-function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+/** Throws `invalid_argument` with a pointer for everything that does not fit. */
+export function parseBody<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.flatMap(toProblems);

@@ -1,6 +1,14 @@
-/** A task as the HTTP API shows it: snake_case, every field there, times in RFC 3339 UTC with milliseconds. */
+/** Tasks, dead letters and redrives as the HTTP API shows them: snake_case, every field there, times in RFC 3339 UTC with milliseconds. */
 
-import type { AttemptJson, FailureJson, TaskJson, TimelineEntryJson } from "../gen/tasks_pb.ts";
+import type {
+  AttemptJson,
+  DeadLetterJson,
+  FailureJson,
+  RedriveJson,
+  TaskJson,
+  TimelineEntryJson,
+  UnreadableMessageJson,
+} from "../gen/tasks_pb.ts";
 
 export function toHttpTask(task: TaskJson): Record<string, unknown> {
   return {
@@ -46,6 +54,42 @@ export function toHttpEntry(entry: TimelineEntryJson): Record<string, unknown> {
     trace_id: entry.traceId,
     span_id: entry.spanId,
     service: entry.service,
+  };
+}
+
+/** The task with its death: why and when, in which trace, and how often it was brought back before. */
+export function toHttpDeadLetter(letter: DeadLetterJson): Record<string, unknown> {
+  return {
+    task: letter.task && toHttpTask(letter.task),
+    reason: letter.reason,
+    died_at: letter.diedAt,
+    trace_id: letter.traceId,
+    redrives: letter.redrives ?? 0,
+  };
+}
+
+/** `id` is null in the answer to a dry run, which only counts. */
+export function toHttpRedrive(redrive: RedriveJson): Record<string, unknown> {
+  return {
+    id: redrive.id || null,
+    status: redrive.status,
+    matched: Number(redrive.matched ?? 0),
+    moved: Number(redrive.moved ?? 0),
+    failed: Number(redrive.failed ?? 0),
+    rate_per_second: Number(redrive.ratePerSecond ?? 0) || null,
+    reason: redrive.reason || null,
+    created_at: redrive.createdAt ?? null,
+    ended_at: redrive.endedAt ?? null,
+  };
+}
+
+export function toHttpUnreadable(message: UnreadableMessageJson): Record<string, unknown> {
+  return {
+    message_id: message.messageId,
+    body: message.body ?? "",
+    attributes: message.attributes ?? {},
+    reason: message.reason,
+    received_at: message.receivedAt,
   };
 }
 

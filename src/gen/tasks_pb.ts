@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tasks.proto.
  */
 export const file_tasks: GenFile = /*@__PURE__*/
-  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3Mi5gIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKEkNyZWF0ZVRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCCJFCg5HZXRUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCRInCgR3YWl0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIiwKD0dldFRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzayIgChJHZXRUaW1lbGluZVJlcXVlc3QSCgoCaWQYASABKAkiPAoTR2V0VGltZWxpbmVSZXNwb25zZRIlCgdlbnRyaWVzGAEgAygLMhQudGFza3MuVGltZWxpbmVFbnRyeSKrBAoEVGFzaxIKCgJpZBgBIAEoCRIMCgR0eXBlGAIgASgJEg4KBnN0YXR1cxgDIAEoCRInCgdwYXlsb2FkGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBnJlc3VsdBgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIdCgVlcnJvchgGIAEoCzIOLnRhc2tzLkZhaWx1cmUSDwoHYXR0ZW1wdBgHIAEoBRIUCgxtYXhfYXR0ZW1wdHMYCCABKAUSFgoOY29ycmVsYXRpb25faWQYCSABKAkSEAoIdHJhY2VfaWQYCiABKAkSKwoIbWV0YWRhdGEYCyADKAsyGS50YXNrcy5UYXNrLk1ldGFkYXRhRW50cnkSLgoKY3JlYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGcnVuX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoIYXR0ZW1wdHMYECADKAsyDi50YXNrcy5BdHRlbXB0Gi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLJAQoHQXR0ZW1wdBIOCgZudW1iZXIYASABKAUSLgoKc3RhcnRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB291dGNvbWUYBCABKAkSHQoFZXJyb3IYBSABKAsyDi50YXNrcy5GYWlsdXJlEhAKCHRyYWNlX2lkGAYgASgJEg4KBndvcmtlchgHIAEoCSIoCgdGYWlsdXJlEgwKBHR5cGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSLKAQoNVGltZWxpbmVFbnRyeRImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZnJvbRgCIAEoCRIKCgJ0bxgDIAEoCRIPCgdhdHRlbXB0GAQgASgFEhMKC2R1cmF0aW9uX21zGAUgASgDEh0KBWVycm9yGAYgASgLMg4udGFza3MuRmFpbHVyZRIQCgh0cmFjZV9pZBgHIAEoCRIPCgdzcGFuX2lkGAggASgJEg8KB3NlcnZpY2UYCSABKAky0AEKC1Rhc2tTZXJ2aWNlEkEKCkNyZWF0ZVRhc2sSGC50YXNrcy5DcmVhdGVUYXNrUmVxdWVzdBoZLnRhc2tzLkNyZWF0ZVRhc2tSZXNwb25zZRI4CgdHZXRUYXNrEhUudGFza3MuR2V0VGFza1JlcXVlc3QaFi50YXNrcy5HZXRUYXNrUmVzcG9uc2USRAoLR2V0VGltZWxpbmUSGS50YXNrcy5HZXRUaW1lbGluZVJlcXVlc3QaGi50YXNrcy5HZXRUaW1lbGluZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3Mi5gIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKEkNyZWF0ZVRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCCJFCg5HZXRUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCRInCgR3YWl0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIiwKD0dldFRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzayIgChJHZXRUaW1lbGluZVJlcXVlc3QSCgoCaWQYASABKAkiPAoTR2V0VGltZWxpbmVSZXNwb25zZRIlCgdlbnRyaWVzGAEgAygLMhQudGFza3MuVGltZWxpbmVFbnRyeSIfChFDYW5jZWxUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCSIvChJDYW5jZWxUYXNrUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siTgoNRGVhZFNlbGVjdGlvbhILCgNpZHMYASADKAkSDAoEdHlwZRgCIAEoCRISCgplcnJvcl90eXBlGAMgASgJEg4KBnJlYXNvbhgEIAEoCSJgChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIlAKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEiAKBWl0ZW1zGAEgAygLMhEudGFza3MuRGVhZExldHRlchITCgtuZXh0X2N1cnNvchgCIAEoCSKIAQoKRGVhZExldHRlchIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIOCgZyZWFzb24YAiABKAkSKwoHZGllZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmVkcml2ZXMYBCABKAUSEAoIdHJhY2VfaWQYBSABKAkiJgoVTGlzdFVucmVhZGFibGVSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFIkEKFkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USJwoFaXRlbXMYASADKAsyGC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZSLnAQoRVW5yZWFkYWJsZU1lc3NhZ2USEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgRib2R5GAIgASgJEjwKCmF0dHJpYnV0ZXMYAyADKAsyKC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZS5BdHRyaWJ1dGVzRW50cnkSDgoGcmVhc29uGAQgASgJEi8KC3JlY2VpdmVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKNAQoZUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEhcKD3JhdGVfcGVyX3NlY29uZBgCIAEoARIPCgdkcnlfcnVuGAMgASgIEg0KBWZvcmNlGAQgASgIEg4KBnJlYXNvbhgFIAEoCSI9ChpSZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZRIfCgdyZWRyaXZlGAEgASgLMg4udGFza3MuUmVkcml2ZSLcAQoHUmVkcml2ZRIKCgJpZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSDwoHbWF0Y2hlZBgDIAEoAxINCgVtb3ZlZBgEIAEoAxIOCgZmYWlsZWQYBSABKAMSFwoPcmF0ZV9wZXJfc2Vjb25kGAYgASgBEg4KBnJlYXNvbhgHIAEoCRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiHwoRR2V0UmVkcml2ZVJlcXVlc3QSCgoCaWQYASABKAkiNQoSR2V0UmVkcml2ZVJlc3BvbnNlEh8KB3JlZHJpdmUYASABKAsyDi50YXNrcy5SZWRyaXZlIjQKFUNvbnRyb2xSZWRyaXZlUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdjb21tYW5kGAIgASgJIjkKFkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USHwoHcmVkcml2ZRgBIAEoCzIOLnRhc2tzLlJlZHJpdmUiNgoYRGlzY2FyZERlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI2ChlEaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIqsECgRUYXNrEgoKAmlkGAEgASgJEgwKBHR5cGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEicKB3BheWxvYWQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoGcmVzdWx0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh0KBWVycm9yGAYgASgLMg4udGFza3MuRmFpbHVyZRIPCgdhdHRlbXB0GAcgASgFEhQKDG1heF9hdHRlbXB0cxgIIAEoBRIWCg5jb3JyZWxhdGlvbl9pZBgJIAEoCRIQCgh0cmFjZV9pZBgKIAEoCRIrCghtZXRhZGF0YRgLIAMoCzIZLnRhc2tzLlRhc2suTWV0YWRhdGFFbnRyeRIuCgpjcmVhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgZydW5fYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCghhdHRlbXB0cxgQIAMoCzIOLnRhc2tzLkF0dGVtcHQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIskBCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgEIAEoCRIdCgVlcnJvchgFIAEoCzIOLnRhc2tzLkZhaWx1cmUSEAoIdHJhY2VfaWQYBiABKAkSDgoGd29ya2VyGAcgASgJIigKB0ZhaWx1cmUSDAoEdHlwZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIsoBCg1UaW1lbGluZUVudHJ5EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRmcm9tGAIgASgJEgoKAnRvGAMgASgJEg8KB2F0dGVtcHQYBCABKAUSEwoLZHVyYXRpb25fbXMYBSABKAMSHQoFZXJyb3IYBiABKAsyDi50YXNrcy5GYWlsdXJlEhAKCHRyYWNlX2lkGAcgASgJEg8KB3NwYW5faWQYCCABKAkSDwoHc2VydmljZRgJIAEoCTL5BQoLVGFza1NlcnZpY2USQQoKQ3JlYXRlVGFzaxIYLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0GhkudGFza3MuQ3JlYXRlVGFza1Jlc3BvbnNlEjgKB0dldFRhc2sSFS50YXNrcy5HZXRUYXNrUmVxdWVzdBoWLnRhc2tzLkdldFRhc2tSZXNwb25zZRJECgtHZXRUaW1lbGluZRIZLnRhc2tzLkdldFRpbWVsaW5lUmVxdWVzdBoaLnRhc2tzLkdldFRpbWVsaW5lUmVzcG9uc2USQQoKQ2FuY2VsVGFzaxIYLnRhc2tzLkNhbmNlbFRhc2tSZXF1ZXN0GhkudGFza3MuQ2FuY2VsVGFza1Jlc3BvbnNlElAKD0xpc3REZWFkTGV0dGVycxIdLnRhc2tzLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaHi50YXNrcy5MaXN0RGVhZExldHRlcnNSZXNwb25zZRJNCg5MaXN0VW5yZWFkYWJsZRIcLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVxdWVzdBodLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USWQoSUmVkcml2ZURlYWRMZXR0ZXJzEiAudGFza3MuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBohLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEkEKCkdldFJlZHJpdmUSGC50YXNrcy5HZXRSZWRyaXZlUmVxdWVzdBoZLnRhc2tzLkdldFJlZHJpdmVSZXNwb25zZRJNCg5Db250cm9sUmVkcml2ZRIcLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVxdWVzdBodLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USVgoRRGlzY2FyZERlYWRMZXR0ZXISHy50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlcXVlc3QaIC50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message tasks.CreateTaskRequest
@@ -287,6 +287,836 @@ export const GetTimelineResponseSchema: GenMessage<GetTimelineResponse, {jsonTyp
   messageDesc(file_tasks, 5);
 
 /**
+ * @generated from message tasks.CancelTaskRequest
+ */
+export type CancelTaskRequest = Message<"tasks.CancelTaskRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * @generated from message tasks.CancelTaskRequest
+ */
+export type CancelTaskRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+};
+
+/**
+ * Describes the message tasks.CancelTaskRequest.
+ * Use `create(CancelTaskRequestSchema)` to create a new message.
+ */
+export const CancelTaskRequestSchema: GenMessage<CancelTaskRequest, {jsonType: CancelTaskRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 6);
+
+/**
+ * @generated from message tasks.CancelTaskResponse
+ */
+export type CancelTaskResponse = Message<"tasks.CancelTaskResponse"> & {
+  /**
+   * @generated from field: tasks.Task task = 1;
+   */
+  task?: Task | undefined;
+};
+
+/**
+ * @generated from message tasks.CancelTaskResponse
+ */
+export type CancelTaskResponseJson = {
+  /**
+   * @generated from field: tasks.Task task = 1;
+   */
+  task?: TaskJson;
+};
+
+/**
+ * Describes the message tasks.CancelTaskResponse.
+ * Use `create(CancelTaskResponseSchema)` to create a new message.
+ */
+export const CancelTaskResponseSchema: GenMessage<CancelTaskResponse, {jsonType: CancelTaskResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 7);
+
+/**
+ * Which dead letters: those named, or all that fit. What is empty fits everything.
+ *
+ * @generated from message tasks.DeadSelection
+ */
+export type DeadSelection = Message<"tasks.DeadSelection"> & {
+  /**
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+
+  /**
+   * @generated from field: string type = 2;
+   */
+  type: string;
+
+  /**
+   * The last error's type.
+   *
+   * @generated from field: string error_type = 3;
+   */
+  errorType: string;
+
+  /**
+   * attempts_exhausted, fatal, never_finished or receive_limit.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Which dead letters: those named, or all that fit. What is empty fits everything.
+ *
+ * @generated from message tasks.DeadSelection
+ */
+export type DeadSelectionJson = {
+  /**
+   * @generated from field: repeated string ids = 1;
+   */
+  ids?: string[];
+
+  /**
+   * @generated from field: string type = 2;
+   */
+  type?: string;
+
+  /**
+   * The last error's type.
+   *
+   * @generated from field: string error_type = 3;
+   */
+  errorType?: string;
+
+  /**
+   * attempts_exhausted, fatal, never_finished or receive_limit.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message tasks.DeadSelection.
+ * Use `create(DeadSelectionSchema)` to create a new message.
+ */
+export const DeadSelectionSchema: GenMessage<DeadSelection, {jsonType: DeadSelectionJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 8);
+
+/**
+ * @generated from message tasks.ListDeadLettersRequest
+ */
+export type ListDeadLettersRequest = Message<"tasks.ListDeadLettersRequest"> & {
+  /**
+   * @generated from field: tasks.DeadSelection selection = 1;
+   */
+  selection?: DeadSelection | undefined;
+
+  /**
+   * 1 to 100; 0: 20.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * As an earlier answer gave it.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor: string;
+};
+
+/**
+ * @generated from message tasks.ListDeadLettersRequest
+ */
+export type ListDeadLettersRequestJson = {
+  /**
+   * @generated from field: tasks.DeadSelection selection = 1;
+   */
+  selection?: DeadSelectionJson;
+
+  /**
+   * 1 to 100; 0: 20.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit?: number;
+
+  /**
+   * As an earlier answer gave it.
+   *
+   * @generated from field: string cursor = 3;
+   */
+  cursor?: string;
+};
+
+/**
+ * Describes the message tasks.ListDeadLettersRequest.
+ * Use `create(ListDeadLettersRequestSchema)` to create a new message.
+ */
+export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest, {jsonType: ListDeadLettersRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 9);
+
+/**
+ * @generated from message tasks.ListDeadLettersResponse
+ */
+export type ListDeadLettersResponse = Message<"tasks.ListDeadLettersResponse"> & {
+  /**
+   * @generated from field: repeated tasks.DeadLetter items = 1;
+   */
+  items: DeadLetter[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor: string;
+};
+
+/**
+ * @generated from message tasks.ListDeadLettersResponse
+ */
+export type ListDeadLettersResponseJson = {
+  /**
+   * @generated from field: repeated tasks.DeadLetter items = 1;
+   */
+  items?: DeadLetterJson[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor?: string;
+};
+
+/**
+ * Describes the message tasks.ListDeadLettersResponse.
+ * Use `create(ListDeadLettersResponseSchema)` to create a new message.
+ */
+export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse, {jsonType: ListDeadLettersResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 10);
+
+/**
+ * @generated from message tasks.DeadLetter
+ */
+export type DeadLetter = Message<"tasks.DeadLetter"> & {
+  /**
+   * @generated from field: tasks.Task task = 1;
+   */
+  task?: Task | undefined;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp died_at = 3;
+   */
+  diedAt?: Timestamp | undefined;
+
+  /**
+   * How often it was brought back before.
+   *
+   * @generated from field: int32 redrives = 4;
+   */
+  redrives: number;
+
+  /**
+   * The trace in which the death was recorded.
+   *
+   * @generated from field: string trace_id = 5;
+   */
+  traceId: string;
+};
+
+/**
+ * @generated from message tasks.DeadLetter
+ */
+export type DeadLetterJson = {
+  /**
+   * @generated from field: tasks.Task task = 1;
+   */
+  task?: TaskJson;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason?: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp died_at = 3;
+   */
+  diedAt?: TimestampJson;
+
+  /**
+   * How often it was brought back before.
+   *
+   * @generated from field: int32 redrives = 4;
+   */
+  redrives?: number;
+
+  /**
+   * The trace in which the death was recorded.
+   *
+   * @generated from field: string trace_id = 5;
+   */
+  traceId?: string;
+};
+
+/**
+ * Describes the message tasks.DeadLetter.
+ * Use `create(DeadLetterSchema)` to create a new message.
+ */
+export const DeadLetterSchema: GenMessage<DeadLetter, {jsonType: DeadLetterJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 11);
+
+/**
+ * @generated from message tasks.ListUnreadableRequest
+ */
+export type ListUnreadableRequest = Message<"tasks.ListUnreadableRequest"> & {
+  /**
+   * 1 to 100; 0: 20.
+   *
+   * @generated from field: int32 limit = 1;
+   */
+  limit: number;
+};
+
+/**
+ * @generated from message tasks.ListUnreadableRequest
+ */
+export type ListUnreadableRequestJson = {
+  /**
+   * 1 to 100; 0: 20.
+   *
+   * @generated from field: int32 limit = 1;
+   */
+  limit?: number;
+};
+
+/**
+ * Describes the message tasks.ListUnreadableRequest.
+ * Use `create(ListUnreadableRequestSchema)` to create a new message.
+ */
+export const ListUnreadableRequestSchema: GenMessage<ListUnreadableRequest, {jsonType: ListUnreadableRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 12);
+
+/**
+ * @generated from message tasks.ListUnreadableResponse
+ */
+export type ListUnreadableResponse = Message<"tasks.ListUnreadableResponse"> & {
+  /**
+   * @generated from field: repeated tasks.UnreadableMessage items = 1;
+   */
+  items: UnreadableMessage[];
+};
+
+/**
+ * @generated from message tasks.ListUnreadableResponse
+ */
+export type ListUnreadableResponseJson = {
+  /**
+   * @generated from field: repeated tasks.UnreadableMessage items = 1;
+   */
+  items?: UnreadableMessageJson[];
+};
+
+/**
+ * Describes the message tasks.ListUnreadableResponse.
+ * Use `create(ListUnreadableResponseSchema)` to create a new message.
+ */
+export const ListUnreadableResponseSchema: GenMessage<ListUnreadableResponse, {jsonType: ListUnreadableResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 13);
+
+/**
+ * @generated from message tasks.UnreadableMessage
+ */
+export type UnreadableMessage = Message<"tasks.UnreadableMessage"> & {
+  /**
+   * @generated from field: string message_id = 1;
+   */
+  messageId: string;
+
+  /**
+   * @generated from field: string body = 2;
+   */
+  body: string;
+
+  /**
+   * @generated from field: map<string, string> attributes = 3;
+   */
+  attributes: { [key: string]: string };
+
+  /**
+   * unreadable, unknown_task or receive_limit.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp received_at = 5;
+   */
+  receivedAt?: Timestamp | undefined;
+};
+
+/**
+ * @generated from message tasks.UnreadableMessage
+ */
+export type UnreadableMessageJson = {
+  /**
+   * @generated from field: string message_id = 1;
+   */
+  messageId?: string;
+
+  /**
+   * @generated from field: string body = 2;
+   */
+  body?: string;
+
+  /**
+   * @generated from field: map<string, string> attributes = 3;
+   */
+  attributes?: { [key: string]: string };
+
+  /**
+   * unreadable, unknown_task or receive_limit.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason?: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp received_at = 5;
+   */
+  receivedAt?: TimestampJson;
+};
+
+/**
+ * Describes the message tasks.UnreadableMessage.
+ * Use `create(UnreadableMessageSchema)` to create a new message.
+ */
+export const UnreadableMessageSchema: GenMessage<UnreadableMessage, {jsonType: UnreadableMessageJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 14);
+
+/**
+ * @generated from message tasks.RedriveDeadLettersRequest
+ */
+export type RedriveDeadLettersRequest = Message<"tasks.RedriveDeadLettersRequest"> & {
+  /**
+   * @generated from field: tasks.DeadSelection selection = 1;
+   */
+  selection?: DeadSelection | undefined;
+
+  /**
+   * Tasks a second; 0: as fast as it goes.
+   *
+   * @generated from field: double rate_per_second = 2;
+   */
+  ratePerSecond: number;
+
+  /**
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+
+  /**
+   * Also tasks that have come back dead from three redrives.
+   *
+   * @generated from field: bool force = 4;
+   */
+  force: boolean;
+
+  /**
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+};
+
+/**
+ * @generated from message tasks.RedriveDeadLettersRequest
+ */
+export type RedriveDeadLettersRequestJson = {
+  /**
+   * @generated from field: tasks.DeadSelection selection = 1;
+   */
+  selection?: DeadSelectionJson;
+
+  /**
+   * Tasks a second; 0: as fast as it goes.
+   *
+   * @generated from field: double rate_per_second = 2;
+   */
+  ratePerSecond?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun?: boolean;
+
+  /**
+   * Also tasks that have come back dead from three redrives.
+   *
+   * @generated from field: bool force = 4;
+   */
+  force?: boolean;
+
+  /**
+   * @generated from field: string reason = 5;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message tasks.RedriveDeadLettersRequest.
+ * Use `create(RedriveDeadLettersRequestSchema)` to create a new message.
+ */
+export const RedriveDeadLettersRequestSchema: GenMessage<RedriveDeadLettersRequest, {jsonType: RedriveDeadLettersRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 15);
+
+/**
+ * @generated from message tasks.RedriveDeadLettersResponse
+ */
+export type RedriveDeadLettersResponse = Message<"tasks.RedriveDeadLettersResponse"> & {
+  /**
+   * @generated from field: tasks.Redrive redrive = 1;
+   */
+  redrive?: Redrive | undefined;
+};
+
+/**
+ * @generated from message tasks.RedriveDeadLettersResponse
+ */
+export type RedriveDeadLettersResponseJson = {
+  /**
+   * @generated from field: tasks.Redrive redrive = 1;
+   */
+  redrive?: RedriveJson;
+};
+
+/**
+ * Describes the message tasks.RedriveDeadLettersResponse.
+ * Use `create(RedriveDeadLettersResponseSchema)` to create a new message.
+ */
+export const RedriveDeadLettersResponseSchema: GenMessage<RedriveDeadLettersResponse, {jsonType: RedriveDeadLettersResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 16);
+
+/**
+ * @generated from message tasks.Redrive
+ */
+export type Redrive = Message<"tasks.Redrive"> & {
+  /**
+   * Empty in the answer to a dry run.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * running, paused, canceled or completed; dry_run.
+   *
+   * @generated from field: string status = 2;
+   */
+  status: string;
+
+  /**
+   * @generated from field: int64 matched = 3;
+   */
+  matched: bigint;
+
+  /**
+   * @generated from field: int64 moved = 4;
+   */
+  moved: bigint;
+
+  /**
+   * Not brought back: gone meanwhile, unknown, or held by the guard.
+   *
+   * @generated from field: int64 failed = 5;
+   */
+  failed: bigint;
+
+  /**
+   * @generated from field: double rate_per_second = 6;
+   */
+  ratePerSecond: number;
+
+  /**
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 8;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp ended_at = 9;
+   */
+  endedAt?: Timestamp | undefined;
+};
+
+/**
+ * @generated from message tasks.Redrive
+ */
+export type RedriveJson = {
+  /**
+   * Empty in the answer to a dry run.
+   *
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * running, paused, canceled or completed; dry_run.
+   *
+   * @generated from field: string status = 2;
+   */
+  status?: string;
+
+  /**
+   * @generated from field: int64 matched = 3;
+   */
+  matched?: string;
+
+  /**
+   * @generated from field: int64 moved = 4;
+   */
+  moved?: string;
+
+  /**
+   * Not brought back: gone meanwhile, unknown, or held by the guard.
+   *
+   * @generated from field: int64 failed = 5;
+   */
+  failed?: string;
+
+  /**
+   * @generated from field: double rate_per_second = 6;
+   */
+  ratePerSecond?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: string reason = 7;
+   */
+  reason?: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 8;
+   */
+  createdAt?: TimestampJson;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp ended_at = 9;
+   */
+  endedAt?: TimestampJson;
+};
+
+/**
+ * Describes the message tasks.Redrive.
+ * Use `create(RedriveSchema)` to create a new message.
+ */
+export const RedriveSchema: GenMessage<Redrive, {jsonType: RedriveJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 17);
+
+/**
+ * @generated from message tasks.GetRedriveRequest
+ */
+export type GetRedriveRequest = Message<"tasks.GetRedriveRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * @generated from message tasks.GetRedriveRequest
+ */
+export type GetRedriveRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+};
+
+/**
+ * Describes the message tasks.GetRedriveRequest.
+ * Use `create(GetRedriveRequestSchema)` to create a new message.
+ */
+export const GetRedriveRequestSchema: GenMessage<GetRedriveRequest, {jsonType: GetRedriveRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 18);
+
+/**
+ * @generated from message tasks.GetRedriveResponse
+ */
+export type GetRedriveResponse = Message<"tasks.GetRedriveResponse"> & {
+  /**
+   * @generated from field: tasks.Redrive redrive = 1;
+   */
+  redrive?: Redrive | undefined;
+};
+
+/**
+ * @generated from message tasks.GetRedriveResponse
+ */
+export type GetRedriveResponseJson = {
+  /**
+   * @generated from field: tasks.Redrive redrive = 1;
+   */
+  redrive?: RedriveJson;
+};
+
+/**
+ * Describes the message tasks.GetRedriveResponse.
+ * Use `create(GetRedriveResponseSchema)` to create a new message.
+ */
+export const GetRedriveResponseSchema: GenMessage<GetRedriveResponse, {jsonType: GetRedriveResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 19);
+
+/**
+ * @generated from message tasks.ControlRedriveRequest
+ */
+export type ControlRedriveRequest = Message<"tasks.ControlRedriveRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * pause, resume or cancel.
+   *
+   * @generated from field: string command = 2;
+   */
+  command: string;
+};
+
+/**
+ * @generated from message tasks.ControlRedriveRequest
+ */
+export type ControlRedriveRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * pause, resume or cancel.
+   *
+   * @generated from field: string command = 2;
+   */
+  command?: string;
+};
+
+/**
+ * Describes the message tasks.ControlRedriveRequest.
+ * Use `create(ControlRedriveRequestSchema)` to create a new message.
+ */
+export const ControlRedriveRequestSchema: GenMessage<ControlRedriveRequest, {jsonType: ControlRedriveRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 20);
+
+/**
+ * @generated from message tasks.ControlRedriveResponse
+ */
+export type ControlRedriveResponse = Message<"tasks.ControlRedriveResponse"> & {
+  /**
+   * @generated from field: tasks.Redrive redrive = 1;
+   */
+  redrive?: Redrive | undefined;
+};
+
+/**
+ * @generated from message tasks.ControlRedriveResponse
+ */
+export type ControlRedriveResponseJson = {
+  /**
+   * @generated from field: tasks.Redrive redrive = 1;
+   */
+  redrive?: RedriveJson;
+};
+
+/**
+ * Describes the message tasks.ControlRedriveResponse.
+ * Use `create(ControlRedriveResponseSchema)` to create a new message.
+ */
+export const ControlRedriveResponseSchema: GenMessage<ControlRedriveResponse, {jsonType: ControlRedriveResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 21);
+
+/**
+ * @generated from message tasks.DiscardDeadLetterRequest
+ */
+export type DiscardDeadLetterRequest = Message<"tasks.DiscardDeadLetterRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * @generated from message tasks.DiscardDeadLetterRequest
+ */
+export type DiscardDeadLetterRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason?: string;
+};
+
+/**
+ * Describes the message tasks.DiscardDeadLetterRequest.
+ * Use `create(DiscardDeadLetterRequestSchema)` to create a new message.
+ */
+export const DiscardDeadLetterRequestSchema: GenMessage<DiscardDeadLetterRequest, {jsonType: DiscardDeadLetterRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 22);
+
+/**
+ * @generated from message tasks.DiscardDeadLetterResponse
+ */
+export type DiscardDeadLetterResponse = Message<"tasks.DiscardDeadLetterResponse"> & {
+  /**
+   * @generated from field: tasks.Task task = 1;
+   */
+  task?: Task | undefined;
+};
+
+/**
+ * @generated from message tasks.DiscardDeadLetterResponse
+ */
+export type DiscardDeadLetterResponseJson = {
+  /**
+   * @generated from field: tasks.Task task = 1;
+   */
+  task?: TaskJson;
+};
+
+/**
+ * Describes the message tasks.DiscardDeadLetterResponse.
+ * Use `create(DiscardDeadLetterResponseSchema)` to create a new message.
+ */
+export const DiscardDeadLetterResponseSchema: GenMessage<DiscardDeadLetterResponse, {jsonType: DiscardDeadLetterResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 23);
+
+/**
  * @generated from message tasks.Task
  */
 export type Task = Message<"tasks.Task"> & {
@@ -477,7 +1307,7 @@ export type TaskJson = {
  * Use `create(TaskSchema)` to create a new message.
  */
 export const TaskSchema: GenMessage<Task, {jsonType: TaskJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 6);
+  messageDesc(file_tasks, 24);
 
 /**
  * @generated from message tasks.Attempt
@@ -568,7 +1398,7 @@ export type AttemptJson = {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt, {jsonType: AttemptJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 7);
+  messageDesc(file_tasks, 25);
 
 /**
  * @generated from message tasks.Failure
@@ -605,7 +1435,7 @@ export type FailureJson = {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure, {jsonType: FailureJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 8);
+  messageDesc(file_tasks, 26);
 
 /**
  * @generated from message tasks.TimelineEntry
@@ -720,7 +1550,7 @@ export type TimelineEntryJson = {
  * Use `create(TimelineEntrySchema)` to create a new message.
  */
 export const TimelineEntrySchema: GenMessage<TimelineEntry, {jsonType: TimelineEntryJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 9);
+  messageDesc(file_tasks, 27);
 
 /**
  * @generated from service tasks.TaskService
@@ -755,6 +1585,74 @@ export const TaskService: GenService<{
     methodKind: "unary";
     input: typeof GetTimelineRequestSchema;
     output: typeof GetTimelineResponseSchema;
+  },
+  /**
+   * A task that waits never starts; one that runs is told to end. FAILED_PRECONDITION when it has ended.
+   *
+   * @generated from rpc tasks.TaskService.CancelTask
+   */
+  cancelTask: {
+    methodKind: "unary";
+    input: typeof CancelTaskRequestSchema;
+    output: typeof CancelTaskResponseSchema;
+  },
+  /**
+   * Dead tasks, newest death first.
+   *
+   * @generated from rpc tasks.TaskService.ListDeadLetters
+   */
+  listDeadLetters: {
+    methodKind: "unary";
+    input: typeof ListDeadLettersRequestSchema;
+    output: typeof ListDeadLettersResponseSchema;
+  },
+  /**
+   * Messages of the dead-letter queue that name no task, newest first.
+   *
+   * @generated from rpc tasks.TaskService.ListUnreadable
+   */
+  listUnreadable: {
+    methodKind: "unary";
+    input: typeof ListUnreadableRequestSchema;
+    output: typeof ListUnreadableResponseSchema;
+  },
+  /**
+   * Brings dead letters back, step by step; with dry_run only counts them.
+   *
+   * @generated from rpc tasks.TaskService.RedriveDeadLetters
+   */
+  redriveDeadLetters: {
+    methodKind: "unary";
+    input: typeof RedriveDeadLettersRequestSchema;
+    output: typeof RedriveDeadLettersResponseSchema;
+  },
+  /**
+   * @generated from rpc tasks.TaskService.GetRedrive
+   */
+  getRedrive: {
+    methodKind: "unary";
+    input: typeof GetRedriveRequestSchema;
+    output: typeof GetRedriveResponseSchema;
+  },
+  /**
+   * FAILED_PRECONDITION when it has ended.
+   *
+   * @generated from rpc tasks.TaskService.ControlRedrive
+   */
+  controlRedrive: {
+    methodKind: "unary";
+    input: typeof ControlRedriveRequestSchema;
+    output: typeof ControlRedriveResponseSchema;
+  },
+  /**
+   * Puts a dead task away for good.
+   *
+   * @generated from rpc tasks.TaskService.DiscardDeadLetter
+   */
+  discardDeadLetter: {
+    methodKind: "unary";
+    input: typeof DiscardDeadLetterRequestSchema;
+    output: typeof DiscardDeadLetterResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_tasks, 0);

@@ -4,7 +4,7 @@
  */
 
 import { TaskError } from "../errors.ts";
-import { type DeadReason, isTaskId } from "../task.ts";
+import { createdAtMsOf, type DeadReason, deadReasons, isTaskId } from "../task.ts";
 
 export interface Envelope {
   taskId: string;
@@ -16,6 +16,8 @@ const envelopeVersion = 1;
 export const attributeNames = {
   correlationId: "correlation_id",
   taskType: "task_type",
+  /** When the task was last brought back from the dead letters, RFC 3339: its trace began then. */
+  redrivenAt: "redriven_at",
   deadReason: "dead_reason",
   sourceQueue: "source_queue",
   /** On a dead letter: the context of the send that brought the task to its worker. */
@@ -46,17 +48,13 @@ export function parseEnvelope(body: string): Envelope {
   return { taskId, type };
 }
 
-const deadReasons: readonly string[] = [
-  "attempts_exhausted",
-  "fatal",
-  "never_finished",
-  "receive_limit",
-  "unreadable",
-  "unknown_task",
-] satisfies DeadReason[];
+/** When the trace of the message's task began: with its creation, or with its newest redrive. */
+export function traceBeganAtMs({ taskId }: Envelope, attributes: Record<string, string>): number {
+  const redrivenAtMs = Date.parse(attributes[attributeNames.redrivenAt] ?? "");
+  return Number.isNaN(redrivenAtMs) ? createdAtMsOf(taskId) : redrivenAtMs;
+}
 
 /** The reason on a dead letter; what the broker moved by itself carries none. */
 export function parseDeadReason(text: string | undefined): DeadReason {
-  // Found in the list of all reasons.
-  return text !== undefined && deadReasons.includes(text) ? (text as DeadReason) : "receive_limit";
+  return deadReasons.find((reason) => reason === text) ?? "receive_limit";
 }

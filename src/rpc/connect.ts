@@ -4,38 +4,73 @@
  * test holds this against the library's own client.
  */
 
-import { type DescMessage, fromBinary, fromJson, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type DescMethod,
+  fromBinary,
+  fromJson,
+  type JsonValue,
+  toBinary,
+  toJson,
+} from "@bufbuild/protobuf";
 import { connectHttpStatus, fromRpcCode, meanings, TaskError } from "../errors.ts";
 import {
+  type CancelTaskRequestJson,
+  type CancelTaskResponseJson,
+  type ControlRedriveRequestJson,
+  type ControlRedriveResponseJson,
   type CreateTaskRequestJson,
-  CreateTaskRequestSchema,
   type CreateTaskResponseJson,
-  CreateTaskResponseSchema,
+  type DiscardDeadLetterRequestJson,
+  type DiscardDeadLetterResponseJson,
+  type GetRedriveRequestJson,
+  type GetRedriveResponseJson,
   type GetTaskRequestJson,
-  GetTaskRequestSchema,
   type GetTaskResponseJson,
-  GetTaskResponseSchema,
   type GetTimelineRequestJson,
-  GetTimelineRequestSchema,
   type GetTimelineResponseJson,
-  GetTimelineResponseSchema,
+  type ListDeadLettersRequestJson,
+  type ListDeadLettersResponseJson,
+  type ListUnreadableRequestJson,
+  type ListUnreadableResponseJson,
+  type RedriveDeadLettersRequestJson,
+  type RedriveDeadLettersResponseJson,
+  TaskService,
 } from "../gen/tasks_pb.ts";
 
-export const serviceName = "tasks.TaskService";
+export const serviceName = TaskService.typeName;
 
 /** Requests and responses in protobuf's JSON form. */
 export interface RpcMethods {
   CreateTask: { request: CreateTaskRequestJson; response: CreateTaskResponseJson };
   GetTask: { request: GetTaskRequestJson; response: GetTaskResponseJson };
   GetTimeline: { request: GetTimelineRequestJson; response: GetTimelineResponseJson };
+  CancelTask: { request: CancelTaskRequestJson; response: CancelTaskResponseJson };
+  ListDeadLetters: { request: ListDeadLettersRequestJson; response: ListDeadLettersResponseJson };
+  ListUnreadable: { request: ListUnreadableRequestJson; response: ListUnreadableResponseJson };
+  RedriveDeadLetters: { request: RedriveDeadLettersRequestJson; response: RedriveDeadLettersResponseJson };
+  GetRedrive: { request: GetRedriveRequestJson; response: GetRedriveResponseJson };
+  ControlRedrive: { request: ControlRedriveRequestJson; response: ControlRedriveResponseJson };
+  DiscardDeadLetter: { request: DiscardDeadLetterRequestJson; response: DiscardDeadLetterResponseJson };
 }
 
 export type RpcMethod = keyof RpcMethods;
 
+function schemasOf({ input, output }: DescMethod): { request: DescMessage; response: DescMessage } {
+  return { request: input, response: output };
+}
+
 export const rpcSchemas: Record<RpcMethod, { request: DescMessage; response: DescMessage }> = {
-  CreateTask: { request: CreateTaskRequestSchema, response: CreateTaskResponseSchema },
-  GetTask: { request: GetTaskRequestSchema, response: GetTaskResponseSchema },
-  GetTimeline: { request: GetTimelineRequestSchema, response: GetTimelineResponseSchema },
+  CreateTask: schemasOf(TaskService.method.createTask),
+  GetTask: schemasOf(TaskService.method.getTask),
+  GetTimeline: schemasOf(TaskService.method.getTimeline),
+  CancelTask: schemasOf(TaskService.method.cancelTask),
+  ListDeadLetters: schemasOf(TaskService.method.listDeadLetters),
+  ListUnreadable: schemasOf(TaskService.method.listUnreadable),
+  RedriveDeadLetters: schemasOf(TaskService.method.redriveDeadLetters),
+  GetRedrive: schemasOf(TaskService.method.getRedrive),
+  ControlRedrive: schemasOf(TaskService.method.controlRedrive),
+  DiscardDeadLetter: schemasOf(TaskService.method.discardDeadLetter),
 };
 
 /** `tasks.TaskService/CreateTask`: the path without its slash, the span's name and `rpc.method`. */

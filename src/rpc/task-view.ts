@@ -51,6 +51,7 @@ function toFailureJson({ type, message }: Failure): FailureJson {
   return { type, message };
 }
 
-function toTimestamp(ms: number): string {
+/** Milliseconds since the epoch as protobuf JSON writes a Timestamp. */
+export function toTimestamp(ms: number): string {
   return new Date(ms).toISOString();
 }

@@ -70,6 +70,33 @@ const migrations: readonly ((table: string) => string)[] = [
       isolation TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
   `,
+  (table) => `
+    ALTER TABLE ${table} ADD COLUMN cancel_requested INTEGER NOT NULL DEFAULT 0; -- 1: no further attempt begins
+    ALTER TABLE ${table} ADD COLUMN sent_at INTEGER;         -- when the broker last confirmed a message of it
+    ALTER TABLE ${table} ADD COLUMN redrives INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE ${table} ADD COLUMN redriven_at INTEGER;
+    ALTER TABLE ${table} ADD COLUMN redrive_origin TEXT;     -- trace context of the newest redrive: sends start from it
+    ALTER TABLE ${table} ADD COLUMN redriven_from TEXT;      -- traceparent of the death before it
+    CREATE INDEX ${table}_waiting ON ${table} (sent_at) WHERE status IN ('queued', 'retrying') AND send_at IS NULL;
+    CREATE INDEX ${table}_dead ON ${table} (status_at, id) WHERE status = 'dead';
+    CREATE INDEX ${table}_keys_task ON ${table}_keys (task_id);
+    CREATE TABLE ${table}_redrives (
+      id TEXT PRIMARY KEY,
+      status TEXT NOT NULL,
+      selection TEXT NOT NULL,
+      rate REAL,                   -- tasks a second; NULL: no limit
+      is_forced INTEGER NOT NULL,
+      reason TEXT NOT NULL,
+      matched INTEGER NOT NULL,
+      moved INTEGER NOT NULL,
+      failed INTEGER NOT NULL,
+      step INTEGER NOT NULL,       -- the fence of its steps: never goes back
+      cursor TEXT NOT NULL,        -- where the next step begins
+      next_at INTEGER NOT NULL,    -- not before this, for the rate
+      created_at INTEGER NOT NULL,
+      ended_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** Brings the open database to the newest schema. */

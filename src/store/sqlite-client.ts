@@ -5,12 +5,13 @@
 
 import { type Attributes, type Context, SpanKind, type Tracer } from "@opentelemetry/api";
 import { type ErrorCode, type Failure, TaskError } from "../errors.ts";
-import type { TaskRecord, TaskType, TimelineEntry } from "../task.ts";
+import type { TaskRecord } from "../task.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
-import { databaseFile, sqlFor } from "./sqlite-sql.ts";
-import type { StoreAnswer, StoreCall, StoreQuestion } from "./sqlite-thread.ts";
-import type { ClaimResult, CreateResult, DeathResult, DueTask, Store } from "./store.ts";
+import type { SqliteOperations } from "./sqlite.ts";
+import { databaseFile, sqlFor, type TaskSql } from "./sqlite-sql.ts";
+import type { Operation, OperationCall, StoreAnswer, StoreCall, StoreQuestion } from "./sqlite-thread.ts";
+import type { Store } from "./store.ts";
 
 interface Pending {
   settle(value: unknown): void;
@@ -47,11 +48,10 @@ export function connectSqlite({ port, tracer, table }: SqliteClientOptions): Sto
     port.postMessage(questions);
   };
 
-  /** The border of the thread: what comes back is what `perform` gave for the same operation. */
-  const ask = <T>(call: StoreCall): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
+  const ask = (call: StoreCall): Promise<unknown> =>
+    new Promise((resolve, reject) => {
       const number = ++lastNumber;
-      const limit = call.op === "awaitEnd" ? call.waitMs + answerLimitMs : answerLimitMs;
+      const limit = call.op === "awaitEnd" ? call.args[1] + answerLimitMs : answerLimitMs;
       const timer = setTimeout(() => {
         pending.delete(number);
         reject(new TaskError("unavailable", `the store did not answer ${call.op} within ${limit} ms`));
@@ -59,7 +59,7 @@ export function connectSqlite({ port, tracer, table }: SqliteClientOptions): Sto
       pending.set(number, {
         settle: (value) => {
           clearTimeout(timer);
-          resolve(value as T);
+          resolve(value);
         },
         fail: (failure) => {
           clearTimeout(timer);
@@ -78,11 +78,14 @@ export function connectSqlite({ port, tracer, table }: SqliteClientOptions): Sto
     [key.dbQueryText]: queryText,
   });
 
-  const traced = async <T>(operation: string, text: string, context: Context, call: StoreCall): Promise<T> => {
+  const inSpan = async <T>(statement: keyof TaskSql, context: Context, work: () => Promise<T>): Promise<T> => {
+    const text = sql[statement];
+    // The first word of a statement is its operation.
+    const operation = text.slice(0, text.indexOf(" "));
     const attributes = attributesOf(operation, text);
     const { span } = startSpan(tracer, `${operation} ${table}`, context, { kind: SpanKind.CLIENT, attributes });
     try {
-      return await ask<T>(call);
+      return await work();
     } catch (error) {
       // Only `TaskError`s come out of `ask`.
       const { code, message } = error as TaskError;
@@ -94,27 +97,49 @@ export function connectSqlite({ port, tracer, table }: SqliteClientOptions): Sto
     }
   };
 
-  /** The span's own ids become those of the timeline entry: the caller's actor is that of its span. */
+  /** The border of the thread: what comes back is what the operation of that name gave. */
+  const run = <O extends Operation>(op: O, ...args: Parameters<SqliteOperations[O]>) =>
+    ask({ op, args } as OperationCall) as Promise<ReturnType<SqliteOperations[O]>>;
+
+  /** The same in a span of its own, which shows `statement`; the context comes last, as in the port. */
+  const traced =
+    <O extends Operation>(op: O, statement: keyof TaskSql) =>
+    (...given: [...Parameters<SqliteOperations[O]>, Context]) => {
+      const args = given.slice(0, -1) as Parameters<SqliteOperations[O]>;
+      // The last one by the type of this function.
+      return inSpan(statement, given.at(-1) as Context, () => run(op, ...args));
+    };
+
   return {
-    create: (task, actor, context) =>
-      traced<CreateResult>("INSERT", sql.insert, context, { op: "create", task, actor }),
-    get: (id, context) => traced<TaskRecord | undefined>("SELECT", sql.select, context, { op: "get", id }),
-    timeline: (id, context) => traced<TimelineEntry[]>("SELECT", sql.timeline, context, { op: "timeline", id }),
+    create: traced("create", "insert"),
+    get: traced("get", "select"),
+    timeline: traced("timeline", "timeline"),
     awaitEnd: (id, waitMs, context) =>
-      traced<TaskRecord | undefined>("SELECT", sql.select, context, { op: "awaitEnd", id, waitMs }),
-    claim: (request, context) => traced<ClaimResult>("UPDATE", sql.claim, context, { op: "claim", request }),
-    extend: (leases, leaseMs, nowMs, context) =>
-      traced<string[]>("UPDATE", sql.extend, context, { op: "extend", leases, leaseMs, nowMs }),
-    finish: (request, context) => traced<boolean>("UPDATE", sql.finish, context, { op: "finish", request }),
-    recordDead: (report, context) => traced<DeathResult>("UPDATE", sql.die, context, { op: "recordDead", report }),
-    keepUnreadable: (message, context) =>
-      traced<void>("INSERT", sql.keepUnreadable, context, { op: "keepUnreadable", message }),
-    markSent: (ids, context) => traced<void>("UPDATE", sql.markSent, context, { op: "markSent", ids }),
-    takeDue: (limit, holdMs, actor) => ask<DueTask[]>({ op: "takeDue", limit, holdMs, actor }),
-    resendAll: (context) => traced<void>("UPDATE", sql.resendAll, context, { op: "resendAll" }),
-    registerTypes: (types, context) =>
-      traced<void>("INSERT", sql.registerType, context, { op: "registerTypes", types }),
-    listTypes: (context) => traced<TaskType[]>("SELECT", sql.types, context, { op: "listTypes" }),
-    ping: () => ask<void>({ op: "ping" }),
+      // A wait is answered with the task, as `get` is.
+      inSpan("select", context, () => ask({ op: "awaitEnd", args: [id, waitMs] }) as Promise<TaskRecord | undefined>),
+    claim: traced("claim", "claim"),
+    extend: traced("extend", "extend"),
+    finish: traced("finish", "finish"),
+    cancel: traced("cancel", "cancel"),
+    recordDead: traced("recordDead", "die"),
+    keepUnreadable: traced("keepUnreadable", "keepUnreadable"),
+    listDead: traced("listDead", "dead"),
+    listUnreadable: traced("listUnreadable", "unreadable"),
+    discard: traced("discard", "discard"),
+    countRedrive: traced("countRedrive", "countDead"),
+    startRedrive: traced("startRedrive", "insertRedrive"),
+    getRedrive: traced("getRedrive", "redrive"),
+    controlRedrive: traced("controlRedrive", "controlRedrive"),
+    proposeRedrive: (limit, nowMs) => run("proposeRedrive", limit, nowMs),
+    commitRedrive: traced("commitRedrive", "revive"),
+    markSent: traced("markSent", "markSent"),
+    takeDue: (limit, holdMs, actor) => run("takeDue", limit, holdMs, actor),
+    resendAll: traced("resendAll", "resendAll"),
+    countWaiting: (sentBeforeMs) => run("countWaiting", sentBeforeMs),
+    resendWaiting: (sentBeforeMs, limit, nowMs) => run("resendWaiting", sentBeforeMs, limit, nowMs),
+    prune: (endedBeforeMs, after, limit) => run("prune", endedBeforeMs, after, limit),
+    registerTypes: traced("registerTypes", "registerType"),
+    listTypes: traced("listTypes", "types"),
+    ping: () => run("ping"),
   };
 }

@@ -1,6 +1,7 @@
 /** Rows of the SQLite tables, and how they become the words of `task.ts`. */
 
 import type { AttemptOutcome, DeadReason, TaskRecord, TaskStatus, TimelineEntry } from "../task.ts";
+import type { DueTask } from "./store.ts";
 
 /** Columns in the order of the table. */
 export interface TaskRow {
@@ -29,6 +30,12 @@ export interface TaskRow {
   ended_at: number | null;
   runs_alone: number;
   send_at: number | null;
+  cancel_requested: number;
+  sent_at: number | null;
+  redrives: number;
+  redriven_at: number | null;
+  redrive_origin: string | null;
+  redriven_from: string | null;
 }
 
 export interface TimelineRow {
@@ -64,6 +71,20 @@ export function fromRow(row: TaskRow): TaskRecord {
     startedAtMs: row.started_at,
     endedAtMs: row.ended_at,
     runsAlone: row.runs_alone === 1,
+    redrives: row.redrives,
+    redrivenFrom: row.redriven_from,
+  };
+}
+
+/** What a send of the task needs, and starts from. */
+export function toDueTask(row: TaskRow): DueTask {
+  return {
+    id: row.id,
+    claim: row.claim,
+    type: row.type,
+    correlationId: row.correlation_id,
+    origin: JSON.parse(row.redrive_origin ?? row.origin),
+    redrivenAtMs: row.redriven_at,
   };
 }
 

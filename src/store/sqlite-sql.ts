@@ -3,47 +3,74 @@
 /** The database file of a data folder; what spans show as `db.namespace`. */
 export const databaseFile = "throughline.db";
 
-export interface TaskSql {
-  insert: string;
-  note: string;
-  key: string;
-  insertKey: string;
-  select: string;
-  timeline: string;
-  claim: string;
-  extend: string;
-  finish: string;
-  fail: string;
-  die: string;
-  markSent: string;
-  due: string;
-  hold: string;
-  queue: string;
-  resendAll: string;
-  keepUnreadable: string;
-  registerType: string;
-  types: string;
+export type TaskSql = ReturnType<typeof sqlFor>;
+
+export function sqlFor(table: string) {
+  return { ...lifeSql(table), ...sendSql(table), ...deadLetterSql(table), ...redriveSql(table), ...keptSql(table) };
 }
 
-export function sqlFor(table: string): TaskSql {
+function lifeSql(table: string) {
   return {
-    insert: `INSERT INTO ${table} VALUES (${placeholders(25)})`,
+    insert: `INSERT INTO ${table} VALUES (${placeholders(31)})`,
     note: `INSERT INTO ${table}_timeline VALUES (${placeholders(13)})`,
     key: `SELECT digest, task_id FROM ${table}_keys WHERE key = ?`,
     insertKey: `INSERT INTO ${table}_keys VALUES (?, ?, ?, ?)`,
     select: `SELECT * FROM ${table} WHERE id = ?`,
     timeline: `SELECT * FROM ${table}_timeline WHERE task_id = ? ORDER BY version`,
-    claim: `UPDATE ${table} SET status = 'running', status_at = ?, version = version + 1, attempt = ?, claim = ?, lease_until = ?, worker = ?, started_at = ?, send_at = ? WHERE id = ?`,
-    extend: `UPDATE ${table} SET lease_until = ?, send_at = ? WHERE id = ? AND claim = ? AND status = 'running'`,
+    claim: `UPDATE ${table} SET status = 'running', status_at = ?, version = version + 1, attempt = ?, claim = ?, lease_until = ?, worker = ?, started_at = ?, send_at = ?, runs_alone = ? WHERE id = ?`,
+    extend: `UPDATE ${table} SET lease_until = ?, send_at = ? WHERE id = ? AND claim = ? AND status = 'running' RETURNING cancel_requested`,
     finish: `UPDATE ${table} SET status = ?, status_at = ?, version = version + 1, attempt = ?, result = ?, error = ?, reason = ?, run_at = ?, ended_at = ?, send_at = ?, runs_alone = ?, lease_until = NULL WHERE id = ?`,
     fail: `UPDATE ${table} SET status = 'failed', status_at = ?, version = version + 1, error = ?, reason = ?, ended_at = ?, lease_until = NULL WHERE id = ?`,
-    die: `UPDATE ${table} SET status = 'dead', status_at = ?, version = version + 1, reason = ?, ended_at = ?, lease_until = NULL, send_at = NULL WHERE id = ?`,
-    markSent: `UPDATE ${table} SET send_at = NULL WHERE id = ? AND claim = 0 AND status = 'queued'`,
+    requestCancel: `UPDATE ${table} SET cancel_requested = 1 WHERE id = ?`,
+    cancel: `UPDATE ${table} SET status = 'canceled', status_at = ?, version = version + 1, ended_at = ?, lease_until = NULL, send_at = NULL WHERE id = ?`,
+    prunable: `SELECT id, status, ended_at FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
+    removeTask: `DELETE FROM ${table} WHERE id = ?`,
+    removeTimeline: `DELETE FROM ${table}_timeline WHERE task_id = ?`,
+    removeKeys: `DELETE FROM ${table}_keys WHERE task_id = ?`,
+  };
+}
+
+function sendSql(table: string) {
+  const waiting = "status IN ('queued', 'retrying') AND send_at IS NULL AND sent_at <= ?";
+  return {
+    markSent: `UPDATE ${table} SET send_at = NULL, sent_at = ? WHERE id = ? AND claim = ? AND status IN ('queued', 'retrying')`,
     due: `SELECT * FROM ${table} WHERE send_at <= ? ORDER BY send_at LIMIT ?`,
     hold: `UPDATE ${table} SET send_at = ? WHERE id = ?`,
     queue: `UPDATE ${table} SET status = 'queued', status_at = ?, version = version + 1 WHERE id = ?`,
     resendAll: `UPDATE ${table} SET send_at = coalesce(lease_until, run_at) WHERE status IN ('scheduled', 'queued', 'running', 'retrying', 'failed')`,
+    countWaiting: `SELECT count(*) AS count FROM ${table} WHERE ${waiting}`,
+    resendWaiting: `UPDATE ${table} SET send_at = ? WHERE id IN (SELECT id FROM ${table} WHERE ${waiting} ORDER BY sent_at LIMIT ?)`,
+  };
+}
+
+function deadLetterSql(table: string) {
+  return {
+    die: `UPDATE ${table} SET status = 'dead', status_at = ?, version = version + 1, reason = ?, ended_at = ?, lease_until = NULL, send_at = NULL WHERE id = ?`,
+    discard: `UPDATE ${table} SET status = 'discarded', status_at = ?, version = version + 1, ended_at = ? WHERE id = ?`,
+    lastNote: `SELECT * FROM ${table}_timeline WHERE task_id = ? ORDER BY version DESC LIMIT 1`,
     keepUnreadable: `INSERT INTO ${table}_unreadable VALUES (?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING`,
+    unreadable: `SELECT * FROM ${table}_unreadable ORDER BY received_at DESC, message_id LIMIT ?`,
+    removeUnreadable: `DELETE FROM ${table}_unreadable WHERE received_at < ?`,
+    /** The conditions and the order follow. */
+    dead: `SELECT * FROM ${table} WHERE status = 'dead'`,
+    countDead: `SELECT count(*) AS matched, coalesce(sum(redrives >= ?), 0) AS refused FROM ${table} WHERE status = 'dead'`,
+    revive: `UPDATE ${table} SET status = 'queued', status_at = ?, version = version + 1, attempt = 0, error = NULL, reason = NULL, run_at = ?, ended_at = NULL, send_at = ?, sent_at = NULL, runs_alone = 0, cancel_requested = 0, redrives = redrives + 1, redriven_at = ?, redrive_origin = ?, redriven_from = ? WHERE id = ?`,
+  };
+}
+
+function redriveSql(table: string) {
+  return {
+    insertRedrive: `INSERT INTO ${table}_redrives VALUES (${placeholders(14)})`,
+    redrive: `SELECT * FROM ${table}_redrives WHERE id = ?`,
+    nextRedrive: `SELECT * FROM ${table}_redrives WHERE status = 'running' ORDER BY next_at LIMIT 1`,
+    controlRedrive: `UPDATE ${table}_redrives SET status = ?, next_at = ?, ended_at = ? WHERE id = ?`,
+    stepRedrive: `UPDATE ${table}_redrives SET status = ?, moved = ?, failed = ?, step = step + 1, cursor = ?, next_at = ?, ended_at = ? WHERE id = ?`,
+    removeRedrives: `DELETE FROM ${table}_redrives WHERE ended_at < ?`,
+  };
+}
+
+function keptSql(table: string) {
+  return {
     registerType: `INSERT INTO ${table}_types VALUES (?, ?, ?, ?) ON CONFLICT (type) DO UPDATE SET max_attempts = excluded.max_attempts, timeout_ms = excluded.timeout_ms, isolation = excluded.isolation`,
     types: `SELECT * FROM ${table}_types ORDER BY type`,
   };

@@ -5,28 +5,16 @@
  */
 
 import { type Failure, toFailure } from "../errors.ts";
-import type { TaskType } from "../task.ts";
 import { isEnded, type TaskRecord } from "../task.ts";
-import { openSqlite, type SqliteLocation, type SqliteTasks } from "./sqlite.ts";
-import type { Actor, ClaimRequest, DeathReport, FinishRequest, Lease, NewTask, UnreadableMessage } from "./store.ts";
+import { openSqlite, type SqliteOperations } from "./sqlite.ts";
+import type { SqliteLocation } from "./sqlite-connection.ts";
 
-/** One call, as it crosses to the store's thread. */
-export type StoreCall =
-  | { op: "create"; task: NewTask; actor: Actor }
-  | { op: "get"; id: string }
-  | { op: "timeline"; id: string }
-  | { op: "awaitEnd"; id: string; waitMs: number }
-  | { op: "claim"; request: ClaimRequest }
-  | { op: "extend"; leases: readonly Lease[]; leaseMs: number; nowMs: number }
-  | { op: "finish"; request: FinishRequest }
-  | { op: "recordDead"; report: DeathReport }
-  | { op: "keepUnreadable"; message: UnreadableMessage }
-  | { op: "markSent"; ids: readonly string[] }
-  | { op: "takeDue"; limit: number; holdMs: number; actor: Actor }
-  | { op: "resendAll" }
-  | { op: "registerTypes"; types: readonly TaskType[] }
-  | { op: "listTypes" }
-  | { op: "ping" };
+export type Operation = keyof SqliteOperations;
+
+/** One operation with its arguments, as it crosses to the store's thread. */
+export type OperationCall = { [O in Operation]: { op: O; args: Parameters<SqliteOperations[O]> } }[Operation];
+
+export type StoreCall = OperationCall | { op: "awaitEnd"; args: [id: string, waitMs: number] };
 
 export interface StoreQuestion {
   number: number;
@@ -38,7 +26,7 @@ export type StoreAnswer = { number: number; value: unknown } | { number: number;
 interface Waiting {
   port: MessagePort;
   number: number;
-  call: Exclude<StoreCall, { op: "awaitEnd" }>;
+  call: OperationCall;
 }
 
 interface Waiter {
@@ -59,8 +47,8 @@ export interface StoreThread {
 
 /** Opens the database in this thread; throws when the folder cannot be used. */
 export function startStoreThread(location: SqliteLocation): StoreThread {
-  const tasks = openSqlite(location);
-  const waiters = new Set<Waiter>();
+  const { connection, operations, takeEnded } = openSqlite(location);
+  const waiters = new Map<string, Set<Waiter>>();
   let waiting: Waiting[] = [];
   let isScheduled = false;
 
@@ -68,43 +56,37 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     isScheduled = false;
     const turn = waiting;
     waiting = [];
-    const results = tasks.runBatch(
-      turn.map(
-        ({ call }) =>
-          () =>
-            perform(tasks, call),
-      ),
-    );
-    answerAll(turn, results);
-    if (waiters.size > 0 && turn.some(({ call }) => call.op === "finish" || call.op === "recordDead")) wake();
+    answerAll(turn, connection.runBatch(turn.map(({ call }) => toWork(operations, call))));
+    for (const id of takeEnded()) wake(id);
   };
 
-  const wake = (): void => {
-    for (const waiter of waiters) {
-      const task = tasks.get(waiter.id);
-      if (!task || isEnded(task.status)) release(waiter, task);
-    }
+  const wake = (id: string): void => {
+    const waiting = waiters.get(id);
+    if (!waiting) return;
+    const task = operations.get(id);
+    if (!task || isEnded(task.status)) for (const waiter of waiting) release(waiter, task);
   };
 
   const release = (waiter: Waiter, task: TaskRecord | undefined): void => {
     clearTimeout(waiter.timer);
-    waiters.delete(waiter);
+    const others = waiters.get(waiter.id);
+    others?.delete(waiter);
+    if (others?.size === 0) waiters.delete(waiter.id);
     waiter.port.postMessage([{ number: waiter.number, value: task }] satisfies StoreAnswer[]);
   };
 
   const wait = (port: MessagePort, number: number, id: string, waitMs: number): void => {
-    const timer = setTimeout(() => release(waiter, tasks.get(id)), waitMs);
+    const timer = setTimeout(() => release(waiter, operations.get(id)), waitMs);
     const waiter: Waiter = { port, number, id, timer };
-    waiters.add(waiter);
-    const task = tasks.get(id);
-    if (!task || isEnded(task.status)) release(waiter, task);
+    waiters.set(id, (waiters.get(id) ?? new Set()).add(waiter));
+    wake(id);
   };
 
-  let seenVersion = tasks.dataVersion();
+  let seenVersion = connection.dataVersion();
   const otherProcesses = setInterval(() => {
     if (waiters.size === 0) return;
-    const version = tasks.dataVersion();
-    if (version !== seenVersion) wake();
+    const version = connection.dataVersion();
+    if (version !== seenVersion) for (const id of [...waiters.keys()]) wake(id);
     seenVersion = version;
   }, otherProcessCheckMs);
 
@@ -112,7 +94,7 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     serve: (port) => {
       port.onmessage = (event: MessageEvent<StoreQuestion[]>) => {
         for (const { number, call } of event.data) {
-          if (call.op === "awaitEnd") wait(port, number, call.id, call.waitMs);
+          if (call.op === "awaitEnd") wait(port, number, ...call.args);
           else waiting.push({ port, number, call });
         }
         if (isScheduled || waiting.length === 0) return;
@@ -123,43 +105,16 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     },
     close: () => {
       clearInterval(otherProcesses);
-      for (const waiter of waiters) release(waiter, tasks.get(waiter.id));
-      tasks.close();
+      for (const set of [...waiters.values()]) for (const waiter of set) release(waiter, operations.get(waiter.id));
+      connection.close();
     },
   };
 }
 
-function perform(tasks: SqliteTasks, call: Waiting["call"]): unknown {
-  switch (call.op) {
-    case "create":
-      return tasks.create(call.task, call.actor);
-    case "get":
-      return tasks.get(call.id);
-    case "timeline":
-      return tasks.timeline(call.id);
-    case "claim":
-      return tasks.claim(call.request);
-    case "extend":
-      return tasks.extend(call.leases, call.leaseMs, call.nowMs);
-    case "finish":
-      return tasks.finish(call.request);
-    case "recordDead":
-      return tasks.recordDead(call.report);
-    case "keepUnreadable":
-      return tasks.keepUnreadable(call.message);
-    case "markSent":
-      return tasks.markSent(call.ids);
-    case "takeDue":
-      return tasks.takeDue(call.limit, call.holdMs, call.actor);
-    case "resendAll":
-      return tasks.resendAll();
-    case "registerTypes":
-      return tasks.registerTypes(call.types);
-    case "listTypes":
-      return tasks.listTypes();
-    case "ping":
-      return true;
-  }
+function toWork(operations: SqliteOperations, { op, args }: OperationCall): () => unknown {
+  // An operation and its arguments come as a pair of one type.
+  const operation = operations[op] as (...values: unknown[]) => unknown;
+  return () => operation(...args);
 }
 
 /** One message for each port, with the answers of all its calls. */

@@ -11,6 +11,7 @@ import type { Context } from "@opentelemetry/api";
 import type { Failure } from "../errors.ts";
 import type { AttemptOutcome, DeadReason, TaskRecord, TaskStatus, TaskType, TimelineEntry } from "../task.ts";
 import type { Carrier } from "../telemetry/propagation.ts";
+import type { DeadLetterStore } from "./dead-letters.ts";
 
 /** Who makes a change of state, and in which span: stands in the timeline. */
 export interface Actor {
@@ -69,7 +70,8 @@ export type Ending =
   | { to: "retrying"; runAtMs: number; sendAtMs: number; outcome: AttemptOutcome; error: Failure }
   | { to: "failed"; reason: DeadReason; outcome: AttemptOutcome; error: Failure }
   /** Interrupted: back in the queue, and the attempt does not count. */
-  | { to: "queued"; error: Failure; runsAlone: boolean };
+  | { to: "queued"; error: Failure; runsAlone: boolean }
+  | { to: "canceled"; outcome: AttemptOutcome; error: Failure };
 
 export interface FinishRequest {
   id: string;
@@ -96,24 +98,41 @@ export type DeathResult =
   | { kind: "known"; status: TaskStatus }
   | { kind: "unknown" };
 
-/** A message of the dead-letter queue that names no task: kept as it is. */
-export interface UnreadableMessage {
-  messageId: string;
-  body: string;
-  attributes: Record<string, string>;
-  reason: string;
-  atMs: number;
+/** What the holder of a lease learns when it prolongs it. `canceled`: still ours, and its user wants it to end. */
+export type LeaseState = "kept" | "canceled" | "lost";
+
+export type CancelResult =
+  | { kind: "canceled"; task: TaskRecord }
+  /** It runs: whoever runs it learns when it next prolongs its lease. */
+  | { kind: "requested"; task: TaskRecord }
+  | { kind: "moved_on"; status: TaskStatus }
+  | { kind: "unknown" };
+
+/** One send of a task: after a claim it is of no more concern. */
+export interface Sent {
+  id: string;
+  /** The claim number that the task had when it was sent. */
+  claim: number;
 }
 
-/** A task that the sweeper has to send. */
-export interface DueTask {
-  id: string;
+/** A task that has to be sent. */
+export interface DueTask extends Sent {
   type: string;
   correlationId: string;
+  /** The context that the send starts from: the task's creation, or its newest redrive. */
   origin: Carrier;
+  /** null: it was never brought back from the dead letters. */
+  redrivenAtMs: number | null;
 }
 
-export interface Store {
+/** One step of pruning. */
+export interface PruneResult {
+  pruned: number;
+  /** Where the next step begins; null when the walk is over. */
+  next: string | null;
+}
+
+export interface Store extends DeadLetterStore {
   create(task: NewTask, actor: Actor, context: Context): Promise<CreateResult>;
   get(id: string, context: Context): Promise<TaskRecord | undefined>;
   timeline(id: string, context: Context): Promise<TimelineEntry[]>;
@@ -121,18 +140,28 @@ export interface Store {
   awaitEnd(id: string, waitMs: number, context: Context): Promise<TaskRecord | undefined>;
   /** Takes the right to run the next attempt: raises the claim number, counts the attempt, sets the lease. */
   claim(request: ClaimRequest, context: Context): Promise<ClaimResult>;
-  /** Prolongs leases; gives the ids whose claim is no longer ours. */
-  extend(leases: readonly Lease[], leaseMs: number, nowMs: number, context: Context): Promise<string[]>;
+  /** Prolongs leases; gives the state of each, in their order. */
+  extend(leases: readonly Lease[], leaseMs: number, nowMs: number, context: Context): Promise<LeaseState[]>;
   /** Commits an attempt's outcome; false when the claim is no longer ours: then nothing was written. */
   finish(request: FinishRequest, context: Context): Promise<boolean>;
+  /** A task that waits never starts; one that runs is told to end, and no further attempt follows. */
+  cancel(id: string, actor: Actor, context: Context): Promise<CancelResult>;
   recordDead(report: DeathReport, context: Context): Promise<DeathResult>;
-  keepUnreadable(message: UnreadableMessage, context: Context): Promise<void>;
   /** Notes that the broker has confirmed these messages, so that the sweeper leaves them alone. */
-  markSent(ids: readonly string[], context: Context): Promise<void>;
+  markSent(sent: readonly Sent[], nowMs: number, context: Context): Promise<void>;
   /** Takes up to `limit` tasks whose send is due, so that no other sweeper takes them within `holdMs`. Has no span. */
   takeDue(limit: number, holdMs: number, actor: Actor): Promise<DueTask[]>;
   /** Makes every live task due for sending: the broker has lost its messages. */
   resendAll(context: Context): Promise<void>;
+  /** How many tasks whose message was confirmed before `sentBeforeMs` still wait for their first claim since. */
+  countWaiting(sentBeforeMs: number): Promise<number>;
+  /** Makes up to `limit` of those due for sending again, the oldest first; gives how many. */
+  resendWaiting(sentBeforeMs: number, limit: number, nowMs: number): Promise<number>;
+  /**
+   * Looks at up to `limit` tasks after the id `after` ("" begins), oldest first, and removes those that ended before
+   * `endedBeforeMs`, with all that is kept of them.
+   */
+  prune(endedBeforeMs: number, after: string, limit: number): Promise<PruneResult>;
   registerTypes(types: readonly TaskType[], context: Context): Promise<void>;
   /** What workers have registered; empty while none ever has. */
   listTypes(context: Context): Promise<TaskType[]>;

@@ -31,6 +31,7 @@ const createTask = z
 export type CreateTask = z.infer<typeof createTask>;
 
 const getTask = z.strictObject({ id: z.string(), wait: duration.optional() });
+const cancelTask = z.strictObject({ id: z.string() });
 const getTimeline = z.strictObject({ id: z.string() });
 
 export function parseCreateTask(message: unknown): CreateTask {
@@ -39,6 +40,10 @@ export function parseCreateTask(message: unknown): CreateTask {
 
 export function parseGetTask(message: unknown): z.infer<typeof getTask> {
   return parseMessage("GetTask", message, (it) => getTask.safeParse(it));
+}
+
+export function parseCancelTask(message: unknown): z.infer<typeof cancelTask> {
+  return parseMessage("CancelTask", message, (it) => cancelTask.safeParse(it));
 }
 
 export function parseGetTimeline(message: unknown): z.infer<typeof getTimeline> {

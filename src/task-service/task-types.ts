@@ -11,6 +11,8 @@ import { housekeeping } from "../telemetry/tracing.ts";
 export interface TaskTypes {
   /** The registered type; undefined while none is registered. Throws `invalid_argument` for one that nobody runs. */
   find(type: string): Promise<TaskType | undefined>;
+  /** The type as a metric's label: `_other` for one that is not known, so that the series are bounded. */
+  labelOf(type: string): string;
 }
 
 export function createTaskTypes(store: Store): TaskTypes {
@@ -35,5 +37,6 @@ export function createTaskTypes(store: Store): TaskTypes {
       const detail = `no worker runs tasks of type "${type}"; known types are ${names}`;
       throw new TaskError("invalid_argument", detail);
     },
+    labelOf: (type) => (known.has(type) ? type : "_other"),
   };
 }

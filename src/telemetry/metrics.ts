@@ -12,6 +12,8 @@ export interface TaskMetrics {
   /** How long one attempt's handler took. */
   processingDuration(taskType: string, status: "succeeded" | "failed", durationMs: number): void;
   dead(taskType: string, reason: DeadReason): void;
+  /** Counts dead letters that a redrive brought back, or could not. */
+  redriven(result: "moved" | "failed", count: number): void;
 }
 
 export function createTaskMetrics(meter: Meter): TaskMetrics {
@@ -22,10 +24,16 @@ export function createTaskMetrics(meter: Meter): TaskMetrics {
     advice: { explicitBucketBoundaries: [0.01, 0.05, 0.1, 0.5, 1, 5, 30] },
   });
   const dead: Counter = meter.createCounter("tasks_dead", { description: "Tasks that became dead letters" });
+  const redrives: Counter = meter.createCounter("task_redrives", {
+    description: "Dead letters that a redrive brought back, or could not",
+  });
   return {
     processed: (taskType, status) => processed.add(1, { task_type: taskType, status }),
     processingDuration: (taskType, status, ms) => duration.record(ms / 1000, { task_type: taskType, status }),
     dead: (taskType, reason) => dead.add(1, { task_type: taskType, reason }),
+    redriven: (result, count) => {
+      if (count > 0) redrives.add(count, { result });
+    },
   };
 }
 

@@ -65,6 +65,8 @@ export const ownKey = {
   progress: "throughline.progress",
   queueWaitMs: "throughline.queue_wait_ms",
   receiveCount: "throughline.receive_count",
+  redriveId: "throughline.redrive.id",
+  redriveReason: "throughline.redrive.reason",
   workerId: "throughline.worker.id",
 } as const;
 

@@ -13,7 +13,6 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { type Failure, toFailure } from "../errors.ts";
-import { createdAtMsOf } from "../task.ts";
 import { key, ownKey } from "./names.ts";
 import { spanContextOf, withoutSpan } from "./propagation.ts";
 
@@ -71,22 +70,22 @@ export function recordException(span: Span, failure: Failure): void {
 
 export type TracePolicy = "auto" | "child" | "link";
 
-/** An attempt that starts later than this after its task was made gets a trace of its own under the policy `auto`. */
+/** An attempt that starts later than this after its task's trace began gets one of its own under the policy `auto`. */
 const childWithinMs = 5 * 60_000;
 
 /**
  * Where the span of an attempt belongs: the parent context, and the links. It is always linked to the span that sent
- * the message; it is also its child under `child`, and under `auto` while the task is young.
+ * the message; it is also its child under `child`, and under `auto` while the trace is young. `traceAgeMs`: since the
+ * task was made, or last brought back from the dead letters.
  */
 export function placeAttempt(
   policy: TracePolicy,
   sent: Context,
-  taskId: string,
-  nowMs: number,
+  traceAgeMs: number,
 ): { parent: Context; links: Link[] } {
   const sender = spanContextOf(sent);
   const links = sender ? [{ context: sender }] : [];
-  const isChild = policy === "child" || (policy === "auto" && nowMs - createdAtMsOf(taskId) < childWithinMs);
+  const isChild = policy === "child" || (policy === "auto" && traceAgeMs < childWithinMs);
   return { parent: isChild ? sent : withoutSpan(sent), links };
 }
 

@@ -1,7 +1,7 @@
 /**
  * Keeps the leases of everything that this worker has claimed: the message's visibility and the claim in the store,
  * together, in batches, from outside the handlers' threads, so that a handler which never yields cannot starve them. A
- * lease that could not be kept aborts its attempt.
+ * lease that could not be kept aborts its attempt; a task that its user has canceled is learned of on the same way.
  */
 
 import type { Clock } from "../clock.ts";
@@ -14,6 +14,8 @@ import { housekeeping } from "../telemetry/tracing.ts";
 export interface HeldLease extends Lease {
   message: ReceivedMessage;
   onLost(): void;
+  /** Its user wants the task to end; told each time the lease is prolonged. */
+  onCanceled(): void;
 }
 
 export interface LeaseKeeper {
@@ -32,23 +34,23 @@ export interface LeaseKeeperDeps {
 }
 
 export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKeeperDeps): LeaseKeeper {
-  const held = new Map<string, { lease: HeldLease; untilMs: number }>();
+  /** Each lease, and until when it is known to hold. */
+  const held = new Map<HeldLease, number>();
+  let prolonging: Promise<void> | undefined;
 
   const prolong = async (): Promise<void> => {
-    if (held.size === 0) return;
     const nowMs = clock.nowMs();
-    const leases = [...held.values()].map(({ lease }) => lease);
-    const lost = await store.extend(
-      leases.map(({ id, claim }) => ({ id, claim })),
-      leaseMs,
-      nowMs,
-      housekeeping,
-    );
-    for (const lease of leases) {
-      if (lost.includes(lease.id)) lose(lease);
-      else if (held.has(lease.id)) held.set(lease.id, { lease, untilMs: nowMs + leaseMs });
+    const leases = [...held.keys()];
+    if (leases.length === 0) return;
+    const asked = leases.map(({ id, claim }) => ({ id, claim }));
+    const states = await store.extend(asked, leaseMs, nowMs, housekeeping);
+    for (const [index, lease] of leases.entries()) {
+      if (!held.has(lease)) continue;
+      if (states[index] === "lost") lose(lease);
+      else held.set(lease, nowMs + leaseMs);
+      if (states[index] === "canceled") lease.onCanceled();
     }
-    const kept = leases.filter(({ id }) => held.has(id));
+    const kept = leases.filter((lease) => held.has(lease));
     const results = await Promise.allSettled(kept.map(({ message }) => queue.changeVisibility(message, leaseMs)));
     // The claim in the store decides who may run; a message that comes too early is put back by whoever receives it.
     const failed = results.filter(({ status }) => status === "rejected").length;
@@ -56,24 +58,30 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
   };
 
   const lose = (lease: HeldLease): void => {
-    if (held.delete(lease.id)) lease.onLost();
+    if (held.delete(lease)) lease.onLost();
   };
 
   /** When the store has not answered for a whole lease, others may have taken the tasks. */
   const loseOverdue = (): void => {
     const nowMs = clock.nowMs();
-    for (const { lease, untilMs } of held.values()) if (untilMs < nowMs) lose(lease);
+    for (const [lease, untilMs] of held) if (untilMs < nowMs) lose(lease);
   };
 
   return {
-    hold: (lease) => held.set(lease.id, { lease, untilMs: clock.nowMs() + leaseMs }),
-    release: (lease) => held.delete(lease.id),
+    hold: (lease) => held.set(lease, clock.nowMs() + leaseMs),
+    release: (lease) => held.delete(lease),
     loop: async (signal) => {
       while (!signal.aborted) {
         await clock.sleep(leaseMs / 3, signal);
-        await prolong().catch((error: unknown) => log.warn("could not prolong leases", { error: toTaskError(error) }));
+        // A store that does not answer must not keep us from seeing that its leases are over.
+        prolonging ??= prolong()
+          .catch((error: unknown) => log.warn("could not prolong leases", { error: toTaskError(error) }))
+          .finally(() => {
+            prolonging = undefined;
+          });
         loseOverdue();
       }
+      await prolonging;
     },
   };
 }

@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type Tracer, trace } from "@opentelemetry/api";
 import { spawnThread } from "../../src/spawn.ts";
+import type { UnreadableMessage } from "../../src/store/dead-letters.ts";
 import { connectSqlite } from "../../src/store/sqlite-client.ts";
 import { databaseFile } from "../../src/store/sqlite-sql.ts";
-import type { Store, UnreadableMessage } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { createLink } from "../../src/thread-link.ts";
 import { tempFolder } from "./temp-folder.ts";
 

@@ -9,6 +9,7 @@ import type {
   DueTask,
   Ending,
   Lease,
+  LeaseState,
   NewTask,
   Store,
 } from "../../src/store/store.ts";
@@ -48,7 +49,7 @@ export function recordOf(task: NewTask): TaskRecord {
   const told = { id, type, status, payload, maxAttempts, timeoutMs, correlationId, metadata, runAtMs };
   const none = { result: null, error: null, startedAtMs: null, endedAtMs: null };
   const { traceId } = actorAt(t0);
-  return { ...told, ...none, attempt: 0, traceId, createdAtMs: t0, runsAlone: false };
+  return { ...told, ...none, attempt: 0, traceId, createdAtMs: t0, runsAlone: false, redrives: 0, redrivenFrom: null };
 }
 
 /** One entry of a timeline, at `atMs`. */
@@ -67,9 +68,10 @@ export interface StoredTasks {
   claim(id: string, atMs: number, worker?: string): Promise<ClaimResult>;
   /** Claims, and throws unless the claim was won. */
   win(id: string, atMs: number, worker?: string): Promise<Extract<ClaimResult, { kind: "won" }>>;
-  extend(leases: readonly Lease[], nowMs: number): Promise<string[]>;
+  extend(leases: readonly Lease[], nowMs: number): Promise<LeaseState[]>;
   finish(id: string, claim: number, ending: Ending, atMs: number): Promise<boolean>;
   die(id: string, reason: DeadReason, atMs: number): Promise<DeathResult>;
+  /** Confirms sends of tasks that nobody has claimed yet. */
   markSent(...ids: string[]): Promise<void>;
   takeDue(atMs: number, options?: { limit?: number; holdMs?: number }): Promise<DueTask[]>;
   /** Ids of what is due. */
@@ -95,7 +97,12 @@ export function tasksIn(store: Store): StoredTasks {
     extend: (leases, nowMs) => store.extend(leases, leaseMs, nowMs, ROOT_CONTEXT),
     finish: (id, claim, ending, atMs) => store.finish({ id, claim, ending, actor: actorAt(atMs) }, ROOT_CONTEXT),
     die: (id, reason, atMs) => store.recordDead({ id, reason, actor: actorAt(atMs) }, ROOT_CONTEXT),
-    markSent: (...ids) => store.markSent(ids, ROOT_CONTEXT),
+    markSent: (...ids) =>
+      store.markSent(
+        ids.map((id) => ({ id, claim: 0 })),
+        t0,
+        ROOT_CONTEXT,
+      ),
     takeDue: (atMs, { limit = 100, holdMs = 10_000 } = {}) => store.takeDue(limit, holdMs, actorAt(atMs)),
     due: async (atMs, options) => (await tasks.takeDue(atMs, options)).map(({ id }) => id),
   };

@@ -43,6 +43,7 @@ describe("the settings", () => {
       maxAttempts: 5,
       retryBase: 1000,
       retryCap: 600_000,
+      taskRetention: 604_800_000,
       drainTimeout: 25_000,
       tracePolicy: "auto",
       logLevel: { base: "info", modules: {} },

@@ -101,7 +101,7 @@ describe("docs/architecture.md", () => {
     expect(steps.length).toBeGreaterThan(20);
     expect([plain(steps[0]?.[1]), plain(steps.find(([step]) => step === "the task is dead")?.[1])]).toEqual([
       "src/main.ts",
-      "src/store/sqlite.ts",
+      "src/store/sqlite-dead-letters.ts",
     ]);
   });
 
@@ -189,6 +189,7 @@ async function measuredMetrics(): Promise<[name: string, type: string, labels: s
   metrics.processed("echo", "succeeded");
   metrics.processingDuration("echo", "succeeded", 1);
   metrics.dead("echo", "fatal");
+  metrics.redriven("moved", 1);
   observeQueueDepth(telemetry.meter, { name: "tasks", depth: async () => ({ visible: 1, inFlight: 2, delayed: 3 }) });
   const text = await telemetry.scrape();
   await telemetry.stop();

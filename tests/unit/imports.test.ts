@@ -59,7 +59,7 @@ const layers: readonly (readonly [name: string, members: RegExp])[] = [
   ["commands", /^cli\//],
   ["supervisor and the entry of threads", /^(supervisor|thread)\.ts$/],
   ["what every role leans on", /^role\.ts$/],
-  ["roles", /^(gateway|task-service|worker|dlq)\.ts$|^(gateway|task-service)\//],
+  ["roles", /^(gateway|task-service|worker|dlq)\.ts$|^(gateway|task-service|dlq)\//],
   ["parts", /^(console|queue|rpc|store|telemetry|worker)\//],
   ["leaves", /^[^/]+\.ts$/],
   ["generated code and the manifest", /^gen\/|^\.\.\/package\.json$/],
@@ -149,7 +149,7 @@ describe("packages with one home", () => {
   const homes: [what: string, packages: RegExp, files: string[]][] = [
     ["the AWS client and its parts", /^@(aws-sdk|smithy)\//, ["queue/fast-sqs.ts", "queue/sqs.ts"]],
     ["the embedded broker", /^fauxqs$/, ["queue/embedded.ts"]],
-    ["SQLite", /^node:sqlite$/, ["queue/embedded.ts", "store/schema.ts", "store/sqlite.ts"]],
+    ["SQLite", /^node:sqlite$/, ["queue/embedded.ts", "store/schema.ts", "store/sqlite-connection.ts"]],
     [
       "everything of OpenTelemetry but its API",
       /^@opentelemetry\/(?!api(-logs)?$)/,

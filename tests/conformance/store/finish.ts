@@ -133,7 +133,7 @@ export function describeFinish(open: OpenStore): void {
       const id = await started(tasks);
       await tasks.die(id, "receive_limit", t0 + 100);
       expect(await tasks.finish(id, 1, succeeded, t0 + 101)).toBe(false);
-      expect(await tasks.extend([{ id, claim: 1 }], t0 + 101)).toEqual([id]);
+      expect(await tasks.extend([{ id, claim: 1 }], t0 + 101)).toEqual(["lost"]);
       expect((await tasks.get(id))?.status).toBe("dead");
     });
 

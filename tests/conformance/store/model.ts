@@ -37,6 +37,8 @@ function endingOf(to: Ending["to"], nowMs: number): Ending {
       return { to, reason: "fatal", outcome: "failed", error };
     case "queued":
       return { to, error, runsAlone: false };
+    case "canceled":
+      return { to, outcome: "canceled", error };
   }
 }
 
@@ -64,7 +66,7 @@ async function doStep(tasks: StoredTasks, id: string, model: Model, step: Step, 
       return;
     case "extend": {
       const isOurs = model.status === "running";
-      expect(await tasks.extend([{ id, claim: model.claim }], nowMs)).toEqual(isOurs ? [] : [id]);
+      expect(await tasks.extend([{ id, claim: model.claim }], nowMs)).toEqual([isOurs ? "kept" : "lost"]);
       if (isOurs) model.leaseUntilMs = nowMs + leaseMs;
       return;
     }

@@ -22,7 +22,7 @@ export function describeSweep(open: OpenStore): void {
       ];
       expect(await tasks.due(t0 + 99)).toEqual([]);
       expect(await tasks.takeDue(t0 + 100)).toEqual([
-        { id: first.id, type: "send-email", correlationId: "c-2", origin },
+        { id: first.id, claim: 0, type: "send-email", correlationId: "c-2", origin, redrivenAtMs: null },
       ]);
       expect(await tasks.due(t0 + 300, { limit: 1 })).toEqual([second.id]);
       expect(await tasks.due(t0 + 300)).toEqual([third.id]);

@@ -1,0 +1,122 @@
+/**
+ * Brings dead letters back: takes the next step of whichever redrive is due, begins a trace for each of its tasks,
+ * commits the step, and sends what came back. A crash after the commit leaves the sends to the sweeper, which starts
+ * from the same traces; one before it leaves the step to be proposed again.
+ */
+
+import { SpanKind } from "@opentelemetry/api";
+import type { Clock } from "../clock.ts";
+import { toFailure, toTaskError } from "../errors.ts";
+import type { Queue } from "../queue/queue.ts";
+import { sendSpanOf, toTaskMessage } from "../queue/task-message.ts";
+import type { RedriveCandidate, RedriveStep } from "../store/dead-letters.ts";
+import type { DueTask, Store } from "../store/store.ts";
+import type { TaskMetrics } from "../telemetry/metrics.ts";
+import { ownKey } from "../telemetry/names.ts";
+import { fromCarrier, spanContextOf, toCarrier, withoutSpan } from "../telemetry/propagation.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { type ActiveSpan, housekeeping, linksTo, markFailed, startSpan } from "../telemetry/tracing.ts";
+
+export interface RedriverDeps {
+  store: Store;
+  /** Where tasks go back to. */
+  tasks: Queue;
+  telemetry: Telemetry;
+  metrics: TaskMetrics;
+  clock: Clock;
+}
+
+/** Tasks in one step at most: one commit, and ten calls to the broker. */
+const stepLimit = 100;
+/** How soon an order is seen while none runs, and a failed step is tried again. */
+const lookEveryMs = 500;
+/** The sweeper sends what was not confirmed within this time. */
+const sendConfirmMs = 30_000;
+
+export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal): Promise<void> } {
+  const { store, tasks: queue, telemetry, metrics, clock } = deps;
+  const log = telemetry.log.module("dlq.redrive");
+
+  const loop = async (draining: AbortSignal): Promise<void> => {
+    while (!draining.aborted) {
+      const pauseMs = await takeStep().catch((error: unknown) => {
+        log.warn("a step of a redrive failed, it is tried again", { error: toTaskError(error) });
+        return lookEveryMs;
+      });
+      if (pauseMs > 0) await clock.sleep(pauseMs, draining);
+    }
+  };
+
+  /** Gives how long to pause before the next. */
+  const takeStep = async (): Promise<number> => {
+    const step = await store.proposeRedrive(stepLimit, clock.nowMs());
+    if ("waitMs" in step) return Math.min(step.waitMs ?? lookEveryMs, lookEveryMs);
+    const begun = new Map(step.candidates.map((candidate) => [candidate.id, beginTrace(step, candidate)]));
+    try {
+      const revived = await commit(step, begun);
+      await sendAll(revived, begun);
+      report(step, revived.length);
+    } finally {
+      for (const { span } of begun.values()) span.end();
+    }
+    return 0;
+  };
+
+  /** The root of the task's new trace, linked to the one that it died in. */
+  const beginTrace = ({ redrive }: RedriveStep, candidate: RedriveCandidate): ActiveSpan => {
+    const origin = fromCarrier(candidate.origin);
+    const death = fromCarrier({ traceparent: candidate.deathTraceparent });
+    return startSpan(telemetry.tracer, "redrive tasks", withoutSpan(origin), {
+      kind: SpanKind.INTERNAL,
+      links: linksTo(spanContextOf(death), spanContextOf(origin)),
+      attributes: {
+        [ownKey.taskId]: candidate.id,
+        [ownKey.taskType]: candidate.type,
+        [ownKey.correlationId]: candidate.correlationId,
+        [ownKey.redriveId]: redrive.id,
+        ...(redrive.reason && { [ownKey.redriveReason]: redrive.reason }),
+      },
+    });
+  };
+
+  const commit = (step: RedriveStep, begun: ReadonlyMap<string, ActiveSpan>): Promise<DueTask[]> => {
+    const nowMs = clock.nowMs();
+    const moves = [...begun].map(([id, { span, context }]) => {
+      const { traceId, spanId } = span.spanContext();
+      return { id, origin: toCarrier(context), actor: { atMs: nowMs, service: telemetry.service, traceId, spanId } };
+    });
+    const { redrive, candidates: _, ...rest } = step;
+    return store.commitRedrive(
+      { redriveId: redrive.id, step: rest, moves, nowMs, sendWithinMs: sendConfirmMs },
+      housekeeping,
+    );
+  };
+
+  const sendAll = async (revived: readonly DueTask[], begun: ReadonlyMap<string, ActiveSpan>): Promise<void> => {
+    const sent = await Promise.all(revived.map((task) => send(task, begun.get(task.id))));
+    const confirmed = revived.filter((_task, index) => sent[index]);
+    if (confirmed.length > 0) await store.markSent(confirmed, clock.nowMs(), housekeeping);
+  };
+
+  /** False when the broker did not take it: it is the sweeper's then. */
+  const send = async (task: DueTask, active: ActiveSpan | undefined): Promise<boolean> => {
+    try {
+      await queue.send(toTaskMessage(task), active?.context ?? fromCarrier(task.origin), sendSpanOf(task));
+      return true;
+    } catch (error) {
+      if (active) markFailed(active.span, toFailure(error));
+      log.warn("send failed, the sweeper will repeat it", { error: toTaskError(error), task_id: task.id });
+      return false;
+    }
+  };
+
+  const report = ({ redrive, candidates, refused, isLast }: RedriveStep, moved: number): void => {
+    metrics.redriven("moved", moved);
+    metrics.redriven("failed", refused + candidates.length - moved);
+    const fields = { redrive_id: redrive.id, moved, refused };
+    if (isLast) log.info("redrive completed", fields);
+    else log.debug("redrive went on", fields);
+  };
+
+  return { loop };
+}

@@ -1,0 +1,19 @@
+/** What every route has: the caller's address, the trace of its request, and the way to the task service in it. */
+
+import type { Context as HonoContext } from "hono";
+import type { Peer } from "../listen.ts";
+import type { RpcMethod, RpcMethods } from "../rpc/connect.ts";
+import type { RequestTrace } from "./request-trace.ts";
+
+export interface Edge {
+  Bindings: { peer: Peer };
+  Variables: { trace: RequestTrace };
+}
+
+/** One RPC in the trace of the request; `extraMs` is added to the time that it may take. */
+export type CallInRequest = <M extends RpcMethod>(
+  c: HonoContext<Edge>,
+  method: M,
+  request: RpcMethods[M]["request"],
+  extraMs?: number,
+) => Promise<RpcMethods[M]["response"]>;

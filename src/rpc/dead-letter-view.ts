@@ -1,0 +1,36 @@
+/** Dead letters and redrives in protobuf's JSON form, as the RPC gives them. */
+
+import type { DeadLetterJson, RedriveJson, UnreadableMessageJson } from "../gen/tasks_pb.ts";
+import type { DeadLetter, Redrive, UnreadableMessage } from "../store/dead-letters.ts";
+import type { TimelineEntry } from "../task.ts";
+import { toTaskJson, toTimestamp } from "./task-view.ts";
+
+export function toDeadLetterJson(letter: DeadLetter, timeline: readonly TimelineEntry[]): DeadLetterJson {
+  return {
+    task: toTaskJson(letter.task, timeline),
+    reason: letter.reason,
+    diedAt: toTimestamp(letter.diedAtMs),
+    redrives: letter.task.redrives,
+    // version-traceid-spanid-flags
+    traceId: letter.deathTraceparent.split("-")[1] ?? "",
+  };
+}
+
+export function toRedriveJson(redrive: Redrive): RedriveJson {
+  return {
+    id: redrive.id,
+    status: redrive.status,
+    matched: String(redrive.matched),
+    moved: String(redrive.moved),
+    failed: String(redrive.failed),
+    ...(redrive.ratePerSecond !== null && { ratePerSecond: redrive.ratePerSecond }),
+    reason: redrive.reason,
+    createdAt: toTimestamp(redrive.createdAtMs),
+    ...(redrive.endedAtMs !== null && { endedAt: toTimestamp(redrive.endedAtMs) }),
+  };
+}
+
+export function toUnreadableJson(message: UnreadableMessage): UnreadableMessageJson {
+  const { messageId, body, attributes, reason, atMs } = message;
+  return { messageId, body, attributes, reason, receivedAt: toTimestamp(atMs) };
+}

@@ -1,0 +1,68 @@
+/** Rows of the table of redrives, and how they become the port's words. */
+
+import type { Redrive, RedriveCandidate, RedriveOrder, RedriveStatus } from "./dead-letters.ts";
+import type { TaskRow } from "./sqlite-rows.ts";
+
+/** Columns in the order of the table. */
+export interface RedriveRow {
+  id: string;
+  status: RedriveStatus;
+  selection: string;
+  rate: number | null;
+  is_forced: number;
+  reason: string;
+  matched: number;
+  moved: number;
+  failed: number;
+  step: number;
+  cursor: string;
+  next_at: number;
+  created_at: number;
+  ended_at: number | null;
+}
+
+/** A new redrive; with nothing to bring back it has ended as it begins. */
+export function toRedriveRow(order: RedriveOrder, matched: number, nowMs: number): RedriveRow {
+  return {
+    id: order.id,
+    status: matched === 0 ? "completed" : "running",
+    selection: JSON.stringify(order.selection),
+    rate: order.ratePerSecond,
+    is_forced: order.isForced ? 1 : 0,
+    reason: order.reason,
+    matched,
+    moved: 0,
+    failed: 0,
+    step: 0,
+    cursor: "",
+    next_at: nowMs,
+    created_at: nowMs,
+    ended_at: matched === 0 ? nowMs : null,
+  };
+}
+
+export function fromRedriveRow(row: RedriveRow): Redrive {
+  return {
+    id: row.id,
+    selection: JSON.parse(row.selection),
+    ratePerSecond: row.rate,
+    isForced: row.is_forced === 1,
+    reason: row.reason,
+    status: row.status,
+    matched: row.matched,
+    moved: row.moved,
+    failed: row.failed,
+    createdAtMs: row.created_at,
+    endedAtMs: row.ended_at,
+  };
+}
+
+export function toCandidate(row: TaskRow, deathTraceparent: string): RedriveCandidate {
+  return {
+    id: row.id,
+    type: row.type,
+    correlationId: row.correlation_id,
+    origin: JSON.parse(row.origin),
+    deathTraceparent,
+  };
+}

@@ -1,0 +1,136 @@
+/**
+ * The one connection of a process to its SQLite file: opened with what makes a commit durable, and used in whole
+ * transactions only.
+ */
+
+import { mkdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { TaskError } from "../errors.ts";
+import { migrate } from "./schema.ts";
+import { databaseFile } from "./sqlite-sql.ts";
+
+/** Below this, two connections could lose pages of the write-ahead log. */
+const oldestSqlite = "3.51.3";
+
+/** How long another process may hold the write lock before a call fails. */
+const busyTimeoutMs = 10_000;
+
+export interface SqliteLocation {
+  folder: string;
+  table: string;
+}
+
+export class SqliteConnection {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /** Opens the file, makes it when there is none, and brings it to the newest schema. */
+  constructor({ folder, table }: SqliteLocation) {
+    mkdirSync(folder, { recursive: true });
+    this.#db = new DatabaseSync(join(folder, databaseFile), { timeout: busyTimeoutMs });
+    try {
+      refuseOld(this.#db);
+      useWriteAheadLog(this.#db);
+      this.#db.exec("PRAGMA synchronous = FULL");
+      this.#db.exec("PRAGMA cache_size = -32768");
+      migrate(this.#db, table);
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** The first row; its columns are those of the STRICT tables that the schema makes. */
+  get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#prepared(sql).get(...values) as unknown as Row | undefined;
+  }
+
+  all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#prepared(sql).all(...values) as unknown as Row[];
+  }
+
+  /** Gives the number of rows that were changed. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#prepared(sql).run(...values).changes);
+  }
+
+  /**
+   * Runs calls as one transaction. When one of them throws, all are rolled back and each runs again in a transaction of
+   * its own, so that a bad call spoils no other. Answers only after the commit.
+   */
+  runBatch<T>(calls: readonly (() => T)[]): (() => T)[] {
+    try {
+      return this.#transaction(() => calls.map((call) => call())).map((value) => () => value);
+    } catch (error) {
+      if (calls.length === 1) {
+        return [
+          () => {
+            throw toStoreError(error);
+          },
+        ];
+      }
+      return calls.flatMap((call) => this.runBatch([call]));
+    }
+  }
+
+  /** A number that changes when another connection, of any process, commits. */
+  dataVersion(): number {
+    return Number(this.get<{ data_version: number }>("PRAGMA data_version")?.data_version);
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      // SQLite has rolled back by itself after a full disk or an I/O error.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+function refuseOld(db: DatabaseSync): void {
+  const found = String(db.prepare("SELECT sqlite_version() AS version").get()?.version);
+  if (found.localeCompare(oldestSqlite, undefined, { numeric: true }) < 0) {
+    throw new TaskError("internal", `SQLite ${found} is too old: ${oldestSqlite} or newer is needed`);
+  }
+}
+
+/** Here SQLite waits for no lock: of two connections that open a fresh file at once, it refuses one. */
+function useWriteAheadLog(db: DatabaseSync): void {
+  const endMs = performance.now() + busyTimeoutMs;
+  const isRefused = (): boolean => {
+    try {
+      db.exec("PRAGMA journal_mode = WAL");
+      return false;
+    } catch (error) {
+      if (!String(error).includes("locked") || performance.now() > endMs) throw error;
+      return true;
+    }
+  };
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  while (isRefused()) Atomics.wait(pause, 0, 0, 5);
+}
+
+function toStoreError(error: unknown): TaskError {
+  if (error instanceof TaskError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new TaskError("unavailable", `the store (${basename(databaseFile)}) refused: ${message}`, { cause: error });
+}

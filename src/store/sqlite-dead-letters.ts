@@ -1,0 +1,117 @@
+/** Dead letters on SQLite: recorded, kept, listed, discarded. */
+
+import { type AttemptOutcome, type DeadReason, isEnded } from "../task.ts";
+import type { DeadCursor, DeadLetter, DeadSelection, DiscardResult, UnreadableMessage } from "./dead-letters.ts";
+import { fromRow, type TaskRow, type TimelineRow } from "./sqlite-rows.ts";
+import type { SqliteTable } from "./sqlite-table.ts";
+import type { Actor, DeathReport, DeathResult } from "./store.ts";
+
+export function createDeadLetterOperations(table: SqliteTable) {
+  const { db, sql, row: rowOf, note } = table;
+
+  const recordDead = ({ id, reason, actor }: DeathReport): DeathResult => {
+    const row = rowOf(id);
+    if (!row) return { kind: "unknown" };
+    if (isEnded(row.status)) return { kind: "known", status: row.status };
+    // The worker's reason, written when the task failed, knows more than the message's.
+    const known = row.reason ?? reason;
+    const endedAt = row.ended_at ?? actor.atMs;
+    db.run(sql.die, actor.atMs, known, endedAt, id);
+    // The broker gave up a task whose attempt has not told how it ended, and whose outcome is refused from now on.
+    const lost = row.status === "running" ? { outcome: "lease_lost" as AttemptOutcome } : {};
+    note(row, row.status, actor, { to: "dead", attempt: row.attempt, ...lost });
+    return { kind: "recorded", task: fromRow({ ...row, status: "dead", ended_at: endedAt }), reason: known };
+  };
+
+  const keepUnreadable = ({ messageId, body, attributes, reason, atMs }: UnreadableMessage): void => {
+    db.run(sql.keepUnreadable, messageId, body, JSON.stringify(attributes), reason, atMs);
+  };
+
+  const listUnreadable = (limit: number): UnreadableMessage[] =>
+    db.all<UnreadableRow>(sql.unreadable, limit).map((row) => ({
+      messageId: row.message_id,
+      body: row.body,
+      attributes: JSON.parse(row.attributes),
+      reason: row.reason,
+      atMs: row.received_at,
+    }));
+
+  const listDead = (selection: DeadSelection, limit: number, after: DeadCursor | null): DeadLetter[] => {
+    const fits = conditionsOf(selection);
+    if (after) fits.and("(status_at, id) < (?, ?)", after.diedAtMs, after.id);
+    const rows = db.all<TaskRow>(
+      `${sql.dead}${fits.text} ORDER BY status_at DESC, id DESC LIMIT ?`,
+      ...fits.values,
+      limit,
+    );
+    return rows.map(toLetter);
+  };
+
+  const toLetter = (row: TaskRow): DeadLetter => ({
+    task: fromRow(row),
+    reason: reasonOf(row),
+    diedAtMs: row.status_at,
+    deathTraceparent: deathOf(table, row),
+  });
+
+  const discard = (id: string, reason: string, actor: Actor): DiscardResult => {
+    const row = rowOf(id);
+    if (!row) return { kind: "unknown" };
+    if (row.status !== "dead") return { kind: "moved_on", status: row.status };
+    db.run(sql.discard, actor.atMs, row.ended_at ?? actor.atMs, id);
+    note(row, row.status, actor, {
+      to: "discarded",
+      attempt: row.attempt,
+      error: { type: "discarded", message: reason },
+    });
+    return { kind: "discarded", task: fromRow({ ...row, status: "discarded" }) };
+  };
+
+  return { recordDead, keepUnreadable, listUnreadable, listDead, discard };
+}
+
+interface UnreadableRow {
+  message_id: string;
+  body: string;
+  attributes: string;
+  reason: string;
+  received_at: number;
+}
+
+function reasonOf(row: TaskRow): DeadReason {
+  return row.reason ?? "receive_limit";
+}
+
+/** The span that recorded the death, as a `traceparent`; sampled as the task's creation was. */
+export function deathOf({ db, sql }: SqliteTable, row: TaskRow): string {
+  const last = db.get<TimelineRow>(sql.lastNote, row.id);
+  const origin: string = JSON.parse(row.origin).traceparent ?? "";
+  return `00-${last?.trace_id}-${last?.span_id}-${origin.slice(-2) || "00"}`;
+}
+
+interface Conditions {
+  text: string;
+  values: (string | number)[];
+  and(condition: string, ...values: (string | number)[]): void;
+}
+
+/** What follows `WHERE status = 'dead'`. */
+export function conditionsOf(selection: DeadSelection): Conditions {
+  const conditions: Conditions = {
+    text: "",
+    values: [],
+    and: (condition, ...values) => {
+      conditions.text += ` AND ${condition}`;
+      conditions.values.push(...values);
+    },
+  };
+  if (selection.kind === "ids") {
+    conditions.and(`id IN (${selection.ids.map(() => "?").join(", ")})`, ...selection.ids);
+    return conditions;
+  }
+  const { type, errorType, reason } = selection;
+  if (type !== undefined) conditions.and("type = ?", type);
+  if (errorType !== undefined) conditions.and("json_extract(error, '$.type') = ?", errorType);
+  if (reason !== undefined) conditions.and("reason = ?", reason);
+  return conditions;
+}

@@ -1,0 +1,147 @@
+/**
+ * Redrives on SQLite: ordered, proposed step by step, committed with the tasks that they move. The rate is kept by the
+ * time before which no next step is due, so that it holds for any number of dlq roles together.
+ */
+
+import {
+  type Redrive,
+  type RedriveCommand,
+  type RedriveCommit,
+  type RedriveOrder,
+  type RedriveStep,
+  redriveGuard,
+} from "./dead-letters.ts";
+import { fromRedriveRow, type RedriveRow, toCandidate, toRedriveRow } from "./redrive-rows.ts";
+import { conditionsOf, deathOf } from "./sqlite-dead-letters.ts";
+import { type TaskRow, toDueTask } from "./sqlite-rows.ts";
+import type { SqliteTable } from "./sqlite-table.ts";
+import type { Actor, DueTask } from "./store.ts";
+
+const statusAfter = { pause: "paused", resume: "running", cancel: "canceled" } as const satisfies Record<
+  RedriveCommand,
+  RedriveRow["status"]
+>;
+
+/** A step that comes late, because the machine is busy, does not make up for more than this. */
+const maxCatchUpMs = 1000;
+
+/** Steps of about a tenth of a second, so that the rate is even and a pause takes effect at once. */
+function stepSize({ ratePerSecond }: Redrive, limit: number): number {
+  return ratePerSecond === null ? limit : Math.min(limit, Math.max(1, Math.ceil(ratePerSecond / 10)));
+}
+
+export function createRedriveOperations(table: SqliteTable) {
+  const { db, sql, row: rowOf, note } = table;
+
+  const countRedrive = ({ selection, isForced }: RedriveOrder): { matched: number; refused: number } => {
+    const guard = isForced ? Number.MAX_SAFE_INTEGER : redriveGuard;
+    if (selection.kind === "ids") {
+      const found = selection.ids.map((id) => rowOf(id));
+      const refused = found.filter((row) => row?.status !== "dead" || row.redrives >= guard).length;
+      return { matched: selection.ids.length, refused };
+    }
+    const fits = conditionsOf(selection);
+    const counted = db.get<{ matched: number; refused: number }>(`${sql.countDead}${fits.text}`, guard, ...fits.values);
+    return counted ?? { matched: 0, refused: 0 };
+  };
+
+  const startRedrive = (order: RedriveOrder, nowMs: number): Redrive => {
+    const { matched } = countRedrive(order);
+    const row = toRedriveRow(order, matched, nowMs);
+    db.run(sql.insertRedrive, ...Object.values(row));
+    return fromRedriveRow(row);
+  };
+
+  const getRedrive = (id: string): Redrive | undefined => {
+    const row = db.get<RedriveRow>(sql.redrive, id);
+    return row && fromRedriveRow(row);
+  };
+
+  const controlRedrive = (id: string, command: RedriveCommand, nowMs: number) => {
+    const row = db.get<RedriveRow>(sql.redrive, id);
+    if (!row) return undefined;
+    if (row.ended_at !== null) return { redrive: fromRedriveRow(row), isTaken: false };
+    const status = statusAfter[command];
+    const endedAt = command === "cancel" ? nowMs : null;
+    db.run(sql.controlRedrive, status, Math.max(row.next_at, nowMs), endedAt, id);
+    return { redrive: fromRedriveRow({ ...row, status, ended_at: endedAt }), isTaken: true };
+  };
+
+  const proposeRedrive = (limit: number, nowMs: number): RedriveStep | { waitMs: number | null } => {
+    const row = db.get<RedriveRow>(sql.nextRedrive);
+    if (!row) return { waitMs: null };
+    if (row.next_at > nowMs) return { waitMs: row.next_at - nowMs };
+    const redrive = fromRedriveRow(row);
+    const { rows, refused, cursor, isLast } = nextOf(redrive, row.cursor, stepSize(redrive, limit));
+    const guard = redrive.isForced ? Number.MAX_SAFE_INTEGER : redriveGuard;
+    const open = rows.filter(({ redrives }) => redrives < guard);
+    return {
+      redrive,
+      number: row.step,
+      candidates: open.map((task) => toCandidate(task, deathOf(table, task))),
+      refused: refused + rows.length - open.length,
+      cursor,
+      isLast,
+    };
+  };
+
+  /** Oldest death first; a task that dies again after the order is not the order's. */
+  const nextOf = ({ selection, createdAtMs }: Redrive, cursor: string, limit: number) => {
+    if (selection.kind === "ids") {
+      const from = Number(cursor || 0);
+      const ids = selection.ids.slice(from, from + limit);
+      const rows = ids.map((id) => rowOf(id)).filter((row) => row?.status === "dead" && row.status_at <= createdAtMs);
+      const found = rows.filter((row) => row !== undefined);
+      const isLast = from + limit >= selection.ids.length;
+      return { rows: found, refused: ids.length - found.length, cursor: String(from + ids.length), isLast };
+    }
+    const fits = conditionsOf(selection);
+    fits.and("status_at <= ?", createdAtMs);
+    if (cursor) {
+      const [diedAt, id] = JSON.parse(cursor);
+      fits.and("(status_at, id) > (?, ?)", diedAt, id);
+    }
+    const rows = db.all<TaskRow>(`${sql.dead}${fits.text} ORDER BY status_at, id LIMIT ?`, ...fits.values, limit);
+    const last = rows.at(-1);
+    return {
+      rows,
+      refused: 0,
+      cursor: last ? JSON.stringify([last.status_at, last.id]) : cursor,
+      isLast: rows.length < limit,
+    };
+  };
+
+  const commitRedrive = (commit: RedriveCommit): DueTask[] => {
+    const { redriveId, step, moves, nowMs, sendWithinMs } = commit;
+    const row = db.get<RedriveRow>(sql.redrive, redriveId);
+    if (row?.status !== "running" || row.step !== step.number) return [];
+    const revived = moves.flatMap(({ id, origin, actor }) => {
+      const task = rowOf(id);
+      return task?.status === "dead" ? [revive(task, JSON.stringify(origin), actor, nowMs + sendWithinMs)] : [];
+    });
+    const moved = row.moved + revived.length;
+    // What a filter had matched and nobody met is gone: discarded, pruned, or brought back by another.
+    const failed = step.isLast ? row.matched - moved : row.failed + step.refused + moves.length - revived.length;
+    const pauseMs = row.rate === null ? 0 : (revived.length / row.rate) * 1000;
+    db.run(
+      sql.stepRedrive,
+      step.isLast ? "completed" : "running",
+      moved,
+      failed,
+      step.cursor,
+      Math.ceil(Math.max(row.next_at, nowMs - maxCatchUpMs) + pauseMs),
+      step.isLast ? nowMs : null,
+      redriveId,
+    );
+    return revived;
+  };
+
+  const revive = (row: TaskRow, origin: string, actor: Actor, sendAt: number): DueTask => {
+    const from = deathOf(table, row);
+    db.run(sql.revive, actor.atMs, actor.atMs, sendAt, actor.atMs, origin, from, row.id);
+    note(row, row.status, actor, { to: "queued", attempt: 0 });
+    return toDueTask({ ...row, redrive_origin: origin, redriven_at: actor.atMs });
+  };
+
+  return { countRedrive, startRedrive, getRedrive, controlRedrive, proposeRedrive, commitRedrive };
+}

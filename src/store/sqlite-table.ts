@@ -1,0 +1,52 @@
+/** One task's row and the notes of its history: what every operation on SQLite reads and writes. */
+
+import { isEnded, type TaskStatus, type TimelineEntry } from "../task.ts";
+import type { SqliteConnection } from "./sqlite-connection.ts";
+import type { TaskRow } from "./sqlite-rows.ts";
+import type { TaskSql } from "./sqlite-sql.ts";
+import type { Actor } from "./store.ts";
+
+type NotedEntry = Pick<TimelineEntry, "to" | "attempt"> & Partial<Pick<TimelineEntry, "outcome" | "error" | "worker">>;
+
+export interface SqliteTable {
+  db: SqliteConnection;
+  sql: TaskSql;
+  row(id: string): TaskRow | undefined;
+  /** Writes a change of state into the timeline; `row` is the task as it was before. */
+  note(row: TaskRow, from: TaskStatus | null, actor: Actor, entry: NotedEntry): void;
+  /** Ids of tasks that have ended since this was asked last: somebody may wait for them. */
+  takeEnded(): string[];
+}
+
+export function createSqliteTable(db: SqliteConnection, sql: TaskSql): SqliteTable {
+  let ended: string[] = [];
+  return {
+    db,
+    sql,
+    row: (id) => db.get<TaskRow>(sql.select, id),
+    note: (row, from, actor, entry) => {
+      if (isEnded(entry.to)) ended.push(row.id);
+      db.run(
+        sql.note,
+        row.id,
+        from === null ? row.version : row.version + 1,
+        actor.atMs,
+        from,
+        entry.to,
+        entry.attempt,
+        Math.max(0, actor.atMs - row.status_at),
+        entry.outcome ?? null,
+        entry.error ? JSON.stringify(entry.error) : null,
+        actor.traceId,
+        actor.spanId,
+        actor.service,
+        entry.worker ?? null,
+      );
+    },
+    takeEnded: () => {
+      const ids = ended;
+      ended = [];
+      return ids;
+    },
+  };
+}

@@ -1,0 +1,230 @@
+/** A task's life on SQLite: created, read, claimed, prolonged, finished, canceled. None of these commits by itself. */
+
+import { isEnded, type TaskRecord, type TimelineEntry } from "../task.ts";
+import { fromRow, fromTimelineRow, type TaskRow, type TimelineRow } from "./sqlite-rows.ts";
+import type { SqliteTable } from "./sqlite-table.ts";
+import type {
+  Actor,
+  CancelResult,
+  ClaimRequest,
+  ClaimResult,
+  CreateResult,
+  Ending,
+  FinishRequest,
+  Lease,
+  LeaseState,
+  NewTask,
+} from "./store.ts";
+
+/** A lease that ran out this long ago, with no message left, belongs to the sweeper. */
+export const abandonedAfterMs = 15_000;
+
+export function createTaskOperations(table: SqliteTable) {
+  const { db, sql, row: rowOf, note } = table;
+
+  const create = (task: NewTask, actor: Actor): CreateResult => {
+    if (task.idempotency) {
+      const { key, digest } = task.idempotency;
+      const known = db.get<{ digest: string; task_id: string }>(sql.key, key);
+      if (known) {
+        const earlier = rowOf(known.task_id);
+        if (known.digest !== digest || !earlier) return { kind: "mismatch" };
+        return { kind: "replayed", task: fromRow(earlier) };
+      }
+      db.run(sql.insertKey, key, digest, task.id, actor.atMs);
+    }
+    const row = toNewRow(task, actor);
+    db.run(sql.insert, ...Object.values(row));
+    note(row, null, actor, { to: task.status, attempt: 0 });
+    return { kind: "created", task: fromRow(row) };
+  };
+
+  const get = (id: string): TaskRecord | undefined => {
+    const row = rowOf(id);
+    return row && fromRow(row);
+  };
+
+  const timeline = (id: string): TimelineEntry[] => db.all<TimelineRow>(sql.timeline, id).map(fromTimelineRow);
+
+  const claim = ({ id, worker, leaseMs, actor }: ClaimRequest): ClaimResult => {
+    const row = rowOf(id);
+    if (!row) return { kind: "unknown" };
+    const { status } = row;
+    if (isEnded(status)) return { kind: "ended", status };
+    if (status === "failed") return { kind: "failed", reason: row.reason ?? "attempts_exhausted", task: fromRow(row) };
+    if (status === "running" && (row.lease_until ?? 0) > actor.atMs) {
+      return { kind: "leased", untilMs: row.lease_until ?? actor.atMs };
+    }
+    if (row.cancel_requested) return endCanceled(row, actor);
+    if (row.run_at > actor.atMs) return { kind: "early", untilMs: row.run_at };
+    if (row.attempt >= row.max_attempts) return exhaust(row, actor);
+    // Due, and claimed before a sweeper came by.
+    return win(status === "scheduled" ? enqueue(table, row, actor) : row, worker, leaseMs, actor);
+  };
+
+  const win = (row: TaskRow, worker: string, leaseMs: number, actor: Actor): ClaimResult => {
+    const leaseUntil = actor.atMs + leaseMs;
+    const won = {
+      attempt: row.attempt + 1,
+      claim: row.claim + 1,
+      started_at: row.started_at ?? actor.atMs,
+      // A lease that ran out: the attempt before this one never told how it ended, and may be what ended its worker.
+      runs_alone: row.status === "running" ? 1 : row.runs_alone,
+    };
+    const sendAt = leaseUntil + abandonedAfterMs;
+    const values = [actor.atMs, won.attempt, won.claim, leaseUntil, worker, won.started_at, sendAt, won.runs_alone];
+    db.run(sql.claim, ...values, row.id);
+    const crashed = row.status === "running" ? ({ outcome: "crashed" } as const) : {};
+    note(row, row.status, actor, { to: "running", attempt: won.attempt, worker, ...crashed });
+    return { kind: "won", claim: won.claim, task: fromRow({ ...row, ...won, status: "running" }) };
+  };
+
+  /** A task whose last attempt was begun and never told how it ended. */
+  const exhaust = (row: TaskRow, actor: Actor): ClaimResult => {
+    const error = { type: "never_finished", message: `attempt ${row.attempt} never finished` };
+    const failed = { status: "failed", error: JSON.stringify(error), ended_at: actor.atMs } as const;
+    db.run(sql.fail, actor.atMs, failed.error, "never_finished", actor.atMs, row.id);
+    note(row, row.status, actor, { to: "failed", attempt: row.attempt, outcome: "crashed", error });
+    return { kind: "failed", reason: "never_finished", task: fromRow({ ...row, ...failed }) };
+  };
+
+  const endCanceled = (row: TaskRow, actor: Actor): ClaimResult => {
+    endByCancel(row, actor);
+    return { kind: "ended", status: "canceled" };
+  };
+
+  const endByCancel = (row: TaskRow, actor: Actor): void => {
+    db.run(sql.cancel, actor.atMs, actor.atMs, row.id);
+    const outcome = row.status === "running" ? ({ outcome: "crashed" } as const) : {};
+    note(row, row.status, actor, { to: "canceled", attempt: row.attempt, ...outcome });
+  };
+
+  const extend = (leases: readonly Lease[], leaseMs: number, nowMs: number): LeaseState[] => {
+    const until = nowMs + leaseMs;
+    return leases.map(({ id, claim }) => {
+      const kept = db.get<{ cancel_requested: number }>(sql.extend, until, until + abandonedAfterMs, id, claim);
+      if (!kept) return "lost";
+      return kept.cancel_requested ? "canceled" : "kept";
+    });
+  };
+
+  const finish = ({ id, claim: number, ending: asked, actor }: FinishRequest): boolean => {
+    const row = rowOf(id);
+    if (!row || row.claim !== number || row.status !== "running") return false;
+    const ending = row.cancel_requested ? withoutFurtherAttempt(asked) : asked;
+    const isOver = ending.to !== "retrying" && ending.to !== "queued";
+    db.run(
+      sql.finish,
+      ending.to,
+      actor.atMs,
+      ending.to === "queued" ? row.attempt - 1 : row.attempt,
+      ending.to === "succeeded" ? ending.result : null,
+      "error" in ending && ending.to !== "canceled" ? JSON.stringify(ending.error) : null,
+      ending.to === "failed" ? ending.reason : null,
+      ending.to === "retrying" ? ending.runAtMs : row.run_at,
+      isOver ? actor.atMs : null,
+      sendAtAfter(ending, actor.atMs),
+      ending.to === "queued" && ending.runsAlone ? 1 : 0,
+      id,
+    );
+    note(row, "running", actor, {
+      to: ending.to,
+      attempt: row.attempt,
+      outcome: outcomeOf(ending),
+      error: "error" in ending ? ending.error : null,
+      worker: row.worker,
+    });
+    return true;
+  };
+
+  const cancel = (id: string, actor: Actor): CancelResult => {
+    const row = rowOf(id);
+    if (!row) return { kind: "unknown" };
+    if (isEnded(row.status) || row.status === "failed") return { kind: "moved_on", status: row.status };
+    if (row.status === "running") {
+      db.run(sql.requestCancel, id);
+      return { kind: "requested", task: fromRow(row) };
+    }
+    endByCancel(row, actor);
+    return { kind: "canceled", task: fromRow({ ...row, status: "canceled", ended_at: actor.atMs }) };
+  };
+
+  return { create, get, timeline, claim, extend, finish, cancel };
+}
+
+/** Moves a scheduled task that is due. */
+export function enqueue({ db, sql, note }: SqliteTable, row: TaskRow, actor: Actor): TaskRow {
+  db.run(sql.queue, actor.atMs, row.id);
+  note(row, row.status, actor, { to: "queued", attempt: row.attempt });
+  return { ...row, status: "queued", status_at: actor.atMs, version: row.version + 1 };
+}
+
+/** What a canceled task's attempt ends in, when another attempt would have followed. */
+function withoutFurtherAttempt(ending: Ending): Ending {
+  if (ending.to !== "retrying" && ending.to !== "queued") return ending;
+  return { to: "canceled", outcome: outcomeOf(ending), error: ending.error };
+}
+
+function outcomeOf(ending: Ending) {
+  switch (ending.to) {
+    case "succeeded":
+      return "succeeded";
+    case "queued":
+      return "interrupted";
+    case "retrying":
+    case "failed":
+    case "canceled":
+      return ending.outcome;
+  }
+}
+
+/** When the sweeper looks at the task again if no message of it turns up. */
+function sendAtAfter(ending: Ending, nowMs: number): number | null {
+  switch (ending.to) {
+    case "succeeded":
+    case "canceled":
+      return null;
+    case "retrying":
+      return ending.sendAtMs;
+    case "failed":
+    case "queued":
+      return nowMs + abandonedAfterMs;
+  }
+}
+
+/** The columns in the order of the table. */
+function toNewRow(task: NewTask, actor: Actor): TaskRow {
+  return {
+    id: task.id,
+    type: task.type,
+    status: task.status,
+    status_at: actor.atMs,
+    version: 1,
+    payload: task.payload,
+    metadata: JSON.stringify(task.metadata),
+    result: null,
+    error: null,
+    reason: null,
+    attempt: 0,
+    max_attempts: task.maxAttempts,
+    timeout_ms: task.timeoutMs,
+    claim: 0,
+    lease_until: null,
+    worker: null,
+    correlation_id: task.correlationId,
+    trace_id: actor.traceId,
+    origin: JSON.stringify(task.origin),
+    created_at: actor.atMs,
+    run_at: task.runAtMs,
+    started_at: null,
+    ended_at: null,
+    runs_alone: 0,
+    send_at: task.sendAtMs,
+    cancel_requested: 0,
+    sent_at: null,
+    redrives: 0,
+    redriven_at: null,
+    redrive_origin: null,
+    redriven_from: null,
+  };
+}

@@ -1,0 +1,78 @@
+/** What the sweeper asks of SQLite: what has to be sent, what the broker may have lost, what may go. */
+
+import { isEnded, type TaskStatus, type TaskType } from "../task.ts";
+import { type TaskRow, toDueTask } from "./sqlite-rows.ts";
+import type { SqliteTable } from "./sqlite-table.ts";
+import { enqueue } from "./sqlite-tasks.ts";
+import type { Actor, DueTask, PruneResult, Sent } from "./store.ts";
+
+export function createUpkeepOperations(table: SqliteTable) {
+  const { db, sql } = table;
+
+  const markSent = (sent: readonly Sent[], nowMs: number): void => {
+    for (const { id, claim } of sent) db.run(sql.markSent, nowMs, id, claim);
+  };
+
+  const takeDue = (limit: number, holdMs: number, actor: Actor): DueTask[] => {
+    const rows = db.all<TaskRow>(sql.due, actor.atMs, limit);
+    for (const row of rows) {
+      db.run(sql.hold, actor.atMs + holdMs, row.id);
+      if (row.status === "scheduled") enqueue(table, row, actor);
+    }
+    return rows.map(toDueTask);
+  };
+
+  const resendAll = (): void => {
+    db.run(sql.resendAll);
+  };
+
+  const countWaiting = (sentBeforeMs: number): number =>
+    db.get<{ count: number }>(sql.countWaiting, sentBeforeMs)?.count ?? 0;
+
+  const resendWaiting = (sentBeforeMs: number, limit: number, nowMs: number): number =>
+    db.run(sql.resendWaiting, nowMs, sentBeforeMs, limit);
+
+  /** Ids begin with the time of creation, so what was made last ends the walk. */
+  const prune = (endedBeforeMs: number, after: string, limit: number): PruneResult => {
+    const rows = db.all<{ id: string; status: TaskStatus; ended_at: number | null }>(sql.prunable, after, limit);
+    const old = rows.filter(({ id }) => id < firstIdAt(endedBeforeMs));
+    const gone = old.filter(({ status, ended_at: at }) => isEnded(status) && at !== null && at < endedBeforeMs);
+    for (const { id } of gone) {
+      db.run(sql.removeTimeline, id);
+      db.run(sql.removeKeys, id);
+      db.run(sql.removeTask, id);
+    }
+    const isOver = rows.length < limit || old.length < rows.length;
+    if (isOver) {
+      db.run(sql.removeUnreadable, endedBeforeMs);
+      db.run(sql.removeRedrives, endedBeforeMs);
+    }
+    return { pruned: gone.length, next: isOver ? null : (rows.at(-1)?.id ?? null) };
+  };
+
+  const registerTypes = (types: readonly TaskType[]): void => {
+    for (const { type, maxAttempts, timeoutMs, isolation } of types) {
+      db.run(sql.registerType, type, maxAttempts, timeoutMs, isolation);
+    }
+  };
+
+  const listTypes = (): TaskType[] =>
+    db
+      .all<{ type: string; max_attempts: number | null; timeout_ms: number | null; isolation: string }>(sql.types)
+      .map(({ type, max_attempts: maxAttempts, timeout_ms: timeoutMs, isolation }) => ({
+        type,
+        maxAttempts,
+        timeoutMs,
+        isolation: isolation === "exclusive" ? "exclusive" : "shared",
+      }));
+
+  const ping = (): void => {};
+
+  return { markSent, takeDue, resendAll, countWaiting, resendWaiting, prune, registerTypes, listTypes, ping };
+}
+
+/** No UUIDv7 made at or after `ms` sorts before this (RFC 9562: the first 48 bits are the time). */
+function firstIdAt(ms: number): string {
+  const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
+}

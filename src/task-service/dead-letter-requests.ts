@@ -1,0 +1,101 @@
+/** What callers of the RPC may ask of dead letters, in protobuf's JSON form. */
+
+import { z } from "zod";
+import { TaskError } from "../errors.ts";
+import { parseMessage } from "../rpc/server.ts";
+import type { DeadCursor, DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
+import { isTaskId, taskReasons, taskTypePattern } from "../task.ts";
+
+/** Ids in one selection. */
+const maxIds = 1000;
+const defaultLimit = 20;
+const maxLimit = 100;
+/** Tasks a second; a redrive without a rate goes as fast as it can. */
+const maxRate = 100_000;
+
+const selection = z
+  .strictObject({
+    ids: z.array(z.string()).max(maxIds).default([]),
+    type: z.string().default(""),
+    errorType: z.string().max(255).default(""),
+    reason: z.union([z.literal(""), z.enum(taskReasons)]).default(""),
+  })
+  .refine(({ ids, type, errorType, reason }) => ids.length === 0 || !(type || errorType || reason))
+  .refine(({ type }) => type === "" || taskTypePattern.test(type))
+  .transform(({ ids, type, errorType, reason }): DeadSelection => {
+    if (ids.length > 0) return { kind: "ids", ids: [...new Set(ids)] };
+    return { kind: "filter", ...(type && { type }), ...(errorType && { errorType }), ...(reason && { reason }) };
+  });
+
+const everything: DeadSelection = { kind: "filter" };
+
+const limit = z
+  .int()
+  .min(0)
+  .max(maxLimit)
+  .default(0)
+  .transform((count) => count || defaultLimit);
+
+const listDeadLetters = z.strictObject({
+  selection: selection.default(everything),
+  limit,
+  cursor: z.string().default(""),
+});
+
+const redrive = z
+  .strictObject({
+    selection: selection.default(everything),
+    ratePerSecond: z.number().min(0).max(maxRate).default(0),
+    dryRun: z.boolean().default(false),
+    force: z.boolean().default(false),
+    reason: z.string().max(1024).default(""),
+  })
+  .transform(({ ratePerSecond, dryRun, force, ...rest }) => ({
+    ...rest,
+    ratePerSecond: ratePerSecond || null,
+    isForced: force,
+    isDryRun: dryRun,
+  }));
+
+const listUnreadable = z.strictObject({ limit });
+const getRedrive = z.strictObject({ id: z.string() });
+const controlRedrive = z.strictObject({ id: z.string(), command: z.enum(["pause", "resume", "cancel"]) });
+const discard = z.strictObject({ id: z.string(), reason: z.string().min(1).max(1024) });
+
+export function parseListDeadLetters(message: unknown) {
+  const { cursor, ...rest } = parseMessage("ListDeadLetters", message, (it) => listDeadLetters.safeParse(it));
+  return { ...rest, cursor: cursor === "" ? null : fromCursor(cursor) };
+}
+
+export function parseListUnreadable(message: unknown): z.infer<typeof listUnreadable> {
+  return parseMessage("ListUnreadable", message, (it) => listUnreadable.safeParse(it));
+}
+
+export function parseRedrive(message: unknown): Omit<RedriveOrder, "id"> & { isDryRun: boolean } {
+  return parseMessage("RedriveDeadLetters", message, (it) => redrive.safeParse(it));
+}
+
+export function parseGetRedrive(message: unknown): z.infer<typeof getRedrive> {
+  return parseMessage("GetRedrive", message, (it) => getRedrive.safeParse(it));
+}
+
+export function parseControlRedrive(message: unknown): z.infer<typeof controlRedrive> {
+  return parseMessage("ControlRedrive", message, (it) => controlRedrive.safeParse(it));
+}
+
+export function parseDiscard(message: unknown): z.infer<typeof discard> {
+  return parseMessage("DiscardDeadLetter", message, (it) => discard.safeParse(it));
+}
+
+/** Where a list goes on, as a word that callers give back as it is. */
+export function toCursor({ diedAtMs, id }: DeadCursor): string {
+  return Buffer.from(`${diedAtMs} ${id}`).toString("base64url");
+}
+
+function fromCursor(text: string): DeadCursor {
+  const [diedAt = "", id = ""] = Buffer.from(text, "base64url").toString().split(" ");
+  if (!/^\d{1,15}$/.test(diedAt) || !isTaskId(id)) {
+    throw new TaskError("invalid_argument", "the cursor is not one that an earlier answer gave");
+  }
+  return { diedAtMs: Number(diedAt), id };
+}

@@ -1,0 +1,118 @@
+/** What the task service answers about dead letters: lists, redrives, discards. The dlq role does the moving. */
+
+import type { Context } from "@opentelemetry/api";
+import type { Clock } from "../clock.ts";
+import { TaskError } from "../errors.ts";
+import { toDeadLetterJson, toRedriveJson, toUnreadableJson } from "../rpc/dead-letter-view.ts";
+import type { RpcHandlers } from "../rpc/server.ts";
+import { toTaskJson } from "../rpc/task-view.ts";
+import type { RedriveOrder } from "../store/dead-letters.ts";
+import type { Actor, Store } from "../store/store.ts";
+import { isTaskId, newTaskId } from "../task.ts";
+import type { Logger } from "../telemetry/log.ts";
+import {
+  parseControlRedrive,
+  parseDiscard,
+  parseGetRedrive,
+  parseListDeadLetters,
+  parseListUnreadable,
+  parseRedrive,
+  toCursor,
+} from "./dead-letter-requests.ts";
+
+export interface DeadLetterDeps {
+  store: Store;
+  clock: Clock;
+  log: Logger;
+  actorOf(context: Context): Actor;
+}
+
+type DeadLetterMethod =
+  | "ListDeadLetters"
+  | "ListUnreadable"
+  | "RedriveDeadLetters"
+  | "GetRedrive"
+  | "ControlRedrive"
+  | "DiscardDeadLetter";
+
+export function createDeadLetterHandlers({
+  store,
+  clock,
+  log,
+  actorOf,
+}: DeadLetterDeps): Pick<RpcHandlers, DeadLetterMethod> {
+  const listDeadLetters: RpcHandlers["ListDeadLetters"] = async (message, { context }) => {
+    const { selection, limit, cursor } = parseListDeadLetters(message);
+    // One more than is shown tells whether a page follows.
+    const found = await store.listDead(selection, limit + 1, cursor, context);
+    const letters = found.slice(0, limit);
+    const timelines = await Promise.all(letters.map(({ task }) => store.timeline(task.id, context)));
+    const last = letters.at(-1);
+    return {
+      items: letters.map((letter, index) => toDeadLetterJson(letter, timelines[index] ?? [])),
+      ...(found.length > limit && last && { nextCursor: toCursor({ diedAtMs: last.diedAtMs, id: last.task.id }) }),
+    };
+  };
+
+  const listUnreadable: RpcHandlers["ListUnreadable"] = async (message, { context }) => {
+    const { limit } = parseListUnreadable(message);
+    return { items: (await store.listUnreadable(limit, context)).map(toUnreadableJson) };
+  };
+
+  const redriveDeadLetters: RpcHandlers["RedriveDeadLetters"] = async (message, { context }) => {
+    const { isDryRun, ...asked } = parseRedrive(message);
+    const order: RedriveOrder = { id: newTaskId(), ...asked };
+    if (isDryRun) {
+      const { matched, refused } = await store.countRedrive(order, context);
+      return { redrive: { status: "dry_run", matched: String(matched), moved: "0", failed: String(refused) } };
+    }
+    const redrive = await store.startRedrive(order, clock.nowMs(), context);
+    log
+      .in(context)
+      .info("redrive ordered", { redrive_id: redrive.id, matched: redrive.matched, reason: redrive.reason });
+    return { redrive: toRedriveJson(redrive) };
+  };
+
+  const getRedrive: RpcHandlers["GetRedrive"] = async (message, { context }) => {
+    const { id } = parseGetRedrive(message);
+    const redrive = isTaskId(id) ? await store.getRedrive(id, context) : undefined;
+    if (!redrive) throw noRedrive(id);
+    return { redrive: toRedriveJson(redrive) };
+  };
+
+  const controlRedrive: RpcHandlers["ControlRedrive"] = async (message, { context }) => {
+    const { id, command } = parseControlRedrive(message);
+    const controlled = isTaskId(id) ? await store.controlRedrive(id, command, clock.nowMs(), context) : undefined;
+    if (!controlled) throw noRedrive(id);
+    const { redrive, isTaken } = controlled;
+    if (!isTaken) throw new TaskError("conflict", `the redrive is ${redrive.status} already`);
+    log.in(context).info("redrive controlled", { redrive_id: id, status: redrive.status });
+    return { redrive: toRedriveJson(redrive) };
+  };
+
+  const discardDeadLetter: RpcHandlers["DiscardDeadLetter"] = async (message, { context }) => {
+    const { id, reason } = parseDiscard(message);
+    const discarded = isTaskId(id)
+      ? await store.discard(id, reason, actorOf(context), context)
+      : { kind: "unknown" as const };
+    if (discarded.kind === "unknown") throw new TaskError("not_found", `there is no task "${id}"`);
+    if (discarded.kind === "moved_on") throw new TaskError("conflict", `the task is ${discarded.status}, not dead`);
+    const { task } = discarded;
+    const ids = { correlation_id: task.correlationId, task_id: id, task_type: task.type };
+    log.in(context).with(ids).info("dead letter discarded", { reason });
+    return { task: toTaskJson(task, await store.timeline(id, context)) };
+  };
+
+  return {
+    ListDeadLetters: listDeadLetters,
+    ListUnreadable: listUnreadable,
+    RedriveDeadLetters: redriveDeadLetters,
+    GetRedrive: getRedrive,
+    ControlRedrive: controlRedrive,
+    DiscardDeadLetter: discardDeadLetter,
+  };
+}
+
+function noRedrive(id: string): TaskError {
+  return new TaskError("not_found", `there is no redrive "${id}"`);
+}

@@ -1,0 +1,131 @@
+/**
+ * The sweeper, in every task service: finds the tasks that were not sent, are due, were left behind or lost by the
+ * broker, and sends them with the context that was stored with them; removes what ended long ago. Two sweepers at once
+ * do no harm: a second message cannot claim.
+ */
+
+import type { Context } from "@opentelemetry/api";
+import type { Clock } from "../clock.ts";
+import { toTaskError } from "../errors.ts";
+import type { Queue } from "../queue/queue.ts";
+import type { Actor, DueTask, Sent, Store } from "../store/store.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { fromCarrier } from "../telemetry/propagation.ts";
+import { housekeeping } from "../telemetry/tracing.ts";
+
+export interface SweeperDeps {
+  store: Store;
+  queue: Queue;
+  clock: Clock;
+  log: Logger;
+  /** Sends the task's message; false when the broker did not take it. */
+  send(task: DueTask, context: Context): Promise<boolean>;
+  actor(): Actor;
+  /** Tasks that ended longer ago are removed; 0: never. */
+  retentionMs: number;
+}
+
+export interface Sweeper {
+  /** Notes a send that the broker has confirmed; told to the store with the next sweep. */
+  confirm(sent: Sent): void;
+  /** Runs until the signal aborts. */
+  loop(signal: AbortSignal): Promise<void>;
+}
+
+/** A send that nobody confirmed within this time is the sweeper's to repeat. */
+export const sendConfirmMs = 30_000;
+
+/** How often the sweeper looks when it knows of nothing due. */
+const sweepEveryMs = 1000;
+/** Tasks sent by one sweep; the next follows at once while there are as many. */
+const sweepLimit = 100;
+
+/** How often the broker's messages are compared with the tasks that wait for them, and while some are missing. */
+const compareEveryMs = 5000;
+const compareAgainMs = 1000;
+/** Younger sends may not show in the broker's figures yet. */
+const figuresSettleMs = 2000;
+/** Tasks sent again after one comparison. */
+const lostLimit = 1000;
+/** A task that waited this long is sent again whatever the figures say, a few at a time: they are approximate. */
+const longWaitMs = 10 * 60_000;
+const longWaitLimit = 10;
+
+/** Tasks looked at by one step of pruning, the pause between two steps, and between two walks. */
+const pruneLimit = 200;
+const pruneStepMs = 20;
+const pruneEveryMs = 10 * 60_000;
+
+export function createSweeper(deps: SweeperDeps): Sweeper {
+  const { store, queue, clock, log } = deps;
+  let confirmed: Sent[] = [];
+  let wasMissing = false;
+  let compareAtMs = 0;
+  let pruneAtMs = 0;
+  let prunedUpTo = "";
+
+  const loop = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      const sent = await logged("sweep failed", sweep);
+      await logged("comparing with the broker failed", resendLost);
+      await logged("pruning failed", prune);
+      if (sent !== sweepLimit) await clock.sleep(prunedUpTo === "" ? sweepEveryMs : pruneStepMs, signal);
+    }
+    await tellConfirmed();
+  };
+
+  /** What fails is tried again with the next turn of the loop. */
+  const logged = async <T>(msg: string, work: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      log.warn(msg, { error: toTaskError(error) });
+      return undefined;
+    }
+  };
+
+  /** Gives how many were sent. What the broker did not take comes again after `sendConfirmMs`. */
+  const sweep = async (): Promise<number> => {
+    await tellConfirmed();
+    const due = await store.takeDue(sweepLimit, sendConfirmMs, deps.actor());
+    const sent = await Promise.all(due.map((task) => deps.send(task, fromCarrier(task.origin))));
+    return sent.filter((isSent) => isSent).length;
+  };
+
+  const tellConfirmed = async (): Promise<void> => {
+    if (confirmed.length === 0) return;
+    const sent = confirmed;
+    confirmed = [];
+    await store.markSent(sent, clock.nowMs(), housekeeping);
+  };
+
+  /**
+   * A broker that lost messages shows fewer than there are tasks waiting, twice in a row. The figures are read first:
+   * what is claimed in between then makes nothing seem lost.
+   */
+  const resendLost = async (): Promise<void> => {
+    if (clock.nowMs() < compareAtMs) return;
+    compareAtMs = clock.nowMs() + compareEveryMs;
+    const { visible, delayed } = await queue.depth();
+    const nowMs = clock.nowMs();
+    const missing = Math.max(0, (await store.countWaiting(nowMs - figuresSettleMs)) - visible - delayed);
+    if (missing > 0) compareAtMs = nowMs + compareAgainMs;
+    if (missing > 0 && wasMissing) {
+      const limit = Math.min(missing, lostLimit);
+      const count = await store.resendWaiting(nowMs - figuresSettleMs, limit, nowMs);
+      log.warn("the broker has lost messages, their tasks are sent again", { missing, count });
+    }
+    wasMissing = missing > 0;
+    await store.resendWaiting(nowMs - longWaitMs, longWaitLimit, nowMs);
+  };
+
+  const prune = async (): Promise<void> => {
+    const nowMs = clock.nowMs();
+    if (deps.retentionMs === 0 || nowMs < pruneAtMs) return;
+    const { next } = await store.prune(nowMs - deps.retentionMs, prunedUpTo, pruneLimit);
+    prunedUpTo = next ?? "";
+    if (next === null) pruneAtMs = nowMs + Math.min(pruneEveryMs, deps.retentionMs);
+  };
+
+  return { confirm: (sent) => confirmed.push(sent), loop };
+}
