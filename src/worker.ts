@@ -51,6 +51,11 @@ const maxMessages = 10;
 /** SQS: 10 attributes on a message. A dead letter has up to 6 beside those it came with: why, whence, trace context. */
 const maxKeptAttributes = 4;
 const errorPauseMs = 1000;
+/**
+ * A poll that is under way when a drain begins gets this long: cut at once, it would take the messages with it that the
+ * broker is just giving, hidden until their visibility ends.
+ */
+const lastPollMs = 250;
 
 export function createWorker(deps: WorkerDeps): TaskWorker {
   const { config, store, queues, pool, telemetry, clock, workerId } = deps;
@@ -73,13 +78,14 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   };
 
   const receiveLoop = async (draining: AbortSignal, aborting: AbortSignal): Promise<void> => {
+    const polling = abortedLater(draining, lastPollMs);
     while (!draining.aborted) {
       await pool.whenFree(draining);
       const max = Math.min(maxMessages, pool.free());
       if (draining.aborted || max === 0) continue;
       try {
-        const messages = await queue.receive({ max, waitMs: pollMs, visibilityMs: leaseMs, signal: draining });
-        for (const message of messages) track(handle(message, aborting));
+        const messages = await queue.receive({ max, waitMs: pollMs, visibilityMs: leaseMs, signal: polling });
+        for (const message of messages) track(draining.aborted ? giveBack(message) : handle(message, aborting));
       } catch (error) {
         log.warn("receive failed", { error: toTaskError(error) });
         await clock.sleep(errorPauseMs, draining);
@@ -94,6 +100,9 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       .finally(() => handling.delete(settled));
     handling.add(settled);
   };
+
+  /** A message that came in a drain is visible again at once: for another worker, or the next start. */
+  const giveBack = (message: ReceivedMessage): Promise<void> => settle(queue.changeVisibility(message, 0));
 
   /** One delivery, from receive to settle. */
   const handle = async (message: ReceivedMessage, aborting: AbortSignal): Promise<void> => {
@@ -292,6 +301,13 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   };
 
   return { run };
+}
+
+/** Aborts `delayMs` after `signal`. */
+function abortedLater(signal: AbortSignal, delayMs: number): AbortSignal {
+  const later = new AbortController();
+  signal.addEventListener("abort", () => setTimeout(() => later.abort(), delayMs), { once: true });
+  return later.signal;
 }
 
 function readEnvelope(message: ReceivedMessage): Envelope | TaskError {
