@@ -108,6 +108,16 @@ export const connectHttpStatus: Record<RpcCode, number> = {
   unauthenticated: 401,
 };
 
+/** Of an error that says nothing else. */
+const usualRetryAfterMs = 1000;
+
+/** RFC 9110, `Retry-After`, in whole seconds: of every error that is no fault of the request itself. */
+export function retryAfterSeconds({ code, retryAfterMs }: TaskError): number | undefined {
+  const isPassing = code === "unavailable" || code === "resource_exhausted";
+  const ms = retryAfterMs ?? (isPassing ? usualRetryAfterMs : undefined);
+  return ms === undefined ? undefined : Math.ceil(ms / 1000);
+}
+
 /** The codes for which an RPC server span is an error: OpenTelemetry semantic conventions 1.45, RPC. */
 export const serverFaults: ReadonlySet<RpcCode> = new Set([
   "unknown",

@@ -6,6 +6,8 @@
 
 import { Hono, type Context as HonoContext } from "hono";
 import { routePath } from "hono/route";
+import { createAdmission } from "./admission.ts";
+import type { Breaker } from "./breaker.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
 import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
@@ -35,9 +37,16 @@ export interface GatewayDeps {
 /** How long the task service may take for one call. */
 const callTimeoutMs = 10_000;
 
+/** Requests that the task service has not answered yet: about what it accepts in a tenth of a second. */
+const maxCallsInProgress = 1024;
+/** Requests held until a task has ended. They cost little but their connection, and take no place of the others. */
+const maxWaitsInProgress = 4096;
+
 /** The routes, as a handler of requests. */
 export function createGateway(deps: GatewayDeps): HttpHandler {
   const { taskService } = deps;
+  const admitCall = createAdmission(maxCallsInProgress, "requests in progress");
+  const admitWait = createAdmission(maxWaitsInProgress, "requests that wait for a task");
   const app = new Hono<Edge>();
 
   app.use(async (c, next) => {
@@ -67,16 +76,17 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
   const getTask = async (c: HonoContext<Edge>): Promise<Response> => {
     const waitMs = parseWait(new URL(c.req.url).searchParams);
     const id = c.req.param("id") ?? "";
-    const { task } = waitMs > 0 ? await waitForEnd(c, id, waitMs) : await call(c, "GetTask", { id });
+    const waiting = (): Promise<GetTaskResponseJson> => waitForEnd(c, id, waitMs);
+    const { task } = waitMs > 0 ? await admitWait(waiting) : await call(c, "GetTask", { id });
     if (!task) throw new TaskError("internal", "the task service answered without a task");
     return Response.json(toHttpTask(task));
   };
 
   /** The task as it ends; as it is, when the time is over or the gateway drains. */
   const waitForEnd = async (c: HonoContext<Edge>, id: string, waitMs: number): Promise<GetTaskResponseJson> => {
-    const ended = call(c, "GetTask", { id, wait: toSeconds(waitMs) }, waitMs);
+    const ended = ask(c, "GetTask", { id, wait: toSeconds(waitMs) }, waitMs);
     const over = new AbortController();
-    const drained = aborted(deps.draining, over.signal).then(() => call(c, "GetTask", { id }));
+    const drained = aborted(deps.draining, over.signal).then(() => ask(c, "GetTask", { id }));
     // The call that comes second is nobody's any more.
     ended.catch(() => {});
     drained.catch(() => {});
@@ -100,9 +110,12 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
     return Response.json(toHttpTask(task), { status: 202 });
   };
 
-  const call: CallInRequest = (c, method, request, extraMs = 0) => {
+  const call: CallInRequest = (c, method, request) => admitCall(() => ask(c, method, request));
+
+  const ask: CallInRequest = (c, method, request, heldMs = 0) => {
     const { context, correlationId, requestId } = c.get("trace");
-    return taskService.call(method, request, context, { correlationId, requestId, timeoutMs: callTimeoutMs + extraMs });
+    const timeoutMs = callTimeoutMs + heldMs;
+    return taskService.call(method, request, context, { correlationId, requestId, timeoutMs, isHeld: heldMs > 0 });
   };
 
   for (const prefix of ["/v1", ""]) {
@@ -159,13 +172,20 @@ function taskServiceUrlOf({ taskServiceUrl, taskServiceListen }: Config): string
   return taskServiceUrl ?? urlOf(taskServiceListen);
 }
 
-/** Opens the gateway's address. */
-export async function startGateway(config: Config, telemetry: Telemetry, processState: ProcessState): Promise<Service> {
+/** Opens the gateway's address; `breaker` is the one around the task service. */
+export async function startGateway(
+  config: Config,
+  telemetry: Telemetry,
+  parts: { processState: ProcessState; breaker: Breaker },
+): Promise<Service> {
+  const { breaker } = parts;
   const draining = new AbortController();
+  const url = taskServiceUrlOf(config);
+  const taskService = createTaskServiceClient({ url, tracer: telemetry.tracer, breaker });
   const handler = createGateway({
-    taskService: createTaskServiceClient(taskServiceUrlOf(config), telemetry.tracer),
+    taskService,
     telemetry,
-    processState,
+    processState: parts.processState,
     trustTraceContext: config.trustTraceContext,
     draining: draining.signal,
   });
@@ -173,7 +193,11 @@ export async function startGateway(config: Config, telemetry: Telemetry, process
   telemetry.log.info("gateway listens", { url: listener.url });
   return {
     addresses: { gateway_url: listener.url },
-    checks: async () => ({}),
+    checks: async () => {
+      // Without requests nothing else would find out that the task service is back.
+      if (breaker.state() !== "closed") await taskService.probe().catch(() => {});
+      return {};
+    },
     drain: () => {
       draining.abort();
       return listener.stop(config.drainTimeout);

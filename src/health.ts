@@ -24,16 +24,31 @@ export interface ProcessState {
 
 const severity: Record<HealthStatus, number> = { healthy: 0, degraded: 1, unhealthy: 2 };
 
-/** Several roles' checks as one set; where two have the same check, the worse status stands, and the larger figures. */
+/** Figures of what each role has for itself: the process has their sum. Of all others it has the largest. */
+const summed: ReadonlySet<string> = new Set(["open_breakers"]);
+
+/** Several roles' checks as one set; where two have the same check, the worse status stands. */
 export function mergeChecks(all: readonly Checks[]): Checks {
   const merged: Checks = {};
   for (const [name, check] of all.flatMap((checks) => Object.entries(checks))) {
-    const known: Check = merged[name] ?? check;
-    const status = severity[check.status] > severity[known.status] ? check.status : known.status;
-    const larger = Object.entries(known).filter(([figure, value]) => value > (check[figure] ?? value));
-    merged[name] = { ...known, ...check, ...Object.fromEntries(larger), status };
+    const known = merged[name];
+    merged[name] = known ? mergeCheck(known, check) : check;
   }
   return merged;
+}
+
+function mergeCheck({ status, ...figures }: Check, { status: otherStatus, ...others }: Check): Check {
+  const merged = { ...figures, ...others };
+  for (const [figure, value] of Object.entries(figures)) {
+    const other = others[figure];
+    if (other !== undefined) merged[figure] = mergeFigure(figure, value, other);
+  }
+  return { status: severity[otherStatus] > severity[status] ? otherStatus : status, ...merged };
+}
+
+function mergeFigure(figure: string, one: number | string, other: number | string): number | string {
+  if (summed.has(figure) && typeof one === "number" && typeof other === "number") return one + other;
+  return one > other ? one : other;
 }
 
 export function worstOf(checks: Checks): HealthStatus {
@@ -80,5 +95,6 @@ export async function answerHealth(path: string, state: ProcessState): Promise<R
 }
 
 function healthResponse(body: unknown, isGood: boolean): Response {
-  return Response.json(body, { status: isGood ? 200 : 503, headers: { "cache-control": "no-store" } });
+  const headers = { "cache-control": "no-store", ...(!isGood && { "retry-after": "1" }) };
+  return Response.json(body, { status: isGood ? 200 : 503, headers });
 }

@@ -12,6 +12,7 @@ import { openQueues } from "./queue/sqs.ts";
 import type { Service } from "./service.ts";
 import { connectSqlite } from "./store/sqlite-client.ts";
 import { startTaskService } from "./task-service.ts";
+import { createRoleBreakers, type RoleBreakers } from "./telemetry/breakers.ts";
 import type { WriteLine } from "./telemetry/log.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
@@ -42,10 +43,12 @@ export function needsStore(role: Role): boolean {
 export async function startRole(role: Role, config: Config, parts: RoleParts): Promise<RunningRole> {
   const telemetry = startTelemetry(serviceNames[role], config, parts.writeLine);
   try {
-    const { service, close } = await open(role, config, parts, telemetry);
+    const breakers = createRoleBreakers(telemetry);
+    const { service, close } = await open(role, config, parts, { telemetry, breakers });
     return {
       addresses: service.addresses,
-      checks: () => service.checks(),
+      // After the role's own, which try what is away.
+      checks: async () => ({ ...(await service.checks()), ...breakers.checks() }),
       scrape: () => telemetry.scrape(),
       drain: async () => {
         await service.drain();
@@ -65,14 +68,17 @@ async function open(
   role: Role,
   config: Config,
   parts: RoleParts,
-  telemetry: Telemetry,
+  { telemetry, breakers }: { telemetry: Telemetry; breakers: RoleBreakers },
 ): Promise<{ service: Service; close: () => void }> {
   if (role === "gateway") {
-    return { service: await startGateway(config, telemetry, parts.processState), close: () => {} };
+    const gateway = { processState: parts.processState, breaker: breakers.create("task-service") };
+    return { service: await startGateway(config, telemetry, gateway), close: () => {} };
   }
   if (!parts.storePort) throw new TaskError("internal", `the role ${role} has no line to the store`);
-  const store = connectSqlite({ port: parts.storePort, tracer: telemetry.tracer, table: config.table });
-  const queues = await openQueues(config, telemetry.tracer);
+  const { tracer } = telemetry;
+  const breaker = breakers.create("store");
+  const store = connectSqlite({ port: parts.storePort, tracer, table: config.table, breaker });
+  const queues = await openQueues(config, tracer, { breaker: breakers.create("queue") });
   const start = { "task-service": startTaskService, worker: startWorker, dlq: startDlq }[role];
   return { service: await start(config, telemetry, { store, queues }), close: () => queues.close() };
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Context } from "@opentelemetry/api";
+import { createAdmission } from "./admission.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toTaskError } from "./errors.ts";
@@ -43,6 +44,12 @@ export interface TaskServiceDeps {
   retentionMs: number;
 }
 
+/** How long the answer for an accepted task waits for its send: a broker that hangs is not the caller's to wait for. */
+const sendPatienceMs = 2000;
+
+/** Calls held until a task has ended; more from one process would leave its other calls no room. */
+const maxWaits = 4096;
+
 export interface TaskService {
   handlers: RpcHandlers;
   /** Runs until the signal aborts. */
@@ -54,6 +61,9 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   const types = createTaskTypes(store);
   const metrics = createTaskMetrics(telemetry.meter);
   const log = telemetry.log;
+  /** Sends that are not confirmed yet, some of them for longer than their callers waited. */
+  const sending = new Set<Promise<unknown>>();
+  const admitWait = createAdmission(maxWaits, "calls that wait for a task");
 
   const createTask: RpcHandlers["CreateTask"] = async (message, call) => {
     const request = parseCreateTask(message);
@@ -71,7 +81,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     }
     metrics.processed(types.labelOf(task.type), "submitted");
     taskLog(created.task, call.context).info("task created", { status: task.status });
-    if (task.status === "queued") await send({ ...task, claim: 0, redrivenAtMs: null }, call.context);
+    if (task.status === "queued") await waitPatiently(send({ ...task, claim: 0, redrivenAtMs: null }, call.context));
     return { task: toTaskJson(created.task, []) };
   };
 
@@ -94,7 +104,16 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     };
   };
 
-  /** Sends a task's message; a broker that refuses it now leaves it to the sweeper. */
+  /** For a while; what is done later is done all the same. */
+  const waitPatiently = async (work: Promise<unknown>): Promise<void> => {
+    const tracked = work.finally(() => sending.delete(tracked));
+    sending.add(tracked);
+    const over = new AbortController();
+    await Promise.race([tracked, clock.sleep(sendPatienceMs, over.signal)]);
+    over.abort();
+  };
+
+  /** Sends a task's message; false when the broker does not take it now, which leaves it to the sweeper. */
   const send = async (task: DueTask, context: Context): Promise<boolean> => {
     try {
       await queue.send(toTaskMessage(task), context, sendSpanOf(task));
@@ -114,7 +133,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   };
 
   const read = (id: string, waitMs: number, context: Context): Promise<TaskRecord | undefined> =>
-    waitMs > 0 ? store.awaitEnd(id, waitMs, context) : store.get(id, context);
+    waitMs > 0 ? admitWait(() => store.awaitEnd(id, waitMs, context)) : store.get(id, context);
 
   const getTimeline: RpcHandlers["GetTimeline"] = async (message, { context }) => {
     const { id } = parseGetTimeline(message);
@@ -137,6 +156,12 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
 
   const cancel = async (id: string, context: Context): Promise<CancelResult> =>
     isTaskId(id) ? store.cancel(id, actorOf(context), context) : { kind: "unknown" };
+
+  const sweepLoop = async (signal: AbortSignal): Promise<void> => {
+    await sweeper.loop(signal);
+    await waitPatiently(Promise.all(sending));
+    await sweeper.tellConfirmed();
+  };
 
   const actorOf = (context: Context): Actor => {
     const span = spanContextOf(context);
@@ -166,7 +191,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
       CancelTask: cancelTask,
       ...deadLetters,
     },
-    sweepLoop: sweeper.loop,
+    sweepLoop,
   };
 }
 

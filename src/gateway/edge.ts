@@ -10,10 +10,10 @@ export interface Edge {
   Variables: { trace: RequestTrace };
 }
 
-/** One RPC in the trace of the request; `extraMs` is added to the time that it may take. */
+/** One RPC in the trace of the request; `heldMs`: how long the task service is asked to hold it. */
 export type CallInRequest = <M extends RpcMethod>(
   c: HonoContext<Edge>,
   method: M,
   request: RpcMethods[M]["request"],
-  extraMs?: number,
+  heldMs?: number,
 ) => Promise<RpcMethods[M]["response"]>;

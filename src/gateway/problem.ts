@@ -1,13 +1,12 @@
 /** Errors as `application/problem+json` (RFC 9457). No stack, and nothing of what a fault of ours says inside. */
 
-import { meanings, type TaskError } from "../errors.ts";
+import { meanings, retryAfterSeconds, type TaskError } from "../errors.ts";
 
 export function toProblem(error: TaskError, traceId: string): Response {
   const { httpStatus, title } = meanings[error.code];
   const headers = new Headers({ "content-type": "application/problem+json" });
-  if (httpStatus === 429 || httpStatus === 503) {
-    headers.set("retry-after", String(Math.ceil((error.retryAfterMs ?? 1000) / 1000)));
-  }
+  const retryAfter = retryAfterSeconds(error);
+  if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
   // The rest of the upload is never read: without this the connection would wait for it.
   if (error.code === "payload_too_large") headers.set("connection", "close");
   const problem = {

@@ -1,9 +1,10 @@
 /**
  * Puts the entries of one turn of the event loop into batch calls. Few calls are in flight at once, so that under load
  * the next batch fills while one travels; an idle system sends at once. Each entry gets its own result, and one that
- * failed through no fault of its own is tried again.
+ * failed through no fault of its own is tried again. No more than 10,000 wait: the next is refused.
  */
 
+import { createAdmission } from "../admission.ts";
 import type { Clock } from "../clock.ts";
 import { TaskError } from "../errors.ts";
 
@@ -14,6 +15,8 @@ const maxBytes = 200 * 1024;
 const maxCallsInFlight = 2;
 const maxTries = 4;
 const retryDelayMs = 50;
+/** Entries without a result: more than a broker that is well keeps waiting for a second, and no danger to the memory. */
+const maxWaiting = 10_000;
 
 export type EntryResult<R> = { kind: "done"; value: R } | { kind: "failed"; error: TaskError; isSenderFault: boolean };
 
@@ -33,6 +36,7 @@ export interface BatcherOptions<E, R> {
 
 export function createBatcher<E, R>(options: BatcherOptions<E, R>): (entry: E) => Promise<R> {
   const waiting: Waiting<E, R>[] = [];
+  const admit = createAdmission(maxWaiting, "messages that wait for the broker");
   let callsInFlight = 0;
   let isScheduled = false;
 
@@ -85,11 +89,13 @@ export function createBatcher<E, R>(options: BatcherOptions<E, R>): (entry: E) =
     }
   };
 
-  return (entry) =>
-    new Promise<R>((resolve, reject) => {
+  const put = (entry: E): Promise<R> =>
+    new Promise((resolve, reject) => {
       waiting.push({ entry, tries: 0, resolve, reject });
       schedule();
     });
+
+  return (entry) => admit(() => put(entry));
 }
 
 function missing<R>(): EntryResult<R> {

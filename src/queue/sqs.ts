@@ -1,7 +1,8 @@
 /**
  * The SQS client: the same code for the embedded broker, ElasticMQ and AWS. Owns batching, deadlines, the result of
  * every entry, and the messaging spans. `receive`, `delete` and `change_visibility` are housekeeping: each call has a
- * trace of its own, linked to the messages; an idle poll has none.
+ * trace of its own, linked to the messages; an idle poll has none. A broker that is away is left alone for a while, but
+ * for `receive`, whose loops pause by themselves. Long because each call stands here with its span.
  */
 
 import {
@@ -18,9 +19,11 @@ import {
   SendMessageBatchCommand,
   type SendMessageBatchRequestEntry,
   SQSClient,
+  SQSServiceException,
 } from "@aws-sdk/client-sqs";
 import { type Attributes, type Link, SpanKind, type Tracer } from "@opentelemetry/api";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
+import { type Breaker, createBreaker } from "../breaker.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { TaskError } from "../errors.ts";
@@ -38,12 +41,27 @@ const callLimitMs = 10_000;
 /** Receives of one message before the broker itself dead-letters it: the net under a task that kills every worker. */
 const receiveLimit = 100;
 
+export interface OpenOptions {
+  clock?: Clock;
+  /** Around every call but `receive`; one of its own when nobody watches it. */
+  breaker?: Breaker;
+}
+
 /** Opens both queues, and creates them when they do not exist and the settings allow it. */
-export async function openQueues(config: Config, tracer: Tracer, clock: Clock = systemClock): Promise<Queues> {
+export async function openQueues(config: Config, tracer: Tracer, options: OpenOptions = {}): Promise<Queues> {
+  const { clock = systemClock, breaker = createBreaker({ name: "queue", side: "the queue" }) } = options;
   const client = createClient(config);
-  const deadLetterUrl = await findOrCreate(client, config, config.dlqName, {});
-  const policy = config.createQueues ? { RedrivePolicy: await redrivePolicy(client, deadLetterUrl) } : {};
-  const taskUrl = await findOrCreate(client, config, config.queueName, policy);
+  const urls = await findQueues(client, config).catch((error: unknown) => {
+    client.destroy();
+    throw error;
+  });
+  let remaking: Promise<unknown> | undefined;
+  const remake = async (): Promise<void> => {
+    remaking ??= findQueues(client, config).finally(() => {
+      remaking = undefined;
+    });
+    await remaking;
+  };
   const open = (name: string, url: string): Queue =>
     createSqsQueue({
       client,
@@ -53,12 +71,20 @@ export async function openQueues(config: Config, tracer: Tracer, clock: Clock = 
       isSigned: config.queue === "sqs",
       tracer,
       clock,
+      breaker,
+      remake: config.createQueues ? remake : undefined,
     });
   return {
-    tasks: open(config.queueName, taskUrl),
-    deadLetters: open(config.dlqName, deadLetterUrl),
+    tasks: open(config.queueName, urls.tasks),
+    deadLetters: open(config.dlqName, urls.deadLetters),
     close: () => client.destroy(),
   };
+}
+
+async function findQueues(client: SQSClient, config: Config): Promise<{ tasks: string; deadLetters: string }> {
+  const deadLetters = await findOrCreate(client, config, config.dlqName, {});
+  const policy = config.createQueues ? { RedrivePolicy: await redrivePolicy(client, deadLetters) } : {};
+  return { tasks: await findOrCreate(client, config, config.queueName, policy), deadLetters };
 }
 
 function createClient(config: Config): SQSClient {
@@ -129,9 +155,13 @@ interface SqsQueueOptions {
   isSigned: boolean;
   tracer: Tracer;
   clock: Clock;
+  breaker: Breaker;
+  /** Makes the queues again, if that is allowed. */
+  remake: (() => Promise<void>) | undefined;
 }
 
-function createSqsQueue({ client, name, url, endpoint, isSigned, tracer, clock }: SqsQueueOptions): Queue {
+function createSqsQueue(options: SqsQueueOptions): Queue {
+  const { client, name, url, endpoint, isSigned, tracer, clock, breaker } = options;
   const fast = createFastSqs({ client, endpoint: endpoint ?? new URL(url).origin, isSigned });
   const spanAttributes = messagingAttributes(name, url, endpoint);
 
@@ -200,12 +230,27 @@ function createSqsQueue({ client, name, url, endpoint, isSigned, tracer, clock }
     },
   });
 
-  /** One call with its deadline, and its error as ours. */
-  const call = async <T>(doing: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+  /** One call with its deadline, and its error as ours; none to a broker that is away. */
+  const call = <T>(doing: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+    breaker.call(
+      async () => {
+        try {
+          return await withQueue(() => send(AbortSignal.timeout(callLimitMs)));
+        } catch (error) {
+          throw toQueueError(error, `${doing} the queue "${name}"`);
+        }
+      },
+      { isAway: isBrokerAway },
+    );
+
+  /** A broker that started anew, with nothing, gets its queues again. */
+  const withQueue = async <T>(send: () => Promise<T>): Promise<T> => {
     try {
-      return await send(AbortSignal.timeout(callLimitMs));
+      return await send();
     } catch (error) {
-      throw toQueueError(error, `${doing} the queue "${name}"`);
+      if (!(error instanceof QueueDoesNotExist) || !options.remake) throw error;
+      await options.remake();
+      return send();
     }
   };
 
@@ -258,24 +303,22 @@ function createSqsQueue({ client, name, url, endpoint, isSigned, tracer, clock }
     async receive({ max, waitMs, visibilityMs, signal }: ReceiveRequest) {
       const startMs = preciseNowMs();
       const limit = AbortSignal.timeout(waitMs + callLimitMs);
+      const command = new ReceiveMessageCommand({
+        QueueUrl: url,
+        MaxNumberOfMessages: max,
+        WaitTimeSeconds: Math.floor(waitMs / 1000),
+        VisibilityTimeout: Math.ceil(visibilityMs / 1000),
+        MessageAttributeNames: ["All"],
+        MessageSystemAttributeNames: ["ApproximateReceiveCount", "SentTimestamp"],
+      });
       let answer: { Messages?: Message[] | undefined };
       try {
-        answer = await fast.send(
-          "ReceiveMessage",
-          new ReceiveMessageCommand({
-            QueueUrl: url,
-            MaxNumberOfMessages: max,
-            WaitTimeSeconds: Math.floor(waitMs / 1000),
-            VisibilityTimeout: Math.ceil(visibilityMs / 1000),
-            MessageAttributeNames: ["All"],
-            MessageSystemAttributeNames: ["ApproximateReceiveCount", "SentTimestamp"],
-          }),
-          AbortSignal.any([signal, limit]),
-        );
+        answer = await withQueue(() => fast.send("ReceiveMessage", command, AbortSignal.any([signal, limit])));
       } catch (error) {
         if (signal.aborted) return [];
         throw toQueueError(error, `receive from the queue "${name}"`);
       }
+      breaker.answered();
       const messages = (answer.Messages ?? []).map(fromMessage);
       if (messages.length > 0) {
         const attributes: Attributes = {
@@ -380,6 +423,12 @@ function fromMessage(message: Message): ReceivedMessage {
 function creationLink(message: ReceivedMessage): Link[] {
   const context = spanContextOf(fromCarrier(message.attributes));
   return context ? [{ context }] : [];
+}
+
+/** A broker that finds fault with the call, or with its caller, is there. */
+function isBrokerAway(error: unknown): boolean {
+  const cause = error instanceof TaskError ? error.cause : error;
+  return !(cause instanceof SQSServiceException) || (cause.$metadata.httpStatusCode ?? 500) >= 500;
 }
 
 function toQueueError(error: unknown, doing: string): TaskError {

@@ -13,7 +13,7 @@ import {
   toBinary,
   toJson,
 } from "@bufbuild/protobuf";
-import { connectHttpStatus, fromRpcCode, meanings, TaskError } from "../errors.ts";
+import { connectHttpStatus, fromRpcCode, meanings, retryAfterSeconds, TaskError } from "../errors.ts";
 import {
   type CancelTaskRequestJson,
   type CancelTaskResponseJson,
@@ -116,20 +116,35 @@ export function encodeMessage(schema: DescMessage, codec: Codec, json: JsonValue
 export function toErrorResponse(error: TaskError): Response {
   const { rpcCode } = meanings[error.code];
   const headers = new Headers({ "content-type": contentTypes.json });
-  if (error.retryAfterMs !== undefined) headers.set("retry-after", String(Math.ceil(error.retryAfterMs / 1000)));
+  const retryAfter = retryAfterSeconds(error);
+  if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
   const body = JSON.stringify({ code: rpcCode, message: error.message });
   return new Response(body, { status: connectHttpStatus[rpcCode], headers });
 }
 
-/** The error in a Connect answer that is not 200. */
-export async function fromErrorResponse(response: Response): Promise<TaskError> {
-  const body: unknown = await response.json().catch(() => undefined);
-  const { code, message } = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
-  const retryAfter = Number(response.headers.get("retry-after"));
-  const options = retryAfter > 0 ? { retryAfterMs: retryAfter * 1000 } : {};
-  // Without a body of ours, something between has answered: the other side is not there.
-  if (typeof code !== "string") {
-    return new TaskError("unavailable", `the task service answered ${response.status}`, options);
-  }
+/** What a call was answered with, read. */
+export interface Answered {
+  status: number;
+  /** In seconds, as the header has it. */
+  retryAfter: string | null | undefined;
+  text: string;
+}
+
+/** The error in a Connect answer that is not 200; undefined when something else than a task service has answered. */
+export function fromErrorAnswer({ retryAfter, text }: Answered): TaskError | undefined {
+  const { code, message } = parseObject(text);
+  if (typeof code !== "string") return undefined;
+  const seconds = Number(retryAfter);
+  const options = seconds > 0 ? { retryAfterMs: seconds * 1000 } : {};
   return new TaskError(fromRpcCode(code), typeof message === "string" ? message : code, options);
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : {};
+  } catch {
+    // Whoever answers in another language is not a task service.
+    return {};
+  }
 }

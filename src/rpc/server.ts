@@ -2,6 +2,7 @@
 
 import type { JsonValue } from "@bufbuild/protobuf";
 import { type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
+import { createAdmission } from "../admission.ts";
 import { meanings, serverFaults, TaskError, toTaskError } from "../errors.ts";
 import { readBody } from "../http-body.ts";
 import type { HttpHandler } from "../listen.ts";
@@ -43,7 +44,11 @@ export interface RpcServerOptions {
 /** A gateway's body of 256 KiB grows by what JSON escapes; nobody sends more than this in good faith. */
 const maxMessageBytes = 1024 * 1024;
 
+/** Calls that are not answered yet: what a gateway may have in progress, those that it holds included. */
+const maxCallsInProgress = 5120;
+
 export function createRpcHandler(handlers: RpcHandlers, options: RpcServerOptions): HttpHandler {
+  const admit = createAdmission(maxCallsInProgress, "calls in progress");
   return async (request) => {
     const method = methodOf(new URL(request.url).pathname);
     if (!method) return new Response(null, { status: 404 });
@@ -69,12 +74,13 @@ export function createRpcHandler(handlers: RpcHandlers, options: RpcServerOption
       correlationId: request.headers.get(correlationHeader) || options.newCorrelationId(),
       requestId: request.headers.get(requestIdHeader) ?? "",
     };
+    const schemas = rpcSchemas[method];
     try {
       refuseEncoding(request);
-      const body = await readBody(request, maxMessageBytes);
-      const schemas = rpcSchemas[method];
-      const message = decodeMessage(schemas.request, codec, body);
-      const answer = await handlers[method](message, call);
+      const answer = await admit(async () => {
+        const body = await readBody(request, maxMessageBytes);
+        return handlers[method](decodeMessage(schemas.request, codec, body), call);
+      });
       span.setAttribute(key.rpcStatusCode, "ok");
       // An answer is plain JSON by the type of its method.
       const encoded = encodeMessage(schemas.response, codec, answer as JsonValue);

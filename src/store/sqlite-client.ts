@@ -4,6 +4,8 @@
  */
 
 import { type Attributes, type Context, SpanKind, type Tracer } from "@opentelemetry/api";
+import { createAdmission } from "../admission.ts";
+import { type Breaker, createBreaker } from "../breaker.ts";
 import { type ErrorCode, type Failure, TaskError } from "../errors.ts";
 import type { TaskRecord } from "../task.ts";
 import { key } from "../telemetry/names.ts";
@@ -21,13 +23,28 @@ interface Pending {
 /** A call that the store's thread has not answered after this long will not be answered. */
 const answerLimitMs = 30_000;
 
+/** Calls without an answer: several seconds of work for the store's thread. */
+const maxUnanswered = 10_000;
+
+/**
+ * The thread does not answer, or not before another process gives the lock back (SQLite's words for SQLITE_BUSY). A
+ * statement or a write that is refused, as with a full disk, leaves all else that can be asked.
+ */
+function isStoreAway(error: unknown): boolean {
+  return error instanceof TaskError && /\bdid not answer\b|\bdatabase is locked\b/.test(error.message);
+}
+
 export interface SqliteClientOptions {
   port: MessagePort;
   tracer: Tracer;
   table: string;
+  /** Around every call; one of its own when nobody watches it. */
+  breaker?: Breaker;
 }
 
-export function connectSqlite({ port, tracer, table }: SqliteClientOptions): Store {
+export function connectSqlite(options: SqliteClientOptions): Store {
+  const { port, tracer, table, breaker = createBreaker({ name: "store", side: "the store" }) } = options;
+  const admit = createAdmission(maxUnanswered, "calls that wait for the store");
   const pending = new Map<number, Pending>();
   const sql = sqlFor(table);
   let lastNumber = 0;
@@ -48,7 +65,15 @@ export function connectSqlite({ port, tracer, table }: SqliteClientOptions): Sto
     port.postMessage(questions);
   };
 
-  const ask = (call: StoreCall): Promise<unknown> =>
+  /** The longest wait is no trial: a ping goes before it. */
+  const probe = (): Promise<unknown> => send({ op: "ping", args: [] });
+
+  const ask = (call: StoreCall): Promise<unknown> => {
+    const guard = call.op === "awaitEnd" ? { isAway: isStoreAway, probe } : { isAway: isStoreAway };
+    return admit(() => breaker.call(() => send(call), guard));
+  };
+
+  const send = (call: StoreCall): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const number = ++lastNumber;
       const limit = call.op === "awaitEnd" ? call.args[1] + answerLimitMs : answerLimitMs;

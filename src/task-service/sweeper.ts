@@ -26,8 +26,9 @@ export interface SweeperDeps {
 }
 
 export interface Sweeper {
-  /** Notes a send that the broker has confirmed; told to the store with the next sweep. */
+  /** Notes a send that the broker has confirmed; told to the store with the next sweep, or by `tellConfirmed`. */
   confirm(sent: Sent): void;
+  tellConfirmed(): Promise<void>;
   /** Runs until the signal aborts. */
   loop(signal: AbortSignal): Promise<void>;
 }
@@ -59,6 +60,7 @@ const pruneEveryMs = 10 * 60_000;
 export function createSweeper(deps: SweeperDeps): Sweeper {
   const { store, queue, clock, log } = deps;
   let confirmed: Sent[] = [];
+  let isBrokerAway = false;
   let wasMissing = false;
   let compareAtMs = 0;
   let pruneAtMs = 0;
@@ -71,7 +73,6 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
       await logged("pruning failed", prune);
       if (sent !== sweepLimit) await clock.sleep(prunedUpTo === "" ? sweepEveryMs : pruneStepMs, signal);
     }
-    await tellConfirmed();
   };
 
   /** What fails is tried again with the next turn of the loop. */
@@ -84,12 +85,17 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
     }
   };
 
-  /** Gives how many were sent. What the broker did not take comes again after `sendConfirmMs`. */
+  /**
+   * Gives how many the broker took. While it takes none, one task at a time finds out whether it does again, and the
+   * others stay due.
+   */
   const sweep = async (): Promise<number> => {
     await tellConfirmed();
-    const due = await store.takeDue(sweepLimit, sendConfirmMs, deps.actor());
-    const sent = await Promise.all(due.map((task) => deps.send(task, fromCarrier(task.origin))));
-    return sent.filter((isSent) => isSent).length;
+    const due = await store.takeDue(isBrokerAway ? 1 : sweepLimit, sendConfirmMs, deps.actor());
+    const results = await Promise.all(due.map((task) => deps.send(task, fromCarrier(task.origin))));
+    const sent = results.filter((isSent) => isSent).length;
+    isBrokerAway = due.length > 0 && sent === 0;
+    return sent;
   };
 
   const tellConfirmed = async (): Promise<void> => {
@@ -127,5 +133,5 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
     if (next === null) pruneAtMs = nowMs + Math.min(pruneEveryMs, deps.retentionMs);
   };
 
-  return { confirm: (sent) => confirmed.push(sent), loop };
+  return { confirm: (sent) => confirmed.push(sent), tellConfirmed, loop };
 }

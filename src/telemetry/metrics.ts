@@ -1,6 +1,7 @@
 /** The instruments of the roles. UCUM units, no unit and no `total` in a name: Prometheus adds both. */
 
 import type { Counter, Histogram, Meter } from "@opentelemetry/api";
+import type { Breaker, BreakerState } from "../breaker.ts";
 import type { QueueDepth } from "../queue/queue.ts";
 import type { DeadReason } from "../task.ts";
 
@@ -47,4 +48,14 @@ export function observeQueueDepth(meter: Meter, queue: { name: string; depth(): 
     result.observe(depth.inFlight, { queue: queue.name, state: "in_flight" });
     result.observe(depth.delayed, { queue: queue.name, state: "delayed" });
   });
+}
+
+const breakerValues: Record<BreakerState, number> = { closed: 0, half_open: 1, open: 2 };
+
+/** Observes the state of a circuit breaker, whenever metrics are collected. */
+export function observeBreaker(meter: Meter, breaker: Pick<Breaker, "name" | "state">): void {
+  const gauge = meter.createObservableGauge("circuit_breaker_state", {
+    description: "Circuit breakers: 0 closed, 1 half-open, 2 open",
+  });
+  gauge.addCallback((result) => result.observe(breakerValues[breaker.state()], { breaker: breaker.name }));
 }

@@ -3,6 +3,7 @@ import { TaskError } from "../../src/errors.ts";
 import { createBatcher, type EntryResult } from "../../src/queue/batcher.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
+import { rejectionOf } from "../support/rejection.ts";
 
 interface Call {
   entries: string[];
@@ -209,4 +210,21 @@ describe("a call that fails as a whole", () => {
     batching.calls[2]?.answer();
     expect(await next).toBe("Z");
   });
+});
+
+test("more than 10,000 entries do not wait: the next is refused at once, until one has its result", async () => {
+  const batching = startBatching();
+  const waiting = names(10_000).map(batching.put);
+  const full = { code: "resource_exhausted", message: "there are 10000 messages that wait for the broker already" };
+  expect(await rejectionOf(batching.put("late"))).toMatchObject({ ...full, retryAfterMs: 1000 });
+  await until(batching, 2);
+  batching.calls[0]?.answer();
+  expect(await waiting[0]).toBe("E0");
+  const again = batching.put("again");
+  for (let n = 1; n < 1001; n++) {
+    batching.calls[n]?.answer();
+    // The next call goes out when this one has come back.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect([(await Promise.all(waiting)).length, await again]).toEqual([10_000, "AGAIN"]);
 });

@@ -13,7 +13,7 @@ import {
   variableOf,
 } from "../../src/config.ts";
 import { taskStatuses, transitions } from "../../src/task.ts";
-import { createTaskMetrics, observeQueueDepth } from "../../src/telemetry/metrics.ts";
+import { createTaskMetrics, observeBreaker, observeQueueDepth } from "../../src/telemetry/metrics.ts";
 import { key, ownKey } from "../../src/telemetry/names.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { projectFolder } from "../support/executable.ts";
@@ -191,6 +191,7 @@ async function measuredMetrics(): Promise<[name: string, type: string, labels: s
   metrics.dead("echo", "fatal");
   metrics.redriven("moved", 1);
   observeQueueDepth(telemetry.meter, { name: "tasks", depth: async () => ({ visible: 1, inFlight: 2, delayed: 3 }) });
+  observeBreaker(telemetry.meter, { name: "queue", state: () => "open" });
   const text = await telemetry.scrape();
   await telemetry.stop();
   return [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name = "", type = ""]) => {

@@ -13,6 +13,8 @@ import {
   toFailure,
   toTaskError,
 } from "../../src/errors.ts";
+import { toProblem } from "../../src/gateway/problem.ts";
+import { toErrorResponse } from "../../src/rpc/connect.ts";
 
 // The keys of a table are exactly its type's.
 const codes = Object.keys(meanings) as ErrorCode[];
@@ -48,6 +50,20 @@ describe("what an error means at a border", () => {
     const theirs = rpcCodes.map((rpcCode) => [rpcCode, codeToHttpStatus(codeFromString(rpcCode) ?? Code.Unknown)]);
     expect(Object.fromEntries(theirs)).toEqual(connectHttpStatus);
     expect(rpcCodes.filter((rpcCode) => codeFromString(rpcCode) === undefined)).toEqual([]);
+  });
+
+  test("says when to come back wherever the status is 429 or 503, over HTTP and over RPC", () => {
+    for (const code of codes) {
+      const error = new TaskError(code, "not now");
+      const answers = [toProblem(error, "t-1"), toErrorResponse(error)];
+      const isPassing = answers.map(({ status }) => status === 429 || status === 503);
+      expect(answers.map(({ headers }) => headers.get("retry-after") === "1")).toEqual(isPassing);
+      expect(answers.map(({ headers }) => headers.has("retry-after"))).toEqual(isPassing);
+    }
+    const known = new TaskError("unavailable", "not now", { retryAfterMs: 1500 });
+    for (const { headers } of [toProblem(known, "t-1"), toErrorResponse(known)]) {
+      expect(headers.get("retry-after")).toBe("2");
+    }
   });
 
   test("is a server's fault only for the six codes of the conventions", () => {

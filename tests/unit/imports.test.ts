@@ -149,6 +149,7 @@ describe("packages with one home", () => {
   const homes: [what: string, packages: RegExp, files: string[]][] = [
     ["the AWS client and its parts", /^@(aws-sdk|smithy)\//, ["queue/fast-sqs.ts", "queue/sqs.ts"]],
     ["the embedded broker", /^fauxqs$/, ["queue/embedded.ts"]],
+    ["the library of circuit breakers", /^cockatiel$/, ["breaker.ts"]],
     ["SQLite", /^node:sqlite$/, ["queue/embedded.ts", "store/schema.ts", "store/sqlite-connection.ts"]],
     [
       "everything of OpenTelemetry but its API",

@@ -1,0 +1,37 @@
+/** The circuit breakers of one role, told as what they are: log lines, a metric, and a part of the health. */
+
+import { type Breaker, createBreaker } from "../breaker.ts";
+import type { Checks } from "../health.ts";
+import { observeBreaker } from "./metrics.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+/** The other sides that a role may have, in words. */
+const sides = { "task-service": "the task service", queue: "the queue", store: "the store" } as const;
+
+export interface RoleBreakers {
+  create(name: keyof typeof sides): Breaker;
+  checks(): Checks;
+}
+
+export function createRoleBreakers(telemetry: Telemetry): RoleBreakers {
+  const breakers: Breaker[] = [];
+  const log = telemetry.log.module("breaker");
+  return {
+    create: (name) => {
+      const breaker = createBreaker({
+        name,
+        side: sides[name],
+        onOpened: (error) => log.warn("circuit breaker opened", { breaker: name, error }),
+        onClosed: () => log.info("circuit breaker closed", { breaker: name }),
+      });
+      observeBreaker(telemetry.meter, breaker);
+      breakers.push(breaker);
+      return breaker;
+    },
+    checks: () => {
+      // One on trial has not been closed yet.
+      const open = breakers.filter((breaker) => breaker.state() !== "closed").length;
+      return { circuit_breakers: { status: open > 0 ? "degraded" : "healthy", open_breakers: open } };
+    },
+  };
+}

@@ -1,0 +1,162 @@
+/** As many as there is room for wait at once; whoever comes then is refused, and told when to come back. */
+
+import { describe, expect, test } from "bun:test";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { createBreaker } from "../../src/breaker.ts";
+import { readConfig } from "../../src/config.ts";
+import { createGateway } from "../../src/gateway.ts";
+import type { HttpHandler } from "../../src/listen.ts";
+import { createTaskServiceClient } from "../../src/rpc/client.ts";
+import { type RpcMethod, rpcSchemas } from "../../src/rpc/connect.ts";
+import { createRpcHandler } from "../../src/rpc/server.ts";
+import { startTelemetry } from "../../src/telemetry/telemetry.ts";
+import { eventually } from "../support/eventually.ts";
+import { startHeldServer } from "../support/held-server.ts";
+import { rejectionOf } from "../support/rejection.ts";
+import { startStoreThread } from "../support/sqlite-store.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+import { startTestTracing } from "../support/test-tracing.ts";
+
+const limitMs = 60_000;
+const peer = { address: "127.0.0.1" };
+
+const task = {
+  id: "01920000-0000-7000-8000-000000000000",
+  type: "echo",
+  status: "TASK_STATUS_SUCCEEDED",
+  createdAt: "2026-01-01T00:00:00Z",
+  runAt: "2026-01-01T00:00:00Z",
+};
+
+/** The gateway's routes in front of the task service at `url`; the breaker stays out of the way. */
+function gatewayOf(url: string): HttpHandler {
+  const telemetry = startTelemetry("api-gateway", readConfig({ handlers: "" }, {}).config, () => {});
+  const breaker = createBreaker({ name: "task-service", side: "the task service" });
+  return createGateway({
+    taskService: createTaskServiceClient({ url, tracer: telemetry.tracer, breaker }),
+    telemetry,
+    processState: {
+      isReady: async () => true,
+      health: async () => ({ status: "healthy", checks: {}, uptime_seconds: 0 }),
+    },
+    trustTraceContext: true,
+    draining: new AbortController().signal,
+  });
+}
+
+/** As many requests at once, and what they are answered with. */
+function askMany(handler: HttpHandler, count: number, url: string, init?: RequestInit): Promise<Response>[] {
+  return Array.from({ length: count }, async () => handler(new Request(url, init), peer));
+}
+
+async function statusesOf(answers: readonly Promise<Response>[]): Promise<Set<number>> {
+  return new Set((await Promise.all(answers)).map(({ status }) => status));
+}
+
+async function seenOf(answer: Promise<Response> | undefined): Promise<unknown> {
+  const response = await answer;
+  const { code, message, detail } = (await response?.json()) ?? {};
+  return [response?.status, response?.headers.get("retry-after"), code, detail ?? message];
+}
+
+describe("the gateway", () => {
+  const asking = `http://gateway/v1/tasks/${task.id}`;
+
+  test(
+    "has 1024 requests in progress to the task service, and refuses the next, but no request that waits",
+    async () => {
+      await using service = startHeldServer(() => Response.json({ task }));
+      const gateway = gatewayOf(service.url);
+      const inProgress = askMany(gateway, 1024, asking);
+      await eventually(() => service.asked() > 0);
+      const [refused] = askMany(gateway, 1, asking);
+      const full = [429, "1", "resource_exhausted", "there are 1024 requests in progress already"];
+      expect(await seenOf(refused)).toEqual(full);
+      const waits = askMany(gateway, 2, `${asking}?wait=50s`);
+      service.open();
+      expect(await statusesOf([...waits, ...inProgress])).toEqual(new Set([200]));
+      expect(await statusesOf(askMany(gateway, 1, asking))).toEqual(new Set([200]));
+    },
+    limitMs,
+  );
+
+  test(
+    "has 4096 requests waiting for the end of a task, and refuses the next of them, but no other",
+    async () => {
+      await using service = startHeldServer(() => Response.json({ task }));
+      const gateway = gatewayOf(service.url);
+      const waits = askMany(gateway, 4096, `${asking}?wait=50s`);
+      await eventually(() => service.asked() === 4096, { timeoutMs: limitMs });
+      const [refused] = askMany(gateway, 1, `${asking}?wait=50s`);
+      const full = [429, "1", "resource_exhausted", "there are 4096 requests that wait for a task already"];
+      expect(await seenOf(refused)).toEqual(full);
+      const others = askMany(gateway, 2, asking);
+      await eventually(() => service.asked() === 4098);
+      service.open();
+      expect(await statusesOf([...others, ...waits])).toEqual(new Set([200]));
+    },
+    2 * limitMs,
+  );
+});
+
+describe("the RPC server", () => {
+  test(
+    "has 5120 calls in progress, and refuses the next as the protocol says",
+    async () => {
+      const held = Promise.withResolvers<void>();
+      let asked = 0;
+      const answer = async (): Promise<object> => {
+        asked += 1;
+        await held.promise;
+        return {};
+      };
+      // Every method has the same answer.
+      const handlers = Object.fromEntries(Object.keys(rpcSchemas).map((method) => [method, answer])) as Record<
+        RpcMethod,
+        typeof answer
+      >;
+      const { tracer } = startTestTracing();
+      const handler = createRpcHandler(handlers, {
+        tracer,
+        address: () => ({ host: "127.0.0.1", port: 1 }),
+        newCorrelationId: () => "c-1",
+      });
+      const url = "http://task-service/tasks.TaskService/GetTask";
+      const init = { method: "POST", body: "{}", headers: { "content-type": "application/json" } };
+      const inProgress = askMany(handler, 5120, url, init);
+      await eventually(() => asked === 5120);
+      const [refused] = askMany(handler, 1, url, init);
+      expect(await seenOf(refused)).toEqual([
+        429,
+        "1",
+        "resource_exhausted",
+        "there are 5120 calls in progress already",
+      ]);
+      held.resolve();
+      expect(await statusesOf(inProgress)).toEqual(new Set([200]));
+      expect(await statusesOf(askMany(handler, 1, url, init))).toEqual(new Set([200]));
+    },
+    limitMs,
+  );
+});
+
+describe("the line to the store", () => {
+  test(
+    "has 10,000 calls without an answer, and refuses the next",
+    async () => {
+      await using folder = await tempFolder();
+      await using thread = await startStoreThread(folder.path);
+      const store = await thread.connect();
+      // None can be answered before this turn of the event loop is over.
+      const waiting = Array.from({ length: 10_000 }, () => store.get(task.id, ROOT_CONTEXT));
+      expect(await rejectionOf(store.get(task.id, ROOT_CONTEXT))).toMatchObject({
+        code: "resource_exhausted",
+        message: "there are 10000 calls that wait for the store already",
+        retryAfterMs: 1000,
+      });
+      expect(new Set(await Promise.all(waiting))).toEqual(new Set([undefined]));
+      expect(await store.get(task.id, ROOT_CONTEXT)).toBeUndefined();
+    },
+    limitMs,
+  );
+});

@@ -1,0 +1,108 @@
+/** When a role's line to the store takes the store for away. The test answers in the place of the store's thread. */
+
+import { afterEach, beforeEach, describe, expect, setSystemTime, test } from "bun:test";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { ROOT_CONTEXT, trace } from "@opentelemetry/api";
+import { type Breaker, createBreaker } from "../../src/breaker.ts";
+import type { Failure } from "../../src/errors.ts";
+import { connectSqlite } from "../../src/store/sqlite-client.ts";
+import type { StoreQuestion } from "../../src/store/sqlite-thread.ts";
+import type { Store } from "../../src/store/store.ts";
+import { rejectionOf } from "../support/rejection.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+
+/** The pauses of a breaker are over when a test says so. */
+const startMs = Date.UTC(2026, 0, 1);
+beforeEach(() => {
+  setSystemTime(startMs);
+});
+afterEach(() => {
+  setSystemTime();
+});
+
+interface Line extends Disposable {
+  store: Store;
+  breaker: Breaker;
+  /** The operations that have arrived. */
+  asked: string[];
+}
+
+/** A line whose other end answers each operation with this; not at all when it is undefined. */
+function startLine(answer: (op: string) => { value: unknown } | { failure: Failure } | undefined): Line {
+  const { port1, port2 } = new MessageChannel();
+  const asked: string[] = [];
+  port2.onmessage = ({ data }: MessageEvent<StoreQuestion[]>) => {
+    for (const { number, call } of data) {
+      asked.push(call.op);
+      const answered = answer(call.op);
+      if (answered) port2.postMessage([{ number, ...answered }]);
+    }
+  };
+  const breaker = createBreaker({ name: "store", side: "the store" });
+  const store = connectSqlite({ port: port1, tracer: trace.getTracer("test"), table: "tasks", breaker });
+  return {
+    store,
+    breaker,
+    asked,
+    [Symbol.dispose]: () => {
+      port1.close();
+      port2.close();
+    },
+  };
+}
+
+function refusedWith(reason: string): { failure: Failure } {
+  return { failure: { type: "unavailable", message: `the store (throughline.db) refused: ${reason}` } };
+}
+
+const refused = { code: "unavailable", message: "the store does not answer, calls to it are refused for now" };
+
+describe("a store that refuses", () => {
+  test.each(["database or disk is full", "disk I/O error", "UNIQUE constraint failed: tasks.id"])(
+    "is there, and goes on being asked: %s",
+    async (reason) => {
+      using line = startLine((op) => (op === "get" ? { value: undefined } : refusedWith(reason)));
+      const refusal = { code: "unavailable", message: `the store (throughline.db) refused: ${reason}` };
+      for (let n = 0; n < 6; n++) expect(await rejectionOf(line.store.listTypes(ROOT_CONTEXT))).toMatchObject(refusal);
+      expect(await line.store.get("7", ROOT_CONTEXT)).toBeUndefined();
+      expect(line.breaker.state()).toBe("closed");
+    },
+  );
+});
+
+describe("a store whose file another process has locked", () => {
+  test("says so in these words", async () => {
+    await using folder = await tempFolder();
+    using one = new DatabaseSync(join(folder.path, "a.db"), { timeout: 0 });
+    using other = new DatabaseSync(join(folder.path, "a.db"), { timeout: 0 });
+    one.exec("BEGIN IMMEDIATE");
+    expect(() => other.exec("BEGIN IMMEDIATE")).toThrow("database is locked");
+  });
+
+  test("is not asked after five calls, and again after a while, beginning with a short question", async () => {
+    let answer: { value: unknown } | { failure: Failure } = refusedWith("database is locked");
+    using line = startLine(() => answer);
+    const { store, breaker, asked } = line;
+    for (let n = 0; n < 5; n++) await rejectionOf(store.get("7", ROOT_CONTEXT));
+    expect(breaker.state()).toBe("open");
+    const refusals = [store.get("7", ROOT_CONTEXT), store.awaitEnd("7", 1000, ROOT_CONTEXT), store.ping()];
+    for (const refusal of refusals)
+      expect(await rejectionOf(refusal)).toMatchObject({ ...refused, retryAfterMs: 1000 });
+    expect(asked).toEqual(Array(5).fill("get"));
+
+    answer = { value: undefined };
+    setSystemTime(startMs + 1000);
+    expect(await store.awaitEnd("7", 1000, ROOT_CONTEXT)).toBeUndefined();
+    expect([breaker.state(), asked.slice(5)]).toEqual(["closed", ["ping", "awaitEnd"]]);
+  });
+});
+
+test("a store that does not answer is not asked after five calls", async () => {
+  using line = startLine(() => undefined);
+  const calls = Array.from({ length: 5 }, () => rejectionOf(line.store.ping()));
+  const late = { code: "unavailable", message: "the store did not answer ping within 30000 ms" };
+  expect(await Promise.all(calls)).toMatchObject(Array(5).fill(late));
+  expect(await rejectionOf(line.store.ping())).toMatchObject(refused);
+  expect(line.asked.length).toBe(5);
+}, 60_000);
