@@ -1,6 +1,6 @@
 /** Rows of the table of redrives, and how they become the port's words. */
 
-import type { Redrive, RedriveCandidate, RedriveOrder, RedriveStatus } from "./dead-letters.ts";
+import type { Redrive, RedriveCandidate, RedriveCommit, RedriveOrder, RedriveStatus } from "./dead-letters.ts";
 import type { TaskRow } from "./sqlite-rows.ts";
 
 /** Columns in the order of the table. */
@@ -55,6 +55,16 @@ export function fromRedriveRow(row: RedriveRow): Redrive {
     createdAtMs: row.created_at,
     endedAtMs: row.ended_at,
   };
+}
+
+/** The counts after a step that brought back `revived` tasks; in the end moved and failed make up what was matched. */
+export function countsAfter(row: RedriveRow, { step, moves }: RedriveCommit, revived: number) {
+  const moved = row.moved + revived;
+  const met = row.failed + step.refused + moves.length - revived;
+  // What a filter had matched and nobody met is gone: discarded, pruned, or brought back by another.
+  const failed = step.isLast ? Math.max(met, row.matched - moved) : met;
+  // A death that was recorded late, for a time before the order, was not counted with it.
+  return { matched: Math.max(row.matched, moved + failed), moved, failed };
 }
 
 export function toCandidate(row: TaskRow, deathTraceparent: string): RedriveCandidate {

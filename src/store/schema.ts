@@ -4,7 +4,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { TaskError } from "../errors.ts";
 
 /** Each entry brings the schema from its index to the next version. Never edit one that was released. */
-const migrations: readonly ((table: string) => string)[] = [
+export const migrations: readonly ((table: string) => string)[] = [
   (table) => `
     CREATE TABLE ${table} (
       id TEXT PRIMARY KEY,
@@ -77,6 +77,7 @@ const migrations: readonly ((table: string) => string)[] = [
     ALTER TABLE ${table} ADD COLUMN redriven_at INTEGER;
     ALTER TABLE ${table} ADD COLUMN redrive_origin TEXT;     -- trace context of the newest redrive: sends start from it
     ALTER TABLE ${table} ADD COLUMN redriven_from TEXT;      -- traceparent of the death before it
+    UPDATE ${table} SET sent_at = status_at WHERE status IN ('queued', 'retrying') AND send_at IS NULL;
     CREATE INDEX ${table}_waiting ON ${table} (sent_at) WHERE status IN ('queued', 'retrying') AND send_at IS NULL;
     CREATE INDEX ${table}_dead ON ${table} (status_at, id) WHERE status = 'dead';
     CREATE INDEX ${table}_keys_task ON ${table}_keys (task_id);

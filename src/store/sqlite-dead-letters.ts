@@ -12,7 +12,9 @@ export function createDeadLetterOperations(table: SqliteTable) {
   const recordDead = ({ id, reason, actor }: DeathReport): DeathResult => {
     const row = rowOf(id);
     if (!row) return { kind: "unknown" };
-    if (isEnded(row.status)) return { kind: "known", status: row.status };
+    // A worker's letter follows the failure that it wrote here: one about a live task is a copy from an earlier life.
+    const isOld = row.status !== "failed" && reason !== "receive_limit";
+    if (isOld || isEnded(row.status)) return { kind: "known", status: row.status };
     // The worker's reason, written when the task failed, knows more than the message's.
     const known = row.reason ?? reason;
     const endedAt = row.ended_at ?? actor.atMs;

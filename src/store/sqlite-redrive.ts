@@ -11,7 +11,7 @@ import {
   type RedriveStep,
   redriveGuard,
 } from "./dead-letters.ts";
-import { fromRedriveRow, type RedriveRow, toCandidate, toRedriveRow } from "./redrive-rows.ts";
+import { countsAfter, fromRedriveRow, type RedriveRow, toCandidate, toRedriveRow } from "./redrive-rows.ts";
 import { conditionsOf, deathOf } from "./sqlite-dead-letters.ts";
 import { type TaskRow, toDueTask } from "./sqlite-rows.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
@@ -117,15 +117,15 @@ export function createRedriveOperations(table: SqliteTable) {
     if (row?.status !== "running" || row.step !== step.number) return [];
     const revived = moves.flatMap(({ id, origin, actor }) => {
       const task = rowOf(id);
-      return task?.status === "dead" ? [revive(task, JSON.stringify(origin), actor, nowMs + sendWithinMs)] : [];
+      if (task?.status !== "dead" || task.status_at > row.created_at) return [];
+      return [revive(task, JSON.stringify(origin), actor, nowMs + sendWithinMs)];
     });
-    const moved = row.moved + revived.length;
-    // What a filter had matched and nobody met is gone: discarded, pruned, or brought back by another.
-    const failed = step.isLast ? row.matched - moved : row.failed + step.refused + moves.length - revived.length;
+    const { matched, moved, failed } = countsAfter(row, commit, revived.length);
     const pauseMs = row.rate === null ? 0 : (revived.length / row.rate) * 1000;
     db.run(
       sql.stepRedrive,
       step.isLast ? "completed" : "running",
+      matched,
       moved,
       failed,
       step.cursor,

@@ -23,7 +23,7 @@ function lifeSql(table: string) {
     fail: `UPDATE ${table} SET status = 'failed', status_at = ?, version = version + 1, error = ?, reason = ?, ended_at = ?, lease_until = NULL WHERE id = ?`,
     requestCancel: `UPDATE ${table} SET cancel_requested = 1 WHERE id = ?`,
     cancel: `UPDATE ${table} SET status = 'canceled', status_at = ?, version = version + 1, ended_at = ?, lease_until = NULL, send_at = NULL WHERE id = ?`,
-    prunable: `SELECT id, status, ended_at FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
+    prunable: `SELECT id, status, status_at FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
     removeTask: `DELETE FROM ${table} WHERE id = ?`,
     removeTimeline: `DELETE FROM ${table}_timeline WHERE task_id = ?`,
     removeKeys: `DELETE FROM ${table}_keys WHERE task_id = ?`,
@@ -64,7 +64,7 @@ function redriveSql(table: string) {
     redrive: `SELECT * FROM ${table}_redrives WHERE id = ?`,
     nextRedrive: `SELECT * FROM ${table}_redrives WHERE status = 'running' ORDER BY next_at LIMIT 1`,
     controlRedrive: `UPDATE ${table}_redrives SET status = ?, next_at = ?, ended_at = ? WHERE id = ?`,
-    stepRedrive: `UPDATE ${table}_redrives SET status = ?, moved = ?, failed = ?, step = step + 1, cursor = ?, next_at = ?, ended_at = ? WHERE id = ?`,
+    stepRedrive: `UPDATE ${table}_redrives SET status = ?, matched = ?, moved = ?, failed = ?, step = step + 1, cursor = ?, next_at = ?, ended_at = ? WHERE id = ?`,
     removeRedrives: `DELETE FROM ${table}_redrives WHERE ended_at < ?`,
   };
 }

@@ -32,11 +32,14 @@ export function createUpkeepOperations(table: SqliteTable) {
   const resendWaiting = (sentBeforeMs: number, limit: number, nowMs: number): number =>
     db.run(sql.resendWaiting, nowMs, sentBeforeMs, limit);
 
-  /** Ids begin with the time of creation, so what was made last ends the walk. */
+  /**
+   * Ids begin with the time of creation, so what was made last ends the walk. A dead letter ended with its death, not
+   * with the failure: it is kept as long as any, however long the dlq was away.
+   */
   const prune = (endedBeforeMs: number, after: string, limit: number): PruneResult => {
-    const rows = db.all<{ id: string; status: TaskStatus; ended_at: number | null }>(sql.prunable, after, limit);
+    const rows = db.all<{ id: string; status: TaskStatus; status_at: number }>(sql.prunable, after, limit);
     const old = rows.filter(({ id }) => id < firstIdAt(endedBeforeMs));
-    const gone = old.filter(({ status, ended_at: at }) => isEnded(status) && at !== null && at < endedBeforeMs);
+    const gone = old.filter(({ status, status_at: at }) => isEnded(status) && at < endedBeforeMs);
     for (const { id } of gone) {
       db.run(sql.removeTimeline, id);
       db.run(sql.removeKeys, id);

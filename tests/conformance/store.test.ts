@@ -5,7 +5,6 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { databaseFile } from "../../src/store/sqlite-sql.ts";
 import type { TaskType } from "../../src/task.ts";
@@ -15,11 +14,20 @@ import { actorAt, newTask, recordOf, t0, tasksIn } from "../support/stored-tasks
 import { tempFolder } from "../support/temp-folder.ts";
 import { startTestTracing } from "../support/test-tracing.ts";
 import { describeAwaitEnd } from "./store/await-end.ts";
+import { describeCancel } from "./store/cancel.ts";
 import { describeClaim } from "./store/claim.ts";
 import { describeCreate } from "./store/create.ts";
+import { describeDeadLetters } from "./store/dead-letters.ts";
 import { describeFinish } from "./store/finish.ts";
 import { describeModel } from "./store/model.ts";
+import { describePrune } from "./store/prune.ts";
+import { describeRedriveCommits } from "./store/redrive-commits.ts";
+import { describeRedriveOrders } from "./store/redrive-orders.ts";
+import { describeRedriveRate } from "./store/redrive-rate.ts";
+import { describeRedriveSteps } from "./store/redrive-steps.ts";
+import { describeSchema } from "./store/schema.ts";
 import { describeSweep } from "./store/sweep.ts";
+import { describeWaiting } from "./store/waiting.ts";
 
 /** Each test starts threads of its own, on a machine that may be busy. */
 setDefaultTimeout(60_000);
@@ -29,7 +37,15 @@ function describeStore(name: string, open: OpenStore): void {
     describeCreate(open);
     describeClaim(open);
     describeFinish(open);
+    describeCancel(open);
+    describeDeadLetters(open);
+    describeRedriveOrders(open);
+    describeRedriveRate(open);
+    describeRedriveSteps(open);
+    describeRedriveCommits(open);
     describeSweep(open);
+    describeWaiting(open);
+    describePrune(open);
     describeAwaitEnd(open);
     describeTypes(open);
     describeKeeping(open);
@@ -99,19 +115,9 @@ function describeKeeping(open: OpenStore): void {
 
 describeStore("the SQLite store", openSqliteStore);
 
-describe("the SQLite file", () => {
-  test("of a newer version is refused, and left as it is", async () => {
-    await using folder = await tempFolder();
-    await (await startStoreThread(folder.path))[Symbol.asyncDispose]();
-    using db = new DatabaseSync(join(folder.path, databaseFile));
-    db.exec("PRAGMA user_version = 99");
-    expect(await rejectionOf(startStoreThread(folder.path))).toMatchObject({
-      code: "unavailable",
-      message: expect.stringMatching(/^the data folder was written by a newer version \(schema 99; .* knows \d+\)$/),
-    });
-    expect(db.prepare("PRAGMA user_version").get()).toEqual({ user_version: 99 });
-  });
+describeSchema();
 
+describe("the SQLite file", () => {
   test("is opened by several processes at once, fresh as it is", async () => {
     for (let round = 0; round < 8; round++) {
       await using folder = await tempFolder();

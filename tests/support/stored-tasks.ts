@@ -1,8 +1,10 @@
 /** Tasks in a store, in few words: what a test says nothing about is the same for all of them. */
 
 import { ROOT_CONTEXT } from "@opentelemetry/api";
+import type { DiscardResult } from "../../src/store/dead-letters.ts";
 import type {
   Actor,
+  CancelResult,
   ClaimResult,
   CreateResult,
   DeathResult,
@@ -11,6 +13,7 @@ import type {
   Lease,
   LeaseState,
   NewTask,
+  Sent,
   Store,
 } from "../../src/store/store.ts";
 import { type DeadReason, newTaskId, type TaskRecord, type TimelineEntry } from "../../src/task.ts";
@@ -70,7 +73,11 @@ export interface StoredTasks {
   win(id: string, atMs: number, worker?: string): Promise<Extract<ClaimResult, { kind: "won" }>>;
   extend(leases: readonly Lease[], nowMs: number): Promise<LeaseState[]>;
   finish(id: string, claim: number, ending: Ending, atMs: number): Promise<boolean>;
+  cancel(id: string, atMs: number): Promise<CancelResult>;
   die(id: string, reason: DeadReason, atMs: number): Promise<DeathResult>;
+  discard(id: string, reason: string, atMs: number): Promise<DiscardResult>;
+  /** Confirms sends, each made under the claim number that it names. */
+  confirm(atMs: number, ...sent: Sent[]): Promise<void>;
   /** Confirms sends of tasks that nobody has claimed yet. */
   markSent(...ids: string[]): Promise<void>;
   takeDue(atMs: number, options?: { limit?: number; holdMs?: number }): Promise<DueTask[]>;
@@ -96,13 +103,11 @@ export function tasksIn(store: Store): StoredTasks {
     },
     extend: (leases, nowMs) => store.extend(leases, leaseMs, nowMs, ROOT_CONTEXT),
     finish: (id, claim, ending, atMs) => store.finish({ id, claim, ending, actor: actorAt(atMs) }, ROOT_CONTEXT),
+    cancel: (id, atMs) => store.cancel(id, actorAt(atMs), ROOT_CONTEXT),
     die: (id, reason, atMs) => store.recordDead({ id, reason, actor: actorAt(atMs) }, ROOT_CONTEXT),
-    markSent: (...ids) =>
-      store.markSent(
-        ids.map((id) => ({ id, claim: 0 })),
-        t0,
-        ROOT_CONTEXT,
-      ),
+    discard: (id, reason, atMs) => store.discard(id, reason, actorAt(atMs), ROOT_CONTEXT),
+    confirm: (atMs, ...sent) => store.markSent(sent, atMs, ROOT_CONTEXT),
+    markSent: (...ids) => tasks.confirm(t0, ...ids.map((id) => ({ id, claim: 0 }))),
     takeDue: (atMs, { limit = 100, holdMs = 10_000 } = {}) => store.takeDue(limit, holdMs, actorAt(atMs)),
     due: async (atMs, options) => (await tasks.takeDue(atMs, options)).map(({ id }) => id),
   };
