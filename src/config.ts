@@ -7,8 +7,10 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { allowedBytes } from "./memory.ts";
 import {
   address,
+  byteSize,
   duration,
   flag,
   httpUrl,
@@ -17,7 +19,9 @@ import {
   logLevelsOf,
   oneOf,
   type Parse,
+  parseByteSize,
   queueName,
+  showByteSize,
   tableName,
 } from "./settings.ts";
 
@@ -27,6 +31,7 @@ export type Role = (typeof roles)[number];
 const seconds = 1000;
 const minutes = 60 * seconds;
 const hours = 60 * minutes;
+const megabyte = parseByteSize("1MB");
 
 interface Setting<T> {
   /** The default, as its text; a function when it depends on the machine. Empty: not set. */
@@ -79,6 +84,11 @@ const settings = {
   ),
   threads: setting(() => String(availableParallelism()), integer(1, 256), "handler threads of the worker role"),
   threadConcurrency: setting("16", integer(1, 1000), "tasks at once in one thread"),
+  memoryLimit: setting(
+    () => showByteSize(Math.max(64, Math.floor((0.8 * allowedBytes()) / megabyte)) * megabyte),
+    byteSize(64 * megabyte, parseByteSize("1024TB")),
+    "resident memory of the process above which a worker takes no task and replaces its threads",
+  ),
   visibilityTimeout: setting("30s", duration(2 * seconds, 12 * hours), "lease on a message; extended while it runs"),
   taskTimeout: setting("60s", duration(1, 24 * hours), "default deadline of an attempt"),
   maxAttempts: setting("5", integer(1, 100), "default number of attempts"),

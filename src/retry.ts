@@ -11,7 +11,9 @@ export type Outcome =
   | { kind: "crashed"; error: Failure }
   /** Cut short through no fault of its own: a drain, or another task's crash on the same thread. */
   | { kind: "interrupted"; error: Failure /** It may itself be what crashed the thread. */; isSuspect: boolean }
-  | { kind: "lease_lost"; error: Failure };
+  | { kind: "lease_lost"; error: Failure }
+  /** Its user called the task off while it ran. */
+  | { kind: "canceled"; error: Failure };
 
 /** What the worker does about it. */
 export type Verdict =
@@ -20,6 +22,8 @@ export type Verdict =
   | { kind: "bury"; reason: DeadReason; error: Failure }
   /** Goes back at once, and the attempt does not count. */
   | { kind: "return"; error: Failure; runsAlone: boolean }
+  /** The task has ended: nobody wants it any more. */
+  | { kind: "cancel"; error: Failure }
   /** Somebody else owns the task now: nothing is written, nothing is settled. */
   | { kind: "drop" };
 
@@ -38,6 +42,8 @@ export function decide(outcome: Outcome, attempt: number, policy: RetryPolicy, r
       return { kind: "return", error: outcome.error, runsAlone: outcome.isSuspect };
     case "lease_lost":
       return { kind: "drop" };
+    case "canceled":
+      return { kind: "cancel", error: outcome.error };
     case "failed":
     case "timed_out":
     case "crashed": {

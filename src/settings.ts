@@ -35,6 +35,40 @@ export function showDuration(ms: number): string {
   return `${ms}ms`;
 }
 
+const kilobyte = 1024;
+const byteUnits: Record<string, number> = {
+  KB: kilobyte,
+  MB: kilobyte ** 2,
+  GB: kilobyte ** 3,
+  TB: kilobyte ** 4,
+};
+
+/** `512MB`, `1.5GB` to bytes; a kilobyte is 1024 bytes. */
+export function parseByteSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(KB|MB|GB|TB)$/.exec(text);
+  const unit = byteUnits[match?.[2] ?? ""];
+  if (!match || unit === undefined) throw new Error("expected a size such as 512MB or 2GB");
+  return Math.round(Number(match[1]) * unit);
+}
+
+/** A size within `min` and `max` bytes. */
+export function byteSize(min: number, max: number): Parse<number> {
+  return (text) => {
+    const bytes = parseByteSize(text);
+    if (bytes < min || bytes > max)
+      throw new Error(`expected a size from ${showByteSize(min)} to ${showByteSize(max)}`);
+    return bytes;
+  };
+}
+
+/** Bytes, from a kilobyte up, as the longest unit that keeps them whole: 1610612736 is `1536MB`. A rest is cut off. */
+export function showByteSize(bytes: number): string {
+  const unit = ["TB", "GB", "MB"].find(
+    (name) => bytes >= (byteUnits[name] ?? 0) && bytes % (byteUnits[name] ?? 1) === 0,
+  );
+  return `${Math.floor(bytes / (byteUnits[unit ?? "KB"] ?? 1))}${unit ?? "KB"}`;
+}
+
 export function integer(min: number, max: number): Parse<number> {
   return (text) => {
     const value = Number(text);

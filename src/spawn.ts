@@ -3,6 +3,8 @@
  * literal `new URL("./thread.ts", import.meta.url)`, in a file directly under src/.
  */
 
+import { runtime } from "./runtime.ts";
+
 /** What the entry of a thread can become. */
 export type ThreadPart = "store" | "broker" | "role" | "handlers";
 
@@ -10,6 +12,11 @@ export interface Thread {
   post(message: unknown, transfer?: Transferable[]): void;
   /** Ends the thread at once, whatever it does; `onExit` is not called then. */
   terminate(): void;
+  /**
+   * Resolves once nothing of an ended thread runs any more: on Bun that waits for a call outside JavaScript, such as a
+   * child process that is waited for. Deno does not tell; there it resolves when the thread is ended.
+   */
+  readonly gone: Promise<void>;
 }
 
 export interface ThreadEvents {
@@ -25,11 +32,16 @@ export interface Become {
 
 export function spawnThread(part: ThreadPart, name: string, events: ThreadEvents): Thread {
   const worker = new Worker(new URL("./thread.ts", import.meta.url), { type: "module", name });
+  const leaving = Promise.withResolvers<void>();
   let isOver = false;
-  const exit = (reason: string): void => {
-    if (isOver) return;
+  const end = (): void => {
     isOver = true;
     worker.terminate();
+    if (runtime.name === "deno") leaving.resolve();
+  };
+  const exit = (reason: string): void => {
+    if (isOver) return;
+    end();
     events.onExit(reason);
   };
   worker.onmessage = (event: MessageEvent) => {
@@ -40,15 +52,16 @@ export function spawnThread(part: ThreadPart, name: string, events: ThreadEvents
     exit(event.message || "uncaught error");
   };
   // Bun tells the end of a thread by this event; Deno tells only errors.
-  worker.addEventListener("close", () => exit("the thread ended"));
+  worker.addEventListener("close", () => {
+    leaving.resolve();
+    exit("the thread ended");
+  });
   worker.postMessage({ become: part } satisfies Become);
   return {
     post: (message, transfer = []) => {
       if (!isOver) worker.postMessage(message, transfer);
     },
-    terminate: () => {
-      isOver = true;
-      worker.terminate();
-    },
+    terminate: end,
+    gone: leaving.promise,
   };
 }

@@ -8,7 +8,8 @@ import { type Context, type Span, SpanKind } from "@opentelemetry/api";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
-import { checkWithin } from "./health.ts";
+import { type Check, checkWithin } from "./health.ts";
+import { residentBytes } from "./memory.ts";
 import { attributeNames, type Envelope, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
 import { maxDelayMs, type Queues, type ReceivedMessage } from "./queue/queue.ts";
@@ -22,9 +23,11 @@ import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
+import type { RunResult } from "./worker/attempt.ts";
 import { toEnding } from "./worker/ending.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
-import { type RunResult, startPool, type ThreadPool } from "./worker/pool.ts";
+import { createMemoryWatch } from "./worker/memory-watch.ts";
+import { startPool, type ThreadPool } from "./worker/pool.ts";
 import { type Concluding, reportAttempt } from "./worker/report.ts";
 import type { CancelReason } from "./worker/thread-messages.ts";
 
@@ -67,6 +70,8 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const types = new Map<string, TaskType>(pool.types.map((type) => [type.type, type]));
   const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
   const handling = new Set<Promise<void>>();
+  /** Messages that have a seat reserved in the pool and have not used it. */
+  const seated = new WeakSet<ReceivedMessage>();
 
   const run = async (draining: AbortSignal, aborting: AbortSignal): Promise<void> => {
     const done = new AbortController();
@@ -83,13 +88,32 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       await pool.whenFree(draining);
       const max = Math.min(maxMessages, pool.free());
       if (draining.aborted || max === 0) continue;
+      let unused = max;
+      pool.reserve(max);
       try {
         const messages = await queue.receive({ max, waitMs: pollMs, visibilityMs: leaseMs, signal: polling });
-        for (const message of messages) track(draining.aborted ? giveBack(message) : handle(message, aborting));
+        if (draining.aborted) {
+          for (const message of messages) track(giveBack(message));
+          continue;
+        }
+        unused -= messages.length;
+        for (const message of messages) track(handleSeated(message, aborting));
       } catch (error) {
         log.warn("receive failed", { error: toTaskError(error) });
         await clock.sleep(errorPauseMs, draining);
+      } finally {
+        pool.release(unused);
       }
+    }
+  };
+
+  /** Whatever becomes of the message, its seat is free afterwards. */
+  const handleSeated = async (message: ReceivedMessage, aborting: AbortSignal): Promise<void> => {
+    seated.add(message);
+    try {
+      await handle(message, aborting);
+    } finally {
+      if (seated.delete(message)) pool.release(1);
     }
   };
 
@@ -179,8 +203,9 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     };
     leases.hold(lease);
     try {
-      const ran = await runHandler(task, context, AbortSignal.any([ending.signal, aborting]));
-      await conclude(message, { task, claim, ran, active, taskLog });
+      const running = runHandler(task, context, AbortSignal.any([ending.signal, aborting]));
+      seated.delete(message);
+      await conclude(message, { task, claim, ran: await running, active, taskLog });
     } finally {
       leases.release(lease);
     }
@@ -222,6 +247,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     report();
     switch (verdict.kind) {
       case "succeed":
+      case "cancel":
         return settle(queue.delete(message));
       case "retry":
         // A longer wait than the queue can keep is the sweeper's.
@@ -343,6 +369,8 @@ export async function startWorker(
         })
         [line.level](line.msg, line.fields);
     },
+    onThreadCondemned: (name, reason) =>
+      poolLog.warn("handler thread takes no new task, another takes its place", { thread: name, reason }),
     onThreadEnded: (name, reason) =>
       poolLog.warn("handler thread ended, another takes its place", { thread: name, reason }),
   });
@@ -350,6 +378,7 @@ export async function startWorker(
   observeQueueDepth(telemetry.meter, queues.tasks);
   const draining = new AbortController();
   const aborting = new AbortController();
+  draining.signal.addEventListener("abort", () => pool.drain(), { once: true });
   const workerId = `worker-${crypto.randomUUID().slice(0, 8)}`;
   const worker = createWorker({
     workerId,
@@ -362,17 +391,25 @@ export async function startWorker(
     random: Math.random,
   });
   const running = worker.run(draining.signal, aborting.signal);
+  const memory = createMemoryWatch({
+    pool,
+    clock: systemClock,
+    log: log.module("worker.memory"),
+    limitBytes: config.memoryLimit,
+    residentBytes,
+  });
+  const watching = memory.loop(draining.signal);
   log.info("worker receives", { worker: workerId, types: pool.types.map(({ type }) => type) });
   return {
     addresses: {},
     checks: async () => ({
       database: await checkWithin({ connections_active: 1, connections_idle: 0, connections_max: 1 }, store.ping()),
       message_queue: await checkWithin({ queues_monitored: 2 }, queues.tasks.depth()),
-      workers: { status: pool.figures().threads > 0 ? "healthy" : "unhealthy", ...pool.figures() },
+      workers: checkPool(pool, memory.isAbove()),
     }),
     drain: async () => {
       draining.abort();
-      await running;
+      await Promise.all([running, watching]);
       pool.close();
     },
     abort: () => {
@@ -380,4 +417,10 @@ export async function startWorker(
       aborting.abort("aborted" satisfies CancelReason);
     },
   };
+}
+
+function checkPool(pool: ThreadPool, isMemoryAbove: boolean): Check {
+  const figures = pool.figures();
+  if (figures.threads === 0) return { status: "unhealthy", ...figures };
+  return { status: isMemoryAbove ? "degraded" : "healthy", ...figures };
 }

@@ -1329,7 +1329,7 @@ export type Attempt = Message<"tasks.Attempt"> & {
   endedAt?: Timestamp | undefined;
 
   /**
-   * succeeded, failed, timed_out, crashed, interrupted or lease_lost; empty while it runs.
+   * succeeded, failed, timed_out, crashed, interrupted, lease_lost or canceled; empty while it runs.
    *
    * @generated from field: string outcome = 4;
    */
@@ -1371,7 +1371,7 @@ export type AttemptJson = {
   endedAt?: TimestampJson;
 
   /**
-   * succeeded, failed, timed_out, crashed, interrupted or lease_lost; empty while it runs.
+   * succeeded, failed, timed_out, crashed, interrupted, lease_lost or canceled; empty while it runs.
    *
    * @generated from field: string outcome = 4;
    */

@@ -61,18 +61,18 @@ export class SqliteConnection {
 
   /**
    * Runs calls as one transaction. When one of them throws, all are rolled back and each runs again in a transaction of
-   * its own, so that a bad call spoils no other. Answers only after the commit.
+   * its own, so that a bad call spoils no other. Answers only after the commit. When another process does not give the
+   * lock back, all fail: to wait again for each would block the thread so many times as long.
    */
   runBatch<T>(calls: readonly (() => T)[]): (() => T)[] {
     try {
       return this.#transaction(() => calls.map((call) => call())).map((value) => () => value);
     } catch (error) {
-      if (calls.length === 1) {
-        return [
-          () => {
-            throw toStoreError(error);
-          },
-        ];
+      if (calls.length === 1 || isLocked(error)) {
+        const refuse = (): never => {
+          throw toStoreError(error);
+        };
+        return calls.map(() => refuse);
       }
       return calls.flatMap((call) => this.runBatch([call]));
     }
@@ -127,6 +127,11 @@ function useWriteAheadLog(db: DatabaseSync): void {
   };
   const pause = new Int32Array(new SharedArrayBuffer(4));
   while (isRefused()) Atomics.wait(pause, 0, 0, 5);
+}
+
+/** SQLite's words for SQLITE_BUSY. */
+function isLocked(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("database is locked");
 }
 
 function toStoreError(error: unknown): TaskError {

@@ -21,6 +21,8 @@ export function toEnding(verdict: Exclude<Verdict, { kind: "drop" }>, outcome: O
       return { to: "failed", reason: verdict.reason, outcome: outcome.kind, error: withoutStack(verdict.error) };
     case "return":
       return { to: "queued", error: withoutStack(verdict.error), runsAlone: verdict.runsAlone };
+    case "cancel":
+      return { to: "canceled", outcome: outcome.kind, error: withoutStack(verdict.error) };
   }
 }
 

@@ -6,7 +6,7 @@ import type { Logger } from "../telemetry/log.ts";
 import type { TaskMetrics } from "../telemetry/metrics.ts";
 import { ownKey } from "../telemetry/names.ts";
 import { type ActiveSpan, markFailed } from "../telemetry/tracing.ts";
-import type { RunResult } from "./pool.ts";
+import type { RunResult } from "./attempt.ts";
 
 /** An attempt that has ended and is being committed. */
 export interface Concluding {
@@ -51,6 +51,10 @@ export function reportAttempt(
       return;
     case "return":
       taskLog.info("attempt interrupted, the task goes back", fields);
+      return;
+    case "cancel":
+      metrics.processed(taskType, "canceled");
+      taskLog.info("task canceled while it ran", fields);
       return;
     case "drop":
       taskLog.warn("lease lost, the outcome is dropped", fields);

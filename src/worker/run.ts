@@ -93,8 +93,16 @@ export async function startHandlerThread(
   };
 
   return (message) => {
-    if (message.kind === "run") void runTask(message.run);
-    else running.get(message.number)?.abort(reasonOf(message.reason));
+    switch (message.kind) {
+      case "run":
+        void runTask(message.run);
+        break;
+      case "cancel":
+        running.get(message.number)?.abort(reasonOf(message.reason));
+        break;
+      case "ping":
+        tell({ kind: "pong" });
+    }
   };
 }
 

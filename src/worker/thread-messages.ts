@@ -23,9 +23,14 @@ export interface Run {
   spanId: string;
 }
 
+/** `timed_out`: its deadline; `lease_lost`: another worker may run it; `canceled`: by its user; `aborted`: the worker stops. */
 export type CancelReason = "timed_out" | "lease_lost" | "canceled" | "aborted";
 
-export type ToHandlerThread = { kind: "run"; run: Run } | { kind: "cancel"; number: number; reason: CancelReason };
+export type ToHandlerThread =
+  | { kind: "run"; run: Run }
+  | { kind: "cancel"; number: number; reason: CancelReason }
+  /** Answered at once with `pong`, by a thread that yields. */
+  | { kind: "ping" };
 
 /** How a handler ended; the worker turns it into an outcome. */
 export type RunEnd =
@@ -45,5 +50,6 @@ export type FromHandlerThread =
   | { kind: "loaded"; types: TaskType[] }
   | { kind: "refused"; problems: string[] }
   | { kind: "ended"; number: number; end: RunEnd; spans: PlainSpan[] }
+  | { kind: "pong" }
   | { kind: "span"; span: PlainSpan }
   | { kind: "log"; number: number; line: HandlerLogLine };

@@ -5,10 +5,12 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { startReceiver } from "../../src/console/receiver.ts";
+import { startElasticMq } from "../parts/elasticmq.ts";
 import { eventually } from "../support/eventually.ts";
 import { projectFolder } from "../support/executable.ts";
 import { type HttpApi, httpApi } from "../support/http-api.ts";
 import { freePorts, startThroughline } from "../support/process.ts";
+import { describeWith } from "../support/requires.ts";
 import type { HttpTask } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { faultsOf } from "../support/trace-tree.ts";
@@ -65,3 +67,50 @@ test(
   },
   timeoutMs,
 );
+
+describeWith("elasticmq")("a worker that stops", () => {
+  test(
+    "gives what it has not started back to the others at once, and finishes what runs",
+    async () => {
+      await using stack = new AsyncDisposableStack();
+      const { path } = stack.use(await tempFolder());
+      const elasticMq = stack.use(await startElasticMq());
+      const env = {
+        AWS_ENDPOINT_URL_SQS: elasticMq.url,
+        AWS_REGION: "elasticmq",
+        AWS_ACCESS_KEY_ID: "test",
+        AWS_SECRET_ACCESS_KEY: "test",
+      };
+      // Long enough that no lease runs out here: what is handed on was given back.
+      const shared = ["--queue=sqs", `--data-dir=${path}`, "--visibility-timeout=10m", "--threads=1", ...freePorts];
+      const start = async (role: string, ...flags: string[]) =>
+        stack.use(await startThroughline([`--role=${role}`, ...shared, ...flags], { env }));
+      const taskService = await start("task-service,dlq");
+      const gateway = await start("gateway", `--task-service-url=${taskService.addresses.task_service_url}`);
+      const api = httpApi(gateway.addresses.gateway_url);
+      // Exclusive ones run one at a time: of those that come with one receive, the others wait in the worker.
+      const tasks: HttpTask[] = [];
+      for (let count = 0; count < 4; count++) tasks.push(await api.submit({ type: "alone", payload: { ms: 2000 } }));
+      const stopping = await start("worker", `--handlers=${handlers}`);
+      await eventually(async () => (await statuses(api, tasks)).every((status) => status === "running"));
+      const other = await start("worker", `--handlers=${handlers}`);
+      const exitCode = stopping.stop();
+
+      const ended = await Promise.all(tasks.map(({ id }) => api.ended(id)));
+      expect(await exitCode).toBe(0);
+      expect(ended.map(({ status, attempt }) => [status, attempt])).toEqual(tasks.map(() => ["succeeded", 1]));
+      const [finished, handedOn] = [workerOf(stopping.logs()), workerOf(other.logs())];
+      const workers = ended.map(({ attempts }) => attempts.at(-1)?.worker);
+      expect(workers.toSorted()).toEqual([finished, handedOn, handedOn, handedOn].toSorted());
+    },
+    timeoutMs,
+  );
+});
+
+async function statuses(api: HttpApi, tasks: readonly HttpTask[]): Promise<string[]> {
+  return (await Promise.all(tasks.map(({ id }) => api.task(id)))).map(({ status }) => status);
+}
+
+function workerOf(logs: { msg: string; worker?: unknown }[]): string {
+  return String(logs.find(({ msg }) => msg === "worker receives")?.worker);
+}

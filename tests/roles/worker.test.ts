@@ -14,8 +14,10 @@ import { newTaskId } from "../../src/task.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGate } from "../support/gate.ts";
 import { type HttpTask, startTestSystem, type TestSystem } from "../support/system.ts";
+import { stubbornHandlers } from "../support/test-pool.ts";
 
 const limitMs = 60_000;
+const patience = { timeoutMs: 30_000 };
 
 /** Every attempt as its number and how it ended. */
 function attemptsOf({ attempts }: HttpTask): [number, string | null][] {
@@ -239,6 +241,92 @@ test(
   },
   limitMs,
 );
+
+describe("a worker", () => {
+  test(
+    "takes no more messages than tasks can start at once, those included that it is about to start",
+    async () => {
+      await using running = await startTestSystem({ threads: "1", threadConcurrency: "2" });
+      await using gate = startGate();
+      const queue = await openQueue(running, "task-events");
+      for (let count = 0; count < 5; count++) await running.accept(gate.task());
+      await gate.held(2);
+      expect(await queue.depth()).toEqual({ visible: 3, inFlight: 2 });
+      gate.open();
+      await eventually(async () => Bun.deepEquals(await queue.depth(), { visible: 0, inFlight: 0 }));
+    },
+    limitMs,
+  );
+
+  test(
+    "gives a seat up once: by a message that is not run, and by a task when it starts",
+    async () => {
+      await using running = await startTestSystem({ threads: "1", threadConcurrency: "1" });
+      await using gate = startGate();
+      await using nextGate = startGate();
+      const queue = await openQueue(running, "task-events");
+      await queue.send("not JSON");
+      await queue.send(encodeTask({ taskId: newTaskId(), type: "echo" }));
+      await running.accept(gate.task());
+      await gate.held(1);
+      for (let count = 0; count < 3; count++) await running.accept(nextGate.task());
+      gate.open();
+      await nextGate.held(1);
+      await eventually(async () => Bun.deepEquals(await queue.depth(), { visible: 2, inFlight: 1 }), patience);
+    },
+    limitMs,
+  );
+
+  test(
+    "that drains gives back at once what waits for a thread of its own, and finishes what runs",
+    async () => {
+      await using running = await startTestSystem({ threads: "1", handlers: stubbornHandlers, drainTimeout: "60s" });
+      await using gate = startGate();
+      const shared = await running.accept(gate.task());
+      await gate.held(1);
+      const exclusive = await running.accept({ type: "alone" });
+      const stored = (): unknown[] =>
+        running.rows("SELECT status, attempt FROM tasks WHERE type IN ('alone', 'http') ORDER BY type");
+      const held = { status: "running", attempt: 1 };
+      await eventually(() => Bun.deepEquals(stored(), [held, held]), patience);
+      const drained = running.system.drain();
+      await eventually(() => Bun.deepEquals(stored(), [{ status: "queued", attempt: 0 }, held]), patience);
+      gate.open();
+      await drained;
+      expect(stored()).toEqual([
+        { status: "queued", attempt: 0 },
+        { status: "succeeded", attempt: 1 },
+      ]);
+      expect(await linesOf(running, exclusive.id, "attempt interrupted, the task goes back", 1)).toHaveLength(1);
+      expect(await linesOf(running, shared.id, "task succeeded", 1)).toHaveLength(1);
+    },
+    limitMs,
+  );
+
+  test(
+    "ends a thread with a task that ignores its signal when the others on it have finished, and not before",
+    async () => {
+      await using running = await startTestSystem({ threads: "1", handlers: stubbornHandlers });
+      await using gate = startGate();
+      const innocent = await running.accept(gate.task());
+      await gate.held(1);
+      const culprit = await running.accept({ type: "ignore-signal", timeout: "100ms", max_attempts: 1 });
+      await eventually(
+        () => running.lines.some(({ msg }) => msg === "handler thread takes no new task, another takes its place"),
+        patience,
+      );
+      const beside = await running.accept({ type: "echo" });
+      expect(await running.task(beside.id, "30s")).toMatchObject({ status: "succeeded" });
+      expect([(await running.task(culprit.id)).status, threadsEnded(running)]).toEqual(["running", []]);
+      gate.open();
+      expect(attemptsOf(await running.task(innocent.id, "30s"))).toEqual([[1, "succeeded"]]);
+      const dead = await running.task(culprit.id, "30s");
+      expect([dead.status, attemptsOf(dead)]).toEqual(["dead", [[1, "timed_out"]]]);
+      expect(threadsEnded(running)).toHaveLength(1);
+    },
+    limitMs,
+  );
+});
 
 test(
   "a task with a delay does not start early, and does start",

@@ -6,7 +6,7 @@ import { tempFolder } from "../support/temp-folder.ts";
 type Env = Record<string, string | undefined>;
 
 /** What depends on the machine, fixed. */
-const fixed = { dataDir: "/data", handlers: "", threads: "2" } as const;
+const fixed = { dataDir: "/data", handlers: "", threads: "2", memoryLimit: "1GB" } as const;
 const sqs = { AWS_REGION: "eu-central-1" };
 
 function problemsOf(flags: Partial<Record<SettingName, string>>, env: Env = {}): string[] {
@@ -38,6 +38,7 @@ describe("the settings", () => {
       handlers: undefined,
       threads: 2,
       threadConcurrency: 16,
+      memoryLimit: 1_073_741_824,
       visibilityTimeout: 30_000,
       taskTimeout: 60_000,
       maxAttempts: 5,
@@ -134,6 +135,8 @@ describe("settings that cannot be", () => {
     ["visibilityTimeout", "1s"],
     ["visibilityTimeout", "13h"],
     ["taskTimeout", "0ms"],
+    ["memoryLimit", "63MB"],
+    ["memoryLimit", "1GiB"],
     ["maxAttempts", "0"],
     ["maxAttempts", "101"],
     ["threadConcurrency", "0"],

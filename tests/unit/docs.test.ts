@@ -149,6 +149,7 @@ describe("docs/operations.md", () => {
   /** Defaults that depend on the machine, in words. */
   const inWords: Partial<Record<SettingName, string>> = {
     handlers: "./handlers if it exists",
+    memoryLimit: "80% of the memory",
     threads: "number of cores",
   };
 

@@ -13,6 +13,7 @@ const crashed: Outcome = { kind: "crashed", error };
 const interrupted: Outcome = { kind: "interrupted", error, isSuspect: false };
 const suspect: Outcome = { kind: "interrupted", error, isSuspect: true };
 const leaseLost: Outcome = { kind: "lease_lost", error };
+const canceled: Outcome = { kind: "canceled", error };
 
 const again = (delayMs: number): Verdict => ({ kind: "retry", delayMs, error });
 const exhausted: Verdict = { kind: "bury", reason: "attempts_exhausted", error };
@@ -40,6 +41,8 @@ describe("an attempt that", () => {
     ["may have caused a crash goes back, to run alone", suspect, 3, { kind: "return", error, runsAlone: true }],
     ["lost its lease is dropped", leaseLost, 1, { kind: "drop" }],
     ["lost its lease in its last try is dropped", leaseLost, 3, { kind: "drop" }],
+    ["was canceled ends the task", canceled, 1, { kind: "cancel", error }],
+    ["was canceled in its last try ends the task, and is not buried", canceled, 3, { kind: "cancel", error }],
   ];
 
   test.each(cases)("%s", (_, outcome, attempt, verdict) => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
   address,
+  byteSize,
   duration,
   flag,
   httpUrl,
@@ -10,8 +11,10 @@ import {
   logLevelsOf,
   oneOf,
   type Parse,
+  parseByteSize,
   parseDuration,
   queueName,
+  showByteSize,
   showDuration,
   tableName,
 } from "../../src/settings.ts";
@@ -59,6 +62,35 @@ describe("a duration", () => {
     expect([parse("2s"), parse("1m")]).toEqual([2000, 60_000]);
     expect(() => parse("1999ms")).toThrow("expected a duration from 2s to 1m");
     expect(() => parse("60001ms")).toThrow("expected a duration from 2s to 1m");
+  });
+});
+
+describe("a size in bytes", () => {
+  test("is a number and its unit, each 1024 times the one before", () => {
+    const texts = ["0KB", "1KB", "512MB", "1.5GB", "2TB"];
+    expect(texts.map(parseByteSize)).toEqual([0, 1024, 536_870_912, 1_610_612_736, 2_199_023_255_552]);
+  });
+
+  test.each(["", "512", "MB", "-1MB", "1 MB", " 1MB", "1e3MB", "1MiB", "1mb", ".5GB", "1.GB", "100%", "InfinityMB"])(
+    "is not %p",
+    (text) => {
+      expect(() => parseByteSize(text)).toThrow("expected a size such as 512MB or 2GB");
+    },
+  );
+
+  test("of whole kilobytes shown as text reads the same, in its longest whole unit", () => {
+    const anyKilobytes = fc.nat({ max: 2 ** 40 });
+    fc.assert(
+      fc.property(anyKilobytes, (count) => expect(parseByteSize(showByteSize(count * 1024))).toBe(count * 1024)),
+    );
+    const sizes = [0, 1023, 1024, 1025, 1_572_864, 1_610_612_736, 1_073_741_824, 2_199_023_255_552];
+    expect(sizes.map(showByteSize)).toEqual(["0KB", "0KB", "1KB", "1KB", "1536KB", "1536MB", "1GB", "2TB"]);
+  });
+
+  test("is taken within its limits, both included, and refused outside", () => {
+    const parse = byteSize(64 * 1024 ** 2, 1024 ** 4);
+    expect([parse("64MB"), parse("1TB")]).toEqual([67_108_864, 1_099_511_627_776]);
+    for (const text of ["63.9MB", "1025GB"]) expect(() => parse(text)).toThrow("expected a size from 64MB to 1TB");
   });
 });
 

@@ -13,6 +13,7 @@ const endMs = t0 + 25;
 const succeeded: Ending = { to: "succeeded", result: '{"ok":true}' };
 const retrying: Ending = { to: "retrying", runAtMs: t0 + 900, sendAtMs: t0 + 950, outcome: "timed_out", error };
 const failed: Ending = { to: "failed", reason: "attempts_exhausted", outcome: "crashed", error };
+const canceled: Ending = { to: "canceled", outcome: "canceled", error };
 const interrupted: Ending = { to: "queued", error, runsAlone: false };
 const suspected: Ending = { to: "queued", error, runsAlone: true };
 
@@ -22,6 +23,7 @@ export function describeFinish(open: OpenStore): void {
       ["a success", succeeded, { result: '{"ok":true}', endedAtMs: endMs }, { outcome: "succeeded" }],
       ["a failure that is tried again", retrying, { error, runAtMs: t0 + 900 }, { outcome: "timed_out", error }],
       ["a failure for good", failed, { error, endedAtMs: endMs }, { outcome: "crashed", error }],
+      ["a cancel", canceled, { error, endedAtMs: endMs }, { outcome: "canceled", error }],
       ["an interruption", interrupted, { error, attempt: 0 }, { outcome: "interrupted", error }],
       [
         "an interruption by a crash that it may have caused",

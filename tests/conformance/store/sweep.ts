@@ -90,6 +90,7 @@ export function describeSweep(open: OpenStore): void {
       ["some time after it failed for good", { to: "failed", reason: "fatal", outcome: "failed", error }, hourMs],
       ["some time after it was interrupted", { to: "queued", error, runsAlone: false }, hourMs],
       ["never after it succeeded", { to: "succeeded", result: "1" }, undefined],
+      ["never after it was canceled", { to: "canceled", outcome: "canceled", error }, undefined],
     ];
 
     test.each(endings)("%s, in case its message is lost", async (_, ending, ms) => {

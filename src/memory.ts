@@ -1,0 +1,14 @@
+/** Memory of this process, and what it may have. Both runtimes have these words of Node's, and differ in the answers. */
+
+import { totalmem } from "node:os";
+
+/** What of the process is in the machine's memory, all its threads together. */
+export function residentBytes(): number {
+  return process.memoryUsage.rss();
+}
+
+/** The machine's memory, or what the cgroup allows when that is less. */
+export function allowedBytes(): number {
+  // Without a limit Bun tells the machine's memory, and Deno a number beyond all machines, or none.
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+}

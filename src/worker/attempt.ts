@@ -1,0 +1,91 @@
+/**
+ * An attempt on a thread: its deadline, its signal, and the grace in which a handler may obey. Owns the attempt's timer
+ * and its ear for the signal from start to outcome.
+ */
+
+import type { Outcome } from "../retry.ts";
+import { preciseNowMs } from "../telemetry/precise-time.ts";
+import type { CancelReason, Run, ToHandlerThread } from "./thread-messages.ts";
+
+export interface RunRequest {
+  run: Omit<Run, "number">;
+  timeoutMs: number;
+  /** No other task beside it on its thread. */
+  isAlone: boolean;
+  /** Aborts the attempt; its reason, a `CancelReason`, says why. */
+  signal: AbortSignal;
+}
+
+export interface RunResult {
+  outcome: Outcome;
+  durationMs: number;
+}
+
+/** How long a handler has to end after its signal. */
+export const graceMs = 2000;
+/** Timers count in 32 bits, 24 days; one above that would fire at once. */
+const maxTimerMs = 2 ** 31 - 1;
+
+export interface Attempt {
+  readonly run: Run;
+  readonly startMs: number;
+  /** Why it was signalled, if it was. */
+  canceled(): CancelReason | undefined;
+  /** It was signalled, and its grace is over. */
+  isOverdue(): boolean;
+  /** Its thread has ended: no timer, no signal any more. The outcome follows. */
+  close(): void;
+  /** The one outcome. */
+  settle(outcome: Outcome): void;
+}
+
+export interface AttemptEvents {
+  post(message: ToHandlerThread): void;
+  onSignalled(attempt: Attempt): void;
+  onOverdue(): void;
+  onSettled(result: RunResult): void;
+}
+
+/** Sends it to the thread. */
+export function startAttempt(number: number, request: RunRequest, events: AttemptEvents): Attempt {
+  const { signal, timeoutMs } = request;
+  const run: Run = { ...request.run, number };
+  const startMs = preciseNowMs();
+  let canceled: CancelReason | undefined;
+  let isOverdue = false;
+
+  const cancel = (reason: CancelReason): void => {
+    // Called off by its user, it is not tried again, even if its deadline came first.
+    if (canceled && reason === "canceled") canceled = reason;
+    if (canceled) return;
+    canceled = reason;
+    clearTimeout(timer);
+    events.post({ kind: "cancel", number, reason });
+    events.onSignalled(attempt);
+    timer = setTimeout(() => {
+      isOverdue = true;
+      events.onOverdue();
+    }, graceMs);
+  };
+  const onAbort = (): void => cancel(signal.reason);
+  let timer = setTimeout(() => cancel("timed_out"), Math.min(timeoutMs, maxTimerMs));
+  const close = (): void => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  };
+
+  const attempt: Attempt = {
+    run,
+    startMs,
+    canceled: () => canceled,
+    isOverdue: () => isOverdue,
+    close,
+    settle: (outcome) => {
+      close();
+      events.onSettled({ outcome, durationMs: preciseNowMs() - startMs });
+    },
+  };
+  events.post({ kind: "run", run });
+  signal.addEventListener("abort", onAbort);
+  return attempt;
+}

@@ -1,0 +1,160 @@
+/**
+ * A handler thread as the pool has it: what it is there for, which attempts run on it, and what it says. Hands every
+ * attempt that ends its outcome.
+ */
+
+import { systemClock } from "../clock.ts";
+import type { Config } from "../config.ts";
+import { TaskError } from "../errors.ts";
+import { spawnThread } from "../spawn.ts";
+import type { TaskType } from "../task.ts";
+import type { PlainSpan } from "../telemetry/plain-span.ts";
+import { type Attempt, type RunRequest, type RunResult, startAttempt } from "./attempt.ts";
+import { outcomeOfEnd, type Unfinished } from "./attempt-outcome.ts";
+import { createPulse, type Pulse } from "./pulse.ts";
+import type { HandlerThreadStart } from "./run.ts";
+import { closeRunSpan } from "./run-span.ts";
+import type { FromHandlerThread, HandlerLogLine, Run } from "./thread-messages.ts";
+
+export interface Slot {
+  readonly id: number;
+  readonly name: string;
+  /** `reserved`: takes nothing more until an exclusive task can have it; `alone`: an exclusive task has it. */
+  duty: "starting" | "open" | "reserved" | "alone";
+  readonly running: ReadonlyMap<number, Attempt>;
+  /** Those of them that were signalled; while there are any, nothing new is given to the thread. */
+  readonly signalled: ReadonlySet<Attempt>;
+  readonly pulse: Pulse;
+  /** Rejects with `invalid_argument`, a line for each handler that does not load; or says why the thread ended. */
+  readonly loaded: Promise<readonly TaskType[]>;
+  start(request: RunRequest, settled: (result: RunResult) => void): void;
+  /** Ends the thread, if it has not ended; every attempt on it gets its outcome once nothing of it runs any more. */
+  end(outcomeOf: (attempt: Attempt) => Unfinished): void;
+  /** Ends the thread; no attempt on it gets an outcome. */
+  close(): void;
+}
+
+export interface SlotEvents {
+  onSpans(spans: readonly PlainSpan[]): void;
+  onLog(run: Run, line: HandlerLogLine): void;
+  /** An attempt has ended and has its outcome. */
+  onAttemptEnded(slot: Slot): void;
+  /** An attempt has not ended within the grace after its signal. */
+  onOverdue(slot: Slot): void;
+  /** It has answered the question whether it yields. */
+  onAnswer(slot: Slot): void;
+  onSilence(slot: Slot): void;
+  /** It has loaded, and has ended by itself. */
+  onExit(slot: Slot, reason: string): void;
+}
+
+/**
+ * How long an outcome waits for an ended thread to be gone, should it hang in code that is not JavaScript: no longer
+ * than an abort of the whole worker may take.
+ */
+const goneMs = 4000;
+
+/** Starts the thread; it is `open` once `loaded` resolves. */
+export function startSlot(id: number, config: Config, events: SlotEvents): Slot {
+  const name = `handlers-${id}`;
+  const running = new Map<number, Attempt>();
+  const signalled = new Set<Attempt>();
+  const loading = Promise.withResolvers<readonly TaskType[]>();
+  let lastNumber = 0;
+
+  const thread = spawnThread("handlers", name, {
+    // What comes from the thread is said by run.ts.
+    onMessage: (message) => receive(message as FromHandlerThread),
+    onExit: (reason) => {
+      if (slot.duty !== "starting") events.onExit(slot, reason);
+      else loading.reject(new TaskError("internal", `the thread ${name} ended while it started: ${reason}`));
+    },
+  });
+
+  const receive = (message: FromHandlerThread): void => {
+    switch (message.kind) {
+      case "loaded":
+        slot.duty = "open";
+        loading.resolve(message.types);
+        break;
+      case "refused":
+        thread.terminate();
+        loading.reject(new TaskError("invalid_argument", message.problems.join("\n")));
+        break;
+      case "span":
+        events.onSpans([message.span]);
+        break;
+      case "log": {
+        const attempt = running.get(message.number);
+        if (attempt) events.onLog(attempt.run, message.line);
+        break;
+      }
+      case "pong":
+        slot.pulse.answered();
+        break;
+      case "ended":
+        events.onSpans(message.spans);
+        finish(message);
+    }
+  };
+
+  const finish = ({ number, end }: Extract<FromHandlerThread, { kind: "ended" }>): void => {
+    const attempt = running.get(number);
+    if (!attempt) return;
+    running.delete(number);
+    signalled.delete(attempt);
+    if (slot.duty === "alone") slot.duty = "open";
+    attempt.settle(outcomeOfEnd(end, attempt.canceled()));
+    events.onAttemptEnded(slot);
+  };
+
+  const settleLeft = async (outcomeOf: (attempt: Attempt) => Unfinished): Promise<void> => {
+    const outcomes = [...running.values()].map((attempt) => ({ attempt, outcome: outcomeOf(attempt) }));
+    const waiting = new AbortController();
+    await Promise.race([thread.gone, systemClock.sleep(goneMs, waiting.signal)]);
+    waiting.abort();
+    for (const { attempt, outcome } of outcomes) {
+      const { run, startMs } = attempt;
+      events.onSpans(closeRunSpan(run, { slot, startMs, failure: outcome.error }));
+      attempt.settle(outcome);
+    }
+  };
+
+  const close = (): void => {
+    slot.pulse.stop();
+    for (const attempt of running.values()) attempt.close();
+    thread.terminate();
+    loading.reject(new TaskError("unavailable", `the thread ${name} was ended while it started`));
+  };
+
+  const slot: Slot = {
+    id,
+    name,
+    duty: "starting",
+    running,
+    signalled,
+    pulse: createPulse({
+      ask: () => thread.post({ kind: "ping" }),
+      onAnswer: () => events.onAnswer(slot),
+      onSilence: () => events.onSilence(slot),
+    }),
+    loaded: loading.promise,
+    start: (request, onSettled) => {
+      const number = ++lastNumber;
+      const attempt = startAttempt(number, request, {
+        post: (message) => thread.post(message),
+        onSignalled: (itself) => signalled.add(itself),
+        onOverdue: () => events.onOverdue(slot),
+        onSettled,
+      });
+      running.set(number, attempt);
+    },
+    end: (outcomeOf) => {
+      close();
+      void settleLeft(outcomeOf);
+    },
+    close,
+  };
+  thread.post({ config, threadId: id, threadName: name } satisfies HandlerThreadStart);
+  return slot;
+}

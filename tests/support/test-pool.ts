@@ -1,0 +1,78 @@
+/** The pool alone, on real threads, with handlers that do not do as they are told. */
+
+import { join } from "node:path";
+import { readConfig } from "../../src/config.ts";
+import type { Outcome } from "../../src/retry.ts";
+import { startPool, type ThreadPool } from "../../src/worker/pool.ts";
+import type { CancelReason } from "../../src/worker/thread-messages.ts";
+import { projectFolder } from "./executable.ts";
+import type { TestFlags } from "./system.ts";
+
+export interface PoolTask {
+  type: string;
+  payload?: unknown;
+}
+
+export interface RunOptions {
+  /** Default: none that a test would meet. */
+  timeoutMs?: number;
+  isAlone?: boolean;
+}
+
+export interface PoolRun {
+  outcome: Promise<Outcome>;
+  signal(reason: CancelReason): void;
+}
+
+export interface TestPool extends AsyncDisposable {
+  pool: ThreadPool;
+  run(task: PoolTask, options?: RunOptions): PoolRun;
+  /** Tasks that have their outcome, by type, in the order in which they got it. */
+  settled: string[];
+  /** Names and reasons. */
+  condemned: [name: string, reason: string][];
+  ended: [name: string, reason: string][];
+}
+
+/** A folder of handlers that do not do as they are told. */
+export const stubbornHandlers = join(projectFolder, "tests/fixtures/stubborn-handlers");
+
+export async function startTestPool(flags: TestFlags = {}): Promise<TestPool> {
+  const { config } = readConfig({ threads: "1", handlers: stubbornHandlers, ...flags }, {});
+  const condemned: TestPool["condemned"] = [];
+  const ended: TestPool["ended"] = [];
+  const settled: string[] = [];
+  const pool = await startPool(config, {
+    onSpans: () => {},
+    onLog: () => {},
+    onThreadCondemned: (...told) => condemned.push(told),
+    onThreadEnded: (...told) => ended.push(told),
+  });
+  let count = 0;
+  return {
+    pool,
+    settled,
+    condemned,
+    ended,
+    run: ({ type, payload = null }, { timeoutMs = 3_600_000, isAlone = false } = {}) => {
+      const aborting = new AbortController();
+      const run = {
+        taskId: `task-${++count}`,
+        type,
+        payload: JSON.stringify(payload),
+        attempt: 1,
+        correlationId: "c-1",
+        metadata: {},
+        carrier: {},
+        spanId: "00f067aa0ba902b7",
+      };
+      const running = pool.run({ run, timeoutMs, isAlone, signal: aborting.signal });
+      const outcome = running.then((result) => {
+        settled.push(type);
+        return result.outcome;
+      });
+      return { outcome, signal: (reason) => aborting.abort(reason) };
+    },
+    [Symbol.asyncDispose]: async () => pool.close(),
+  };
+}
