@@ -50,6 +50,11 @@ const sendPatienceMs = 2000;
 /** Calls held until a task has ended; more from one process would leave its other calls no room. */
 const maxWaits = 4096;
 
+const noRoom = "the disk with the data folder is nearly full";
+
+/** A disk does not empty itself within a second. */
+const noRoomRetryMs = 5000;
+
 export interface TaskService {
   handlers: RpcHandlers;
   /** Runs until the signal aborts. */
@@ -64,6 +69,8 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   /** Sends that are not confirmed yet, some of them for longer than their callers waited. */
   const sending = new Set<Promise<unknown>>();
   const admitWait = createAdmission(maxWaits, "calls that wait for a task");
+  /** For want of room. */
+  let isRefusing = false;
 
   const createTask: RpcHandlers["CreateTask"] = async (message, call) => {
     const request = parseCreateTask(message);
@@ -75,14 +82,27 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     if (created.kind === "mismatch") {
       throw new TaskError("idempotency_mismatch", `the idempotency key "${request.idempotencyKey}" was used before`);
     }
+    if (created.kind === "no_room") {
+      tellRefusing(true);
+      throw new TaskError("unavailable", noRoom, { retryAfterMs: noRoomRetryMs });
+    }
     if (created.kind === "replayed") {
       const timeline = await store.timeline(created.task.id, call.context);
       return { task: toTaskJson(created.task, timeline), replayed: true };
     }
+    tellRefusing(false);
     metrics.processed(types.labelOf(task.type), "submitted");
     taskLog(created.task, call.context).info("task created", { status: task.status });
     if (task.status === "queued") await waitPatiently(send({ ...task, claim: 0, redrivenAtMs: null }, call.context));
     return { task: toTaskJson(created.task, []) };
+  };
+
+  /** Once when tasks begin to be refused, and once when that is over. */
+  const tellRefusing = (isSo: boolean): void => {
+    if (isSo === isRefusing) return;
+    isRefusing = isSo;
+    if (isSo) log.warn("new tasks are refused", { reason: noRoom });
+    else log.info("new tasks are accepted again");
   };
 
   const toNewTask = (request: CreateTask, type: TaskType | undefined, call: Call, nowMs: number): NewTask => {
@@ -160,7 +180,9 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   const sweepLoop = async (signal: AbortSignal): Promise<void> => {
     await sweeper.loop(signal);
     await waitPatiently(Promise.all(sending));
-    await sweeper.tellConfirmed();
+    // What is not told is sent again: that must not keep the drain from its end.
+    const untold = (error: unknown): void => log.warn("could not note what was sent", { error: toTaskError(error) });
+    await sweeper.tellConfirmed().catch(untold);
   };
 
   const actorOf = (context: Context): Actor => {

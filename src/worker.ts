@@ -27,6 +27,7 @@ import type { RunResult } from "./worker/attempt.ts";
 import { toEnding } from "./worker/ending.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
 import { createMemoryWatch } from "./worker/memory-watch.ts";
+import { createOutage } from "./worker/outage.ts";
 import { startPool, type ThreadPool } from "./worker/pool.ts";
 import { type Concluding, reportAttempt } from "./worker/report.ts";
 import type { CancelReason } from "./worker/thread-messages.ts";
@@ -69,6 +70,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const ids = new CryptoIds();
   const types = new Map<string, TaskType>(pool.types.map((type) => [type.type, type]));
   const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
+  const outage = createOutage({ clock, leaseMs, log: log.module("worker.outage") });
   const handling = new Set<Promise<void>>();
   /** Messages that have a seat reserved in the pool and have not used it. */
   const seated = new WeakSet<ReceivedMessage>();
@@ -77,6 +79,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const done = new AbortController();
     const keeping = leases.loop(done.signal);
     await receiveLoop(draining, aborting);
+    outage.drain();
     await Promise.all(handling);
     done.abort();
     await keeping;
@@ -86,6 +89,10 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const polling = abortedLater(draining, lastPollMs);
     while (!draining.aborted) {
       await pool.whenFree(draining);
+      if (outage.isOn()) {
+        await clock.sleep(errorPauseMs, draining);
+        continue;
+      }
       const max = Math.min(maxMessages, pool.free());
       if (draining.aborted || max === 0) continue;
       let unused = max;
@@ -159,8 +166,10 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     active: ActiveSpan,
     aborting: AbortSignal,
   ): Promise<void> => {
-    const request = { id: envelope.taskId, worker: workerId, leaseMs, actor: actorOf(active) };
-    const claimed = await store.claim(request, active.context);
+    const claimed = await outage.claim(
+      () => store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor: actorOf(active) }, active.context),
+      () => settle(queue.changeVisibility(message, leaseMs)),
+    );
     if (claimed.kind === "won") return attempt(message, claimed, active, aborting);
     active.span.setAttribute(ownKey.outcome, claimed.kind);
     switch (claimed.kind) {
@@ -239,7 +248,8 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const report = (): void => reportAttempt(concluding, verdict, metrics, types.has(task.type) ? task.type : "_other");
     if (verdict.kind === "drop") return report();
     const ending = toEnding(verdict, outcome, clock.nowMs());
-    if (!(await store.finish({ id: task.id, claim, ending, actor: actorOf(active) }, active.context))) {
+    const request = { id: task.id, claim, ending, actor: actorOf(active) };
+    if (!(await outage.commit(() => store.finish(request, active.context)))) {
       active.span.setAttribute(ownKey.outcome, "lease_lost");
       taskLog.warn("the outcome was refused: the claim is no longer ours");
       return;

@@ -8,7 +8,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { startFauxqs } from "fauxqs";
-import { TaskError } from "../errors.ts";
+import { TaskError, toTaskError } from "../errors.ts";
 
 export interface EmbeddedBroker {
   endpoint: string;
@@ -42,6 +42,8 @@ function lockFolder(folder: string): DatabaseSync {
     return lock;
   } catch (cause) {
     lock.close();
-    throw new TaskError("unavailable", `the embedded queue of "${folder}" is run by another process`, { cause });
+    const isTaken = cause instanceof Error && cause.message.includes("locked");
+    const why = isTaken ? "is run by another process" : `cannot be locked: ${toTaskError(cause).message}`;
+    throw new TaskError("unavailable", `the embedded queue of "${folder}" ${why}`, { cause });
   }
 }

@@ -115,7 +115,8 @@ export function migrate(db: DatabaseSync, table: string): void {
     db.exec(`PRAGMA user_version = ${migrations.length}`);
     db.exec("COMMIT");
   } catch (error) {
-    db.exec("ROLLBACK");
+    // After a full disk SQLite has rolled back by itself.
+    if (db.isTransaction) db.exec("ROLLBACK");
     throw error;
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { mkdirSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { TaskError } from "../errors.ts";
 import { migrate } from "./schema.ts";
@@ -21,11 +21,22 @@ export interface SqliteLocation {
   table: string;
 }
 
+/** `PRAGMA synchronous`: every commit waits until the disk has it. */
+const syncFull = 2;
+
+export interface Durability {
+  journalMode: string | undefined;
+  synchronous: number | undefined;
+}
+
 export class SqliteConnection {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
-  /** Opens the file, makes it when there is none, and brings it to the newest schema. */
+  /**
+   * Opens the file, makes it when there is none, and brings it to the newest schema. Throws `TaskError` `unavailable`
+   * when the disk does not let it.
+   */
   constructor({ folder, table }: SqliteLocation) {
     mkdirSync(folder, { recursive: true });
     this.#db = new DatabaseSync(join(folder, databaseFile), { timeout: busyTimeoutMs });
@@ -35,10 +46,18 @@ export class SqliteConnection {
       this.#db.exec("PRAGMA synchronous = FULL");
       this.#db.exec("PRAGMA cache_size = -32768");
       migrate(this.#db, table);
+      refuseUnsafe(this.durability());
     } catch (error) {
       this.#db.close();
-      throw error;
+      throw toStoreError(error);
     }
+  }
+
+  /** How this connection commits, as SQLite tells it. */
+  durability(): Durability {
+    const { journal_mode: journalMode } = this.get<{ journal_mode: string }>("PRAGMA journal_mode") ?? {};
+    const { synchronous } = this.get<{ synchronous: number }>("PRAGMA synchronous") ?? {};
+    return { journalMode, synchronous };
   }
 
   close(): void {
@@ -113,6 +132,12 @@ function refuseOld(db: DatabaseSync): void {
   }
 }
 
+/** A file system may not have what the log needs; SQLite then leaves the journal mode as it was. */
+function refuseUnsafe({ journalMode, synchronous }: Durability): void {
+  if (journalMode === "wal" && synchronous === syncFull) return;
+  throw new TaskError("internal", `SQLite runs with journal_mode ${journalMode} and synchronous ${synchronous}`);
+}
+
 /** Here SQLite waits for no lock: of two connections that open a fresh file at once, it refuses one. */
 function useWriteAheadLog(db: DatabaseSync): void {
   const endMs = performance.now() + busyTimeoutMs;
@@ -134,8 +159,14 @@ function isLocked(error: unknown): boolean {
   return error instanceof Error && error.message.includes("database is locked");
 }
 
+/** What SQLite says of values that do not fit its tables; not every runtime tells SQLite's code (Deno 2.9). */
+const misfit = /constraint failed|cannot store|datatype mismatch|too big/;
+
+/** A full disk, a lock, a broken file: `unavailable`, for what failed may succeed later. The rest is a fault of ours. */
 function toStoreError(error: unknown): TaskError {
   if (error instanceof TaskError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new TaskError("unavailable", `the store (${basename(databaseFile)}) refused: ${message}`, { cause: error });
+  const isSqlite = error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
+  const code = isSqlite && !misfit.test(message) ? "unavailable" : "internal";
+  return new TaskError(code, `the store (${databaseFile}) refused: ${message}`, { cause: error });
 }

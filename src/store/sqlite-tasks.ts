@@ -19,7 +19,8 @@ import type {
 /** A lease that ran out this long ago, with no message left, belongs to the sweeper. */
 export const abandonedAfterMs = 15_000;
 
-export function createTaskOperations(table: SqliteTable) {
+/** `isDiskNearlyFull`: no new task is taken, so that those that were have room to end. */
+export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () => boolean) {
   const { db, sql, row: rowOf, note } = table;
 
   const create = (task: NewTask, actor: Actor): CreateResult => {
@@ -31,7 +32,11 @@ export function createTaskOperations(table: SqliteTable) {
         if (known.digest !== digest || !earlier) return { kind: "mismatch" };
         return { kind: "replayed", task: fromRow(earlier) };
       }
-      db.run(sql.insertKey, key, digest, task.id, actor.atMs);
+    }
+    // Not thrown: that would undo the other calls of the batch, and bring each of them a commit of its own.
+    if (isDiskNearlyFull()) return { kind: "no_room" };
+    if (task.idempotency) {
+      db.run(sql.insertKey, task.idempotency.key, task.idempotency.digest, task.id, actor.atMs);
     }
     const row = toNewRow(task, actor);
     db.run(sql.insert, ...Object.values(row));

@@ -3,6 +3,8 @@
  * on it. Operations take plain values and give plain values; none of them commits, `connection.runBatch` does.
  */
 
+import { systemClock } from "../clock.ts";
+import { createFreeDisk } from "./free-disk.ts";
 import { SqliteConnection, type SqliteLocation } from "./sqlite-connection.ts";
 import { createDeadLetterOperations } from "./sqlite-dead-letters.ts";
 import { createRedriveOperations } from "./sqlite-redrive.ts";
@@ -20,7 +22,7 @@ export function openSqlite(location: SqliteLocation) {
   const connection = new SqliteConnection(location);
   const table = createSqliteTable(connection, sqlFor(location.table));
   const operations = {
-    ...createTaskOperations(table),
+    ...createTaskOperations(table, createFreeDisk(location.folder, systemClock)),
     ...createDeadLetterOperations(table),
     ...createRedriveOperations(table),
     ...createUpkeepOperations(table),

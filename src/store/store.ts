@@ -3,8 +3,8 @@
  * ended is decided here, by conditional updates. SQLite implements it; every implementation passes the suite in
  * tests/conformance.
  *
- * Each method takes the context under which its span is made. All reject with `TaskError` `unavailable` when the store
- * cannot be reached.
+ * Each method takes the context under which its span is made. All reject with `TaskError`: `unavailable` when the store
+ * cannot be reached or takes nothing now, `internal` when it cannot keep what it was given.
  */
 
 import type { Context } from "@opentelemetry/api";
@@ -43,7 +43,9 @@ export type CreateResult =
   | { kind: "created"; task: TaskRecord }
   /** The same key with the same request made this task before. */
   | { kind: "replayed"; task: TaskRecord }
-  | { kind: "mismatch" };
+  | { kind: "mismatch" }
+  /** What room there is, the tasks accepted before need: nothing was written. Later there may be some again. */
+  | { kind: "no_room" };
 
 export interface ClaimRequest {
   id: string;

@@ -183,11 +183,11 @@ describe("a call of the SQLite store", () => {
     await store.create(task, actorAt(t0), ROOT_CONTEXT);
     const message = `the store (${databaseFile}) refused: UNIQUE constraint failed: tasks.id`;
     const error = await rejectionOf(store.create(task, actorAt(t0), ROOT_CONTEXT));
-    expect(error).toMatchObject({ code: "unavailable", message });
+    expect(error).toMatchObject({ code: "internal", message });
     expect(spans()[1]?.status).toEqual({ code: SpanStatusCode.ERROR, message });
     expect(spans()[1]?.attributes).toMatchObject({
-      "db.response.status_code": "unavailable",
-      "error.type": "unavailable",
+      "db.response.status_code": "internal",
+      "error.type": "internal",
     });
   });
 });

@@ -1,4 +1,7 @@
-/** Suites that need real parts: run where they can be started, skipped loudly elsewhere, failing under CI. */
+/**
+ * Suites that need what not every machine has, such as real parts: run where it is, skipped loudly elsewhere, failing
+ * under CI.
+ */
 
 import { describe, test } from "bun:test";
 import { mustHaveParts, type PartName, whyMissing } from "../parts/parts.ts";
@@ -9,10 +12,14 @@ export type Describe = (title: string, body: () => void) => void;
 /** `const withJaeger = describeWith("jaeger"); withJaeger("a trace", () => { … });` */
 export function describeWith(...names: readonly PartName[]): Describe {
   const missing = names.map(whyMissing).filter((why) => why !== undefined);
-  if (missing.length === 0) {
+  return describeUnless(missing.length === 0 ? undefined : missing.join("; "));
+}
+
+/** `why` says what this machine does not have; undefined that it has everything. */
+export function describeUnless(why: string | undefined): Describe {
+  if (why === undefined) {
     return (title, body) => describe(title, body);
   }
-  const why = missing.join("; ");
   return mustHaveParts() ? (title) => failInstead(title, why) : (title, body) => skipLoudly(title, why, body);
 }
 

@@ -23,7 +23,7 @@ export function describeFinish(open: OpenStore): void {
       ["a success", succeeded, { result: '{"ok":true}', endedAtMs: endMs }, { outcome: "succeeded" }],
       ["a failure that is tried again", retrying, { error, runAtMs: t0 + 900 }, { outcome: "timed_out", error }],
       ["a failure for good", failed, { error, endedAtMs: endMs }, { outcome: "crashed", error }],
-      ["a cancel", canceled, { error, endedAtMs: endMs }, { outcome: "canceled", error }],
+      ["a cancel", canceled, { endedAtMs: endMs }, { outcome: "canceled", error }],
       ["an interruption", interrupted, { error, attempt: 0 }, { outcome: "interrupted", error }],
       [
         "an interruption by a crash that it may have caused",
