@@ -170,6 +170,9 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       () => store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor: actorOf(active) }, active.context),
       () => settle(queue.changeVisibility(message, leaseMs)),
     );
+    const redrivenFrom = "task" in claimed ? claimed.task.redrivenFrom : null;
+    // The redrive's own span links to the death as well; this one is there also when that one was lost in a crash.
+    if (redrivenFrom) active.span.addLinks(linksTo(spanContextOf(fromCarrier({ traceparent: redrivenFrom }))));
     if (claimed.kind === "won") return attempt(message, claimed, active, aborting);
     active.span.setAttribute(ownKey.outcome, claimed.kind);
     switch (claimed.kind) {
@@ -193,8 +196,6 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   ): Promise<void> => {
     const { span, context } = active;
     span.setAttribute(ownKey.attempt, task.attempt);
-    // The redrive's own span links to the death as well; this one is there also when that one was lost in a crash.
-    if (task.redrivenFrom) span.addLinks(linksTo(spanContextOf(fromCarrier({ traceparent: task.redrivenFrom }))));
     const taskLog = log.in(context).with({
       correlation_id: task.correlationId,
       task_id: task.id,

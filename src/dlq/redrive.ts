@@ -52,12 +52,14 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
     const step = await store.proposeRedrive(stepLimit, clock.nowMs());
     if ("waitMs" in step) return Math.min(step.waitMs ?? lookEveryMs, lookEveryMs);
     const begun = new Map(step.candidates.map((candidate) => [candidate.id, beginTrace(step, candidate)]));
+    const revived = await commit(step, begun);
+    if (!revived) return 0;
     try {
-      const revived = await commit(step, begun);
       await sendAll(revived, begun);
       report(step, revived.length);
     } finally {
-      for (const { span } of begun.values()) span.end();
+      // A span that never ends is never exported: what was not moved has no new trace.
+      for (const { id } of revived) begun.get(id)?.span.end();
     }
     return 0;
   };
@@ -79,7 +81,7 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
     });
   };
 
-  const commit = (step: RedriveStep, begun: ReadonlyMap<string, ActiveSpan>): Promise<DueTask[]> => {
+  const commit = (step: RedriveStep, begun: ReadonlyMap<string, ActiveSpan>): Promise<DueTask[] | undefined> => {
     const nowMs = clock.nowMs();
     const moves = [...begun].map(([id, { span, context }]) => {
       const { traceId, spanId } = span.spanContext();

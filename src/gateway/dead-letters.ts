@@ -22,7 +22,7 @@ const redriveBody = z
   .strictObject({
     ids: z.array(z.string().refine(isTaskId, "expected a task id")).min(1).max(1000).optional(),
     filter: filter.optional(),
-    rate_per_second: z.number().positive().max(100_000).optional(),
+    rate_per_second: z.number().min(0.001).max(100_000).optional(),
     dry_run: z.boolean().optional(),
     force: z.boolean().optional(),
     reason: z.string().max(1024).optional(),
@@ -67,8 +67,9 @@ export function addDeadLetterRoutes(app: Hono<Edge>, path: string, call: CallInR
   };
 
   const redrive = async (c: EdgeContext): Promise<Response> => {
-    const { redrive: ordered } = await call(c, "RedriveDeadLetters", toRedriveRequest(await bodyOf(c)));
-    return answerRedrive(ordered, 202);
+    const request = toRedriveRequest(await bodyOf(c));
+    const { redrive: ordered } = await call(c, "RedriveDeadLetters", request);
+    return answerRedrive(ordered, request.dryRun ? 200 : 202);
   };
 
   const getRedrive = async (c: EdgeContext): Promise<Response> => {

@@ -132,8 +132,8 @@ export interface DeadLetterStore {
   /** The next step of the redrive that is due first; else how long nothing is due, null when none runs. Has no span. */
   proposeRedrive(limit: number, nowMs: number): Promise<RedriveStep | { waitMs: number | null }>;
   /**
-   * Commits a step: gives the tasks that came back, to be sent. None, and nothing was written, when another has
+   * Commits a step: gives the tasks that came back, to be sent. Undefined, and nothing was written, when another has
    * committed it or the redrive was stopped. The sweeper sends what is not sent within `sendWithinMs`.
    */
-  commitRedrive(commit: RedriveCommit, context: Context): Promise<DueTask[]>;
+  commitRedrive(commit: RedriveCommit, context: Context): Promise<DueTask[] | undefined>;
 }

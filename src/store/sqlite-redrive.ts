@@ -111,10 +111,10 @@ export function createRedriveOperations(table: SqliteTable) {
     };
   };
 
-  const commitRedrive = (commit: RedriveCommit): DueTask[] => {
+  const commitRedrive = (commit: RedriveCommit): DueTask[] | undefined => {
     const { redriveId, step, moves, nowMs, sendWithinMs } = commit;
     const row = db.get<RedriveRow>(sql.redrive, redriveId);
-    if (row?.status !== "running" || row.step !== step.number) return [];
+    if (row?.status !== "running" || row.step !== step.number) return undefined;
     const revived = moves.flatMap(({ id, origin, actor }) => {
       const task = rowOf(id);
       if (task?.status !== "dead" || task.status_at > row.created_at) return [];

@@ -10,7 +10,8 @@ import { isTaskId, taskReasons, taskTypePattern } from "../task.ts";
 const maxIds = 1000;
 const defaultLimit = 20;
 const maxLimit = 100;
-/** Tasks a second; a redrive without a rate goes as fast as it can. */
+/** Tasks a second; a redrive without a rate goes as fast as it can. The time of the next step must be a date. */
+const minRate = 0.001;
 const maxRate = 100_000;
 
 const selection = z
@@ -45,7 +46,7 @@ const listDeadLetters = z.strictObject({
 const redrive = z
   .strictObject({
     selection: selection.default(everything),
-    ratePerSecond: z.number().min(0).max(maxRate).default(0),
+    ratePerSecond: z.union([z.literal(0), z.number().min(minRate).max(maxRate)]).default(0),
     dryRun: z.boolean().default(false),
     force: z.boolean().default(false),
     reason: z.string().max(1024).default(""),

@@ -1,18 +1,12 @@
 /** What becomes of tasks whose handlers succeed, fail, hang and crash, on real threads. */
 
 import { describe, expect, test } from "bun:test";
-import {
-  GetQueueAttributesCommand,
-  GetQueueUrlCommand,
-  type MessageAttributeValue,
-  SendMessageCommand,
-  SQSClient,
-} from "@aws-sdk/client-sqs";
 import { encodeTask } from "../../src/queue/envelope.ts";
 import { longestDurationMs } from "../../src/settings.ts";
 import { newTaskId } from "../../src/task.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGate } from "../support/gate.ts";
+import { openSqsQueue } from "../support/sqs-queue.ts";
 import { type HttpTask, startTestSystem, type TestSystem } from "../support/system.ts";
 import { stubbornHandlers } from "../support/test-pool.ts";
 
@@ -248,7 +242,7 @@ describe("a worker", () => {
     async () => {
       await using running = await startTestSystem({ threads: "1", threadConcurrency: "2" });
       await using gate = startGate();
-      const queue = await openQueue(running, "task-events");
+      const queue = await openSqsQueue(running, "task-events");
       for (let count = 0; count < 5; count++) await running.accept(gate.task());
       await gate.held(2);
       expect(await queue.depth()).toEqual({ visible: 3, inFlight: 2 });
@@ -264,7 +258,7 @@ describe("a worker", () => {
       await using running = await startTestSystem({ threads: "1", threadConcurrency: "1" });
       await using gate = startGate();
       await using nextGate = startGate();
-      const queue = await openQueue(running, "task-events");
+      const queue = await openSqsQueue(running, "task-events");
       await queue.send("not JSON");
       await queue.send(encodeTask({ taskId: newTaskId(), type: "echo" }));
       await running.accept(gate.task());
@@ -348,7 +342,7 @@ describe("the queue", () => {
     async () => {
       await using running = await startTestSystem({ visibilityTimeout: "2s" });
       await using gate = startGate();
-      const queue = await openQueue(running, "task-events");
+      const queue = await openSqsQueue(running, "task-events");
       const { id } = await running.accept(gate.task());
       await gate.held(1);
       await queue.send(encodeTask({ taskId: id, type: "http" }));
@@ -371,7 +365,7 @@ describe("the queue", () => {
     "may deliver a message before its time: its task waits all the same",
     async () => {
       await using running = await startTestSystem();
-      const queue = await openQueue(running, "task-events");
+      const queue = await openSqsQueue(running, "task-events");
       const { id } = await running.accept({ type: "echo", delay: "1h" });
       await queue.send(encodeTask({ taskId: id, type: "echo" }));
       await eventually(async () => (await queue.depth()).inFlight === 1);
@@ -386,8 +380,8 @@ describe("the queue", () => {
     "may hold what nobody can read: it is kept as it is among the dead letters, and tasks go on",
     async () => {
       await using running = await startTestSystem();
-      const queue = await openQueue(running, "task-events");
-      const deadLetters = await openQueue(running, "task-events-dlq");
+      const queue = await openSqsQueue(running, "task-events");
+      const deadLetters = await openSqsQueue(running, "task-events-dlq");
       const stranger = encodeTask({ taskId: newTaskId(), type: "echo" });
       const bodies = ["not JSON", '{"v":1,"type":"echo"}', '{"v":2}', stranger];
       for (const body of bodies) await queue.send(body, { foreign: { DataType: "String", StringValue: "left alone" } });
@@ -423,7 +417,7 @@ test(
   "a dead letter has no more attributes than SQS allows, however many the message came with",
   async () => {
     await using running = await startTestSystem();
-    const queue = await openQueue(running, "task-events");
+    const queue = await openSqsQueue(running, "task-events");
     const names = Array.from({ length: 10 }, (_, n) => `foreign_${n}`);
     await queue.send(
       "not JSON",
@@ -455,31 +449,4 @@ function threadsEnded({ lines }: TestSystem): unknown[] {
 function serve(answer: () => Response): AsyncDisposable & { url: string } {
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer });
   return { url: server.url.href, [Symbol.asyncDispose]: () => server.stop(true) };
-}
-
-interface TestQueue {
-  send(body: string, attributes?: Record<string, MessageAttributeValue>): Promise<void>;
-  depth(): Promise<{ visible: number; inFlight: number }>;
-}
-
-/** A queue of the embedded broker, through AWS's own client. */
-async function openQueue({ system }: TestSystem, name: string): Promise<TestQueue> {
-  const sqs = new SQSClient({
-    endpoint: system.addresses.queue_endpoint ?? "",
-    region: "us-east-1",
-    credentials: { accessKeyId: "test", secretAccessKey: "test" },
-  });
-  const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name }));
-  return {
-    send: async (MessageBody, MessageAttributes = {}) => {
-      await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody, MessageAttributes }));
-    },
-    depth: async () => {
-      const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] }));
-      return {
-        visible: Number(Attributes?.ApproximateNumberOfMessages),
-        inFlight: Number(Attributes?.ApproximateNumberOfMessagesNotVisible),
-      };
-    },
-  };
 }

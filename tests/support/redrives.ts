@@ -52,6 +52,8 @@ export interface Redrives {
   tryPropose(nowMs: number, limit?: number): Promise<RedriveStep | { waitMs: number | null }>;
   /** Throws unless a step is due. */
   propose(nowMs: number, limit?: number): Promise<RedriveStep>;
+  tryCommit(step: RedriveStep, nowMs: number): Promise<DueTask[] | undefined>;
+  /** Throws when the step is nobody's to commit any more. */
   commit(step: RedriveStep, nowMs: number): Promise<DueTask[]>;
   /** Takes every step that is due at that time; ids of what came back, in that order. */
   run(nowMs: number, limit?: number): Promise<string[]>;
@@ -77,7 +79,12 @@ export function redrivesIn(store: Store): Redrives {
       if ("waitMs" in step) throw new Error(`no step is due: ${JSON.stringify(step)}`);
       return step;
     },
-    commit: ({ redrive, candidates, ...step }, nowMs) => {
+    commit: async (step, nowMs) => {
+      const sent = await redrives.tryCommit(step, nowMs);
+      if (!sent) throw new Error(`the step ${step.number} was not committed`);
+      return sent;
+    },
+    tryCommit: ({ redrive, candidates, ...step }, nowMs) => {
       const moves = candidates.map(({ id }) => ({ id, origin: originAt(nowMs), actor: actorAt(nowMs) }));
       return store.commitRedrive({ redriveId: redrive.id, step, moves, nowMs, sendWithinMs }, ROOT_CONTEXT);
     },
