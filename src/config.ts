@@ -72,7 +72,7 @@ const settings = {
   ),
   queueName: setting("task-events", queueName, "the queue of tasks"),
   dlqName: setting("task-events-dlq", queueName, "the dead-letter queue"),
-  createQueues: setting("true", flag, "create the queues at start when they do not exist"),
+  createQueues: setting("true", flag, "create the queues when they do not exist"),
   gatewayListen: setting("127.0.0.1:8080", address, "public HTTP API"),
   taskServiceListen: setting("127.0.0.1:8081", address, "RPC (Connect) of the task service"),
   taskServiceUrl: setting("", optional(httpUrl), "where the gateway finds the task service (default: from the above)"),

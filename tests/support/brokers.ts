@@ -1,10 +1,12 @@
 /** Brokers that speak the SQS protocol, and queues on them that are nobody else's. */
 
+import { DeleteQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import { type Config, readConfig, type SettingName } from "../../src/config.ts";
 import { startEmbeddedBroker } from "../../src/queue/embedded.ts";
 import type { Queue, Queues, ReceivedMessage } from "../../src/queue/queue.ts";
 import { openQueues } from "../../src/queue/sqs.ts";
+import { key } from "../../src/telemetry/names.ts";
 import { startElasticMq } from "../parts/elasticmq.ts";
 import { tempFolder } from "./temp-folder.ts";
 import { startTestTracing } from "./test-tracing.ts";
@@ -54,6 +56,8 @@ export interface TestQueues extends AsyncDisposable, Queues {
   config: Config;
   /** Spans of these queues, as they ended. */
   spans(): ReadableSpan[];
+  /** Deletes both in the broker, as its start with nothing in it would. */
+  vanish(): Promise<void>;
 }
 
 /** Opens a pair of queues of its own. */
@@ -64,7 +68,18 @@ export async function openTestQueues(broker: Broker, flags: Flags = {}): Promise
   const name = `tasks-${crypto.randomUUID()}`;
   const config = broker.configOf({ queueName: name, dlqName: `${name}-dlq`, ...flags });
   const queues = await openQueues(config, tracer);
-  return { ...queues, config, spans, [Symbol.asyncDispose]: async () => queues.close() };
+  const vanish = async (): Promise<void> => {
+    const client = new SQSClient({
+      region: "elasticmq",
+      credentials: { accessKeyId: "test", secretAccessKey: "test" },
+      ...(config.queueEndpoint !== undefined && { endpoint: config.queueEndpoint }),
+    });
+    for (const { spanAttributes } of [queues.tasks, queues.deadLetters]) {
+      await client.send(new DeleteQueueCommand({ QueueUrl: String(spanAttributes[key.sqsQueueUrl]) }));
+    }
+    client.destroy();
+  };
+  return { ...queues, config, spans, vanish, [Symbol.asyncDispose]: async () => queues.close() };
 }
 
 export interface Taking {

@@ -22,9 +22,8 @@ export interface LogLine extends Record<string, unknown> {
   service: string;
 }
 
-export interface ThroughlineProcess extends AsyncDisposable {
-  /** As on the ready line: `gateway_url`, `task_service_url`, `admin_url`. */
-  addresses: Record<string, string>;
+/** It runs; whether it is ready or ever will be is another question. */
+export interface SpawnedProcess extends AsyncDisposable {
   /** Stdout so far, line by line. */
   lines: readonly string[];
   /** The same, read; throws when a line is not a JSON object. */
@@ -37,6 +36,13 @@ export interface ThroughlineProcess extends AsyncDisposable {
   kill(signal: NodeJS.Signals): void;
   /** Resolves to the exit code when it has ended and all its output was read. */
   exited: Promise<number>;
+  /** Its addresses, once it is ready; rejects with all that it printed when it ends before. */
+  ready: Promise<Record<string, string>>;
+}
+
+export interface ThroughlineProcess extends SpawnedProcess {
+  /** As on the ready line: `gateway_url`, `task_service_url`, `admin_url`. */
+  addresses: Record<string, string>;
 }
 
 /** Flags that let every listener take a free port. */
@@ -54,6 +60,17 @@ export async function startThroughline(
   args: readonly string[],
   options: StartOptions = {},
 ): Promise<ThroughlineProcess> {
+  const spawned = await spawnThroughline(args, options);
+  try {
+    return { ...spawned, addresses: await spawned.ready };
+  } catch (error) {
+    await spawned[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Starts it and waits for nothing. */
+export async function spawnThroughline(args: readonly string[], options: StartOptions = {}): Promise<SpawnedProcess> {
   const command = await commandOf(options.command ?? "compiled");
   await using cleanup = new AsyncDisposableStack();
   const cwd = options.cwd ?? cleanup.use(await tempFolder()).path;
@@ -67,11 +84,11 @@ export async function startThroughline(
   const guard = startGuard(child.pid);
   const lines: string[] = [];
   const errors: string[] = [];
-  const ready = Promise.withResolvers<LogLine>();
+  const told = Promise.withResolvers<LogLine>();
   const read = [
     readLines(child.stdout, (line) => {
       lines.push(line);
-      if (line.includes('"msg":"ready"')) ready.resolve(parseLine(line));
+      if (line.includes('"msg":"ready"')) told.resolve(parseLine(line));
     }),
     readLines(child.stderr, (line) => errors.push(line)),
   ];
@@ -87,11 +104,13 @@ export async function startThroughline(
   const early = exited.then((exitCode): never => {
     throw new Error(`throughline ended with ${exitCode} before it was ready:\n${[...lines, ...errors].join("\n")}`);
   });
-  const addresses = addressesOf(await Promise.race([ready.promise, early]));
+  const ready = Promise.race([told.promise, early]).then(addressesOf);
+  // Whoever does not ask is not told.
   early.catch(() => {});
+  ready.catch(() => {});
   const owned = cleanup.move();
   return {
-    addresses,
+    ready,
     lines,
     logs: () => lines.map(parseLine),
     errors: () => errors.join("\n"),

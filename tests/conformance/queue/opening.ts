@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { type OpenQueues, takeOne } from "../../support/brokers.ts";
+import { type OpenQueues, take, takeOne } from "../../support/brokers.ts";
 import { rejectionOf } from "../../support/rejection.ts";
 
 const limitMs = 60_000;
@@ -46,6 +46,39 @@ export function describeOpening(open: OpenQueues): void {
           name: "TaskError",
           code: "unavailable",
           message: 'the queue "nor-this" does not exist, and --create-queues is false',
+        });
+      },
+      limitMs,
+    );
+
+    test(
+      "that are gone later makes them again, with their dead letters, for whatever is asked first",
+      async () => {
+        const hello = { body: "hello", attributes: {}, correlationId: "c-1" };
+        await using queues = await open();
+        await queues.vanish();
+        await Promise.all([queues.tasks.send(hello, ROOT_CONTEXT), queues.deadLetters.send(hello, ROOT_CONTEXT)]);
+        expect((await takeOne(queues.tasks)).body).toBe("hello");
+        expect((await takeOne(queues.deadLetters)).body).toBe("hello");
+
+        await queues.vanish();
+        expect(await take(queues.tasks)).toEqual([]);
+        expect(await queues.deadLetters.depth()).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+      },
+      limitMs,
+    );
+
+    test(
+      "that are gone later, and must not be made, says so",
+      async () => {
+        await using queues = await open();
+        const { queueName, dlqName } = queues.config;
+        await using users = await open({ queueName, dlqName, createQueues: "false" });
+        await queues.vanish();
+        expect(await rejectionOf(take(users.tasks))).toMatchObject({
+          name: "TaskError",
+          code: "unavailable",
+          message: expect.stringContaining(`could not receive from the queue "${queueName}": `),
         });
       },
       limitMs,
