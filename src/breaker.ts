@@ -49,9 +49,12 @@ export interface Breaker {
 
 /** Failures in a row that open it. */
 const failuresToOpen = 5;
-/** The pause before the first trial; twice as long after each trial that fails, up to the longest. */
+/**
+ * The pause before the first trial; twice as long after each trial that fails, up to the longest. That is short, because
+ * a trial is one call, and every pause after the other side is back costs each task of that time its prompt start.
+ */
 const firstPauseMs = 1000;
-const longestPauseMs = 30_000;
+const longestPauseMs = 2000;
 
 const states: Record<CircuitState, BreakerState> = {
   [CircuitState.Closed]: "closed",

@@ -1,7 +1,8 @@
 /**
  * Keeps the leases of everything that this worker has claimed: the message's visibility and the claim in the store,
  * together, in batches, from outside the handlers' threads, so that a handler which never yields cannot starve them. A
- * lease that could not be kept aborts its attempt; a task that its user has canceled is learned of on the same way.
+ * lease that could not be kept aborts its attempt; a task that its user has canceled is learned of on the same way. The
+ * claims do not wait for the queue: a broker that hangs ends none.
  */
 
 import type { Clock } from "../clock.ts";
@@ -37,6 +38,8 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
   /** Each lease, and until when it is known to hold. */
   const held = new Map<HeldLease, number>();
   let prolonging: Promise<void> | undefined;
+  /** The change of visibility that the broker has not answered yet; the next one waits for its turn. */
+  let hiding: Promise<void> | undefined;
 
   const prolong = async (): Promise<void> => {
     const nowMs = clock.nowMs();
@@ -50,8 +53,13 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
       else held.set(lease, nowMs + leaseMs);
       if (states[index] === "canceled") lease.onCanceled();
     }
-    const kept = leases.filter((lease) => held.has(lease));
-    const results = await Promise.allSettled(kept.map(({ message }) => queue.changeVisibility(message, leaseMs)));
+    hiding ??= hide(leases.filter((lease) => held.has(lease))).finally(() => {
+      hiding = undefined;
+    });
+  };
+
+  const hide = async (leases: readonly HeldLease[]): Promise<void> => {
+    const results = await Promise.allSettled(leases.map(({ message }) => queue.changeVisibility(message, leaseMs)));
     // The claim in the store decides who may run; a message that comes too early is put back by whoever receives it.
     const failed = results.filter(({ status }) => status === "rejected").length;
     if (failed > 0) log.warn("could not prolong the visibility of messages", { count: failed });
@@ -82,6 +90,7 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
         loseOverdue();
       }
       await prolonging;
+      await hiding;
     },
   };
 }

@@ -15,6 +15,7 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { startElasticMq } from "../parts/elasticmq.ts";
 import { type JaegerPart, startJaeger } from "../parts/jaeger.ts";
+import { type Fault, startToxiproxy } from "../parts/toxiproxy.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeWith } from "../support/requires.ts";
 
@@ -22,6 +23,7 @@ const startingMs = 60_000;
 
 const withElasticMq = describeWith("elasticmq");
 const withJaeger = describeWith("jaeger");
+const withToxiproxy = describeWith("toxiproxy");
 
 withElasticMq("ElasticMQ", () => {
   test(
@@ -88,6 +90,122 @@ withJaeger("Jaeger", () => {
     startingMs,
   );
 });
+
+withToxiproxy("Toxiproxy", () => {
+  const anHourMs = 3_600_000;
+  const holding: Fault[] = [
+    { kind: "latency", latencyMs: anHourMs, jitterMs: 0 },
+    { kind: "bandwidth", kilobytesPerSecond: 1 },
+  ];
+  test.each(holding)(
+    "holds up answers that suffer from $kind, and gives them whole when that is over",
+    async (fault) => {
+      await using server = startServer();
+      await using toxiproxy = await startToxiproxy();
+      const [proxy, other] = await Promise.all([toxiproxy.proxy(server.url), toxiproxy.proxy(server.url)]);
+      await proxy.add(fault);
+      let isAnswered = false;
+      const answered = ask(proxy.url).finally(() => {
+        isAnswered = true;
+      });
+      await server.asked(1);
+      expect(await ask(other.url)).toBe(server.answer);
+      expect(isAnswered).toBe(false);
+      await proxy.remove(fault.kind);
+      expect(await answered).toBe(server.answer);
+    },
+    startingMs,
+  );
+
+  test(
+    "resets the connection when the server answers, also one that was open before",
+    async () => {
+      await using server = startServer();
+      await using toxiproxy = await startToxiproxy();
+      const proxy = await toxiproxy.proxy(server.url);
+      expect(await ask(proxy.url)).toBe(server.answer);
+      await proxy.add({ kind: "reset" });
+      expect(await ask(proxy.url)).toBe("ECONNRESET");
+      await server.asked(2);
+      await proxy.remove("reset");
+      expect(await ask(proxy.url)).toBe(server.answer);
+    },
+    startingMs,
+  );
+
+  test(
+    "accepts and never answers while half open, and then closes what was asked",
+    async () => {
+      await using server = startServer();
+      await using toxiproxy = await startToxiproxy();
+      const proxy = await toxiproxy.proxy(server.url);
+      await proxy.add({ kind: "half_open" });
+      const answered = ask(proxy.url);
+      await server.asked(1);
+      await proxy.remove("half_open");
+      expect(await answered).toBe("ECONNRESET");
+      expect(await ask(proxy.url)).toBe(server.answer);
+    },
+    startingMs,
+  );
+
+  test(
+    "is down for one server alone, until it is reset",
+    async () => {
+      await using server = startServer();
+      await using toxiproxy = await startToxiproxy();
+      const [proxy, other] = await Promise.all([toxiproxy.proxy(server.url), toxiproxy.proxy(server.url)]);
+      await proxy.add({ kind: "down" });
+      expect([await ask(proxy.url), await ask(other.url)]).toEqual(["ECONNREFUSED", server.answer]);
+      await toxiproxy.reset();
+      expect(await ask(proxy.url)).toBe(server.answer);
+    },
+    startingMs,
+  );
+
+  test(
+    "says what is wrong with what it is told",
+    async () => {
+      await using toxiproxy = await startToxiproxy();
+      const proxy = await toxiproxy.proxy(toxiproxy.url);
+      await expect(proxy.remove("reset")).rejects.toThrow("toxic not found");
+    },
+    startingMs,
+  );
+});
+
+interface TestServer extends AsyncDisposable {
+  url: string;
+  /** Too long for one piece. */
+  answer: string;
+  /** Resolves once it has been asked that often. */
+  asked(count: number): Promise<unknown>;
+}
+
+function startServer(): TestServer {
+  const answer = "x".repeat(1024 * 1024);
+  let asked = 0;
+  const fetch = (): Response => {
+    asked += 1;
+    return new Response(answer);
+  };
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch });
+  return {
+    url: server.url.origin,
+    answer,
+    asked: (count) => eventually(() => asked >= count),
+    [Symbol.asyncDispose]: () => server.stop(true),
+  };
+}
+
+/** The answer, or the error's code. A POST is sent once, whatever becomes of its connection. */
+async function ask(url: string): Promise<string> {
+  try {
+    return await (await fetch(url, { method: "POST" })).text();
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  }
+}
 
 function sqsClient(endpoint: string): SQSClient {
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };

@@ -3,11 +3,13 @@
 import { isBuilt, type Recipe } from "./cache.ts";
 import { elasticMqRecipe } from "./elasticmq.ts";
 import { jaegerRecipe } from "./jaeger.ts";
+import { toxiproxyRecipe } from "./toxiproxy.ts";
 
 /** Every part that a test may ask for. */
 export const recipes = {
   elasticmq: elasticMqRecipe,
   jaeger: jaegerRecipe,
+  toxiproxy: toxiproxyRecipe,
 } as const satisfies Record<string, Recipe>;
 
 export type PartName = keyof typeof recipes;
