@@ -13,7 +13,7 @@ import { residentBytes } from "./memory.ts";
 import { attributeNames, type Envelope, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
 import { maxDelayMs, type Queues, type ReceivedMessage } from "./queue/queue.ts";
-import { decide } from "./retry.ts";
+import { decide, type Verdict } from "./retry.ts";
 import type { Service } from "./service.ts";
 import type { Actor, ClaimResult, Store } from "./store/store.ts";
 import type { DeadReason, TaskRecord, TaskType } from "./task.ts";
@@ -215,9 +215,11 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     try {
       const running = runHandler(task, context, AbortSignal.any([ending.signal, aborting]));
       seated.delete(message);
-      await conclude(message, { task, claim, ran: await running, active, taskLog });
+      const verdict = await conclude({ task, claim, ran: await running, active, taskLog });
+      await leases.release(lease);
+      if (verdict) await carryOut(verdict, message, task, context);
     } finally {
-      leases.release(lease);
+      await leases.release(lease);
     }
   };
 
@@ -240,23 +242,38 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     });
   };
 
-  /** Decides, commits, and settles, in this order. */
-  const conclude = async (message: ReceivedMessage, concluding: Concluding): Promise<void> => {
+  /** Decides, and commits. Nothing is left to do when the claim was no longer ours: somebody else owns the message. */
+  const conclude = async (concluding: Concluding): Promise<Verdict | undefined> => {
     const { task, claim, ran, active, taskLog } = concluding;
     const { outcome } = ran;
     const policy = { maxAttempts: task.maxAttempts, baseMs: config.retryBase, capMs: config.retryCap };
     const verdict = decide(outcome, task.attempt, policy, deps.random);
     const report = (): void => reportAttempt(concluding, verdict, metrics, types.has(task.type) ? task.type : "_other");
-    if (verdict.kind === "drop") return report();
+    if (verdict.kind === "drop") {
+      report();
+      return undefined;
+    }
     const ending = toEnding(verdict, outcome, clock.nowMs());
     const request = { id: task.id, claim, ending, actor: actorOf(active) };
     if (!(await outage.commit(() => store.finish(request, active.context)))) {
       active.span.setAttribute(ownKey.outcome, "lease_lost");
       taskLog.warn("the outcome was refused: the claim is no longer ours");
-      return;
+      return undefined;
     }
     report();
+    return verdict;
+  };
+
+  /** Settles the message as the verdict says. */
+  const carryOut = async (
+    verdict: Verdict,
+    message: ReceivedMessage,
+    task: TaskRecord,
+    context: Context,
+  ): Promise<void> => {
     switch (verdict.kind) {
+      case "drop":
+        return;
       case "succeed":
       case "cancel":
         return settle(queue.delete(message));
@@ -267,7 +284,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       case "return":
         return settle(queue.changeVisibility(message, 0));
       case "bury":
-        return bury(message, task.attempt, verdict.reason, active.context);
+        return bury(message, task.attempt, verdict.reason, context);
     }
   };
 

@@ -14,7 +14,9 @@ export function createDeadLetterOperations(table: SqliteTable) {
     if (!row) return { kind: "unknown" };
     // A worker's letter follows the failure that it wrote here: one about a live task is a copy from an earlier life.
     const isOld = row.status !== "failed" && reason !== "receive_limit";
-    if (isOld || isEnded(row.status)) return { kind: "known", status: row.status };
+    // A second copy of a long task's message is put back again and again, until the broker gives the copy up.
+    const isHeld = row.status === "running" && (row.lease_until ?? 0) > actor.atMs;
+    if (isOld || isHeld || isEnded(row.status)) return { kind: "known", status: row.status };
     // The worker's reason, written when the task failed, knows more than the message's.
     const known = row.reason ?? reason;
     const endedAt = row.ended_at ?? actor.atMs;

@@ -148,6 +148,7 @@ export interface Store extends DeadLetterStore {
   finish(request: FinishRequest, context: Context): Promise<boolean>;
   /** A task that waits never starts; one that runs is told to end, and no further attempt follows. */
   cancel(id: string, actor: Actor, context: Context): Promise<CancelResult>;
+  /** A failed task dies; a live one only of `receive_limit`, because a worker's letter about it is of an earlier life. */
   recordDead(report: DeathReport, context: Context): Promise<DeathResult>;
   /** Notes that the broker has confirmed these messages, so that the sweeper leaves them alone. */
   markSent(sent: readonly Sent[], nowMs: number, context: Context): Promise<void>;

@@ -21,7 +21,11 @@ export interface HeldLease extends Lease {
 
 export interface LeaseKeeper {
   hold(lease: HeldLease): void;
-  release(lease: HeldLease): void;
+  /**
+   * Gives it up; resolves when no change of its message's visibility is under way any more, which would undo what the
+   * message is settled with.
+   */
+  release(lease: HeldLease): Promise<void>;
   /** Prolongs until the signal aborts. */
   loop(signal: AbortSignal): Promise<void>;
 }
@@ -39,7 +43,7 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
   const held = new Map<HeldLease, number>();
   let prolonging: Promise<void> | undefined;
   /** The change of visibility that the broker has not answered yet; the next one waits for its turn. */
-  let hiding: Promise<void> | undefined;
+  let hiding: { leases: ReadonlySet<HeldLease>; done: Promise<void> } | undefined;
 
   const prolong = async (): Promise<void> => {
     const nowMs = clock.nowMs();
@@ -53,13 +57,18 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
       else held.set(lease, nowMs + leaseMs);
       if (states[index] === "canceled") lease.onCanceled();
     }
-    hiding ??= hide(leases.filter((lease) => held.has(lease))).finally(() => {
-      hiding = undefined;
-    });
+    const kept = new Set(leases.filter((lease) => held.has(lease)));
+    hiding ??= {
+      leases: kept,
+      done: hide(kept).finally(() => {
+        hiding = undefined;
+      }),
+    };
   };
 
-  const hide = async (leases: readonly HeldLease[]): Promise<void> => {
-    const results = await Promise.allSettled(leases.map(({ message }) => queue.changeVisibility(message, leaseMs)));
+  const hide = async (leases: ReadonlySet<HeldLease>): Promise<void> => {
+    const asked = [...leases].map(({ message }) => queue.changeVisibility(message, leaseMs));
+    const results = await Promise.allSettled(asked);
     // The claim in the store decides who may run; a message that comes too early is put back by whoever receives it.
     const failed = results.filter(({ status }) => status === "rejected").length;
     if (failed > 0) log.warn("could not prolong the visibility of messages", { count: failed });
@@ -77,7 +86,10 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
 
   return {
     hold: (lease) => held.set(lease, clock.nowMs() + leaseMs),
-    release: (lease) => held.delete(lease),
+    release: async (lease) => {
+      held.delete(lease);
+      if (hiding?.leases.has(lease)) await hiding.done;
+    },
     loop: async (signal) => {
       while (!signal.aborted) {
         await clock.sleep(leaseMs / 3, signal);
@@ -90,7 +102,7 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
         loseOverdue();
       }
       await prolonging;
-      await hiding;
+      await hiding?.done;
     },
   };
 }

@@ -3,13 +3,9 @@
  * them on a folder is what several processes on one machine are.
  */
 
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { type Tracer, trace } from "@opentelemetry/api";
 import { spawnThread } from "../../src/spawn.ts";
-import type { UnreadableMessage } from "../../src/store/dead-letters.ts";
 import { connectSqlite } from "../../src/store/sqlite-client.ts";
-import { databaseFile } from "../../src/store/sqlite-sql.ts";
 import type { Store } from "../../src/store/store.ts";
 import { createLink } from "../../src/thread-link.ts";
 import { tempFolder } from "./temp-folder.ts";
@@ -57,8 +53,6 @@ export interface TestStore extends AsyncDisposable {
   connectOther(): Promise<Store>;
   /** Ends every connection, and gives a new one to what is kept. */
   reopen(): Promise<Store>;
-  /** What `keepUnreadable` has kept. */
-  unreadable(): Promise<UnreadableMessage[]>;
 }
 
 export type OpenStore = () => Promise<TestStore>;
@@ -81,22 +75,9 @@ export async function openSqliteStore(): Promise<TestStore> {
       await closeAll();
       return connect();
     },
-    unreadable: async () => readUnreadable(folder.path),
     [Symbol.asyncDispose]: async () => {
       await closeAll();
       await folder[Symbol.asyncDispose]();
     },
   };
-}
-
-function readUnreadable(folder: string): UnreadableMessage[] {
-  using db = new DatabaseSync(join(folder, databaseFile), { readOnly: true });
-  const rows = db.prepare(`SELECT * FROM ${table}_unreadable ORDER BY received_at, message_id`).all();
-  return rows.map((row) => ({
-    messageId: String(row.message_id),
-    body: String(row.body),
-    attributes: JSON.parse(String(row.attributes)),
-    reason: String(row.reason),
-    atMs: Number(row.received_at),
-  }));
 }

@@ -106,26 +106,29 @@ export function describeFinish(open: OpenStore): void {
       failed: (tasks) => started(tasks, failed),
     };
 
+    /** By then the lease of an attempt is over. */
+    const deathMs = startMs + leaseMs;
+
     test.each(Object.entries(bring))("is recorded of a task that is %s, once", async (status, become) => {
       await using place = await open();
       const tasks = tasksIn(place.store);
       const id = await become(tasks);
       const before = await tasks.get(id);
-      const dead = await tasks.die(id, "receive_limit", t0 + 100);
+      const dead = await tasks.die(id, "receive_limit", deathMs);
       const isFailed = status === "failed";
-      const task = { ...before, status: "dead", endedAtMs: isFailed ? endMs : t0 + 100 };
+      const task = { ...before, status: "dead", endedAtMs: isFailed ? endMs : deathMs };
       const reason = isFailed ? "attempts_exhausted" : "receive_limit";
       expect<unknown>(dead).toEqual({ kind: "recorded", task, reason });
       expect<unknown>(await tasks.get(id)).toEqual(task);
       expect((await tasks.timeline(id)).at(-1)).toMatchObject({
         from: status,
         to: "dead",
-        atMs: t0 + 100,
+        atMs: deathMs,
         outcome: status === "running" ? "lease_lost" : null,
       });
 
       const after = await whole(tasks, id);
-      expect(await tasks.die(id, "fatal", t0 + 200)).toEqual({ kind: "known", status: "dead" });
+      expect(await tasks.die(id, "fatal", deathMs + 100)).toEqual({ kind: "known", status: "dead" });
       expect(await whole(tasks, id)).toEqual(after);
     });
 
@@ -133,10 +136,18 @@ export function describeFinish(open: OpenStore): void {
       await using place = await open();
       const tasks = tasksIn(place.store);
       const id = await started(tasks);
-      await tasks.die(id, "receive_limit", t0 + 100);
-      expect(await tasks.finish(id, 1, succeeded, t0 + 101)).toBe(false);
-      expect(await tasks.extend([{ id, claim: 1 }], t0 + 101)).toEqual(["lost"]);
+      await tasks.die(id, "receive_limit", deathMs);
+      expect(await tasks.finish(id, 1, succeeded, deathMs + 1)).toBe(false);
+      expect(await tasks.extend([{ id, claim: 1 }], deathMs + 1)).toEqual(["lost"]);
       expect((await tasks.get(id))?.status).toBe("dead");
+    });
+
+    test("is not recorded of a task whose lease holds: the broker gave up a copy of its message", async () => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const id = await started(tasks);
+      expect(await tasks.die(id, "receive_limit", startMs + leaseMs - 1)).toEqual({ kind: "known", status: "running" });
+      expect(await tasks.finish(id, 1, succeeded, startMs + leaseMs)).toBe(true);
     });
 
     test("is not recorded of a task that succeeded, or is not there", async () => {

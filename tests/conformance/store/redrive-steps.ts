@@ -147,6 +147,9 @@ function describeProposal(open: OpenStore): void {
       const [a = "", b = "", c = ""] = await kill(tasks, 3);
       const ids = [c, newTaskId(), a, await bring(tasks, "queued"), await bring(tasks, "failed")];
       const { id } = await redrives.start(nowMs, { selection: { kind: "ids", ids } });
+      const sizes = [ids.length - 1, ids.length];
+      const isLast = await Promise.all(sizes.map(async (size) => (await redrives.propose(nowMs, size)).isLast));
+      expect(isLast).toEqual([false, true]);
       expect(await redrives.run(nowMs, 2)).toEqual([c, a]);
       expect(await redrives.progress(id)).toMatchObject({ status: "completed", matched: 5, moved: 2, failed: 3 });
       const others = await Promise.all([b, ...ids.slice(3)].map((other) => tasks.get(other)));
@@ -180,13 +183,18 @@ function describeProposal(open: OpenStore): void {
       await using place = await open();
       const [tasks, redrives] = [tasksIn(place.store), redrivesIn(place.store)];
       const ids = await kill(tasks, 3);
-      for (const selection of [{ kind: "filter" }, { kind: "ids", ids: [...ids, ...ids] }] as const) {
+      const named = [...ids, ...ids.slice(0, 2)];
+      for (const selection of [{ kind: "filter" }, { kind: "ids", ids: named }] as const) {
         const orderedMs = selection.kind === "filter" ? nowMs : laterMs;
-        await redrives.start(orderedMs, { selection });
+        const { id: orderId, matched } = await redrives.start(orderedMs, { selection });
         const first = await redrives.commit(await redrives.propose(orderedMs, 2), orderedMs);
         expect(first.map(({ id }) => id)).toEqual(ids.slice(0, 2));
         for (const { id } of first) await runToDeath(tasks, id, orderedMs + 1);
-        expect(await redrives.run(orderedMs + 2, 2)).toEqual(ids.slice(2));
+        const second = await redrives.propose(orderedMs + 2);
+        expect(second.candidates.map(({ id }) => id)).toEqual(ids.slice(2));
+        await redrives.commit(second, orderedMs + 2);
+        const counts = { status: "completed", matched, moved: 3, failed: matched - 3 };
+        expect(await redrives.progress(orderId)).toMatchObject(counts);
         for (const id of ids.slice(2)) await runToDeath(tasks, id, orderedMs + 3);
       }
     });

@@ -85,10 +85,12 @@ export function cancel(model: TaskModel): object {
   return { kind: "canceled", task: { status: "canceled" } };
 }
 
-/** A letter that a worker sent is about a task that has failed; the broker's own may come at any time. */
-export function die(model: TaskModel, reason: DeadReason): object {
+/** A letter that a worker sent is about a task that has failed; the broker's own ends all but what a lease holds. */
+export function die(model: TaskModel, reason: DeadReason, nowMs: number): object {
   const { status } = model;
-  if (isEnded(status) || (status !== "failed" && reason !== "receive_limit")) return { kind: "known", status };
+  const isHeld = status === "running" && model.leaseUntilMs > nowMs;
+  if (isHeld || isEnded(status) || (status !== "failed" && reason !== "receive_limit"))
+    return { kind: "known", status };
   end(model, "dead");
   return { kind: "recorded", task: { status: "dead" } };
 }

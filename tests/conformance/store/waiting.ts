@@ -93,5 +93,16 @@ export function describeWaiting(open: OpenStore): void {
         expect(await tasks.due(dueMs, { holdMs: 10 * hourMs })).toEqual([id]);
       }
     });
+
+    test("is none while it runs or has failed: sent because a worker or its letter is gone, it stays due", async () => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const ids = [await bring(tasks, "running"), await bring(tasks, "failed")];
+      const laterMs = t0 + hourMs;
+      expect(new Set(await tasks.due(laterMs, { holdMs: 1000 }))).toEqual(new Set(ids));
+      await tasks.confirm(laterMs + 1, ...ids.map((id) => ({ id, claim: 1 })));
+      expect(await place.store.countWaiting(laterMs + hourMs)).toBe(0);
+      expect(new Set(await tasks.due(laterMs + 1000))).toEqual(new Set(ids));
+    });
   });
 }
