@@ -97,8 +97,21 @@ export async function makeDead(running: TestSystem, body: object, count: number)
   return ended.map(({ id }) => id);
 }
 
+/** Puts away every dead letter, those included of tasks that are about to die. */
+export async function discardAll(running: TestSystem): Promise<void> {
+  const dead = deadLettersAt(running.url);
+  const live = "SELECT id FROM tasks WHERE status IN ('queued', 'running', 'retrying', 'failed')";
+  await eventually(() => running.rows(live).length === 0, { timeoutMs: 60_000 });
+  for (;;) {
+    const { items } = await dead.list("?limit=100");
+    if (items.length === 0) return;
+    await Promise.all(items.map(({ task }) => dead.discard(task.id, "the test is over")));
+  }
+}
+
 /** Resolves once the store has so many dead tasks, and none that is alive. */
 export async function allDead(running: TestSystem, count: number, timeoutMs = 60_000): Promise<void> {
-  const text = "SELECT status, count(*) AS count FROM tasks WHERE status <> 'discarded' GROUP BY status";
+  const text =
+    "SELECT status, count(*) AS count FROM tasks WHERE status NOT IN ('discarded', 'succeeded') GROUP BY status";
   await eventually(() => Bun.deepEquals(running.rows(text), [{ status: "dead", count }]), { timeoutMs });
 }
