@@ -45,7 +45,9 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
     while (!draining.aborted) {
       try {
         const request = { max: maxMessages, waitMs: pollMs, visibilityMs: deps.visibilityMs, signal: draining };
-        await Promise.all((await queue.receive(request)).map(handle));
+        const handled = await Promise.allSettled((await queue.receive(request)).map(handle));
+        const failed = handled.find((result) => result.status === "rejected");
+        if (failed) throw failed.reason;
       } catch (error) {
         // Letters that were not recorded come back when their visibility ends.
         log.warn("receiving dead letters failed", { error: toTaskError(error) });

@@ -93,7 +93,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     tellRefusing(false);
     metrics.processed(types.labelOf(task.type), "submitted");
     taskLog(created.task, call.context).info("task created", { status: task.status });
-    if (task.status === "queued") await waitPatiently(send({ ...task, claim: 0, redrivenAtMs: null }, call.context));
+    if (task.status === "queued") await waitPatiently(sendFirst(task, call.context));
     return { task: toTaskJson(created.task, []) };
   };
 
@@ -131,6 +131,11 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     const over = new AbortController();
     await Promise.race([tracked, clock.sleep(sendPatienceMs, over.signal)]);
     over.abort();
+  };
+
+  const sendFirst = async (task: NewTask, context: Context): Promise<void> => {
+    const due = { ...task, claim: 0, redrivenAtMs: null };
+    if (!(await send(due, context))) sweeper.repeat(due);
   };
 
   /** Sends a task's message; false when the broker does not take it now, which leaves it to the sweeper. */

@@ -1,11 +1,14 @@
 /** `throughline serve`: runs roles until a signal. The first one drains, the second aborts. */
 
 import type { Config } from "../config.ts";
-import { startSystem } from "../supervisor.ts";
+import { type System, startSystem } from "../supervisor.ts";
 
 export async function serve(config: Config): Promise<number> {
-  const system = await startSystem(config, (line) => process.stdout.write(line));
-  await stopSignal(() => system.abort());
+  let system: System | undefined;
+  // Before the start: a signal that comes with the ready line, or earlier, drains as any other.
+  const stopped = stopSignal(() => system?.abort());
+  system = await startSystem(config, (line) => process.stdout.write(line));
+  await stopped;
   await system.drain();
   return 0;
 }

@@ -28,6 +28,8 @@ export interface SweeperDeps {
 export interface Sweeper {
   /** Notes a send that the broker has confirmed; told to the store with the next sweep, or by `tellConfirmed`. */
   confirm(sent: Sent): void;
+  /** Takes a task whose first send has failed: it is sent again as soon as the broker takes any. */
+  repeat(task: DueTask): void;
   tellConfirmed(): Promise<void>;
   /** Runs until the signal aborts. */
   loop(signal: AbortSignal): Promise<void>;
@@ -40,6 +42,15 @@ export const sendConfirmMs = 30_000;
 const sweepEveryMs = 1000;
 /** Tasks sent by one sweep; the next follows at once while there are as many. */
 const sweepLimit = 100;
+
+/** Failed sends that are remembered; what is more comes back after `sendConfirmMs`. */
+const repeatLimit = 10_000;
+
+/** A send that has failed, and until when the store leaves its task to us. */
+interface FailedSend {
+  readonly task: DueTask;
+  readonly untilMs: number;
+}
 
 /** How often the broker's messages are compared with the tasks that wait for them, and while some are missing. */
 const compareEveryMs = 5000;
@@ -61,6 +72,7 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   const { store, queue, clock, log } = deps;
   let confirmed: Sent[] = [];
   let isBrokerAway = false;
+  let failed: FailedSend[] = [];
   let wasMissing = false;
   let compareAtMs = 0;
   let pruneAtMs = 0;
@@ -91,9 +103,14 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
    */
   const sweep = async (): Promise<number> => {
     await tellConfirmed();
-    const due = await store.takeDue(isBrokerAway ? 1 : sweepLimit, sendConfirmMs, deps.actor());
-    const results = await Promise.all(due.map((task) => deps.send(task, fromCarrier(task.origin))));
+    const limit = isBrokerAway ? 1 : sweepLimit;
+    const untilMs = clock.nowMs() + sendConfirmMs;
+    const due = takeFailed(limit);
+    const taken = due.length < limit ? await store.takeDue(limit - due.length, sendConfirmMs, deps.actor()) : [];
+    due.push(...taken.map((task) => ({ task, untilMs })));
+    const results = await Promise.all(due.map(({ task }) => deps.send(task, fromCarrier(task.origin))));
     const sent = results.filter((isSent) => isSent).length;
+    failed.push(...due.filter((_, index) => !results[index]));
     isBrokerAway = due.length > 0 && sent === 0;
     return sent;
   };
@@ -133,5 +150,15 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
     if (next === null) pruneAtMs = nowMs + Math.min(pruneEveryMs, deps.retentionMs);
   };
 
-  return { confirm: (sent) => confirmed.push(sent), tellConfirmed, loop };
+  const takeFailed = (limit: number): FailedSend[] => {
+    const nowMs = clock.nowMs();
+    failed = failed.filter(({ untilMs }) => untilMs > nowMs);
+    return failed.splice(0, limit);
+  };
+
+  const repeat = (task: DueTask): void => {
+    if (failed.length < repeatLimit) failed.push({ task, untilMs: clock.nowMs() + sendConfirmMs });
+  };
+
+  return { confirm: (sent) => confirmed.push(sent), repeat, tellConfirmed, loop };
 }

@@ -298,7 +298,7 @@ async function startServing({ config }: Brokered, queue: Queue): Promise<Serving
 }
 
 /** Runs `work` while the sweeper sweeps. */
-async function whileSweeping({ service }: Serving, work: () => Promise<void>): Promise<void> {
+async function whileSweeping({ service }: Serving, work: () => Promise<unknown>): Promise<void> {
   const draining = new AbortController();
   const sweeping = service.sweepLoop(draining.signal);
   try {
@@ -323,13 +323,14 @@ describe("a task service whose broker is away", () => {
       expect([serving.failedSends(), brokered.told]).toEqual([10, ["opened"]]);
 
       await brokered.startAgain();
-      await whileSweeping(serving, async () => {
-        await eventually(async () => {
-          await serving.clock.advance(1000);
+      await eventually(() => tasks.depth(), recovery);
+      // No second of the clock passes: nothing waits for the sweep of unconfirmed sends.
+      await whileSweeping(serving, () =>
+        eventually(async () => {
           expect(await tasks.depth()).toEqual({ visible: 10, inFlight: 0, delayed: 0 });
           return true;
-        }, recovery);
-      });
+        }, recovery),
+      );
     },
     limitMs,
   );
