@@ -4,9 +4,17 @@
  */
 
 import { type Context, propagation, ROOT_CONTEXT, type SpanContext, trace } from "@opentelemetry/api";
+import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from "@opentelemetry/core";
 
 /** Header name, in lower case, to value. */
 export type Carrier = Record<string, string>;
+
+/** For the whole thread: what is read from carriers and written to them. */
+export function registerPropagator(): void {
+  propagation.setGlobalPropagator(
+    new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
+  );
+}
 
 const asRecord = {
   set: (carrier: Carrier, key: string, value: string): void => {

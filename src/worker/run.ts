@@ -10,7 +10,7 @@ import { longestDurationMs, parseDuration } from "../settings.ts";
 import { key, ownKey } from "../telemetry/names.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import { fromCarrier } from "../telemetry/propagation.ts";
-import { startThreadTracing } from "../telemetry/telemetry.ts";
+import { startThreadTracing } from "../telemetry/thread-tracing.ts";
 import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
 import type { HandlerContext, HandlerLog, HandlerTask } from "./handler.ts";
 import { HandlerError, type Handlers, type LoadedHandler, loadHandlers } from "./handlers.ts";

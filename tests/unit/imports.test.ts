@@ -151,17 +151,18 @@ describe("packages with one home", () => {
     ["the embedded broker", /^fauxqs$/, ["queue/embedded.ts"]],
     ["the library of circuit breakers", /^cockatiel$/, ["breaker.ts"]],
     ["SQLite", /^node:sqlite$/, ["queue/embedded.ts", "store/schema.ts", "store/sqlite-connection.ts"]],
-    [
-      "everything of OpenTelemetry but its API",
-      /^@opentelemetry\/(?!api(-logs)?$)/,
-      ["telemetry/ids.ts", "telemetry/plain-span.ts", "telemetry/prometheus.ts", "telemetry/telemetry.ts"],
-    ],
     ["the environment and the process as imports", /^(node:)?process$|^bun(:|$)/, []],
   ];
 
   test.each(homes)("%s", (_, packages, files) => {
     const importers = sources.filter(({ imports }) => imports.some(({ target }) => packages.test(target)));
     expect(importers.map(({ path }) => path)).toEqual(files);
+  });
+
+  test("everything of OpenTelemetry but its API, in src/telemetry/", () => {
+    const sdk = /^@opentelemetry\/(?!api(-logs)?$)/;
+    const importers = sources.filter(({ imports }) => imports.some(({ target }) => sdk.test(target)));
+    expect(importers.map(({ path }) => dirname(path))).toEqual(importers.map(() => "telemetry"));
   });
 });
 
@@ -171,7 +172,16 @@ describe("words with one home", () => {
     // The task type `crash` has to end its thread: there `process.exit` ends no more than that.
     ["process.exit", /\bprocess\.exit\(/, ["main.ts", "worker/built-in-handlers.ts"]],
     ["new Worker", /\bnew Worker\(/, ["spawn.ts"]],
-    ["providers of telemetry", /\bnew \w+Provider\(/, ["telemetry/telemetry.ts"]],
+    [
+      "providers of telemetry",
+      /\bnew \w+Provider\(/,
+      [
+        "telemetry/log-pipeline.ts",
+        "telemetry/metric-pipeline.ts",
+        "telemetry/thread-tracing.ts",
+        "telemetry/trace-pipeline.ts",
+      ],
+    ],
     ["the runtimes' own globals", /\bBun\.|\bDeno\b/, ["listen.ts", "runtime.ts", "worker/provided-modules.ts"]],
   ];
 

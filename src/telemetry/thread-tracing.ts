@@ -1,0 +1,36 @@
+/** Tracing inside a handler's thread: what it finishes is handed on, and exported by the worker's thread. */
+
+import { context as contextApi, type Tracer, trace } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { BasicTracerProvider, type ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import type { Config } from "../config.ts";
+import { productVersion } from "../version.ts";
+import { CryptoIds } from "./ids.ts";
+import { scopeName } from "./names.ts";
+import { type PlainSpan, toPlainSpan } from "./plain-span.ts";
+import { registerPropagator } from "./propagation.ts";
+import { PreciseStart, samplerOf } from "./trace-pipeline.ts";
+
+export interface ThreadTracing {
+  tracer: Tracer;
+  /** The next span started in this thread gets this id. */
+  reserveSpanId(spanId: string): void;
+}
+
+/** Registers the OpenTelemetry API for this whole thread, so that a handler's own spans join the task's trace. */
+export function startThreadTracing(config: Config, deliver: (span: PlainSpan) => void): ThreadTracing {
+  registerPropagator();
+  contextApi.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  const ids = new CryptoIds();
+  const isSampled = (span: ReadableSpan): boolean => (span.spanContext().traceFlags & 1) === 1;
+  const provider = new BasicTracerProvider({
+    idGenerator: ids,
+    ...samplerOf(config),
+    spanProcessors: [new PreciseStart((span) => isSampled(span) && deliver(toPlainSpan(span)))],
+  });
+  trace.setGlobalTracerProvider(provider);
+  return {
+    tracer: provider.getTracer(scopeName, productVersion),
+    reserveSpanId: (spanId) => ids.reserveSpanId(spanId),
+  };
+}
