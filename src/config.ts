@@ -24,6 +24,7 @@ import {
   showByteSize,
   tableName,
 } from "./settings.ts";
+import { tracePolicies } from "./task.ts";
 
 export const roles = ["gateway", "task-service", "worker", "dlq"] as const;
 export type Role = (typeof roles)[number];
@@ -100,11 +101,7 @@ const settings = {
     "how long tasks that have ended are kept; 0 keeps them for ever",
   ),
   drainTimeout: setting("25s", duration(0, 1 * hours), "time to finish after the first SIGTERM or SIGINT"),
-  tracePolicy: setting(
-    "auto",
-    oneOf("auto", "child", "link"),
-    "whether an attempt joins the task's trace or links to it",
-  ),
+  tracePolicy: setting("auto", oneOf(...tracePolicies), "whether an attempt joins the task's trace or links to it"),
   logLevel: setting("info", logLevelsOf, "also per module: info,worker.pool=debug,queue=trace"),
   httpAllow: setting(
     "",
@@ -132,8 +129,26 @@ export interface OtelSettings {
   metricIntervalMs: number;
   /** `OTEL_SERVICE_NAME`, for a process with a single role. */
   serviceName: string | undefined;
-  /** Whether `OTEL_TRACES_SAMPLER` chooses the sampler. */
-  ownSampler: boolean;
+  /** What `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` choose, if they do. */
+  sampler: OtelSampler | undefined;
+  /** Which of the variables `OTEL_BSP_*` that have a default of ours are set. */
+  spanBatches: { hasOwnQueueSize: boolean; hasOwnDelay: boolean };
+}
+
+/** OpenTelemetry, "Environment variables": the samplers that the SDK brings. */
+const samplerNames = [
+  "always_on",
+  "always_off",
+  "traceidratio",
+  "parentbased_always_on",
+  "parentbased_always_off",
+  "parentbased_traceidratio",
+] as const;
+
+export interface OtelSampler {
+  name: (typeof samplerNames)[number];
+  /** From 0 to 1; of the two that have one. */
+  ratio: number;
 }
 
 /** What every thread gets: plain values only. */
@@ -207,6 +222,7 @@ export function readConfig(
       problems.push(`${variable}: "${text}": expected an http(s) URL`);
     }
   }
+  problems.push(...samplerProblems(env));
   const rows: SettingRow[] = [];
   const values: Record<string, unknown> = {};
   for (const name of settingNames) {
@@ -269,8 +285,28 @@ function readOtel(env: Record<string, string | undefined>): OtelSettings {
     // What is not a number of milliseconds that a timer can wait counts as not set (OpenTelemetry, "Environment variables").
     metricIntervalMs: intervalMs >= 1 && intervalMs < 2 ** 31 ? intervalMs : 60_000,
     serviceName: env.OTEL_SERVICE_NAME || undefined,
-    ownSampler: Boolean(env.OTEL_TRACES_SAMPLER),
+    sampler: samplerOf(env),
+    spanBatches: {
+      hasOwnQueueSize: Boolean(env.OTEL_BSP_MAX_QUEUE_SIZE),
+      hasOwnDelay: Boolean(env.OTEL_BSP_SCHEDULE_DELAY),
+    },
   };
+}
+
+function samplerOf(env: Record<string, string | undefined>): OtelSampler | undefined {
+  const name = samplerNames.find((known) => known === env.OTEL_TRACES_SAMPLER);
+  return name && { name, ratio: Number(env.OTEL_TRACES_SAMPLER_ARG || 1) };
+}
+
+function samplerProblems(env: Record<string, string | undefined>): string[] {
+  const { OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: text } = env;
+  if (!name) return [];
+  if (!samplerNames.some((known) => known === name)) {
+    return [`OTEL_TRACES_SAMPLER: "${name}": expected one of ${samplerNames.join(", ")}`];
+  }
+  const ratio = Number(text || 1);
+  if (!name.endsWith("ratio") || (ratio >= 0 && ratio <= 1)) return [];
+  return [`OTEL_TRACES_SAMPLER_ARG: "${text}": expected a number from 0 to 1`];
 }
 
 /** The same settings with every signal sent to one OTLP receiver. */

@@ -139,7 +139,9 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   };
 
   /** Sends a task's message; false when the broker does not take it now, which leaves it to the sweeper. */
-  const send = async (task: DueTask, context: Context): Promise<boolean> => {
+  const send = async (task: DueTask, origin: Context): Promise<boolean> => {
+    // What was tried before and has to be sent again did not go well: its trace is kept.
+    const context = task.claim > 0 ? telemetry.keep(origin) : origin;
     try {
       await queue.send(toTaskMessage(task), context, sendSpanOf(task));
       sweeper.confirm(task);

@@ -16,7 +16,7 @@ import { maxDelayMs, type Queues, type ReceivedMessage } from "./queue/queue.ts"
 import { decide, type Verdict } from "./retry.ts";
 import type { Service } from "./service.ts";
 import type { Actor, ClaimResult, Store } from "./store/store.ts";
-import type { DeadReason, TaskRecord, TaskType } from "./task.ts";
+import type { DeadReason, TaskRecord } from "./task.ts";
 import { CryptoIds } from "./telemetry/ids.ts";
 import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
@@ -25,6 +25,7 @@ import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
 import type { RunResult } from "./worker/attempt.ts";
 import { toEnding } from "./worker/ending.ts";
+import type { HandledType } from "./worker/handlers.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
 import { createMemoryWatch } from "./worker/memory-watch.ts";
 import { createOutage } from "./worker/outage.ts";
@@ -48,6 +49,14 @@ export interface TaskWorker {
   run(draining: AbortSignal, aborting: AbortSignal): Promise<void>;
 }
 
+/** The span of one delivery. */
+interface ProcessSpan extends ActiveSpan {
+  /** It begins a trace. */
+  isRoot: boolean;
+}
+
+type ClaimedTask = Extract<ClaimResult, { task: TaskRecord }>;
+
 /** SQS's longest. */
 const pollMs = 20_000;
 /** SQS: messages in one receive. */
@@ -68,7 +77,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const metrics = createTaskMetrics(telemetry.meter);
   const log = telemetry.log;
   const ids = new CryptoIds();
-  const types = new Map<string, TaskType>(pool.types.map((type) => [type.type, type]));
+  const types = new Map<string, HandledType>(pool.types.map((type) => [type.type, type]));
   const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
   const outage = createOutage({ clock, leaseMs, log: log.module("worker.outage") });
   const handling = new Set<Promise<void>>();
@@ -141,7 +150,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const envelope = readEnvelope(message);
     if (envelope instanceof TaskError) return setAside(message, sent, envelope);
     const { parent, links } = placeAttempt(
-      config.tracePolicy,
+      types.get(envelope.type)?.tracePolicy ?? config.tracePolicy,
       sent,
       clock.nowMs() - traceBeganAtMs(envelope, message.attributes),
     );
@@ -151,7 +160,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       links,
     });
     try {
-      await claimAndRun(message, envelope, active, aborting);
+      await claimAndRun(message, envelope, { ...active, isRoot: !spanContextOf(parent) }, aborting);
     } catch (error) {
       markFailed(active.span, toFailure(error));
       throw error;
@@ -163,16 +172,14 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const claimAndRun = async (
     message: ReceivedMessage,
     envelope: Envelope,
-    active: ActiveSpan,
+    active: ProcessSpan,
     aborting: AbortSignal,
   ): Promise<void> => {
     const claimed = await outage.claim(
       () => store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor: actorOf(active) }, active.context),
       () => settle(queue.changeVisibility(message, leaseMs)),
     );
-    const redrivenFrom = "task" in claimed ? claimed.task.redrivenFrom : null;
-    // The redrive's own span links to the death as well; this one is there also when that one was lost in a crash.
-    if (redrivenFrom) active.span.addLinks(linksTo(spanContextOf(fromCarrier({ traceparent: redrivenFrom }))));
+    if ("task" in claimed) placeInHistory(claimed, active);
     if (claimed.kind === "won") return attempt(message, claimed, active, aborting);
     active.span.setAttribute(ownKey.outcome, claimed.kind);
     switch (claimed.kind) {
@@ -186,6 +193,16 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       case "unknown":
         return bury(message, 0, "unknown_task", active.context);
     }
+  };
+
+  /** What the claim tells of the task's past: links to where it comes from, and a trace that is kept once it failed. */
+  const placeInHistory = (claimed: ClaimedTask, { span, context, isRoot }: ProcessSpan): void => {
+    const { redrivenFrom } = claimed.task;
+    const previous = claimed.kind === "won" ? claimed.previous : null;
+    // The redrive's own span links to the death as well; this one is there also when that one was lost in a crash.
+    const earlier = [redrivenFrom, isRoot ? previous : null].filter((traceparent) => traceparent !== null);
+    span.addLinks(linksTo(...earlier.map((traceparent) => spanContextOf(fromCarrier({ traceparent })))));
+    if (previous !== null) telemetry.keep(context);
   };
 
   const attempt = async (
@@ -246,6 +263,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const conclude = async (concluding: Concluding): Promise<Verdict | undefined> => {
     const { task, claim, ran, active, taskLog } = concluding;
     const { outcome } = ran;
+    if (outcome.kind !== "succeeded") telemetry.keep(active.context);
     const policy = { maxAttempts: task.maxAttempts, baseMs: config.retryBase, capMs: config.retryCap };
     const verdict = decide(outcome, task.attempt, policy, deps.random);
     const report = (): void => reportAttempt(concluding, verdict, metrics, types.has(task.type) ? task.type : "_other");
@@ -293,8 +311,9 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     message: ReceivedMessage,
     attempts: number,
     reason: DeadReason,
-    context: Context,
+    buried: Context,
   ): Promise<void> => {
+    const context = telemetry.keep(buried);
     const { traceparent, tracestate: _, baggage: __, ...rest } = message.attributes;
     const kept = Object.fromEntries(Object.entries(rest).slice(0, maxKeptAttributes));
     await queues.deadLetters.send(

@@ -55,7 +55,8 @@ export interface ClaimRequest {
 }
 
 export type ClaimResult =
-  | { kind: "won"; claim: number; task: TaskRecord }
+  /** `previous`: the `traceparent` of the attempt before this one; null when it is the first. */
+  | { kind: "won"; claim: number; task: TaskRecord; previous: string | null }
   /** The task has ended: the message is of no use any more. */
   | { kind: "ended"; status: TaskStatus }
   /** Another worker runs it, until then at least. */

@@ -61,6 +61,7 @@ export const ownKey = {
   causeChain: "throughline.error.cause_chain",
   deadReason: "throughline.dead.reason",
   deadSourceQueue: "throughline.dead.source_queue",
+  forced: "throughline.forced",
   outcome: "throughline.outcome",
   progress: "throughline.progress",
   queueWaitMs: "throughline.queue_wait_ms",

@@ -12,8 +12,9 @@ import { createLogger, type Logger, type WriteLine } from "./log.ts";
 import { createLogPipeline } from "./log-pipeline.ts";
 import { createMetricPipeline } from "./metric-pipeline.ts";
 import { fromPlainSpan, type PlainSpan } from "./plain-span.ts";
-import { registerPropagator } from "./propagation.ts";
+import { registerPropagator, spanContextOf } from "./propagation.ts";
 import { createResource } from "./resource.ts";
+import { asSampled, isSampled, keepsFailures } from "./sampling.ts";
 import { createTracePipeline, type Pipeline } from "./trace-pipeline.ts";
 
 export interface Telemetry {
@@ -27,6 +28,13 @@ export interface Telemetry {
   scrape(): Promise<string>;
   /** Exports spans that were finished in a handler's thread. */
   adopt(spans: readonly PlainSpan[]): void;
+  /**
+   * Sees to it that the context's trace leaves the process though it is not sampled: what this role has of it, and what
+   * follows. Gives the context to go on with.
+   */
+  keep(context: Context): Context;
+  /** The same for a trace of which another role said so. */
+  keepTrace(traceId: string): void;
   /** Sends what is finished now. Never rejects. */
   flush(): Promise<void>;
   /** Sends what is left and ends. Never rejects. */
@@ -36,10 +44,16 @@ export interface Telemetry {
 /** How long one signal may take to leave at the end. */
 const flushLimitMs = 3000;
 
-export function startTelemetry(service: string, config: Config, writeLine: WriteLine): Telemetry {
+/** `onKept`: a failure had an unsampled trace kept, of which other roles may have spans too. */
+export function startTelemetry(
+  service: string,
+  config: Config,
+  writeLine: WriteLine,
+  onKept: (traceId: string) => void = () => {},
+): Telemetry {
   registerPropagator();
   const resource = createResource(service, config);
-  const traces = createTracePipeline(config, resource);
+  const traces = createTracePipeline(config, resource, onKept);
   const metrics = createMetricPipeline(config, resource);
   const logs = createLogPipeline(config, resource);
   const startContext = markStart(traces.tracer, service);
@@ -55,8 +69,15 @@ export function startTelemetry(service: string, config: Config, writeLine: Write
     startContext,
     scrape: () => metrics.scrape(),
     adopt: (spans) => {
-      for (const span of spans) traces.export(fromPlainSpan(span, resource));
+      for (const span of spans) traces.take(fromPlainSpan(span, resource));
     },
+    keep: (context) => {
+      const span = spanContextOf(context);
+      if (!span || isSampled(span) || !keepsFailures(config)) return context;
+      if (traces.keep(span.traceId)) onKept(span.traceId);
+      return asSampled(context);
+    },
+    keepTrace: (traceId) => void traces.keep(traceId),
     flush: () => each((pipeline) => pipeline.forceFlush()),
     stop: () => each((pipeline) => pipeline.shutdown()),
   };

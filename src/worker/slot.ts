@@ -7,10 +7,10 @@ import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { TaskError } from "../errors.ts";
 import { spawnThread } from "../spawn.ts";
-import type { TaskType } from "../task.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import { type Attempt, type RunRequest, type RunResult, startAttempt } from "./attempt.ts";
 import { outcomeOfEnd, type Unfinished } from "./attempt-outcome.ts";
+import type { HandledType } from "./handlers.ts";
 import { createPulse, type Pulse } from "./pulse.ts";
 import type { HandlerThreadStart } from "./run.ts";
 import { closeRunSpan } from "./run-span.ts";
@@ -26,7 +26,7 @@ export interface Slot {
   readonly signalled: ReadonlySet<Attempt>;
   readonly pulse: Pulse;
   /** Rejects with `invalid_argument`, a line for each handler that does not load; or says why the thread ended. */
-  readonly loaded: Promise<readonly TaskType[]>;
+  readonly loaded: Promise<readonly HandledType[]>;
   start(request: RunRequest, settled: (result: RunResult) => void): void;
   /** Ends the thread, if it has not ended; every attempt on it gets its outcome once nothing of it runs any more. */
   end(outcomeOf: (attempt: Attempt) => Unfinished): void;
@@ -59,7 +59,7 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
   const name = `handlers-${id}`;
   const running = new Map<number, Attempt>();
   const signalled = new Set<Attempt>();
-  const loading = Promise.withResolvers<readonly TaskType[]>();
+  const loading = Promise.withResolvers<readonly HandledType[]>();
   let lastNumber = 0;
 
   const thread = spawnThread("handlers", name, {

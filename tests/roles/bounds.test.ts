@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { createBreaker } from "../../src/breaker.ts";
+import { systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
 import { createGateway } from "../../src/gateway.ts";
 import type { HttpHandler } from "../../src/listen.ts";
@@ -40,6 +41,7 @@ function gatewayOf(url: string): HttpHandler {
       health: async () => ({ status: "healthy", checks: {}, uptime_seconds: 0 }),
     },
     trustTraceContext: true,
+    clock: systemClock,
     draining: new AbortController().signal,
   });
 }

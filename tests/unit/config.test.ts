@@ -57,7 +57,8 @@ describe("the settings", () => {
         logsUrl: undefined,
         metricIntervalMs: 60_000,
         serviceName: undefined,
-        ownSampler: false,
+        sampler: undefined,
+        spanBatches: { hasOwnQueueSize: false, hasOwnDelay: false },
       },
       queueEndpoint: undefined,
     });
@@ -235,7 +236,7 @@ describe("where telemetry goes", () => {
       disabled: true,
       metricIntervalMs: 250,
       serviceName: "mine",
-      ownSampler: true,
+      sampler: { name: "always_off", ratio: 1 },
     });
   });
 
