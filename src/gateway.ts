@@ -158,8 +158,8 @@ function answerError(thrown: unknown, c: HonoContext<Edge>, telemetry: Telemetry
   if (answer.status >= 500) {
     const failure = toFailure(error);
     markFailed(span, failure);
-    if (error.code === "internal") {
-      recordException(span, failure);
+    if (error.code === "internal" && !error.isRemote) {
+      recordException(span, toFailure(thrown));
       telemetry.log.in(context).error("request failed", { error: failure });
     }
   }

@@ -247,6 +247,7 @@ export async function startTaskService(
   let { host, port } = config.taskServiceListen;
   const handler = createRpcHandler(service.handlers, {
     tracer: telemetry.tracer,
+    log: telemetry.log.module("rpc"),
     address: () => ({ host, port }),
     newCorrelationId: newTaskId,
   });
