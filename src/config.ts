@@ -45,6 +45,11 @@ function setting<T>(fallback: Setting<T>["fallback"], parse: Parse<T>, meaning: 
   return { fallback, parse, meaning };
 }
 
+/** A comma list of names that may be empty. */
+function namesOf(text: string): string[] {
+  return text.split(",").flatMap((name) => name.trim() || []);
+}
+
 /** Parses the text if there is one. */
 function optional<T>(parse: Parse<T>): Parse<T | undefined> {
   return (text) => (text === "" ? undefined : parse(text));
@@ -102,10 +107,20 @@ const settings = {
   ),
   drainTimeout: setting("25s", duration(0, 1 * hours), "time to finish after the first SIGTERM or SIGINT"),
   tracePolicy: setting("auto", oneOf(...tracePolicies), "whether an attempt joins the task's trace or links to it"),
+  metadataAttributes: setting(
+    "",
+    namesOf,
+    "keys of a task's metadata that its spans show, as throughline.metadata.<key>",
+  ),
+  semconvCompat: setting(
+    "false",
+    flag,
+    "spans carry their attributes also under the names of older OpenTelemetry conventions",
+  ),
   logLevel: setting("info", logLevelsOf, "also per module: info,worker.pool=debug,queue=trace"),
   httpAllow: setting(
     "",
-    (text) => (text === "" ? [] : text.split(",").map((word) => word.trim())),
+    namesOf,
     "where the http task may call: public, loopback, private, or host patterns (default: public; in development public,loopback)",
   ),
   trustTraceContext: setting(

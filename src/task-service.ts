@@ -28,6 +28,7 @@ import {
 } from "./task-service/requests.ts";
 import { createSweeper, sendConfirmMs } from "./task-service/sweeper.ts";
 import { createTaskTypes } from "./task-service/task-types.ts";
+import { metadataAttributes } from "./telemetry/metadata.ts";
 import { createTaskMetrics } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { spanContextOf, toCarrier } from "./telemetry/propagation.ts";
@@ -42,6 +43,8 @@ export interface TaskServiceDeps {
   maxAttempts: number;
   /** Tasks that ended longer ago are removed; 0: never. */
   retentionMs: number;
+  /** Keys of the metadata that spans show. */
+  metadataAttributes: readonly string[];
 }
 
 /** How long the answer for an accepted task waits for its send: a broker that hangs is not the caller's to wait for. */
@@ -77,7 +80,6 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     const type = await types.find(request.type);
     const nowMs = clock.nowMs();
     const task = toNewTask(request, type, call, nowMs);
-    call.span.setAttribute(ownKey.taskId, task.id);
     const created = await store.create(task, { ...actorOf(call.context), atMs: nowMs }, call.context);
     if (created.kind === "mismatch") {
       throw new TaskError("idempotency_mismatch", `the idempotency key "${request.idempotencyKey}" was used before`);
@@ -86,6 +88,11 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
       tellRefusing(true);
       throw new TaskError("unavailable", noRoom, { retryAfterMs: noRoomRetryMs });
     }
+    call.span.setAttributes({
+      [ownKey.taskId]: created.task.id,
+      [ownKey.taskType]: created.task.type,
+      ...metadataAttributes(created.task.metadata, deps.metadataAttributes),
+    });
     if (created.kind === "replayed") {
       const timeline = await store.timeline(created.task.id, call.context);
       return { task: toTaskJson(created.task, timeline), replayed: true };
@@ -242,6 +249,7 @@ export async function startTaskService(
     clock: systemClock,
     maxAttempts: config.maxAttempts,
     retentionMs: config.taskRetention,
+    metadataAttributes: config.metadataAttributes,
   });
   const draining = new AbortController();
   let { host, port } = config.taskServiceListen;

@@ -18,6 +18,7 @@ import type { Service } from "./service.ts";
 import type { Actor, ClaimResult, Store } from "./store/store.ts";
 import type { DeadReason, TaskRecord } from "./task.ts";
 import { CryptoIds } from "./telemetry/ids.ts";
+import { metadataAttributes } from "./telemetry/metadata.ts";
 import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
@@ -213,6 +214,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   ): Promise<void> => {
     const { span, context } = active;
     span.setAttribute(ownKey.attempt, task.attempt);
+    span.setAttributes(metadataAttributes(task.metadata, config.metadataAttributes));
     const taskLog = log.in(context).with({
       correlation_id: task.correlationId,
       task_id: task.id,

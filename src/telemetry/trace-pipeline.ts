@@ -16,6 +16,7 @@ import { CryptoIds } from "./ids.ts";
 import { scopeName } from "./names.ts";
 import { preciseNowMs, toHrTime } from "./precise-time.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
+import { oldTwins } from "./semconv-compat.ts";
 
 /** Spans of a few thousand tasks: enough for the time between two exports at full speed. */
 const maxQueuedSpans = 65_536;
@@ -46,7 +47,11 @@ export function createTracePipeline(
   onKept: (traceId: string) => void,
 ): TracePipeline {
   const exporting = createExporting(config);
-  const exportSpan = (span: ReadableSpan): void => exporting?.onEnd(span);
+  const exportSpan = (span: ReadableSpan): void => {
+    // The span has ended, and its attributes are nobody's but the exporter's.
+    if (config.semconvCompat) Object.assign(span.attributes, oldTwins(span.kind, span.attributes));
+    exporting?.onEnd(span);
+  };
   const buffer = keepsFailures(config)
     ? createFailureBuffer({ maxSpans: exporting ? maxHeldSpans : 0, export: exportSpan, onKept })
     : undefined;

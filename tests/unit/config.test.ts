@@ -47,6 +47,8 @@ describe("the settings", () => {
       taskRetention: 604_800_000,
       drainTimeout: 25_000,
       tracePolicy: "auto",
+      metadataAttributes: [],
+      semconvCompat: false,
       logLevel: { base: "info", modules: {} },
       httpAllow: [],
       trustTraceContext: true,
