@@ -69,7 +69,7 @@ const buried = node("worker", "PRODUCER", "send task-events-dlq", [
 /** A delivery whose task had moved on. */
 const ended = node("worker", "CONSUMER", "process task-events", [update]);
 
-function redriven(...attempts: TraceNode[]): TraceNode {
+export function redriven(...attempts: TraceNode[]): TraceNode {
   return node("dlq-processor", "INTERNAL", "redrive tasks", [
     node("dlq-processor", "PRODUCER", "send task-events", attempts),
   ]);
