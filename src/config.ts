@@ -146,6 +146,8 @@ export interface OtelSettings {
   serviceName: string | undefined;
   /** What `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` choose, if they do. */
   sampler: OtelSampler | undefined;
+  /** `OTEL_PROPAGATORS`, in lower case and in its order; undefined: not set. */
+  propagators: string[] | undefined;
   /** Which of the variables `OTEL_BSP_*` that have a default of ours are set. */
   spanBatches: { hasOwnQueueSize: boolean; hasOwnDelay: boolean };
 }
@@ -301,6 +303,7 @@ function readOtel(env: Record<string, string | undefined>): OtelSettings {
     metricIntervalMs: intervalMs >= 1 && intervalMs < 2 ** 31 ? intervalMs : 60_000,
     serviceName: env.OTEL_SERVICE_NAME || undefined,
     sampler: samplerOf(env),
+    propagators: wordsOf(env.OTEL_PROPAGATORS),
     spanBatches: {
       hasOwnQueueSize: Boolean(env.OTEL_BSP_MAX_QUEUE_SIZE),
       hasOwnDelay: Boolean(env.OTEL_BSP_SCHEDULE_DELAY),
@@ -311,6 +314,13 @@ function readOtel(env: Record<string, string | undefined>): OtelSettings {
 function samplerOf(env: Record<string, string | undefined>): OtelSampler | undefined {
   const name = samplerNames.find((known) => known === env.OTEL_TRACES_SAMPLER);
   return name && { name, ratio: Number(env.OTEL_TRACES_SAMPLER_ARG || 1) };
+}
+
+/** The words of a comma list, in lower case; undefined when there is none. */
+function wordsOf(text = ""): string[] | undefined {
+  const words = text.split(",").map((word) => word.trim().toLowerCase());
+  const named = words.filter((word) => word !== "");
+  return named.length > 0 ? named : undefined;
 }
 
 function samplerProblems(env: Record<string, string | undefined>): string[] {

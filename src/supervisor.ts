@@ -18,6 +18,7 @@ import { connectSqlite } from "./store/sqlite-client.ts";
 import { startAdmin } from "./telemetry/admin.ts";
 import type { WriteLine } from "./telemetry/log.ts";
 import { serviceNames } from "./telemetry/names.ts";
+import { propagatorNames, unknownPropagators } from "./telemetry/propagator.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { housekeeping } from "./telemetry/tracing.ts";
 
@@ -101,6 +102,7 @@ class Supervisor implements System {
 
   async start(): Promise<void> {
     this.#admin = await startAdmin(this.#config.adminListen, { state: this.state, scrape: () => this.#scrape() });
+    this.#tellUnknownPropagators();
     const needs = this.#roles.some(({ role }) => needsStore(role));
     if (needs || this.#config.queue === "embedded") makeFolder(this.#config.dataDir);
     await settled([
@@ -116,6 +118,16 @@ class Supervisor implements System {
     if (this.#config.queueEndpoint !== undefined) this.addresses.queue_endpoint = this.#config.queueEndpoint;
     this.#isStarted = true;
     this.#telemetry.log.info("ready", { ...this.addresses, roles: this.#roles.map(({ role }) => role) });
+  }
+
+  /** OpenTelemetry, "Environment variables": a value that is not known is warned of and ignored. */
+  #tellUnknownPropagators(): void {
+    const unknown = unknownPropagators(this.#config.otel.propagators);
+    if (unknown.length === 0) return;
+    this.#telemetry.log.warn("OTEL_PROPAGATORS has unknown names, they are ignored", {
+      unknown,
+      known: propagatorNames,
+    });
   }
 
   /** Ends what a failed start has left. */

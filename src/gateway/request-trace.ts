@@ -3,14 +3,37 @@
  * which-trace on every answer, errors included.
  */
 
-import { type Attributes, type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
-import { v7 as uuidv7, validate } from "uuid";
+import {
+  type Attributes,
+  type Context,
+  type Link,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  type Tracer,
+} from "@opentelemetry/api";
+import { v7 as uuidv7 } from "uuid";
 import type { Peer } from "../listen.ts";
-import { type CallMetadata, correlationHeader, requestIdHeader } from "../rpc/metadata.ts";
+import {
+  type CallMetadata,
+  correlationHeader,
+  keptCorrelationId,
+  keptRequestId,
+  requestIdHeader,
+} from "../rpc/metadata.ts";
+import {
+  cutText,
+  cutUrl,
+  methodAttributes,
+  methodName,
+  queryWithoutSecrets,
+  serverAttributes,
+} from "../telemetry/http-attributes.ts";
 import { key, ownKey } from "../telemetry/names.ts";
-import { fromHeaders, spanContextOf, withoutSpan } from "../telemetry/propagation.ts";
+import { fromHeaders, spanContextOf, withoutOwnMember } from "../telemetry/propagation.ts";
 import { forceSampling } from "../telemetry/sampling.ts";
-import { linksTo, startSpan } from "../telemetry/tracing.ts";
+import { formatTraceparent } from "../telemetry/traceparent.ts";
+import { startSpan } from "../telemetry/tracing.ts";
 
 /** `true`: this request, and the task that it makes, are sampled whole. */
 const forceHeader = "x-force-trace";
@@ -28,14 +51,13 @@ export interface EdgeOptions {
 }
 
 export function startRequestTrace(request: Request, url: URL, peer: Peer, options: EdgeOptions): RequestTrace {
-  const outside = fromHeaders(request.headers);
-  const parent = options.trustTraceContext ? outside : withoutSpan(outside);
-  const links = options.trustTraceContext ? [] : linksTo(spanContextOf(outside));
+  const { parent, links } = placeRequest(fromHeaders(request.headers), options.trustTraceContext);
   const correlationId = keptCorrelationId(request.headers.get(correlationHeader)) ?? uuidv7();
   const isForced = request.headers.get(forceHeader)?.toLowerCase() === "true" && options.admitForced();
-  const { span, context } = startSpan(options.tracer, request.method, isForced ? forceSampling(parent) : parent, {
+  const placed = isForced ? forceSampling(parent) : parent;
+  const { span, context } = startSpan(options.tracer, methodName(request.method), placed, {
     kind: SpanKind.SERVER,
-    attributes: { ...serverAttributes(request, url, peer), [ownKey.correlationId]: correlationId },
+    attributes: { ...requestAttributes(request, url, peer), [ownKey.correlationId]: correlationId },
     links,
   });
   return {
@@ -44,6 +66,19 @@ export function startRequestTrace(request: Request, url: URL, peer: Peer, option
     correlationId,
     requestId: keptRequestId(request.headers.get(requestIdHeader)) ?? uuidv7(),
   };
+}
+
+/**
+ * Where the span of a request belongs. A trusted caller's trace is continued, but nobody outside marks it as we do. Of
+ * one who is not trusted nothing gets in, baggage and tracestate included, but a link to where the request came from.
+ */
+function placeRequest(outside: Context, isTrusted: boolean): { parent: Context; links: Link[] } {
+  if (isTrusted) return { parent: withoutOwnMember(outside), links: [] };
+  const caller = spanContextOf(outside);
+  // A span that is not remote was not the caller's: it has denied to be traced without naming one.
+  if (!caller?.isRemote) return { parent: ROOT_CONTEXT, links: [] };
+  const { traceState: _, ...context } = caller;
+  return { parent: ROOT_CONTEXT, links: [{ context }] };
 }
 
 /** Ends the server span and tells the caller its ids. `route` is undefined when no route matched. */
@@ -56,38 +91,26 @@ export function finishRequestTrace(
   const { span } = trace;
   if (route !== undefined) {
     span.setAttribute(key.httpRoute, route);
-    span.updateName(`${method} ${route}`);
+    span.updateName(`${methodName(method)} ${route}`);
   }
   span.setAttribute(key.httpResponseStatusCode, answer.status);
-  const { traceId, spanId, traceFlags } = span.spanContext();
   answer.headers.set(correlationHeader, trace.correlationId);
   answer.headers.set(requestIdHeader, trace.requestId);
   // W3C Trace Context Level 2, "traceresponse".
-  answer.headers.set("traceresponse", `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`);
+  answer.headers.set("traceresponse", formatTraceparent(span.spanContext()));
   span.end();
 }
 
-function serverAttributes(request: Request, url: URL, peer: Peer): Attributes {
+function requestAttributes(request: Request, url: URL, peer: Peer): Attributes {
   const userAgent = request.headers.get("user-agent");
   return {
-    [key.httpRequestMethod]: request.method,
-    [key.urlPath]: url.pathname,
+    ...methodAttributes(request.method),
+    ...serverAttributes(url),
+    [key.urlPath]: cutUrl(url.pathname),
     [key.urlScheme]: url.protocol.slice(0, -1),
-    [key.serverAddress]: url.hostname,
-    [key.serverPort]: Number(url.port) || 80,
     [key.networkProtocolVersion]: "1.1",
     ...(peer.address && { [key.clientAddress]: peer.address }),
-    ...(userAgent && { [key.userAgentOriginal]: userAgent }),
-    ...(url.search.length > 1 && { [key.urlQuery]: url.search.slice(1) }),
+    ...(userAgent && { [key.userAgentOriginal]: cutText(userAgent) }),
+    ...(url.search.length > 1 && { [key.urlQuery]: cutUrl(queryWithoutSecrets(url)) }),
   };
-}
-
-/** Kept when it is a UUID or up to 64 harmless characters. */
-function keptCorrelationId(header: string | null): string | undefined {
-  return header !== null && (validate(header) || /^[A-Za-z0-9._-]{1,64}$/.test(header)) ? header : undefined;
-}
-
-/** Visible ASCII, as every log and header can carry it. */
-function keptRequestId(header: string | null): string | undefined {
-  return header !== null && /^[\x21-\x7e]{1,128}$/.test(header) ? header : undefined;
 }

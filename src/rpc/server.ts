@@ -8,7 +8,7 @@ import { readBody } from "../http-body.ts";
 import type { HttpHandler } from "../listen.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { key } from "../telemetry/names.ts";
-import { fromHeaders } from "../telemetry/propagation.ts";
+import { fromMetadata } from "../telemetry/propagation.ts";
 import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
 import {
   canonical,
@@ -23,7 +23,7 @@ import {
   serviceName,
   toErrorResponse,
 } from "./connect.ts";
-import { type CallMetadata, correlationHeader, requestIdHeader } from "./metadata.ts";
+import { type CallMetadata, correlationHeader, keptCorrelationId, keptRequestId, requestIdHeader } from "./metadata.ts";
 
 /** What a method gets besides its request. */
 export interface Call extends CallMetadata {
@@ -61,7 +61,7 @@ export function createRpcHandler(handlers: RpcHandlers, options: RpcServerOption
       return new Response(null, { status: 415, headers: { "accept-post": accepted } });
     }
     const { host, port } = options.address();
-    const { span, context } = startSpan(options.tracer, fullMethod(method), fromHeaders(request.headers), {
+    const { span, context } = startSpan(options.tracer, fullMethod(method), fromMetadata(request.headers), {
       kind: SpanKind.SERVER,
       attributes: {
         [key.rpcSystemName]: "connectrpc",
@@ -73,8 +73,8 @@ export function createRpcHandler(handlers: RpcHandlers, options: RpcServerOption
     const call: Call = {
       context,
       span,
-      correlationId: request.headers.get(correlationHeader) || options.newCorrelationId(),
-      requestId: request.headers.get(requestIdHeader) ?? "",
+      correlationId: keptCorrelationId(request.headers.get(correlationHeader)) ?? options.newCorrelationId(),
+      requestId: keptRequestId(request.headers.get(requestIdHeader)) ?? "",
     };
     const schemas = rpcSchemas[method];
     try {

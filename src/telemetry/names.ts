@@ -19,6 +19,7 @@ export const key = {
   exceptionType: "exception.type",
   hostName: "host.name",
   httpRequestMethod: "http.request.method",
+  httpRequestMethodOriginal: "http.request.method_original",
   httpResponseStatusCode: "http.response.status_code",
   httpRoute: "http.route",
   messagingBatchMessageCount: "messaging.batch.message_count",

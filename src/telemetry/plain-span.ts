@@ -4,9 +4,9 @@
  */
 
 import type { Attributes, HrTime, Link, SpanContext, SpanKind, SpanStatus } from "@opentelemetry/api";
-import { createTraceState } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import { parseTraceState } from "./trace-state.ts";
 
 interface PlainContext {
   traceId: string;
@@ -84,6 +84,7 @@ function toPlainContext(context: SpanContext): PlainContext {
   return { traceId, spanId, traceFlags, ...(traceState && { traceState }), ...(isRemote && { isRemote }) };
 }
 
-function fromPlainContext({ traceState, ...context }: PlainContext): SpanContext {
-  return traceState ? { ...context, traceState: createTraceState(traceState) } : context;
+function fromPlainContext({ traceState: text, ...context }: PlainContext): SpanContext {
+  const traceState = text ? parseTraceState(text) : undefined;
+  return traceState ? { ...context, traceState } : context;
 }

@@ -1,48 +1,109 @@
 /**
- * Trace context on its way across borders: W3C trace context and baggage, written to and read from plain carriers, which
- * are HTTP headers, RPC metadata, message attributes, thread messages or a column of the store.
+ * Trace context on its way across borders. Between our own roles and threads it travels in plain carriers, which are RPC
+ * metadata, message attributes, thread messages or a column of the store: always W3C trace context and baggage. At the
+ * outer border, in requests that come and go, the registered propagator decides.
  */
 
 import { type Context, propagation, ROOT_CONTEXT, type SpanContext, trace } from "@opentelemetry/api";
-import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from "@opentelemetry/core";
+import { type B3, b3OriginOf, formatB3, readB3, readSingle, withB3Origin } from "./b3.ts";
+import { formatBaggage, parseBaggage } from "./baggage.ts";
+import { ownMember, parseTraceState } from "./trace-state.ts";
+import { formatTraceparent, parseTraceparent } from "./traceparent.ts";
 
 /** Header name, in lower case, to value. */
 export type Carrier = Record<string, string>;
 
-/** For the whole thread: what is read from carriers and written to them. */
-export function registerPropagator(): void {
-  propagation.setGlobalPropagator(
-    new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
-  );
-}
+/** The value of a header; undefined when there is none. */
+export type Get = (name: string) => string | undefined;
 
-const asRecord = {
-  set: (carrier: Carrier, key: string, value: string): void => {
-    carrier[key] = value;
-  },
-  get: (carrier: Carrier, key: string): string | undefined => carrier[key],
-  keys: (carrier: Carrier): string[] => Object.keys(carrier),
-};
+/** In a carrier: B3 that came in several headers, as the value of the single one. */
+const b3MultiEntry = "b3multi";
+
+/** Every entry that a carrier may have. */
+export const carrierEntries: ReadonlySet<string> = new Set([
+  "traceparent",
+  "tracestate",
+  "baggage",
+  "b3",
+  b3MultiEntry,
+]);
 
 const asHeaders = {
   get: (headers: Headers, key: string): string | undefined => headers.get(key) ?? undefined,
   keys: (headers: Headers): string[] => [...headers.keys()],
 };
 
-/** `context` as `traceparent`, and `tracestate` and `baggage` when there are any. */
+/** The context of a request from outside. */
+export function fromHeaders(headers: Headers): Context {
+  return propagation.extract(ROOT_CONTEXT, headers, asHeaders);
+}
+
+/** `context` as the headers of a request to the outside. */
+export function toHeaders(context: Context): Carrier {
+  const headers: Carrier = {};
+  propagation.inject(context, headers);
+  return headers;
+}
+
+/** `context` as `traceparent`, and whatever else there is: `tracestate`, `baggage`, and one entry for B3. */
 export function toCarrier(context: Context): Carrier {
-  const carrier: Carrier = {};
-  propagation.inject(context, carrier, asRecord);
+  const carrier = writeW3c(context);
+  const origin = b3OriginOf(context);
+  const span = origin && spanContextOf(context);
+  if (span) carrier[origin.style === "single" ? "b3" : b3MultiEntry] = formatB3(span, origin.isDebug);
   return carrier;
 }
 
 /** The context that a carrier tells; an empty one when it tells none or cannot be read. */
 export function fromCarrier(carrier: Carrier): Context {
-  return propagation.extract(ROOT_CONTEXT, carrier, asRecord);
+  return readCarrier((name) => carrier[name]);
 }
 
-export function fromHeaders(headers: Headers): Context {
-  return propagation.extract(ROOT_CONTEXT, headers, asHeaders);
+/** The same, of a call's metadata. A caller that is none of our roles may send B3 as it likes. */
+export function fromMetadata(headers: Headers): Context {
+  return readCarrier((name) => headers.get(name) ?? undefined);
+}
+
+function readCarrier(get: Get): Context {
+  const multi = get(b3MultiEntry);
+  return withBaggage(withSpan(ROOT_CONTEXT, get, multi === undefined ? readB3(get) : readSingle(multi, "multi")), get);
+}
+
+/** B3 names the span only when there is no `traceparent`; how it came is noted in any case. */
+export function withSpan(context: Context, get: Get, b3: B3 | undefined): Context {
+  const text = get("traceparent");
+  const span = text ? readSpan(text, get) : b3?.span;
+  const noted = b3 ? withB3Origin(context, b3.origin) : context;
+  return span ? trace.setSpanContext(noted, span) : noted;
+}
+
+export function readSpan(traceparent: string, get: Get): SpanContext | undefined {
+  const span = parseTraceparent(traceparent);
+  const traceState = span && parseTraceState(get("tracestate") ?? "");
+  return traceState ? { ...span, traceState } : span;
+}
+
+export function withBaggage(context: Context, get: Get): Context {
+  const text = get("baggage");
+  const baggage = text ? parseBaggage(text) : undefined;
+  return baggage ? propagation.setBaggage(context, baggage) : context;
+}
+
+export function writeW3c(context: Context): Carrier {
+  return { ...writeTraceContext(context), ...writeBaggage(context) };
+}
+
+export function writeTraceContext(context: Context): Carrier {
+  const span = spanContextOf(context);
+  if (!span) return {};
+  const tracestate = span.traceState?.serialize();
+  return { traceparent: formatTraceparent(span), ...(tracestate && { tracestate }) };
+}
+
+export function writeBaggage(context: Context): Carrier {
+  const baggage = propagation.getBaggage(context);
+  const text = baggage && formatBaggage(baggage);
+  return text ? { baggage: text } : {};
 }
 
 /** The span that a context carries, if it is a valid one. */
@@ -54,4 +115,13 @@ export function spanContextOf(context: Context): SpanContext | undefined {
 /** The same context without its span: what a new trace inherits (baggage). */
 export function withoutSpan(context: Context): Context {
   return trace.deleteSpan(context);
+}
+
+/** The same context without our own member of the tracestate, which only our own roles may set. */
+export function withoutOwnMember(context: Context): Context {
+  const span = spanContextOf(context);
+  if (span?.traceState?.get(ownMember) === undefined) return context;
+  const { traceState, ...rest } = span;
+  const others = traceState.unset(ownMember);
+  return trace.setSpanContext(context, others.serialize() === "" ? rest : { ...rest, traceState: others });
 }

@@ -9,7 +9,6 @@ import {
   type Attributes,
   type Context,
   createContextKey,
-  createTraceState,
   type Link,
   type SpanContext,
   type SpanKind,
@@ -29,6 +28,7 @@ import {
 import type { Config, OtelSampler } from "../config.ts";
 import { ownKey } from "./names.ts";
 import { spanContextOf } from "./propagation.ts";
+import { emptyTraceState, ownMember } from "./trace-state.ts";
 
 /** What was decided for a trace before its first span. */
 interface Decision {
@@ -39,8 +39,7 @@ interface Decision {
 
 const decisionKey = createContextKey("throughline sampling decision");
 
-/** Our member of `tracestate`, and its value in a trace that was forced. */
-const vendor = "throughline";
+/** The value of our member of `tracestate` in a trace that was forced. */
 const forced = "forced";
 
 /** The next span from this context, and all that follow, are sampled. */
@@ -143,13 +142,13 @@ function decide(context: Context, decision: Decision): Context {
 }
 
 function isForced(traceState: TraceState | undefined): boolean {
-  return traceState?.get(vendor) === forced;
+  return traceState?.get(ownMember) === forced;
 }
 
 function forcedResult(traceState: TraceState | undefined): SamplingResult {
   return {
     decision: SamplingDecision.RECORD_AND_SAMPLED,
     attributes: { [ownKey.forced]: true },
-    traceState: (traceState ?? createTraceState()).set(vendor, forced),
+    traceState: (traceState ?? emptyTraceState).set(ownMember, forced),
   };
 }

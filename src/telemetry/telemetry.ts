@@ -12,7 +12,8 @@ import { createLogger, type Logger, type WriteLine } from "./log.ts";
 import { createLogPipeline } from "./log-pipeline.ts";
 import { createMetricPipeline } from "./metric-pipeline.ts";
 import { fromPlainSpan, type PlainSpan } from "./plain-span.ts";
-import { registerPropagator, spanContextOf } from "./propagation.ts";
+import { spanContextOf } from "./propagation.ts";
+import { registerPropagator } from "./propagator.ts";
 import { createResource } from "./resource.ts";
 import { asSampled, isSampled, keepsFailures } from "./sampling.ts";
 import { createTracePipeline, type Pipeline } from "./trace-pipeline.ts";
@@ -51,7 +52,7 @@ export function startTelemetry(
   writeLine: WriteLine,
   onKept: (traceId: string) => void = () => {},
 ): Telemetry {
-  registerPropagator();
+  registerPropagator(config.otel.propagators);
   const resource = createResource(service, config);
   const traces = createTracePipeline(config, resource, onKept);
   const metrics = createMetricPipeline(config, resource);

@@ -3,12 +3,7 @@
 import type { Tracer } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import type { Resource } from "@opentelemetry/resources";
-import {
-  BasicTracerProvider,
-  BatchSpanProcessor,
-  type ReadableSpan,
-  type SpanProcessor,
-} from "@opentelemetry/sdk-trace-base";
+import { BatchSpanProcessor, type ReadableSpan, type SpanProcessor } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
@@ -17,6 +12,7 @@ import { scopeName } from "./names.ts";
 import { preciseNowMs, toHrTime } from "./precise-time.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
 import { oldTwins } from "./semconv-compat.ts";
+import { FlaggingTracerProvider } from "./trace-flags.ts";
 
 /** Spans of a few thousand tasks: enough for the time between two exports at full speed. */
 const maxQueuedSpans = 65_536;
@@ -59,7 +55,7 @@ export function createTracePipeline(
     if (isSampled(span.spanContext())) exportSpan(span);
     else buffer?.ended(span);
   };
-  const provider = new BasicTracerProvider({
+  const provider = new FlaggingTracerProvider({
     resource,
     idGenerator: new CryptoIds(),
     sampler: createSampler(config),

@@ -73,7 +73,7 @@ export async function startHandlerThread(
       log: createHandlerLog(run.number, context, tell),
       span,
       tracer: tracing.tracer,
-      fetch: createTracedFetch({ tracer: tracing.tracer, context }),
+      fetch: createTracedFetch({ tracer: tracing.tracer, context, correlationId: run.correlationId }),
       progress: async (share) => {
         span.addEvent("progress", { [ownKey.progress]: share });
       },

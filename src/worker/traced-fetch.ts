@@ -1,9 +1,17 @@
-/** `ctx.fetch`: a CLIENT span for each call, whose context the request carries on. */
+/** `ctx.fetch`: a CLIENT span for each call, whose context the request carries on, and with it the task's correlation id. */
 
-import { type Context, context as contextApi, SpanKind, type Tracer, trace } from "@opentelemetry/api";
+import { type Context, context as contextApi, type Span, SpanKind, type Tracer, trace } from "@opentelemetry/api";
 import { toFailure } from "../errors.ts";
+import { correlationHeader } from "../rpc/metadata.ts";
+import {
+  cutUrl,
+  methodAttributes,
+  methodName,
+  serverAttributes,
+  withoutSecrets,
+} from "../telemetry/http-attributes.ts";
 import { key } from "../telemetry/names.ts";
-import { toCarrier } from "../telemetry/propagation.ts";
+import { toHeaders } from "../telemetry/propagation.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
 import type { HandlerContext } from "./handler.ts";
 
@@ -11,28 +19,22 @@ export interface TracedFetchOptions {
   tracer: Tracer;
   /** The run's own context, for calls made where the thread's active one was lost. */
   context: Context;
+  correlationId: string;
 }
 
-export function createTracedFetch({ tracer, context }: TracedFetchOptions): HandlerContext["fetch"] {
+export function createTracedFetch({ tracer, context, correlationId }: TracedFetchOptions): HandlerContext["fetch"] {
   return async (target, init = {}) => {
     const url = new URL(target);
     const method = init.method?.toUpperCase() ?? "GET";
     const active = contextApi.active();
-    const { span, context: called } = startSpan(tracer, method, trace.getSpan(active) ? active : context, {
+    const { span, context: called } = startSpan(tracer, methodName(method), trace.getSpan(active) ? active : context, {
       kind: SpanKind.CLIENT,
-      attributes: {
-        [key.httpRequestMethod]: method,
-        [key.urlFull]: withoutSecrets(url),
-        [key.serverAddress]: url.hostname,
-        [key.serverPort]: Number(url.port) || (url.protocol === "https:" ? 443 : 80),
-      },
+      attributes: { ...methodAttributes(method), [key.urlFull]: cutUrl(withoutSecrets(url)), ...serverAttributes(url) },
     });
-    const headers = new Headers(init.headers);
-    for (const [name, value] of Object.entries(toCarrier(called))) headers.set(name, value);
     try {
+      const headers = carryOn(new Headers(init.headers), { ...toHeaders(called), [correlationHeader]: correlationId });
       const answer = await fetch(url, { ...init, headers });
-      span.setAttribute(key.httpResponseStatusCode, answer.status);
-      if (answer.status >= 400) markFailed(span, { type: String(answer.status), message: String(answer.status) });
+      markAnswered(span, answer.status);
       return answer;
     } catch (error) {
       markFailed(span, toFailure(error));
@@ -43,13 +45,16 @@ export function createTracedFetch({ tracer, context }: TracedFetchOptions): Hand
   };
 }
 
-/** OpenTelemetry semantic conventions 1.45, `url.full`: these query values are redacted, and credentials always. */
-const secretParameters = ["AWSAccessKeyId", "Signature", "sig", "X-Goog-Signature", "access_token", "api_key", "token"];
+/** What the handler has set itself stays; a trace context of its own would not go with our `tracestate`. */
+function carryOn(headers: Headers, carried: Record<string, string>): Headers {
+  const hasOwnTrace = headers.has("traceparent");
+  for (const [name, value] of Object.entries(carried)) {
+    if (!headers.has(name) && !(hasOwnTrace && name === "tracestate")) headers.set(name, value);
+  }
+  return headers;
+}
 
-export function withoutSecrets(url: URL): string {
-  const shown = new URL(url);
-  if (shown.username) shown.username = "REDACTED";
-  if (shown.password) shown.password = "REDACTED";
-  for (const name of secretParameters) if (shown.searchParams.has(name)) shown.searchParams.set(name, "REDACTED");
-  return shown.href;
+function markAnswered(span: Span, status: number): void {
+  span.setAttribute(key.httpResponseStatusCode, status);
+  if (status >= 400) markFailed(span, { type: String(status), message: String(status) });
 }

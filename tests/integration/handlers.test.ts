@@ -121,7 +121,7 @@ test("a handler's log line carries its task and the span that it was written in"
       module: "handler",
       trace_id,
       span_id: spanOf(run.price, "look up price").spanId,
-      trace_flags: 1,
+      trace_flags: 3,
       correlation_id,
       task_id: id,
       task_type: type,

@@ -1,9 +1,9 @@
 /** The HTTP edge, asked over HTTP, in front of the real system. Long because its tables of bad input are. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { connect } from "node:net";
 import { newTaskId } from "../../src/task.ts";
 import { eventually } from "../support/eventually.ts";
+import { sendBytes } from "../support/raw-request.ts";
 import { type HttpTask, startTestSystem, type TestFlags, type TestSystem } from "../support/system.ts";
 
 const startingMs = 30_000;
@@ -286,7 +286,7 @@ describe("bad input", () => {
     ["is only announced", "content-length: 1000000000\r\n\r\n{"],
     ["never ends", `transfer-encoding: chunked\r\n\r\n${`4000\r\n${"x".repeat(0x4000)}\r\n`.repeat(20)}`],
   ])("that is too large is refused without waiting for the rest of it: the body %s", async (_how, rest) => {
-    const answer = await sendBytes(`POST /v1/tasks HTTP/1.1\r\nhost: gateway\r\n${rest}`);
+    const answer = await sendBytes(running.url, `POST /v1/tasks HTTP/1.1\r\nhost: gateway\r\n${rest}`);
     expect(answer).toStartWith("HTTP/1.1 413 ");
     expect(answer).toMatch(/^content-type: application\/problem\+json\r$/im);
     for (const header of ["x-request-id", "x-correlation-id", "traceresponse"]) {
@@ -301,21 +301,6 @@ function metadata(entries: number): string {
     type: "echo",
     metadata: Object.fromEntries(Array.from({ length: entries }, (_, n) => [n, "x"])),
   });
-}
-
-/** What the gateway answers to these bytes before it closes the connection. */
-function sendBytes(bytes: string): Promise<string> {
-  const { hostname, port } = new URL(running.url);
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  let answer = "";
-  const socket = connect(Number(port), hostname, () => socket.write(bytes));
-  socket.setEncoding("utf8");
-  socket.on("data", (text) => {
-    answer += text;
-  });
-  socket.on("error", reject);
-  socket.on("close", () => resolve(answer));
-  return promise;
 }
 
 describe("who asks and in which trace", () => {

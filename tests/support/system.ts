@@ -77,7 +77,7 @@ const quiet: TestFlags = {
   threads: "2",
 };
 
-/** Starts on a fresh data folder, unless `flags` name one; the end removes only its own. */
+/** Starts on a fresh data folder, unless `flags` name one; the end removes only its own. `env`: the whole environment. */
 export async function startTestSystem(flags: TestFlags = {}, env: Record<string, string> = {}): Promise<TestSystem> {
   const folder = flags.dataDir === undefined ? await tempFolder() : undefined;
   const dataDir = flags.dataDir ?? folder?.path ?? "";

@@ -60,6 +60,7 @@ describe("the settings", () => {
         metricIntervalMs: 60_000,
         serviceName: undefined,
         sampler: undefined,
+        propagators: undefined,
         spanBatches: { hasOwnQueueSize: false, hasOwnDelay: false },
       },
       queueEndpoint: undefined,
@@ -232,6 +233,7 @@ describe("where telemetry goes", () => {
       OTEL_METRIC_EXPORT_INTERVAL: "250",
       OTEL_SERVICE_NAME: "mine",
       OTEL_TRACES_SAMPLER: "always_off",
+      OTEL_PROPAGATORS: "B3, tracecontext,",
     };
     expect(otelOf(env)).toEqual({
       ...nowhere,
@@ -239,6 +241,7 @@ describe("where telemetry goes", () => {
       metricIntervalMs: 250,
       serviceName: "mine",
       sampler: { name: "always_off", ratio: 1 },
+      propagators: ["b3", "tracecontext"],
     });
   });
 

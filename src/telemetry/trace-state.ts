@@ -1,0 +1,77 @@
+/**
+ * The header `tracestate`: W3C Trace Context Level 2, section 3.3. The SDK's own class still has the keys of level 1,
+ * keeps the good part of a list that has to be discarded, and refuses a new member when there are 512 characters already.
+ */
+
+import type { TraceState } from "@opentelemetry/api";
+import { trimOws } from "./traceparent.ts";
+
+/** Throughline's own member, which says what its own roles have decided about the trace. */
+export const ownMember = "throughline";
+
+const maxMembers = 32;
+/** What must be propagated at least, and is here at most, commas included. */
+const maxLength = 512;
+/** When there is more, longer members go first. */
+const longMember = 128;
+
+const keyPattern = /^[a-z\d][a-z\d_\-*/@]{0,255}$/;
+const valuePattern = /^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/;
+
+type Member = readonly [key: string, value: string];
+
+/** Immutable; the newest member first. */
+class MemberList implements TraceState {
+  readonly #members: readonly Member[];
+  constructor(members: readonly Member[]) {
+    this.#members = members;
+  }
+  get(key: string): string | undefined {
+    return this.#members.find(([known]) => known === key)?.[1];
+  }
+  /** With the member at the front; what then is too much goes at the end. Unchanged when it is not valid. */
+  set(key: string, value: string): TraceState {
+    if (!keyPattern.test(key) || !valuePattern.test(value)) return this;
+    const others = this.#members.filter(([known]) => known !== key).slice(0, maxMembers - 1);
+    return new MemberList(withinLength([[key, value], ...others]));
+  }
+  unset(key: string): TraceState {
+    return new MemberList(this.#members.filter(([known]) => known !== key));
+  }
+  serialize(): string {
+    return this.#members.map(([key, value]) => `${key}=${value}`).join(",");
+  }
+}
+
+export const emptyTraceState: TraceState = new MemberList([]);
+
+/** Undefined when there is none, or when any of it is not valid: then the specification discards the whole. */
+export function parseTraceState(text: string): TraceState | undefined {
+  const members: Member[] = [];
+  const keys = new Set<string>();
+  for (const part of text.split(",")) {
+    const member = trimOws(part);
+    // Joined headers leave empty members behind.
+    if (member === "") continue;
+    const at = member.indexOf("=");
+    const [key, value] = [member.slice(0, at), member.slice(at + 1)];
+    if (at < 0 || keys.has(key) || keys.size === maxMembers) return undefined;
+    if (!keyPattern.test(key) || !valuePattern.test(value)) return undefined;
+    keys.add(key);
+    members.push([key, value]);
+  }
+  return members.length > 0 ? new MemberList(withinLength(members)) : undefined;
+}
+
+/** Whole members only; the long ones are dropped first, then the last ones. */
+function withinLength(members: readonly Member[]): readonly Member[] {
+  const lengthOf = ([key, value]: Member): number => key.length + 1 + value.length;
+  const kept = [...members];
+  let length = kept.reduce((sum, member) => sum + lengthOf(member) + 1, -1);
+  while (length > maxLength && kept.length > 0) {
+    const lastLong = kept.findLastIndex((member) => lengthOf(member) > longMember);
+    const [dropped] = kept.splice(lastLong < 0 ? kept.length - 1 : lastLong, 1);
+    if (dropped) length -= lengthOf(dropped) + 1;
+  }
+  return kept;
+}
