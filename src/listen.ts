@@ -49,7 +49,10 @@ function listenBun(address: Address, handler: HttpHandler): Listener {
     idleTimeout: idleTimeoutSeconds,
     // Bodies are measured by the handlers: the runtime's own limit answers a bare 413 without headers or a problem.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    fetch: (request, server) => handler(request, { address: server.requestIP(request)?.address ?? "" }),
+    fetch: (request, server) =>
+      handler(withWholeUrl(request, { host: address.host, port: server.port ?? address.port }), {
+        address: server.requestIP(request)?.address ?? "",
+      }),
   });
   const port = server.port ?? address.port;
   return {
@@ -84,7 +87,9 @@ function listenDeno(address: Address, handler: HttpHandler): Listener {
   // The border to a runtime whose types are not loaded: checked by the tests that run under Deno.
   const { Deno } = globalThis as unknown as { Deno: DenoServe };
   const server = Deno.serve({ hostname: address.host, port: address.port, onListen: () => {} }, (request, details) =>
-    handler(request, { address: details.remoteAddr.hostname }),
+    handler(withWholeUrl(request, { host: address.host, port: server.addr.port }), {
+      address: details.remoteAddr.hostname,
+    }),
   );
   const port = server.addr.port;
   return {
@@ -99,6 +104,15 @@ function listenDeno(address: Address, handler: HttpHandler): Listener {
         () => {},
       ),
   };
+}
+
+/**
+ * With the listener's own address for a host when the request names none (HTTP/1.0), or one that is not a host: the
+ * runtime then gives nothing but the path, which would be no URL to anybody.
+ */
+function withWholeUrl(request: Request, address: Address): Request {
+  if (URL.canParse(request.url)) return request;
+  return new Request(`${urlOf(address)}/${request.url.replace(/^\/+/, "")}`, request);
 }
 
 async function closeWithin(graceMs: number, close: () => Promise<void>, closeNow: () => unknown): Promise<void> {
