@@ -10,7 +10,7 @@ import type { Config } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
 import { type Check, checkWithin } from "./health.ts";
 import { residentBytes } from "./memory.ts";
-import { attributeNames, type Envelope, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
+import { attributeNames, type Envelope, keptAttributes, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
 import { maxDelayMs, type Queues, type ReceivedMessage } from "./queue/queue.ts";
 import { decide, type Verdict } from "./retry.ts";
@@ -62,8 +62,6 @@ type ClaimedTask = Extract<ClaimResult, { task: TaskRecord }>;
 const pollMs = 20_000;
 /** SQS: messages in one receive. */
 const maxMessages = 10;
-/** SQS: 10 attributes on a message. A dead letter has up to 6 beside those it came with: why, whence, trace context. */
-const maxKeptAttributes = 4;
 const errorPauseMs = 1000;
 /**
  * A poll that is under way when a drain begins gets this long: cut at once, it would take the messages with it that the
@@ -316,17 +314,16 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     buried: Context,
   ): Promise<void> => {
     const context = telemetry.keep(buried);
-    const { traceparent, tracestate: _, baggage: __, ...rest } = message.attributes;
-    const kept = Object.fromEntries(Object.entries(rest).slice(0, maxKeptAttributes));
+    const { traceparent } = message.attributes;
     await queues.deadLetters.send(
       {
         body: message.body,
         attributes: {
-          ...kept,
           [attributeNames.deadReason]: reason,
           [attributeNames.sourceQueue]: queue.name,
           ...(traceparent && { [attributeNames.sourceTraceparent]: traceparent }),
         },
+        kept: keptAttributes(message.attributes),
         correlationId: message.attributes[attributeNames.correlationId],
       },
       context,

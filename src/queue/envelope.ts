@@ -5,6 +5,7 @@
 
 import { TaskError } from "../errors.ts";
 import { createdAtMsOf, type DeadReason, deadReasons, isTaskId } from "../task.ts";
+import { carrierEntries } from "../telemetry/propagation.ts";
 
 export interface Envelope {
   taskId: string;
@@ -52,6 +53,18 @@ export function parseEnvelope(body: string): Envelope {
 export function traceBeganAtMs({ taskId }: Envelope, attributes: Record<string, string>): number {
   const redrivenAtMs = Date.parse(attributes[attributeNames.redrivenAt] ?? "");
   return Number.isNaN(redrivenAtMs) ? createdAtMsOf(taskId) : redrivenAtMs;
+}
+
+/**
+ * What a dead letter keeps of the message that it was, the most useful first: whose task it is, then what somebody else
+ * put there. Its trace context is its own.
+ */
+export function keptAttributes(attributes: Record<string, string>): Record<string, string> {
+  const names = Object.keys(attributes).filter((name) => !carrierEntries.has(name));
+  const ours = [attributeNames.correlationId, attributeNames.taskType, attributeNames.redrivenAt].filter((name) =>
+    names.includes(name),
+  );
+  return Object.fromEntries([...new Set([...ours, ...names])].map((name) => [name, attributes[name] ?? ""]));
 }
 
 /** The reason on a dead letter; what the broker moved by itself carries none. */

@@ -7,8 +7,10 @@ import type { Attributes, Context, Link } from "@opentelemetry/api";
 
 export interface OutgoingMessage {
   body: string;
-  /** String attributes besides trace context, which `send` adds. With it, at most 10. */
+  /** String attributes besides trace context, which `send` adds: up to 4 more. With them, at most 10. */
   attributes: Record<string, string>;
+  /** Attributes that the message came with and keeps, as far as there is room among the 10; the first ones first. */
+  kept?: Record<string, string>;
   correlationId: string | undefined;
   /** Invisible for this long; at most 15 minutes. */
   delayMs?: number;

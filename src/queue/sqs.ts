@@ -29,7 +29,7 @@ import type { Config } from "../config.ts";
 import { TaskError } from "../errors.ts";
 import { key } from "../telemetry/names.ts";
 import { preciseNowMs, toHrTime } from "../telemetry/precise-time.ts";
-import { fromCarrier, spanContextOf, toCarrier } from "../telemetry/propagation.ts";
+import { type Carrier, fromCarrier, spanContextOf, toCarrier } from "../telemetry/propagation.ts";
 import { housekeeping, inSpan, markFailed, startSpan } from "../telemetry/tracing.ts";
 import { createBatcher, type EntryResult } from "./batcher.ts";
 import { createFastSqs } from "./fast-sqs.ts";
@@ -167,7 +167,8 @@ function createSqsQueue(options: SqsQueueOptions): Queue {
 
   const sendBatch = createBatcher<Omit<SendMessageBatchRequestEntry, "Id">, string>({
     clock,
-    bytesOf: (entry) => Buffer.byteLength(entry.MessageBody ?? "") + 1024,
+    bytesOf: ({ MessageBody = "", MessageAttributes = {} }) =>
+      Buffer.byteLength(MessageBody) + Buffer.byteLength(JSON.stringify(MessageAttributes)),
     call: async (entries) => {
       const answer = await call("send to", (abortSignal) =>
         fast.send(
@@ -287,7 +288,7 @@ function createSqsQueue(options: SqsQueueOptions): Queue {
       try {
         const id = await sendBatch({
           MessageBody: message.body,
-          MessageAttributes: toMessageAttributes({ ...message.attributes, ...toCarrier(sent) }),
+          MessageAttributes: toMessageAttributes(attributesOf(message, toCarrier(sent))),
           ...(message.delayMs && { DelaySeconds: Math.ceil(message.delayMs / 1000) }),
         });
         span.setAttribute(key.messagingMessageId, id);
@@ -397,6 +398,16 @@ function resultsOf<S extends { Id?: string | undefined }, R>(
   }
   const silent = new TaskError("unavailable", `the broker did not say whether it could ${doing}`);
   return results.map((result) => result ?? { kind: "failed", error: silent, isSenderFault: false });
+}
+
+/** SQS: attributes on one message. */
+const maxAttributes = 10;
+
+/** The message's own and its trace context, and in the places that are left what it only keeps. */
+function attributesOf({ attributes, kept = {} }: OutgoingMessage, carrier: Carrier): Record<string, string> {
+  const own = { ...attributes, ...carrier };
+  const others = Object.entries(kept).filter(([name]) => !(name in own));
+  return { ...own, ...Object.fromEntries(others.slice(0, Math.max(0, maxAttributes - Object.keys(own).length))) };
 }
 
 function toMessageAttributes(attributes: Record<string, string>): Record<string, MessageAttributeValue> {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { v4 as uuidv4 } from "uuid";
 import { TaskError } from "../../src/errors.ts";
-import { encodeTask, parseDeadReason, parseEnvelope } from "../../src/queue/envelope.ts";
+import { encodeTask, keptAttributes, parseDeadReason, parseEnvelope } from "../../src/queue/envelope.ts";
 import { newTaskId } from "../../src/task.ts";
 import { anyText } from "../support/any-text.ts";
 
@@ -87,3 +87,11 @@ function thrownBy(act: () => unknown): unknown {
   }
   return undefined;
 }
+
+test("a dead letter keeps whose task it is, and then what others put there, but no context of another span", () => {
+  const context = { traceparent: "1", tracestate: "2", baggage: "3", b3: "4", b3multi: "5" };
+  const ours = { correlation_id: "c", task_type: "echo", redriven_at: "2026-01-01T00:00:00.000Z" };
+  const kept = keptAttributes({ theirs: "x", ...context, "x-trace": "y", ...ours });
+  expect(Object.entries(kept)).toEqual(Object.entries({ ...ours, theirs: "x", "x-trace": "y" }));
+  expect(keptAttributes({ ...context, theirs: "x" })).toEqual({ theirs: "x" });
+});

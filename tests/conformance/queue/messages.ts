@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { createTraceState, propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api";
-import type { Queue } from "../../../src/queue/queue.ts";
+import type { OutgoingMessage, Queue } from "../../../src/queue/queue.ts";
+import { fromCarrier } from "../../../src/telemetry/propagation.ts";
 import { type OpenQueues, take, takeAll, takeOne } from "../../support/brokers.ts";
 import { eventually } from "../../support/eventually.ts";
 import { rejectionOf } from "../../support/rejection.ts";
@@ -21,7 +22,12 @@ const caller = {
 const baggage = propagation.createBaggage({ tenant: { value: "blue" } });
 const context = propagation.setBaggage(trace.setSpanContext(ROOT_CONTEXT, caller), baggage);
 
-function send(queue: Queue, body: string, more: { attributes?: Record<string, string>; delayMs?: number } = {}) {
+/** `count` attributes of `bytes` each, as somebody else may have put them there. */
+function foreignAttributes(count: number, bytes = 1): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, n) => [`foreign_${n}`, "x".repeat(bytes)]));
+}
+
+function send(queue: Queue, body: string, more: Partial<OutgoingMessage> = {}) {
   return queue.send({ body, attributes: {}, correlationId: "c-1", ...more }, context);
 }
 
@@ -66,6 +72,32 @@ export function describeMessages(open: OpenQueues): void {
         await queues.tasks.changeVisibility(first, 0);
         const second = await takeOne(queues.tasks);
         expect({ ...second, receipt: first.receipt }).toEqual({ ...first, receiveCount: 2 });
+      },
+      limitMs,
+    );
+
+    test(
+      "has ten attributes at most: its own, its whole context, and of what it keeps the first that have room",
+      async () => {
+        await using queues = await open();
+        const full = {
+          traceparent: `00-${caller.traceId}-${caller.spanId}-01`,
+          tracestate: `vendor=${"v".repeat(249)},other=${"v".repeat(249)}`,
+          baggage: `tenant=${"b".repeat(8185)}`,
+          b3: `${caller.traceId}-${caller.spanId}-1`,
+        };
+        const attributes = { dead_reason: "fatal", source_queue: "task-events" };
+        const kept = { task_type: "echo", dead_reason: "theirs", traceparent: "theirs", ...foreignAttributes(10) };
+        const message = { body: "full", attributes, kept, correlationId: "c-1" };
+        await queues.tasks.send(message, fromCarrier(full));
+        const { traceparent, b3, ...others } = (await takeOne(queues.tasks)).attributes;
+        const spanId = queues.spans()[0]?.spanContext().spanId;
+        expect({ traceparent, b3 }).toEqual({
+          traceparent: `00-${caller.traceId}-${spanId}-01`,
+          b3: `${caller.traceId}-${spanId}-1`,
+        });
+        const { tracestate, baggage } = full;
+        expect(others).toEqual({ ...attributes, tracestate, baggage, task_type: "echo", ...foreignAttributes(3) });
       },
       limitMs,
     );
@@ -165,6 +197,19 @@ export function describeMessages(open: OpenQueues): void {
 
         await Promise.all(messages.map((message) => queues.tasks.delete(message)));
         expect(await queues.tasks.depth()).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+      },
+      limitMs,
+    );
+
+    test(
+      "sent in one turn all arrive also when their attributes are too large for one call",
+      async () => {
+        await using queues = await open();
+        const bodies = Array.from({ length: 10 }, (_, n) => `message ${n}`);
+        await Promise.all(bodies.map((body) => send(queues.tasks, body, { kept: foreignAttributes(1, 120_000) })));
+        const messages = await takeAll(queues.tasks, bodies.length);
+        expect(messages.map(({ body }) => body).sort()).toEqual(bodies.toSorted());
+        expect(messages.map(({ attributes }) => attributes.foreign_0?.length)).toEqual(Array(10).fill(120_000));
       },
       limitMs,
     );
