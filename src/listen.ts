@@ -108,11 +108,11 @@ function listenDeno(address: Address, handler: HttpHandler): Listener {
 
 /**
  * With the listener's own address for a host when the request names none (HTTP/1.0), or one that is not a host: the
- * runtime then gives nothing but the path, which would be no URL to anybody.
+ * runtime then gives nothing but the path (Bun), or the path behind that host (Deno), which would be no URL to anybody.
  */
 function withWholeUrl(request: Request, address: Address): Request {
   if (URL.canParse(request.url)) return request;
-  return new Request(`${urlOf(address)}/${request.url.replace(/^\/+/, "")}`, request);
+  return new Request(`${urlOf(address)}/${request.url.replace(/^(https?:\/\/[^/]*)?\/*/, "")}`, request);
 }
 
 async function closeWithin(graceMs: number, close: () => Promise<void>, closeNow: () => unknown): Promise<void> {

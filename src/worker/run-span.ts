@@ -23,13 +23,15 @@ export function closeRunSpan(run: Run, { slot, startMs, failure }: RunSpanEnd): 
   const parent = spanContextOf(fromCarrier(run.carrier));
   if (!parent) return [];
   const { traceId, traceFlags } = parent;
+  const traceState = parent.traceState?.serialize();
+  const trace = { traceId, traceFlags, ...(traceState && { traceState }) };
   const endMs = preciseNowMs();
   return [
     {
       name: `run ${run.type}`,
       kind: SpanKind.INTERNAL,
-      context: { traceId, traceFlags, spanId: run.spanId },
-      parent: { traceId, traceFlags, spanId: parent.spanId },
+      context: { ...trace, spanId: run.spanId },
+      parent: { ...trace, spanId: parent.spanId, isRemote: true },
       startTime: toHrTime(startMs),
       endTime: toHrTime(endMs),
       duration: toHrTime(endMs - startMs),

@@ -145,6 +145,30 @@ describe("what cannot be read", () => {
     );
   });
 
+  test("never throws as B3 either, and gives no span but a valid one", () => {
+    const almost = fc
+      .tuple(
+        fc.constantFrom(traceId, traceId.slice(16), "0".repeat(32)),
+        fc.constantFrom(spanId, "0".repeat(16)),
+        anyText(),
+      )
+      .map(([trace, span, rest]) => `${trace}-${span}${rest}`);
+    const names = ["b3", "b3multi", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags"];
+    const value = fc.oneof(
+      anyText(),
+      almost,
+      fc.constantFrom("0", "1", "d", "true", traceId, spanId, `${traceId}-${spanId}-d`),
+    );
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...names), value), (carrier) => {
+        const context = fromCarrier(carrier);
+        const span = trace.getSpanContext(context);
+        expect(span === undefined || trace.isSpanContextValid(span)).toBe(true);
+        expect(toCarrier(fromCarrier(toCarrier(context)))).toEqual(toCarrier(context));
+      }),
+    );
+  });
+
   test("is a version of the future read for what it shares with ours", () => {
     expect(told(fromCarrier({ traceparent: `cc-${traceId}-${spanId}-01-what-comes-then` }))).toMatchObject({
       span: { traceId, spanId, traceFlags: 1 },
