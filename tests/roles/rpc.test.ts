@@ -151,3 +151,13 @@ test("a task goes on in the trace of its call", async () => {
   const started = await eventually(() => running.lines.find((line) => line.task_id === task?.id && line.attempt === 1));
   expect(started.trace_id).toBe(traceId);
 });
+
+test("a caller's correlation id is kept when it is harmless, and made anew when it is not", async () => {
+  const client = createClient(TaskService, createConnectTransport({ baseUrl: url }));
+  const idOf = async (sent: string): Promise<string | undefined> => {
+    const { task } = await client.createTask({ type: "echo" }, { headers: { "x-correlation-id": sent } });
+    return task?.correlationId;
+  };
+  expect(await idOf("c".repeat(64))).toBe("c".repeat(64));
+  for (const sent of ["c".repeat(65), "two words", ""]) expect(await idOf(sent)).toMatch(/^[0-9a-f-]{36}$/);
+});
