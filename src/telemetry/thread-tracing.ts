@@ -2,7 +2,7 @@
 
 import { context as contextApi, type Tracer, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
-import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import { BasicTracerProvider, type ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
 import { CryptoIds } from "./ids.ts";
@@ -10,7 +10,6 @@ import { scopeName } from "./names.ts";
 import { type PlainSpan, toPlainSpan } from "./plain-span.ts";
 import { registerPropagator } from "./propagator.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
-import { FlaggingTracerProvider } from "./trace-flags.ts";
 import { SpanEnds } from "./trace-pipeline.ts";
 
 export interface ThreadTracing {
@@ -28,7 +27,7 @@ export function startThreadTracing(config: Config, deliver: (span: PlainSpan) =>
   const onEnd = (span: ReadableSpan): void => {
     if (isWanted(span)) deliver(toPlainSpan(span));
   };
-  const provider = new FlaggingTracerProvider({
+  const provider = new BasicTracerProvider({
     idGenerator: ids,
     sampler: createSampler(config),
     spanProcessors: [new SpanEnds(() => {}, onEnd)],

@@ -3,7 +3,12 @@
 import type { Tracer } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import type { Resource } from "@opentelemetry/resources";
-import { BatchSpanProcessor, type ReadableSpan, type SpanProcessor } from "@opentelemetry/sdk-trace-base";
+import {
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  type ReadableSpan,
+  type SpanProcessor,
+} from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
@@ -12,7 +17,7 @@ import { scopeName } from "./names.ts";
 import { preciseNowMs, toHrTime } from "./precise-time.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
 import { oldTwins } from "./semconv-compat.ts";
-import { FlaggingTracerProvider } from "./trace-flags.ts";
+import { flagRandom } from "./trace-flags.ts";
 
 /** Spans of a few thousand tasks: enough for the time between two exports at full speed. */
 const maxQueuedSpans = 65_536;
@@ -55,7 +60,7 @@ export function createTracePipeline(
     if (isSampled(span.spanContext())) exportSpan(span);
     else buffer?.ended(span);
   };
-  const provider = new FlaggingTracerProvider({
+  const provider = new BasicTracerProvider({
     resource,
     idGenerator: new CryptoIds(),
     sampler: createSampler(config),
@@ -96,6 +101,7 @@ export class SpanEnds implements SpanProcessor {
     const own = span as { startTime: ReadableSpan["startTime"]; _startTimeProvided?: boolean };
     // A start that the caller gave stays.
     if (!own._startTimeProvided) own.startTime = toHrTime(preciseNowMs());
+    flagRandom(span);
     this.#onStart(span);
   }
   onEnd(span: ReadableSpan): void {
