@@ -6,14 +6,17 @@
  * without an endpoint nothing is exported and nothing fails.
  */
 
-import { type Context, type Meter, ROOT_CONTEXT, SpanKind, type Tracer, trace } from "@opentelemetry/api";
+import { type Context, ROOT_CONTEXT, SpanKind, type Tracer, trace } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
 import { createLogger, type Logger, type WriteLine } from "./log.ts";
 import { createLogPipeline } from "./log-pipeline.ts";
+import type { Meter } from "./meter.ts";
+import type { MetricFamily } from "./metric-family.ts";
 import { createMetricPipeline } from "./metric-pipeline.ts";
 import { fromPlainSpan, type PlainSpan } from "./plain-span.ts";
 import { registerPropagator } from "./propagation.ts";
 import { createResource } from "./resource.ts";
+import { createSpanMetrics } from "./span-metrics.ts";
 import { createTracePipeline, type Pipeline } from "./trace-pipeline.ts";
 
 export interface Telemetry {
@@ -23,8 +26,8 @@ export interface Telemetry {
   log: Logger;
   /** The trace "start …" that this role's lines without a task carry. */
   startContext: Context;
-  /** Everything measured so far, as Prometheus text. */
-  scrape(): Promise<string>;
+  /** Everything measured so far. */
+  scrape(): Promise<MetricFamily[]>;
   /** Exports spans that were finished in a handler's thread. */
   adopt(spans: readonly PlainSpan[]): void;
   /** Sends what is finished now. Never rejects. */
@@ -39,9 +42,10 @@ const flushLimitMs = 3000;
 export function startTelemetry(service: string, config: Config, writeLine: WriteLine): Telemetry {
   registerPropagator();
   const resource = createResource(service, config);
-  const traces = createTracePipeline(config, resource);
   const metrics = createMetricPipeline(config, resource);
-  const logs = createLogPipeline(config, resource);
+  const { meter, sdkMeters } = metrics;
+  const traces = createTracePipeline(config, resource, { spanMetrics: createSpanMetrics(meter), sdkMeters });
+  const logs = createLogPipeline(config, resource, sdkMeters);
   const startContext = markStart(traces.tracer, service);
   const each = async (act: (pipeline: Pipeline) => Promise<void>): Promise<void> => {
     const pipelines = [traces, metrics, logs].filter((pipeline) => pipeline !== undefined);
@@ -50,7 +54,7 @@ export function startTelemetry(service: string, config: Config, writeLine: Write
   return {
     service,
     tracer: traces.tracer,
-    meter: metrics.meter,
+    meter,
     log: createLogger({ service, levels: config.logLevel, writeLine, otlp: logs?.logger, context: startContext }),
     startContext,
     scrape: () => metrics.scrape(),

@@ -1,6 +1,6 @@
 /** How spans leave: made with ids of our own, started to the microsecond, sampled, and exported in batches. */
 
-import type { Tracer } from "@opentelemetry/api";
+import type { MeterProvider, Tracer } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import type { Resource } from "@opentelemetry/resources";
 import {
@@ -36,19 +36,28 @@ export interface TracePipeline extends Pipeline {
   export(span: ReadableSpan): void;
 }
 
-export function createTracePipeline(config: Config, resource: Resource): TracePipeline {
+export interface TraceMeasures {
+  /** Looks at every span as it starts and ends. */
+  spanMetrics: SpanProcessor;
+  /** Count what becomes of each span. */
+  sdkMeters: MeterProvider;
+}
+
+export function createTracePipeline(config: Config, resource: Resource, measures: TraceMeasures): TracePipeline {
   const url = config.otel.disabled ? undefined : config.otel.tracesUrl;
+  const batching = {
+    maxQueueSize: maxQueuedSpans,
+    scheduledDelayMillis: 1000,
+    selfObsMeterProvider: measures.sdkMeters,
+  };
   const exporting = url
-    ? new BatchSpanProcessor(new OTLPTraceExporter({ url }), {
-        maxQueueSize: maxQueuedSpans,
-        scheduledDelayMillis: 1000,
-      })
+    ? new BatchSpanProcessor(new OTLPTraceExporter({ url, selfObsMeterProvider: measures.sdkMeters }), batching)
     : undefined;
   const provider = new BasicTracerProvider({
     resource,
     idGenerator: new CryptoIds(),
     ...samplerOf(config),
-    spanProcessors: [new PreciseStart((span) => exporting?.onEnd(span))],
+    spanProcessors: [measures.spanMetrics, new PreciseStart((span) => exporting?.onEnd(span))],
   });
   return {
     tracer: provider.getTracer(scopeName, productVersion),
