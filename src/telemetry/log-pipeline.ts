@@ -7,6 +7,7 @@ import type { Resource } from "@opentelemetry/resources";
 import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
+import { withReasons } from "./export-reason.ts";
 import { scopeName } from "./names.ts";
 import type { Pipeline } from "./trace-pipeline.ts";
 
@@ -23,7 +24,7 @@ export function createLogPipeline(
   sdkMeters: MeterProvider,
 ): LogPipeline | undefined {
   if (otel.disabled || !otel.logsUrl) return undefined;
-  const exporter = new OTLPLogExporter({ url: otel.logsUrl, selfObsMeterProvider: sdkMeters });
+  const exporter = withReasons(new OTLPLogExporter({ url: otel.logsUrl, selfObsMeterProvider: sdkMeters }));
   const provider = new LoggerProvider({
     resource,
     processors: [

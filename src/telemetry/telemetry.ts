@@ -38,6 +38,8 @@ export interface Telemetry {
 
 /** How long one signal may take to leave at the end. */
 const flushLimitMs = 3000;
+/** How long the metrics wait for the other signals then. */
+const metricsWaitMs = 2000;
 
 export function startTelemetry(service: string, config: Config, writeLine: WriteLine): Telemetry {
   registerPropagator();
@@ -47,9 +49,12 @@ export function startTelemetry(service: string, config: Config, writeLine: Write
   const traces = createTracePipeline(config, resource, { spanMetrics: createSpanMetrics(meter), sdkMeters });
   const logs = createLogPipeline(config, resource, sdkMeters);
   const startContext = markStart(traces.tracer, service);
-  const each = async (act: (pipeline: Pipeline) => Promise<void>): Promise<void> => {
-    const pipelines = [traces, metrics, logs].filter((pipeline) => pipeline !== undefined);
-    await Promise.all(pipelines.map((pipeline) => withinLimit(act(pipeline))));
+  const finish = async (act: (pipeline: Pipeline) => Promise<void>): Promise<void> => {
+    const pipelines = [traces, logs].filter((pipeline) => pipeline !== undefined);
+    const leaving = Promise.all(pipelines.map((pipeline) => withinLimit(flushLimitMs, act(pipeline))));
+    // The metrics count what became of the others, so they go after them, unless those take too long.
+    const countedLast = withinLimit(metricsWaitMs, leaving).then(() => act(metrics));
+    await Promise.all([leaving, withinLimit(flushLimitMs, countedLast)]);
   };
   return {
     service,
@@ -61,8 +66,8 @@ export function startTelemetry(service: string, config: Config, writeLine: Write
     adopt: (spans) => {
       for (const span of spans) traces.export(fromPlainSpan(span, resource));
     },
-    flush: () => each((pipeline) => pipeline.forceFlush()),
-    stop: () => each((pipeline) => pipeline.shutdown()),
+    flush: () => finish((pipeline) => pipeline.forceFlush()),
+    stop: () => finish((pipeline) => pipeline.shutdown()),
   };
 }
 
@@ -73,10 +78,10 @@ function markStart(tracer: Tracer, service: string): Context {
   return trace.setSpan(ROOT_CONTEXT, span);
 }
 
-async function withinLimit(work: Promise<void>): Promise<void> {
+async function withinLimit(limitMs: number, work: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, flushLimitMs);
+    timer = setTimeout(resolve, limitMs);
   });
   // An exporter that fails at the end has nobody left to tell.
   await Promise.race([work.catch(() => {}), limit]);

@@ -15,6 +15,7 @@ import {
 } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
+import { withReasons } from "./export-reason.ts";
 import { CryptoIds } from "./ids.ts";
 import { scopeName } from "./names.ts";
 import { preciseNowMs, toHrTime } from "./precise-time.ts";
@@ -51,7 +52,7 @@ export function createTracePipeline(config: Config, resource: Resource, measures
     selfObsMeterProvider: measures.sdkMeters,
   };
   const exporting = url
-    ? new BatchSpanProcessor(new OTLPTraceExporter({ url, selfObsMeterProvider: measures.sdkMeters }), batching)
+    ? new BatchSpanProcessor(withReasons(createExporter(url, measures.sdkMeters)), batching)
     : undefined;
   const provider = new BasicTracerProvider({
     resource,
@@ -65,6 +66,11 @@ export function createTracePipeline(config: Config, resource: Resource, measures
     forceFlush: async () => exporting?.forceFlush(),
     shutdown: async () => exporting?.shutdown(),
   };
+}
+
+function createExporter(url: string, sdkMeters: MeterProvider): OTLPTraceExporter {
+  // A flush sends the whole queue at once, in batches: the SDK's own limit of 30 would drop what is above it.
+  return new OTLPTraceExporter({ url, selfObsMeterProvider: sdkMeters, concurrencyLimit: maxQueuedSpans });
 }
 
 /** By environment, unless `OTEL_TRACES_SAMPLER` chooses: then the SDK reads it. */
