@@ -1,7 +1,6 @@
 /** How metrics leave: pushed by OTLP at an interval, and as families of series whenever somebody asks. */
 
 import type { MeterProvider as MeterProviderApi } from "@opentelemetry/api";
-import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
 import type { Resource } from "@opentelemetry/resources";
 import {
   AggregationTemporality,
@@ -11,6 +10,7 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import type { Config } from "../config.ts";
 import { createMeter, type Meter } from "./meter.ts";
+import { createMetricExporter } from "./metric-exporter.ts";
 import { type MetricFamily, toFamilies } from "./metric-family.ts";
 import type { Pipeline } from "./trace-pipeline.ts";
 
@@ -28,7 +28,7 @@ export function createMetricPipeline({ otel }: Config, resource: Resource): Metr
   const readers: MetricReader[] = [scraper];
   const url = otel.disabled ? undefined : otel.metricsUrl;
   if (url) {
-    const exporter = new OTLPMetricExporter({ url });
+    const exporter = createMetricExporter(url);
     readers.push(
       new PeriodicExportingMetricReader({
         exporter,

@@ -104,15 +104,17 @@ describeWith("collector", "prometheus")("Prometheus", () => {
   );
 
   test(
-    "keeps exemplars that lead to traces",
+    "keeps exemplars by both ways that lead to traces",
     async () => {
-      const traces = await eventually(async () => {
-        const found = await prometheus.exemplars('task_processing_duration_seconds_bucket{job="process"}');
-        return found.length > 0 && found;
-      });
       const tasks = throughline.logs().filter(({ task_id: id }) => id !== undefined);
       const known = new Set(tasks.map(({ trace_id: id }) => id));
-      expect(traces.filter((id) => !known.has(id))).toEqual([]);
+      for (const job of ["process", "collector"]) {
+        const traces = await eventually(async () => {
+          const found = await prometheus.exemplars(`task_processing_duration_seconds_bucket{job="${job}"}`);
+          return found.length > 0 && found;
+        });
+        expect(traces.filter((id) => !known.has(id))).toEqual([]);
+      }
     },
     limitMs,
   );

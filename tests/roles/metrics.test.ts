@@ -24,6 +24,7 @@ beforeAll(async () => {
   running = await startTestSystem(fateFlags);
   await runFates(running.url);
   await loseLeases(running);
+  await dieUnknown(running);
   series = await eventually(async () => {
     const found = await scrape();
     return isCounted(found) && found;
@@ -41,7 +42,7 @@ function isCounted(found: readonly MetricSeries[]): boolean {
   const claims = found.filter(({ name }) => name === "task_claims_total").map(({ labels }) => labels.result);
   const inFlight = found.find(({ name }) => name === "worker_tasks_in_flight")?.value;
   const active = found.filter(({ name }) => name === "tasks_active").reduce((sum, { value }) => sum + value, 0);
-  return dead === 4 && claims.includes("ended") && claims.includes("lost") && inFlight === 0 && active === 0;
+  return dead === 5 && claims.includes("ended") && claims.includes("lost") && inFlight === 0 && active === 0;
 }
 
 /** A task whose message comes twice while it runs and once more when it has ended, and which loses its lease. */
@@ -61,6 +62,16 @@ async function loseLeases(system: TestSystem): Promise<void> {
   await again();
 }
 
+/** A task whose type nobody has registered when it dies: the workers that had it are gone. */
+async function dieUnknown(system: TestSystem): Promise<void> {
+  await using gate = startGate();
+  const { id } = await system.accept({ ...gate.task(), timeout: "3s", max_attempts: 1 });
+  await gate.held(1);
+  using db = new DatabaseSync(join(system.dataDir, databaseFile));
+  db.prepare("UPDATE tasks SET type = 'gone' WHERE id = ?").run(id);
+  await system.task(id, "60s");
+}
+
 /** By the label `by`, then by task type. */
 function countsOf(name: string, by: string): Record<string, Record<string, number>> {
   const counts: Record<string, Record<string, number>> = {};
@@ -73,23 +84,30 @@ function countsOf(name: string, by: string): Record<string, Record<string, numbe
 
 describe("tasks are counted", () => {
   test("by what became of them, each once", () => {
-    const { submitted, succeeded } = processedOfFates;
+    const { submitted, succeeded, failed, dead } = processedOfFates;
     expect(countsOf("tasks_processed_total", "status")).toEqual({
       ...processedOfFates,
-      // With the task that lost its lease.
-      submitted: { ...submitted, http: 2 },
+      // With the task that lost its lease, and the one whose type was lost.
+      submitted: { ...submitted, http: 3 },
       succeeded: { ...succeeded, http: 2 },
+      failed: { ...failed, http: 1 },
+      dead: { ...dead, _other: 1 },
     });
   });
 
   test("by the reason that they died of", () => {
-    expect(countsOf("tasks_dead_total", "reason")).toEqual(deadOfFates);
+    const { attempts_exhausted: exhausted } = deadOfFates;
+    expect(countsOf("tasks_dead_total", "reason")).toEqual({
+      ...deadOfFates,
+      attempts_exhausted: { ...exhausted, _other: 1 },
+    });
   });
 
   test("by how their attempts ended, a lost lease too", () => {
     expect(countsOf("task_attempts_total", "outcome")).toEqual({
       ...attemptsOfFates,
       succeeded: { ...attemptsOfFates.succeeded, http: 2 },
+      timed_out: { ...attemptsOfFates.timed_out, http: 1 },
       lease_lost: { http: 1 },
     });
   });
@@ -97,17 +115,17 @@ describe("tasks are counted", () => {
   test("as claimed, and once more by the redrive", () => {
     const countOf = (name: string, result: string) =>
       series.find((each) => each.name === name && each.labels.result === result)?.value;
-    // Twelve attempts of the fates, and the two of the task that lost its lease.
-    expect(countOf("task_claims_total", "won")).toBe(14);
+    // Twelve attempts of the fates, two of the task that lost its lease, one of that whose type was lost.
+    expect(countOf("task_claims_total", "won")).toBe(15);
     expect(countOf("task_redrives_total", "moved")).toBe(1);
   });
 });
 
 describe("tasks are timed", () => {
   test.each([
-    ["task_processing_duration_seconds_count", { echo: 2, flaky: 2, http: 2, sleep: 1, crash: 1, fail: 2 }],
-    ["task_queue_wait_seconds_count", { echo: 2, flaky: 2, http: 4, sleep: 2, crash: 2, fail: 2 }],
-    ["task_end_to_end_duration_seconds_count", { echo: 2, flaky: 1, http: 2, sleep: 1, crash: 1, fail: 2 }],
+    ["task_processing_duration_seconds_count", { echo: 2, flaky: 2, http: 3, sleep: 1, crash: 1, fail: 2 }],
+    ["task_queue_wait_seconds_count", { echo: 2, flaky: 2, http: 5, sleep: 2, crash: 2, fail: 2 }],
+    ["task_end_to_end_duration_seconds_count", { echo: 2, flaky: 1, http: 2, sleep: 1, crash: 1, fail: 2, _other: 1 }],
   ])("%s", (name, expected) => {
     const counts: Record<string, number> = {};
     for (const { labels, value } of series.filter((each) => each.name === name)) {
