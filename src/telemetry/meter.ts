@@ -3,30 +3,14 @@
  * task would pay twenty; they keep no exemplars, and repeat the last value of what can no longer be observed. So the
  * series are kept here, and the SDK's readers get them as from any other producer of metrics: the same by `/metrics` and
  * by OTLP.
- *
- * Bounded: an instrument keeps so many series, and counts what is more in one of its own.
  */
 
-import { type Attributes, type SpanContext, ValueType } from "@opentelemetry/api";
-import { emptyResource } from "@opentelemetry/resources";
-import {
-  AggregationTemporality,
-  type CollectionResult,
-  type DataPoint,
-  DataPointType,
-  type Histogram as HistogramValue,
-  InstrumentType,
-  type MetricData,
-  type MetricProducer,
-} from "@opentelemetry/sdk-metrics";
-import { productVersion } from "../version.ts";
+import type { SpanContext } from "@opentelemetry/api";
+import { type AggregationTemporality, InstrumentType, type MetricProducer } from "@opentelemetry/sdk-metrics";
 import type { Instrument, InstrumentKind } from "./instruments.ts";
-import { scopeName } from "./names.ts";
-import { toHrTime } from "./precise-time.ts";
-import { type Exemplar, HistogramSeries, type Series, SumSeries } from "./series.ts";
-
-/** A label's value, in the order of the instrument's labels; undefined leaves the label out. */
-export type Label = string | number | undefined;
+import { finder, type Kept, type Label } from "./labelled-series.ts";
+import { createDifference, toHistogramMetric, toResult, toSumMetric } from "./metric-points.ts";
+import { HistogramSeries, SumSeries } from "./series.ts";
 
 export interface Counter {
   add(value: number, ...labels: Label[]): void;
@@ -54,30 +38,8 @@ export interface Meter {
 
 type ObservedKind = Extract<InstrumentKind, "observed_counter" | "up_down" | "gauge">;
 
-/** Histogram points as the readers get them: with the exemplar of each bucket, if it has one. */
-export interface HistogramPoint extends DataPoint<HistogramValue> {
-  exemplars: readonly (Exemplar | undefined)[];
-}
-
-/** As many as the SDK keeps (OpenTelemetry metrics SDK, "Cardinality limits"). */
-const maxSeries = 2000;
-/** The attribute that the same section gives to what is above the limit. */
-const overflow: Attributes = { "otel.metric.overflow": true };
-
 /** A scrape has ten seconds by default, and everybody waits for the slowest. */
 const lookLimitMs = 1000;
-
-interface Kept<S extends Series> {
-  instrument: Instrument;
-  series: S[];
-  root: Node<S>;
-  overflow: S | undefined;
-}
-
-interface Node<S extends Series> {
-  series?: S;
-  next: Map<Label, Node<S>>;
-}
 
 interface Observed {
   instrument: Instrument<ObservedKind>;
@@ -140,55 +102,6 @@ const observedTypes: Record<InstrumentKind, InstrumentType> = {
   gauge: InstrumentType.OBSERVABLE_GAUGE,
 };
 
-/**
- * Finds an instrument's series by its labels, and makes it the first time. One step for each label: a key put together
- * from them would have to be hashed anew for each measurement.
- */
-function finder<S extends Series>(
-  all: Map<Instrument, Kept<S>>,
-  instrument: Instrument,
-  make: (attributes: Attributes) => S,
-): (labels: readonly Label[]) => S {
-  const kept: Kept<S> = all.get(instrument) ?? {
-    instrument,
-    series: [],
-    root: { next: new Map() },
-    overflow: undefined,
-  };
-  all.set(instrument, kept);
-  const keep = (series: S): S => {
-    kept.series.push(series);
-    return series;
-  };
-  return (labels) => {
-    let node: Node<S> = kept.root;
-    for (const label of labels) {
-      let next = node.next.get(label);
-      if (!next) {
-        // What is above the limit must not grow the tree either.
-        if (kept.series.length >= maxSeries - 1) {
-          kept.overflow ??= keep(make(overflow));
-          return kept.overflow;
-        }
-        next = { next: new Map() };
-        node.next.set(label, next);
-      }
-      node = next;
-    }
-    node.series ??= keep(make(toAttributes(instrument, labels)));
-    return node.series;
-  };
-}
-
-function toAttributes({ labels: names }: Instrument, labels: readonly Label[]): Attributes {
-  const attributes: Attributes = {};
-  for (const [index, name] of names.entries()) {
-    const label = labels[index];
-    if (label !== undefined) attributes[name] = label;
-  }
-  return attributes;
-}
-
 /** Each instrument once, with what all that observe it have seen by now. */
 async function lookAll(
   observed: readonly Observed[],
@@ -220,96 +133,4 @@ async function within(limitMs: number, work: void | Promise<void>): Promise<void
     timer = setTimeout(() => reject(new Error("not seen in time")), limitMs);
   });
   await Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
-
-interface Collecting {
-  nowMs: number;
-  temporality: AggregationTemporality;
-  sinceLast: Difference;
-}
-
-function descriptorOf({ name, unit, description }: Instrument) {
-  return { name, unit, description, valueType: ValueType.DOUBLE };
-}
-
-function toSumMetric(
-  { instrument, series }: Kept<SumSeries>,
-  { nowMs, temporality, sinceLast }: Collecting,
-): MetricData {
-  const isMonotonic = instrument.kind === "counter" || instrument.kind === "observed_counter";
-  const isDelta = isMonotonic && temporality === AggregationTemporality.DELTA;
-  const points = series.map((each) => {
-    const { sinceMs, total } = isDelta ? sinceLast.sum(each, nowMs) : each;
-    return { attributes: each.attributes, startTime: toHrTime(sinceMs), endTime: toHrTime(nowMs), value: total };
-  });
-  const base = { descriptor: descriptorOf(instrument), aggregationTemporality: temporality, dataPoints: points };
-  return instrument.kind === "gauge"
-    ? { ...base, dataPointType: DataPointType.GAUGE }
-    : { ...base, dataPointType: DataPointType.SUM, isMonotonic };
-}
-
-function toHistogramMetric(kept: Kept<HistogramSeries>, { nowMs, temporality, sinceLast }: Collecting): MetricData {
-  const { instrument, series } = kept;
-  const isDelta = temporality === AggregationTemporality.DELTA;
-  const points = series.map((each): HistogramPoint => {
-    const { counts, count, sum, sinceMs } = isDelta ? sinceLast.histogram(each, nowMs) : each;
-    return {
-      attributes: each.attributes,
-      startTime: toHrTime(sinceMs),
-      endTime: toHrTime(nowMs),
-      value: {
-        buckets: { boundaries: [...each.bounds], counts: [...counts] },
-        count,
-        sum,
-        // Of all time: they say nothing about a difference.
-        ...(!isDelta && { min: each.min, max: each.max }),
-      },
-      exemplars: each.exemplars.map((exemplar) => exemplar && { ...exemplar }),
-    };
-  });
-  return {
-    descriptor: descriptorOf(instrument),
-    aggregationTemporality: temporality,
-    dataPointType: DataPointType.HISTOGRAM,
-    dataPoints: points,
-  };
-}
-
-type SumTotal = Pick<SumSeries, "sinceMs" | "total">;
-type HistogramTotals = Pick<HistogramSeries, "counts" | "count" | "sum" | "sinceMs">;
-
-/** What has come since one reader asked last, for one that wants that (temporality delta). */
-interface Difference {
-  sum(series: SumSeries, nowMs: number): SumTotal;
-  histogram(series: HistogramSeries, nowMs: number): HistogramTotals;
-}
-
-function createDifference(): Difference {
-  const lastSums = new Map<SumSeries, SumTotal>();
-  const lastHistograms = new Map<HistogramSeries, HistogramTotals>();
-  return {
-    sum: (series, nowMs) => {
-      const { total, sinceMs } = series;
-      const last = lastSums.get(series) ?? { total: 0, sinceMs };
-      lastSums.set(series, { total, sinceMs: nowMs });
-      return { sinceMs: last.sinceMs, total: total - last.total };
-    },
-    histogram: (series, nowMs) => {
-      const { counts, count, sum, sinceMs } = series;
-      const last = lastHistograms.get(series) ?? { counts: [], count: 0, sum: 0, sinceMs };
-      lastHistograms.set(series, { counts: [...counts], count, sum, sinceMs: nowMs });
-      return {
-        counts: counts.map((each, index) => each - (last.counts[index] ?? 0)),
-        count: count - last.count,
-        sum: sum - last.sum,
-        sinceMs: last.sinceMs,
-      };
-    },
-  };
-}
-
-function toResult(metrics: MetricData[]): CollectionResult {
-  const scope = { name: scopeName, version: productVersion };
-  // The reader puts its own resource in place of this one.
-  return { resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope, metrics }] }, errors: [] };
 }

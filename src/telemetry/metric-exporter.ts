@@ -19,7 +19,7 @@ import {
   ExemplarSchema,
   type Metric,
 } from "../gen/opentelemetry/proto/metrics/v1/metrics_pb.ts";
-import type { HistogramPoint } from "./meter.ts";
+import type { HistogramPoint } from "./metric-points.ts";
 import type { Exemplar } from "./series.ts";
 
 /** As the package's own exporter for protobuf is made, but for the serializer. */

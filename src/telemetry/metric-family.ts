@@ -6,7 +6,7 @@
 
 import type { Attributes } from "@opentelemetry/api";
 import { DataPointType, type MetricData, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
-import type { HistogramPoint } from "./meter.ts";
+import type { HistogramPoint } from "./metric-points.ts";
 import { key } from "./names.ts";
 import type { Exemplar } from "./series.ts";
 

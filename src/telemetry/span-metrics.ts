@@ -8,7 +8,8 @@ import type { Attributes, AttributeValue } from "@opentelemetry/api";
 import { SpanKind } from "@opentelemetry/api";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { instruments } from "./instruments.ts";
-import type { Histogram, Label, Meter } from "./meter.ts";
+import type { Label } from "./labelled-series.ts";
+import type { Histogram, Meter } from "./meter.ts";
 import { key } from "./names.ts";
 
 /** What the conventions give to a value that is not one of a known few. */
