@@ -4,17 +4,19 @@
  * as it is, and never comes back.
  */
 
-import { type Context, SpanKind } from "@opentelemetry/api";
+import { type Context, type Span, SpanKind } from "@opentelemetry/api";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createRedriver } from "./dlq/redrive.ts";
 import { toFailure, toTaskError } from "./errors.ts";
 import { checkWithin } from "./health.ts";
-import { attributeNames, parseDeadReason, parseEnvelope } from "./queue/envelope.ts";
+import { attributeNames, parseDeadReason, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
 import type { Queue, Queues, ReceivedMessage } from "./queue/queue.ts";
 import type { Service } from "./service.ts";
 import type { Store } from "./store/store.ts";
+import { createTaskTypes } from "./store/task-types.ts";
+import type { DeadReason, TaskRecord } from "./task.ts";
 import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf } from "./telemetry/propagation.ts";
@@ -39,6 +41,7 @@ const errorPauseMs = 1000;
 export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<void> } {
   const { store, queue, telemetry, clock } = deps;
   const metrics = createTaskMetrics(telemetry.meter);
+  const types = createTaskTypes(store);
   const log = telemetry.log;
 
   const run = async (draining: AbortSignal): Promise<void> => {
@@ -85,12 +88,21 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
     if (death.kind === "known") return;
     const { task, reason } = death;
     span.setAttribute(ownKey.attempts, task.attempt);
-    metrics.processed(task.type, "dead");
-    metrics.dead(task.type, reason);
+    await count(task, reason, message, span);
     log
       .in(context)
       .with({ correlation_id: task.correlationId, task_id: task.id, task_type: task.type, attempt: task.attempt })
       .error("task is dead", { reason, ...(task.error && { error: task.error }) });
+  };
+
+  /** A death is recorded already: what cannot be asked now must not bring its letter back. */
+  const count = async (task: TaskRecord, reason: DeadReason, message: ReceivedMessage, span: Span): Promise<void> => {
+    if (types.labelOf(task.type) !== task.type) await types.refresh().catch(() => {});
+    const label = types.labelOf(task.type);
+    metrics.processed(label, "dead");
+    metrics.dead(label, reason);
+    const beganAtMs = traceBeganAtMs({ taskId: task.id }, message.attributes);
+    metrics.endToEnd(label, clock.nowMs() - beganAtMs, span.spanContext());
   };
 
   const keep = async (message: ReceivedMessage, context: Context): Promise<void> => {

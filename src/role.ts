@@ -11,9 +11,12 @@ import type { Checks, ProcessState } from "./health.ts";
 import { openQueues } from "./queue/sqs.ts";
 import type { Service } from "./service.ts";
 import { connectSqlite } from "./store/sqlite-client.ts";
+import { databaseFile } from "./store/sqlite-sql.ts";
 import { startTaskService } from "./task-service.ts";
 import { createRoleBreakers, type RoleBreakers } from "./telemetry/breakers.ts";
 import type { WriteLine } from "./telemetry/log.ts";
+import type { MetricFamily } from "./telemetry/metric-family.ts";
+import { observeConnection } from "./telemetry/metrics.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { startWorker } from "./worker.ts";
@@ -30,8 +33,8 @@ export interface RoleParts {
 export interface RunningRole {
   addresses: Record<string, string>;
   checks(): Promise<Checks>;
-  /** This role's metrics as Prometheus text. */
-  scrape(): Promise<string>;
+  /** Everything that this role has measured. */
+  scrape(): Promise<MetricFamily[]>;
   /** Stops taking, finishes, and sends all telemetry. */
   drain(): Promise<void>;
   abort(): void;
@@ -83,6 +86,7 @@ async function open(
   const { tracer } = telemetry;
   const breaker = breakers.create("store");
   const store = connectSqlite({ port: parts.storePort, tracer, table: config.table, breaker });
+  observeConnection(telemetry.meter, databaseFile, () => store.isAsked());
   const queues = await openQueues(config, tracer, { breaker: breakers.create("queue") });
   const start = { "task-service": startTaskService, worker: startWorker, dlq: startDlq }[role];
   return { service: await start(config, telemetry, { store, queues }), close: () => queues.close() };

@@ -17,7 +17,9 @@ import { needsStore, type RunningRole, startRole } from "./role.ts";
 import { connectSqlite } from "./store/sqlite-client.ts";
 import { startAdmin } from "./telemetry/admin.ts";
 import type { WriteLine } from "./telemetry/log.ts";
+import type { MetricFamily } from "./telemetry/metric-family.ts";
 import { serviceNames } from "./telemetry/names.ts";
+import { observeProcess } from "./telemetry/process-metrics.ts";
 import { propagatorNames, unknownPropagators } from "./telemetry/propagator.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { housekeeping } from "./telemetry/tracing.ts";
@@ -50,6 +52,7 @@ const abortLimitMs = 8000;
 /** Starts everything that the settings ask for. Rejects with the first part's error. */
 export async function startSystem(config: Config, writeLine: WriteLine, clock: Clock = systemClock): Promise<System> {
   const telemetry = startTelemetry(serviceNames.supervisor, config, writeLine);
+  observeProcess(telemetry.meter);
   const supervisor = new Supervisor(config, telemetry, writeLine, clock);
   try {
     await supervisor.start();
@@ -255,7 +258,7 @@ class Supervisor implements System {
     return {
       addresses,
       checks: () => link.ask<Checks>("checks"),
-      scrape: () => link.ask<string>("scrape"),
+      scrape: () => link.ask<MetricFamily[]>("scrape"),
       drain: () => link.ask<void>("drain"),
       abort: () => link.tell("abort"),
       keepTrace: (traceId) => link.tell("keepTrace", traceId),
@@ -327,9 +330,10 @@ class Supervisor implements System {
     return { status, checks, uptime_seconds: Math.floor((this.#clock.nowMs() - this.#startedAtMs) / 1000) };
   }
 
-  async #scrape(): Promise<string[]> {
-    const scrapes = this.#roles.map(({ running }) => running?.scrape().catch(() => ""));
-    return (await Promise.all(scrapes)).filter((text) => text !== undefined);
+  async #scrape(): Promise<MetricFamily[][]> {
+    const parts = [this.#telemetry, ...this.#roles.map(({ running }) => running)];
+    // A part that is away is told by what it does not say.
+    return Promise.all(parts.map(async (part) => part?.scrape().catch(() => []) ?? []));
   }
 }
 

@@ -16,6 +16,8 @@ import { type Call, createRpcHandler, type RpcHandlers } from "./rpc/server.ts";
 import { toTaskJson, toTimelineJson } from "./rpc/task-view.ts";
 import type { Service } from "./service.ts";
 import type { Actor, CancelResult, DueTask, NewTask, Store } from "./store/store.ts";
+import { createStoreFigures } from "./store/store-figures.ts";
+import { createTaskTypes } from "./store/task-types.ts";
 import { isTaskId, newTaskId, type TaskRecord, type TaskType } from "./task.ts";
 import { createDeadLetterHandlers } from "./task-service/dead-letters.ts";
 import {
@@ -27,9 +29,8 @@ import {
   parseGetTimeline,
 } from "./task-service/requests.ts";
 import { createSweeper, sendConfirmMs } from "./task-service/sweeper.ts";
-import { createTaskTypes } from "./task-service/task-types.ts";
 import { metadataAttributes } from "./telemetry/metadata.ts";
-import { createTaskMetrics } from "./telemetry/metrics.ts";
+import { createTaskMetrics, observeStore } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
@@ -250,6 +251,10 @@ export async function startTaskService(
     maxAttempts: config.maxAttempts,
     retentionMs: config.taskRetention,
     metadataAttributes: config.metadataAttributes,
+  });
+  observeStore(telemetry.meter, createStoreFigures(store, systemClock), {
+    tasks: queues.tasks.name,
+    deadLetters: queues.deadLetters.name,
   });
   const draining = new AbortController();
   let { host, port } = config.taskServiceListen;

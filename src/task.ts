@@ -33,6 +33,11 @@ export const transitions: Record<TaskStatus, readonly TaskStatus[]> = {
   discarded: [],
 };
 
+/** States from which a task still goes on by itself. */
+export const liveStatuses = ["scheduled", "queued", "running", "retrying", "failed"] as const satisfies TaskStatus[];
+
+export type LiveStatus = (typeof liveStatuses)[number];
+
 /** States in which nothing more happens by itself: a wait for the end is over. */
 export function isEnded(status: TaskStatus): boolean {
   return status === "succeeded" || status === "dead" || status === "canceled" || status === "discarded";

@@ -80,7 +80,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
         return running.addresses;
       },
       checks: () => running?.checks() ?? {},
-      scrape: () => running?.scrape() ?? "",
+      scrape: () => running?.scrape() ?? [],
       drain: () => running?.drain(),
       abort: () => running?.abort(),
       keepTrace: (traceId: string) => running?.keepTrace(traceId),

@@ -19,7 +19,7 @@ import type { Actor, ClaimResult, Store } from "./store/store.ts";
 import type { DeadReason, TaskRecord } from "./task.ts";
 import { CryptoIds } from "./telemetry/ids.ts";
 import { metadataAttributes } from "./telemetry/metadata.ts";
-import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
+import { type ClaimOutcome, createTaskMetrics, observeQueueDepth, observeWorker } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
@@ -48,6 +48,8 @@ export interface WorkerDeps {
 export interface TaskWorker {
   /** Receives until `draining` aborts, then finishes what runs; `aborting` cuts that short. */
   run(draining: AbortSignal, aborting: AbortSignal): Promise<void>;
+  /** Tasks that are claimed and not settled. */
+  tasksInFlight(): number;
 }
 
 /** The span of one delivery. */
@@ -80,6 +82,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
   const outage = createOutage({ clock, leaseMs, log: log.module("worker.outage") });
   const handling = new Set<Promise<void>>();
+  let inFlight = 0;
   /** Messages that have a seat reserved in the pool and have not used it. */
   const seated = new WeakSet<ReceivedMessage>();
 
@@ -178,6 +181,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       () => store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor: actorOf(active) }, active.context),
       () => settle(queue.changeVisibility(message, leaseMs)),
     );
+    metrics.claimed(claimOutcomes[claimed.kind]);
     if ("task" in claimed) placeInHistory(claimed, active);
     if (claimed.kind === "won") return attempt(message, claimed, active, aborting);
     active.span.setAttribute(ownKey.outcome, claimed.kind);
@@ -220,6 +224,8 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       attempt: task.attempt,
     });
     taskLog.info("task started");
+    metrics.queueWait(labelOf(task.type), clock.nowMs() - task.runAtMs, span.spanContext());
+    const beganAtMs = traceBeganAtMs({ taskId: task.id }, message.attributes);
     const ending = new AbortController();
     const lease = {
       id: task.id,
@@ -229,13 +235,15 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       onCanceled: () => ending.abort("canceled" satisfies CancelReason),
     };
     leases.hold(lease);
+    inFlight += 1;
     try {
       const running = runHandler(task, context, AbortSignal.any([ending.signal, aborting]));
       seated.delete(message);
-      const verdict = await conclude({ task, claim, ran: await running, active, taskLog });
+      const verdict = await conclude({ task, claim, ran: await running, active, beganAtMs, taskLog });
       await leases.release(lease);
       if (verdict) await carryOut(verdict, message, task, context);
     } finally {
+      inFlight -= 1;
       await leases.release(lease);
     }
   };
@@ -266,7 +274,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     if (outcome.kind !== "succeeded") telemetry.keep(active.context);
     const policy = { maxAttempts: task.maxAttempts, baseMs: config.retryBase, capMs: config.retryCap };
     const verdict = decide(outcome, task.attempt, policy, deps.random);
-    const report = (): void => reportAttempt(concluding, verdict, metrics, types.has(task.type) ? task.type : "_other");
+    const report = (): void => reportAttempt(concluding, verdict, metrics, labelOf(task.type));
     if (verdict.kind === "drop") {
       report();
       return undefined;
@@ -275,6 +283,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const request = { id: task.id, claim, ending, actor: actorOf(active) };
     if (!(await outage.commit(() => store.finish(request, active.context)))) {
       active.span.setAttribute(ownKey.outcome, "lease_lost");
+      metrics.attempted(labelOf(task.type), "lease_lost");
       taskLog.warn("the outcome was refused: the claim is no longer ours");
       return undefined;
     }
@@ -367,13 +376,26 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     [ownKey.workerId]: workerId,
   });
 
+  /** The type as a metric's label. */
+  const labelOf = (type: string): string => (types.has(type) ? type : "_other");
+
   const actorOf = ({ span }: { span: Span }): Actor => {
     const { traceId, spanId } = span.spanContext();
     return { atMs: clock.nowMs(), service: telemetry.service, traceId, spanId };
   };
 
-  return { run };
+  return { run, tasksInFlight: () => inFlight };
 }
+
+/** What a claim's answer counts as. */
+const claimOutcomes: Record<ClaimResult["kind"], ClaimOutcome> = {
+  won: "won",
+  leased: "lost",
+  early: "lost",
+  ended: "ended",
+  failed: "ended",
+  unknown: "ended",
+};
 
 /** Aborts `delayMs` after `signal`. */
 function abortedLater(signal: AbortSignal, delayMs: number): AbortSignal {
@@ -436,6 +458,7 @@ export async function startWorker(
     clock: systemClock,
     random: Math.random,
   });
+  observeWorker(telemetry.meter, { threads: pool.threadStates, tasksInFlight: worker.tasksInFlight });
   const running = worker.run(draining.signal, aborting.signal);
   const memory = createMemoryWatch({
     pool,

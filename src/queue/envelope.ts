@@ -50,7 +50,7 @@ export function parseEnvelope(body: string): Envelope {
 }
 
 /** When the trace of the message's task began: with its creation, or with its newest redrive. */
-export function traceBeganAtMs({ taskId }: Envelope, attributes: Record<string, string>): number {
+export function traceBeganAtMs({ taskId }: Pick<Envelope, "taskId">, attributes: Record<string, string>): number {
   const redrivenAtMs = Date.parse(attributes[attributeNames.redrivenAt] ?? "");
   return Number.isNaN(redrivenAtMs) ? createdAtMsOf(taskId) : redrivenAtMs;
 }

@@ -98,6 +98,10 @@ export const migrations: readonly ((table: string) => string)[] = [
       ended_at INTEGER
     ) STRICT, WITHOUT ROWID;
   `,
+  (table) => `
+    CREATE INDEX ${table}_live ON ${table} (status, run_at)
+      WHERE status IN ('scheduled', 'queued', 'running', 'retrying', 'failed');
+  `,
 ];
 
 /** Brings the open database to the newest schema. */

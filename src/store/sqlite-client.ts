@@ -183,6 +183,8 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     prune: (endedBeforeMs, after, limit) => run("prune", endedBeforeMs, after, limit),
     registerTypes: traced("registerTypes", "registerType"),
     listTypes: traced("listTypes", "types"),
+    figures: (nowMs) => run("figures", nowMs),
+    isAsked: () => pending.size > 0,
     ping: () => run("ping"),
   };
 }

@@ -73,6 +73,9 @@ function keptSql(table: string) {
   return {
     registerType: `INSERT INTO ${table}_types VALUES (?, ?, ?, ?) ON CONFLICT (type) DO UPDATE SET max_attempts = excluded.max_attempts, timeout_ms = excluded.timeout_ms, isolation = excluded.isolation`,
     types: `SELECT * FROM ${table}_types ORDER BY type`,
+    // In the words of the index, which is used only then.
+    live: `SELECT status, count(*) AS count, min(run_at) AS oldest FROM ${table} WHERE status IN ('scheduled', 'queued', 'running', 'retrying', 'failed') GROUP BY status`,
+    oldestDead: `SELECT min(status_at) AS oldest FROM ${table} WHERE status = 'dead'`,
   };
 }
 

@@ -1,10 +1,10 @@
 /** What the sweeper asks of SQLite: what has to be sent, what the broker may have lost, what may go. */
 
-import { isEnded, type TaskStatus, type TaskType } from "../task.ts";
+import { isEnded, type LiveStatus, type TaskStatus, type TaskType } from "../task.ts";
 import { type TaskRow, toDueTask } from "./sqlite-rows.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
 import { enqueue } from "./sqlite-tasks.ts";
-import type { Actor, DueTask, PruneResult, Sent } from "./store.ts";
+import type { Actor, DueTask, PruneResult, Sent, StoreFigures } from "./store.ts";
 
 export function createUpkeepOperations(table: SqliteTable) {
   const { db, sql } = table;
@@ -69,9 +69,27 @@ export function createUpkeepOperations(table: SqliteTable) {
         isolation: isolation === "exclusive" ? "exclusive" : "shared",
       }));
 
+  const figures = (nowMs: number): StoreFigures => {
+    const rows = db.all<{ status: LiveStatus; count: number; oldest: number }>(sql.live);
+    const counted = new Map(rows.map(({ status, count }) => [status, count]));
+    // Those that retry are due later, as a rule.
+    const due = rows.filter(({ status, oldest }) => (status === "queued" || status === "retrying") && oldest <= nowMs);
+    return {
+      active: {
+        scheduled: counted.get("scheduled") ?? 0,
+        queued: counted.get("queued") ?? 0,
+        running: counted.get("running") ?? 0,
+        retrying: counted.get("retrying") ?? 0,
+        failed: counted.get("failed") ?? 0,
+      },
+      oldestDueMs: due.length === 0 ? null : Math.min(...due.map(({ oldest }) => oldest)),
+      oldestDeadMs: db.get<{ oldest: number | null }>(sql.oldestDead)?.oldest ?? null,
+    };
+  };
+
   const ping = (): void => {};
 
-  return { markSent, takeDue, resendAll, countWaiting, resendWaiting, prune, registerTypes, listTypes, ping };
+  return { markSent, takeDue, resendAll, countWaiting, resendWaiting, prune, registerTypes, listTypes, figures, ping };
 }
 
 /** No UUIDv7 made at or after `ms` sorts before this (RFC 9562: the first 48 bits are the time). */

@@ -9,7 +9,15 @@
 
 import type { Context } from "@opentelemetry/api";
 import type { Failure } from "../errors.ts";
-import type { AttemptOutcome, DeadReason, TaskRecord, TaskStatus, TaskType, TimelineEntry } from "../task.ts";
+import type {
+  AttemptOutcome,
+  DeadReason,
+  LiveStatus,
+  TaskRecord,
+  TaskStatus,
+  TaskType,
+  TimelineEntry,
+} from "../task.ts";
 import type { Carrier } from "../telemetry/propagation.ts";
 import type { DeadLetterStore } from "./dead-letters.ts";
 
@@ -128,6 +136,15 @@ export interface DueTask extends Sent {
   redrivenAtMs: number | null;
 }
 
+/** What the store holds. Times are milliseconds since the epoch; null: there is none. */
+export interface StoreFigures {
+  active: Record<LiveStatus, number>;
+  /** When the oldest task that waits for an attempt was due. */
+  oldestDueMs: number | null;
+  /** When the oldest dead letter died. */
+  oldestDeadMs: number | null;
+}
+
 /** One step of pruning. */
 export interface PruneResult {
   pruned: number;
@@ -169,6 +186,10 @@ export interface Store extends DeadLetterStore {
   registerTypes(types: readonly TaskType[], context: Context): Promise<void>;
   /** What workers have registered; empty while none ever has. */
   listTypes(context: Context): Promise<TaskType[]>;
+  /** Counts what has not ended, and finds the oldest of it. Costs a look at each task that has not ended. */
+  figures(nowMs: number): Promise<StoreFigures>;
+  /** Whether a call has no answer yet. */
+  isAsked(): boolean;
   /** Resolves when the store answers. */
   ping(): Promise<void>;
 }

@@ -2,16 +2,14 @@
 
 import { answerHealth, type ProcessState } from "../health.ts";
 import { type Address, type Listener, listen } from "../listen.ts";
-import { mergePrometheusTexts } from "./prometheus.ts";
+import { type MetricFamily, mergeFamilies } from "./metric-family.ts";
+import { contentTypes, formatFor, toMetricsText } from "./prometheus.ts";
 
 export interface AdminDeps {
   state: ProcessState;
-  /** Prometheus texts of all roles of the process. */
-  scrape(): Promise<string[]>;
+  /** What every part of the process has measured. */
+  scrape(): Promise<MetricFamily[][]>;
 }
-
-/** Prometheus text exposition format. */
-const contentType = "text/plain; version=0.0.4; charset=utf-8";
 
 export function startAdmin(address: Address, { state, scrape }: AdminDeps): Promise<Listener> {
   return listen(address, async (request) => {
@@ -20,7 +18,9 @@ export function startAdmin(address: Address, { state, scrape }: AdminDeps): Prom
       return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } });
     }
     if (pathname === "/metrics") {
-      return new Response(mergePrometheusTexts(await scrape()), { headers: { "content-type": contentType } });
+      const format = formatFor(request.headers.get("accept"));
+      const text = toMetricsText(mergeFamilies(await scrape()), format);
+      return new Response(text, { headers: { "content-type": contentTypes[format], vary: "accept" } });
     }
     return (await answerHealth(pathname, state)) ?? new Response(null, { status: 404 });
   });

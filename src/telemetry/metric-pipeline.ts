@@ -1,38 +1,48 @@
-/** How metrics leave: pushed by OTLP at an interval, and as Prometheus text whenever somebody asks. */
+/** How metrics leave: pushed by OTLP at an interval, and as families of series whenever somebody asks. */
 
-import type { Meter } from "@opentelemetry/api";
-import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
+import type { MeterProvider as MeterProviderApi } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
-import { MeterProvider, MetricReader, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
+import {
+  AggregationTemporality,
+  MeterProvider,
+  MetricReader,
+  PeriodicExportingMetricReader,
+} from "@opentelemetry/sdk-metrics";
 import type { Config } from "../config.ts";
-import { productVersion } from "../version.ts";
-import { scopeName } from "./names.ts";
-import { toPrometheusText } from "./prometheus.ts";
+import { createMeter, type Meter } from "./meter.ts";
+import { createMetricExporter } from "./metric-exporter.ts";
+import { type MetricFamily, toFamilies } from "./metric-family.ts";
 import type { Pipeline } from "./trace-pipeline.ts";
 
 export interface MetricPipeline extends Pipeline {
   meter: Meter;
-  /** Everything measured so far, as Prometheus text. */
-  scrape(): Promise<string>;
+  /** What the SDK counts its own work with. */
+  sdkMeters: MeterProviderApi;
+  /** Everything measured so far. */
+  scrape(): Promise<MetricFamily[]>;
 }
 
 export function createMetricPipeline({ otel }: Config, resource: Resource): MetricPipeline {
-  const scraper = new ScrapeReader();
+  const meter = createMeter();
+  const scraper = new ScrapeReader({ metricProducers: [meter.producer(() => AggregationTemporality.CUMULATIVE)] });
   const readers: MetricReader[] = [scraper];
   const url = otel.disabled ? undefined : otel.metricsUrl;
   if (url) {
+    const exporter = createMetricExporter(url);
     readers.push(
       new PeriodicExportingMetricReader({
-        exporter: new OTLPMetricExporter({ url }),
+        exporter,
         exportIntervalMillis: otel.metricIntervalMs,
         exportTimeoutMillis: Math.min(30_000, otel.metricIntervalMs),
+        metricProducers: [meter.producer((type) => exporter.selectAggregationTemporality(type))],
       }),
     );
   }
   const provider = new MeterProvider({ resource, readers });
   return {
-    meter: provider.getMeter(scopeName, productVersion),
-    scrape: async () => toPrometheusText((await scraper.collect()).resourceMetrics),
+    meter,
+    sdkMeters: provider,
+    scrape: async () => toFamilies((await scraper.collect()).resourceMetrics),
     forceFlush: () => provider.forceFlush(),
     shutdown: () => provider.shutdown(),
   };

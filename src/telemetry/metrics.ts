@@ -1,61 +1,114 @@
-/** The instruments of the roles. UCUM units, no unit and no `total` in a name: Prometheus adds both. */
+/** What the roles tell of tasks, queues, threads, breakers and the store. The instruments' table is instruments.ts. */
 
-import type { Counter, Histogram, Meter } from "@opentelemetry/api";
+import type { SpanContext } from "@opentelemetry/api";
 import type { Breaker, BreakerState } from "../breaker.ts";
 import type { QueueDepth } from "../queue/queue.ts";
-import type { DeadReason } from "../task.ts";
+import type { StoreFigures } from "../store/store.ts";
+import { type AttemptOutcome, type DeadReason, liveStatuses } from "../task.ts";
+import { instruments } from "./instruments.ts";
+import type { Meter } from "./meter.ts";
 
 export type ProcessedStatus = "submitted" | "succeeded" | "failed" | "retried" | "dead" | "canceled";
 
+/** `lost`: another worker has the task, or it is not due; `ended`: its message was of no use any more. */
+export type ClaimOutcome = "won" | "lost" | "ended";
+
+/** Where a duration was measured: the span that its exemplar leads to. */
+export type Measured = SpanContext | undefined;
+
+/** `taskType`: one that is registered, or `_other`. Times in milliseconds. */
 export interface TaskMetrics {
   /** Counts one task (or, for `failed` and `retried`, one attempt). */
   processed(taskType: string, status: ProcessedStatus): void;
   /** How long one attempt's handler took. */
-  processingDuration(taskType: string, status: "succeeded" | "failed", durationMs: number): void;
+  processingDuration(taskType: string, status: "succeeded" | "failed", durationMs: number, span: Measured): void;
   dead(taskType: string, reason: DeadReason): void;
+  /** How long an attempt was due when it began. */
+  queueWait(taskType: string, waitMs: number, span: Measured): void;
+  /** From a task's creation or redrive to its end. */
+  endToEnd(taskType: string, durationMs: number, span: Measured): void;
+  attempted(taskType: string, outcome: AttemptOutcome): void;
+  claimed(result: ClaimOutcome): void;
   /** Counts dead letters that a redrive brought back, or could not. */
   redriven(result: "moved" | "failed", count: number): void;
 }
 
 export function createTaskMetrics(meter: Meter): TaskMetrics {
-  const processed: Counter = meter.createCounter("tasks_processed", { description: "Tasks, by what became of them" });
-  const duration: Histogram = meter.createHistogram("task_processing_duration", {
-    description: "Time a handler took for one attempt",
-    unit: "s",
-    advice: { explicitBucketBoundaries: [0.01, 0.05, 0.1, 0.5, 1, 5, 30] },
-  });
-  const dead: Counter = meter.createCounter("tasks_dead", { description: "Tasks that became dead letters" });
-  const redrives: Counter = meter.createCounter("task_redrives", {
-    description: "Dead letters that a redrive brought back, or could not",
-  });
+  const processed = meter.counter(instruments.tasksProcessed);
+  const duration = meter.histogram(instruments.processingDuration);
+  const dead = meter.counter(instruments.tasksDead);
+  const queueWait = meter.histogram(instruments.queueWait);
+  const endToEnd = meter.histogram(instruments.endToEnd);
+  const attempts = meter.counter(instruments.taskAttempts);
+  const claims = meter.counter(instruments.taskClaims);
+  const redrives = meter.counter(instruments.taskRedrives);
   return {
-    processed: (taskType, status) => processed.add(1, { task_type: taskType, status }),
-    processingDuration: (taskType, status, ms) => duration.record(ms / 1000, { task_type: taskType, status }),
-    dead: (taskType, reason) => dead.add(1, { task_type: taskType, reason }),
+    processed: (taskType, status) => processed.add(1, taskType, status),
+    processingDuration: (taskType, status, ms, span) => duration.record(ms / 1000, span, taskType, status),
+    dead: (taskType, reason) => dead.add(1, taskType, reason),
+    // Clocks of two processes may differ: nothing began before it was due.
+    queueWait: (taskType, ms, span) => queueWait.record(Math.max(0, ms) / 1000, span, taskType),
+    endToEnd: (taskType, ms, span) => endToEnd.record(Math.max(0, ms) / 1000, span, taskType),
+    attempted: (taskType, outcome) => attempts.add(1, taskType, outcome),
+    claimed: (result) => claims.add(1, result),
     redriven: (result, count) => {
-      if (count > 0) redrives.add(count, { result });
+      if (count > 0) redrives.add(count, result);
     },
   };
 }
 
-/** Observes how many messages a queue holds, whenever metrics are collected. A broker that is away gives no points. */
+/** Observes how many messages a queue holds. A broker that is away gives no points. */
 export function observeQueueDepth(meter: Meter, queue: { name: string; depth(): Promise<QueueDepth> }): void {
-  const gauge = meter.createObservableGauge("sqs_queue_depth", { description: "Messages in a queue, by state" });
-  gauge.addCallback(async (result) => {
-    const depth = await queue.depth().catch(() => undefined);
-    if (!depth) return;
-    result.observe(depth.visible, { queue: queue.name, state: "visible" });
-    result.observe(depth.inFlight, { queue: queue.name, state: "in_flight" });
-    result.observe(depth.delayed, { queue: queue.name, state: "delayed" });
+  meter.observe(instruments.queueDepth, async (observe) => {
+    const depth = await queue.depth();
+    observe(depth.visible, queue.name, "visible");
+    observe(depth.inFlight, queue.name, "in_flight");
+    observe(depth.delayed, queue.name, "delayed");
   });
 }
 
 const breakerValues: Record<BreakerState, number> = { closed: 0, half_open: 1, open: 2 };
 
-/** Observes the state of a circuit breaker, whenever metrics are collected. */
 export function observeBreaker(meter: Meter, breaker: Pick<Breaker, "name" | "state">): void {
-  const gauge = meter.createObservableGauge("circuit_breaker_state", {
-    description: "Circuit breakers: 0 closed, 1 half-open, 2 open",
+  meter.observe(instruments.breakerState, (observe) => observe(breakerValues[breaker.state()], breaker.name));
+}
+
+/** Observes what the store holds: one question for both instruments. A store that is away gives no points. */
+export function observeStore(
+  meter: Meter,
+  figures: () => Promise<StoreFigures>,
+  queues: { tasks: string; deadLetters: string },
+): void {
+  meter.observe(instruments.tasksActive, async (observe) => {
+    const { active } = await figures();
+    for (const status of liveStatuses) observe(active[status], status);
   });
-  gauge.addCallback((result) => result.observe(breakerValues[breaker.state()], { breaker: breaker.name }));
+  meter.observe(instruments.oldestAge, async (observe) => {
+    const { oldestDueMs, oldestDeadMs } = await figures();
+    const nowMs = Date.now();
+    const ageOf = (sinceMs: number | null): number => (sinceMs === null ? 0 : Math.max(0, nowMs - sinceMs) / 1000);
+    observe(ageOf(oldestDueMs), queues.tasks);
+    observe(ageOf(oldestDeadMs), queues.deadLetters);
+  });
+}
+
+/** Observes the one connection of a role to the store. */
+export function observeConnection(meter: Meter, pool: string, isUsed: () => boolean): void {
+  meter.observe(instruments.databaseConnections, (observe) => {
+    const used = isUsed() ? 1 : 0;
+    observe(used, pool, "used");
+    observe(1 - used, pool, "idle");
+  });
+}
+
+export type ThreadState = "idle" | "busy" | "stuck" | "condemned";
+
+export function observeWorker(
+  meter: Meter,
+  worker: { threads(): Record<ThreadState, number>; tasksInFlight(): number },
+): void {
+  meter.observe(instruments.workerThreads, (observe) => {
+    for (const [state, count] of Object.entries(worker.threads())) observe(count, state);
+  });
+  meter.observe(instruments.tasksInFlight, (observe) => observe(worker.tasksInFlight()));
 }

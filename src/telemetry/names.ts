@@ -74,6 +74,13 @@ export const ownKey = {
   workerId: "throughline.worker.id",
 } as const;
 
+/** Keys of the conventions that stand on metrics only. */
+export const metricKey = {
+  connectionState: "db.client.connection.state",
+  cpuMode: "cpu.mode",
+  poolName: "db.client.connection.pool.name",
+} as const;
+
 /** `service.name` of each role, and of the supervisor that starts and watches them. */
 export const serviceNames = {
   gateway: "api-gateway",

@@ -6,16 +6,19 @@
  * without an endpoint nothing is exported and nothing fails.
  */
 
-import { type Context, type Meter, ROOT_CONTEXT, SpanKind, type Tracer, trace } from "@opentelemetry/api";
+import { type Context, ROOT_CONTEXT, SpanKind, type Tracer, trace } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
 import { createLogger, type Logger, type WriteLine } from "./log.ts";
 import { createLogPipeline } from "./log-pipeline.ts";
+import type { Meter } from "./meter.ts";
+import type { MetricFamily } from "./metric-family.ts";
 import { createMetricPipeline } from "./metric-pipeline.ts";
 import { fromPlainSpan, type PlainSpan } from "./plain-span.ts";
 import { spanContextOf } from "./propagation.ts";
 import { registerPropagator } from "./propagator.ts";
 import { createResource } from "./resource.ts";
 import { asSampled, isSampled, keepsFailures } from "./sampling.ts";
+import { createSpanMetrics } from "./span-metrics.ts";
 import { createTracePipeline, type Pipeline } from "./trace-pipeline.ts";
 
 export interface Telemetry {
@@ -25,8 +28,8 @@ export interface Telemetry {
   log: Logger;
   /** The trace "start …" that this role's lines without a task carry. */
   startContext: Context;
-  /** Everything measured so far, as Prometheus text. */
-  scrape(): Promise<string>;
+  /** Everything measured so far. */
+  scrape(): Promise<MetricFamily[]>;
   /** Exports spans that were finished in a handler's thread. */
   adopt(spans: readonly PlainSpan[]): void;
   /**
@@ -44,6 +47,8 @@ export interface Telemetry {
 
 /** How long one signal may take to leave at the end. */
 const flushLimitMs = 3000;
+/** How long the metrics wait for the other signals then. */
+const metricsWaitMs = 2000;
 
 /** `onKept`: a failure had an unsampled trace kept, of which other roles may have spans too. */
 export function startTelemetry(
@@ -54,18 +59,22 @@ export function startTelemetry(
 ): Telemetry {
   registerPropagator(config.otel.propagators);
   const resource = createResource(service, config);
-  const traces = createTracePipeline(config, resource, onKept);
   const metrics = createMetricPipeline(config, resource);
-  const logs = createLogPipeline(config, resource);
+  const { meter, sdkMeters } = metrics;
+  const traces = createTracePipeline(config, resource, { spanMetrics: createSpanMetrics(meter), sdkMeters, onKept });
+  const logs = createLogPipeline(config, resource, sdkMeters);
   const startContext = markStart(traces.tracer, service);
-  const each = async (act: (pipeline: Pipeline) => Promise<void>): Promise<void> => {
-    const pipelines = [traces, metrics, logs].filter((pipeline) => pipeline !== undefined);
-    await Promise.all(pipelines.map((pipeline) => withinLimit(act(pipeline))));
+  const finish = async (act: (pipeline: Pipeline) => Promise<void>): Promise<void> => {
+    const pipelines = [traces, logs].filter((pipeline) => pipeline !== undefined);
+    const leaving = Promise.all(pipelines.map((pipeline) => withinLimit(flushLimitMs, act(pipeline))));
+    // The metrics count what became of the others, so they go after them, unless those take too long.
+    const countedLast = withinLimit(metricsWaitMs, leaving).then(() => act(metrics));
+    await Promise.all([leaving, withinLimit(flushLimitMs, countedLast)]);
   };
   return {
     service,
     tracer: traces.tracer,
-    meter: metrics.meter,
+    meter,
     log: createLogger({ service, levels: config.logLevel, writeLine, otlp: logs?.logger, context: startContext }),
     startContext,
     scrape: () => metrics.scrape(),
@@ -79,8 +88,8 @@ export function startTelemetry(
       return asSampled(context);
     },
     keepTrace: (traceId) => void traces.keep(traceId),
-    flush: () => each((pipeline) => pipeline.forceFlush()),
-    stop: () => each((pipeline) => pipeline.shutdown()),
+    flush: () => finish((pipeline) => pipeline.forceFlush()),
+    stop: () => finish((pipeline) => pipeline.shutdown()),
   };
 }
 
@@ -91,10 +100,10 @@ function markStart(tracer: Tracer, service: string): Context {
   return trace.setSpan(ROOT_CONTEXT, span);
 }
 
-async function withinLimit(work: Promise<void>): Promise<void> {
+async function withinLimit(limitMs: number, work: Promise<unknown>): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, flushLimitMs);
+    timer = setTimeout(resolve, limitMs);
   });
   // An exporter that fails at the end has nobody left to tell.
   await Promise.race([work.catch(() => {}), limit]);

@@ -1,6 +1,6 @@
 /** How spans leave: sampled or held for a failure to come, and exported in batches. */
 
-import type { Tracer } from "@opentelemetry/api";
+import type { MeterProvider, Tracer } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import type { Resource } from "@opentelemetry/resources";
 import {
@@ -11,6 +11,7 @@ import {
 } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
+import { withReasons } from "./export-reason.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
 import { CryptoIds } from "./ids.ts";
 import { scopeName } from "./names.ts";
@@ -41,13 +42,18 @@ export interface TracePipeline extends Pipeline {
   keep(traceId: string): boolean;
 }
 
-/** `onKept`: a failure had this trace kept. */
-export function createTracePipeline(
-  config: Config,
-  resource: Resource,
-  onKept: (traceId: string) => void,
-): TracePipeline {
-  const exporting = createExporting(config);
+export interface TraceMeasures {
+  /** Looks at every span as it starts and ends. */
+  spanMetrics: SpanProcessor;
+  /** Count what becomes of each span. */
+  sdkMeters: MeterProvider;
+  /** A failure had this trace kept. */
+  onKept(traceId: string): void;
+}
+
+export function createTracePipeline(config: Config, resource: Resource, measures: TraceMeasures): TracePipeline {
+  const { onKept } = measures;
+  const exporting = createExporting(config, measures.sdkMeters);
   const exportSpan = (span: ReadableSpan): void => {
     // The span has ended, and its attributes are nobody's but the exporter's.
     if (config.semconvCompat) Object.assign(span.attributes, oldTwins(span.kind, span.attributes));
@@ -64,7 +70,7 @@ export function createTracePipeline(
     resource,
     idGenerator: new CryptoIds(),
     sampler: createSampler(config),
-    spanProcessors: [new SpanEnds((span) => buffer?.started(span), take)],
+    spanProcessors: [measures.spanMetrics, new SpanEnds((span) => buffer?.started(span), take)],
   });
   return {
     tracer: provider.getTracer(scopeName, productVersion),
@@ -76,13 +82,21 @@ export function createTracePipeline(
 }
 
 /** What `OTEL_BSP_*` says, the SDK reads by itself wherever nothing is given here. */
-function createExporting({ otel }: Config): BatchSpanProcessor | undefined {
+function createExporting({ otel }: Config, selfObsMeterProvider: MeterProvider): BatchSpanProcessor | undefined {
   if (otel.disabled || !otel.tracesUrl) return undefined;
   const { hasOwnQueueSize, hasOwnDelay } = otel.spanBatches;
-  return new BatchSpanProcessor(new OTLPTraceExporter({ url: otel.tracesUrl }), {
+  // A flush sends the whole queue at once, in batches: the SDK's own limit of 30 would drop what is above it.
+  const exporter = new OTLPTraceExporter({
+    url: otel.tracesUrl,
+    selfObsMeterProvider,
+    concurrencyLimit: maxQueuedSpans,
+  });
+  const batching = {
+    selfObsMeterProvider,
     ...(!hasOwnQueueSize && { maxQueueSize: maxQueuedSpans }),
     ...(!hasOwnDelay && { scheduledDelayMillis: exportEveryMs }),
-  });
+  };
+  return new BatchSpanProcessor(withReasons(exporter), batching);
 }
 
 /**

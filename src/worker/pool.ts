@@ -5,6 +5,7 @@
  */
 
 import type { Config } from "../config.ts";
+import type { ThreadState } from "../telemetry/metrics.ts";
 import { createAssignment } from "./assignment.ts";
 import type { RunRequest, RunResult } from "./attempt.ts";
 import type { HandledType } from "./handlers.ts";
@@ -35,6 +36,8 @@ export interface ThreadPool
   /** Ids of the threads that serve. */
   threadIds(): readonly number[];
   figures(): PoolFigures;
+  /** Each thread in one state. */
+  threadStates(): Record<ThreadState, number>;
   close(): void;
 }
 
@@ -70,6 +73,11 @@ export async function startPool(config: Config, events: PoolEvents): Promise<Thr
       stuck: [...serving, ...condemned.keys()].filter(({ signalled }) => signalled.size > 0).length,
       condemned: condemned.size,
     }),
+    threadStates: () => {
+      const stuck = serving.filter(({ signalled }) => signalled.size > 0).length;
+      const idle = serving.filter(({ running }) => running.size === 0).length;
+      return { idle, busy: serving.length - idle - stuck, stuck, condemned: condemned.size };
+    },
     close: threads.close,
   };
 }

@@ -5,6 +5,7 @@ import type { TaskRecord } from "../task.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { TaskMetrics } from "../telemetry/metrics.ts";
 import { ownKey } from "../telemetry/names.ts";
+import { preciseNowMs } from "../telemetry/precise-time.ts";
 import { type ActiveSpan, markFailed } from "../telemetry/tracing.ts";
 import type { RunResult } from "./attempt.ts";
 
@@ -14,24 +15,29 @@ export interface Concluding {
   claim: number;
   ran: RunResult;
   active: ActiveSpan;
+  /** When it was made, or brought back from the dead letters. */
+  beganAtMs: number;
   /** Lines with the task's ids and trace. */
   taskLog: Logger;
 }
 
 /** The attempt's outcome on its span, in the metrics and in the log. */
 export function reportAttempt(
-  { ran, active, taskLog }: Concluding,
+  { ran, active, beganAtMs, taskLog }: Concluding,
   verdict: Verdict,
   metrics: TaskMetrics,
   taskType: string,
 ): void {
   const { outcome, durationMs } = ran;
   const { span } = active;
+  const measured = span.spanContext();
   span.setAttribute(ownKey.outcome, outcome.kind);
+  metrics.attempted(taskType, outcome.kind);
   const elapsed = { elapsed_ms: Math.round(durationMs * 1000) / 1000 };
   if (outcome.kind === "succeeded") {
     metrics.processed(taskType, "succeeded");
-    metrics.processingDuration(taskType, "succeeded", durationMs);
+    metrics.processingDuration(taskType, "succeeded", durationMs, measured);
+    metrics.endToEnd(taskType, preciseNowMs() - beganAtMs, measured);
     taskLog.info("task succeeded", elapsed);
     return;
   }
@@ -41,12 +47,12 @@ export function reportAttempt(
     case "retry":
       metrics.processed(taskType, "failed");
       metrics.processed(taskType, "retried");
-      metrics.processingDuration(taskType, "failed", durationMs);
+      metrics.processingDuration(taskType, "failed", durationMs, measured);
       taskLog.warn("attempt failed, another follows", { ...fields, retry_in_ms: verdict.delayMs });
       return;
     case "bury":
       metrics.processed(taskType, "failed");
-      metrics.processingDuration(taskType, "failed", durationMs);
+      metrics.processingDuration(taskType, "failed", durationMs, measured);
       taskLog.warn("attempt failed, it was the last", { ...fields, reason: verdict.reason });
       return;
     case "return":

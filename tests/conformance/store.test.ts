@@ -18,6 +18,7 @@ import { describeCancel } from "./store/cancel.ts";
 import { describeClaim } from "./store/claim.ts";
 import { describeCreate } from "./store/create.ts";
 import { describeDeadLetters } from "./store/dead-letters.ts";
+import { describeFigures } from "./store/figures.ts";
 import { describeFinish } from "./store/finish.ts";
 import { describeModel } from "./store/model.ts";
 import { describePrune } from "./store/prune.ts";
@@ -46,6 +47,7 @@ function describeStore(name: string, open: OpenStore): void {
     describeSweep(open);
     describeWaiting(open);
     describePrune(open);
+    describeFigures(open);
     describeAwaitEnd(open);
     describeTypes(open);
     describeKeeping(open);

@@ -9,11 +9,11 @@ import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { startReceiver } from "../../src/console/receiver.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
-import { redriven } from "../support/fates.ts";
 import { httpApi } from "../support/http-api.ts";
 import { freePorts, startThroughline, type ThroughlineProcess } from "../support/process.ts";
 import { expectedTree, type TaskCase } from "../support/ten-tasks.ts";
 import { faultsOf, type TraceNode, toTraceTrees } from "../support/trace-tree.ts";
+import { redriven } from "../support/traced-fates.ts";
 
 const limitMs = 300_000;
 const callersAtOnce = 64;

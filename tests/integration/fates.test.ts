@@ -11,6 +11,11 @@ import { key, ownKey } from "../../src/telemetry/names.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import { projectFolder } from "../support/executable.ts";
+import { type ObservedSystem, type Received, startObservedSystem } from "../support/observed-system.ts";
+import { knownKeys } from "../support/span-attributes.ts";
+import { openSqsQueue } from "../support/sqs-queue.ts";
+import type { HttpTask, LogLine } from "../support/system.ts";
+import { faultsOf, toTraceTrees } from "../support/trace-tree.ts";
 import {
   type Fate,
   handledFates,
@@ -19,12 +24,7 @@ import {
   ownFates,
   unreadableTree,
   violentFates,
-} from "../support/fates.ts";
-import { type ObservedSystem, type Received, startObservedSystem } from "../support/observed-system.ts";
-import { knownKeys } from "../support/span-attributes.ts";
-import { openSqsQueue } from "../support/sqs-queue.ts";
-import type { HttpTask, LogLine } from "../support/system.ts";
-import { faultsOf, toTraceTrees } from "../support/trace-tree.ts";
+} from "../support/traced-fates.ts";
 
 const limitMs = 120_000;
 const handlers = join(projectFolder, "tests/fixtures/fate-handlers");

@@ -13,16 +13,20 @@ import {
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { startCollector } from "../parts/collector.ts";
 import { startElasticMq } from "../parts/elasticmq.ts";
 import { type JaegerPart, startJaeger } from "../parts/jaeger.ts";
+import { checkMetrics, startPrometheus } from "../parts/prometheus.ts";
 import { type Fault, startToxiproxy } from "../parts/toxiproxy.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeWith } from "../support/requires.ts";
 
 const startingMs = 60_000;
 
+const withCollector = describeWith("collector");
 const withElasticMq = describeWith("elasticmq");
 const withJaeger = describeWith("jaeger");
+const withPrometheus = describeWith("prometheus");
 const withToxiproxy = describeWith("toxiproxy");
 
 withElasticMq("ElasticMQ", () => {
@@ -86,6 +90,57 @@ withJaeger("Jaeger", () => {
 
       expect(operations).toEqual(["POST /v1/tasks"]);
       expect(await operationsOf(other, traceId)).toBeUndefined();
+    },
+    startingMs,
+  );
+});
+
+withPrometheus("Prometheus", () => {
+  test(
+    "scrapes what it is told to, and keeps samples and exemplars",
+    async () => {
+      const traceId = "0af7651916cd43dd8448eb211c80319c";
+      const text = [
+        "# HELP waits_seconds Waits",
+        "# TYPE waits_seconds histogram",
+        `waits_seconds_bucket{le="+Inf"} 3 # {trace_id="${traceId}"} 0.5`,
+        "waits_seconds_sum 1.5",
+        "waits_seconds_count 3",
+        "# EOF",
+        "",
+      ].join("\n");
+      const headers = { "content-type": "application/openmetrics-text; version=1.0.0; charset=utf-8" };
+      const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response(text, { headers }) });
+      await using prometheus = await startPrometheus([{ name: "waits", url: server.url.origin }]);
+      const samples = await eventually(async () => {
+        const found = await prometheus.query("waits_seconds_count");
+        return found.length > 0 && found;
+      });
+      expect(samples).toMatchObject([{ labels: { job: "waits" }, value: 3 }]);
+      expect(await prometheus.exemplars("waits_seconds_bucket")).toEqual([traceId]);
+      await server.stop(true);
+    },
+    startingMs,
+  );
+
+  test("has a linter, which complains of what is wrong and of nothing else", async () => {
+    expect(await checkMetrics("# HELP tasks_total Tasks\n# TYPE tasks_total counter\ntasks_total 1\n")).toBe("");
+    expect(await checkMetrics("# TYPE tasks counter\ntasks 1\n")).toMatch(/"_total" suffix\n.*no help text/);
+  });
+});
+
+withCollector("the collector", () => {
+  test(
+    "gives the metrics that it was sent to whoever scrapes it",
+    async () => {
+      await using collector = await startCollector();
+      const point = { asDouble: 7, timeUnixNano: String(Date.now() * 1e6) };
+      const metric = { name: "worker.threads", unit: "{thread}", gauge: { dataPoints: [point] } };
+      const body = JSON.stringify({ resourceMetrics: [{ resource: {}, scopeMetrics: [{ metrics: [metric] }] }] });
+      const headers = { "content-type": "application/json" };
+      expect((await fetch(`${collector.url}/v1/metrics`, { method: "POST", headers, body })).status).toBe(200);
+      const scrape = async () => (await fetch(`${collector.prometheusUrl}/metrics`)).text();
+      expect(await eventually(async () => /^worker_threads\S* 7$/m.test(await scrape()))).toBe(true);
     },
     startingMs,
   );

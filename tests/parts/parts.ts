@@ -4,6 +4,7 @@ import { isBuilt, type Recipe } from "./cache.ts";
 import { collectorRecipe } from "./collector.ts";
 import { elasticMqRecipe } from "./elasticmq.ts";
 import { jaegerRecipe } from "./jaeger.ts";
+import { prometheusRecipe } from "./prometheus.ts";
 import { toxiproxyRecipe } from "./toxiproxy.ts";
 
 /** Every part that a test may ask for. */
@@ -11,6 +12,7 @@ export const recipes = {
   collector: collectorRecipe,
   elasticmq: elasticMqRecipe,
   jaeger: jaegerRecipe,
+  prometheus: prometheusRecipe,
   toxiproxy: toxiproxyRecipe,
 } as const satisfies Record<string, Recipe>;
 

@@ -132,6 +132,7 @@ describe("a task that obeys its signal", () => {
       obeying.signal("canceled");
       // Nothing is given to a thread that may have to be ended.
       expect([pool.free(), pool.figures()]).toEqual([0, { threads: 1, busy: 1, stuck: 1, condemned: 0 }]);
+      expect(pool.threadStates()).toEqual({ idle: 0, busy: 0, stuck: 1, condemned: 0 });
       expect(await obeying.outcome).toEqual(canceled);
       expect([pool.free(), pool.figures()]).toEqual([2, { threads: 1, busy: 0, stuck: 0, condemned: 0 }]);
       expect([running.condemned, running.ended]).toEqual([[], []]);
@@ -164,6 +165,7 @@ describe("a task that ignores its signal, on a thread that yields,", () => {
       // Another thread serves meanwhile.
       await replaced(running);
       expect(running.pool.figures()).toEqual({ threads: 1, busy: 0, stuck: 1, condemned: 1 });
+      expect(running.pool.threadStates()).toEqual({ idle: 1, busy: 0, stuck: 0, condemned: 1 });
       expect(running.pool.free()).toBe(3);
       const echo = running.run({ type: "echo", payload: "beside" });
       expect(await echo.outcome).toEqual({ kind: "succeeded", result: '"beside"' });

@@ -14,11 +14,11 @@ export function sortSeries(series: readonly MetricSeries[]): MetricSeries[] {
   return series.toSorted((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
 }
 
-/** Every sample of a scrape (Prometheus text format 0.0.4, label values without escapes); throws on any other line. */
+/** Every sample of a scrape (Prometheus text 0.0.4, label values without escapes); throws on any other line. */
 export function parsePrometheus(text: string): MetricSeries[] {
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return samples.map((line) => {
-    const [, name = "", labels = "", value = ""] = /^([a-z_]+)\{([^}]*)\} (\S+)$/.exec(line) ?? [];
+    const [, name = "", labels = "", value = ""] = /^([a-z_]+)(?:\{((?:\w+="[^"\\]*",?)*)\})? (\S+)$/.exec(line) ?? [];
     if (name === "" || Number.isNaN(Number(value))) throw new Error(`no sample: "${line}"`);
     const pairs = [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label = "", text = ""]) => [label, text]);
     return { name, labels: Object.fromEntries(pairs), value: Number(value) };

@@ -3,19 +3,11 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import {
-  fallbackOf,
-  flagOf,
-  meaningOf,
-  readConfig,
-  type SettingName,
-  settingNames,
-  variableOf,
-} from "../../src/config.ts";
+import { fallbackOf, flagOf, meaningOf, type SettingName, settingNames, variableOf } from "../../src/config.ts";
 import { taskStatuses, transitions } from "../../src/task.ts";
-import { createTaskMetrics, observeBreaker, observeQueueDepth } from "../../src/telemetry/metrics.ts";
+import { type Instrument, instruments } from "../../src/telemetry/instruments.ts";
+import { labelOf } from "../../src/telemetry/metric-family.ts";
 import { key, ownKey } from "../../src/telemetry/names.ts";
-import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { projectFolder } from "../support/executable.ts";
 import {
   anchorsOf,
@@ -26,6 +18,7 @@ import {
   sectionBelow,
   tableBelow,
 } from "../support/markdown.ts";
+import { startTestMeter } from "../support/test-meter.ts";
 
 const paths = [
   "README.md",
@@ -174,31 +167,45 @@ describe("docs/telemetry.md", () => {
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });
 
-  test("has the metrics of the code, with their types and labels", async () => {
-    const rows = tableBelow(telemetryDoc, "Metrics");
-    const told = rows.map(([name, type = "", labels = ""]) => [plain(name), type, codeWords(labels).toSorted()]);
-    expect(told.toSorted()).toEqual((await measuredMetrics()).toSorted());
-    const source = await Bun.file(inProject("src/telemetry/metrics.ts")).text();
-    expect([...source.matchAll(/\bmeter\.create\w+\(/g)].length).toBe(told.length);
+  test("has the metrics of the code, as /metrics has them", async () => {
+    const told = tableBelow(telemetryDoc, "Metrics").map(([name, type, labels = "", unit = "", means]) => {
+      return { name: plain(name), type, labels: codeWords(labels), unit: plain(unit), means };
+    });
+    expect<unknown>(told).toEqual(await Promise.all(Object.values(instruments).map(toRow)));
+  });
+
+  test("has the buckets of the code", () => {
+    const words = new Set(codeWords(sectionBelow(telemetryDoc, "Metrics")));
+    const all: Instrument[] = Object.values(instruments);
+    const buckets = all.flatMap((instrument) => instrument.buckets?.join(" ") ?? []);
+    expect(buckets.filter((list) => !words.has(list))).toEqual([]);
   });
 });
 
-/** Name, type and labels of every metric, as `/metrics` has them once each was measured. */
-async function measuredMetrics(): Promise<[name: string, type: string, labels: string[]][]> {
-  const telemetry = startTelemetry("worker", readConfig({ handlers: "" }, {}).config, () => {});
-  const metrics = createTaskMetrics(telemetry.meter);
-  metrics.processed("echo", "succeeded");
-  metrics.processingDuration("echo", "succeeded", 1);
-  metrics.dead("echo", "fatal");
-  metrics.redriven("moved", 1);
-  observeQueueDepth(telemetry.meter, { name: "tasks", depth: async () => ({ visible: 1, inFlight: 2, delayed: 3 }) });
-  observeBreaker(telemetry.meter, { name: "queue", state: () => "open" });
-  const text = await telemetry.scrape();
-  await telemetry.stop();
-  return [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name = "", type = ""]) => {
-    const series = new RegExp(String.raw`^${name}(?:_bucket)?\{(.*)\} `, "m").exec(text)?.[1] ?? "";
-    const labels = [...series.matchAll(/(\w+)="/g)].map(([, label = ""]) => label);
-    // On every series, to tell the roles of a process apart; and the histogram's own.
-    return [name, type, labels.filter((label) => label !== "service_name" && label !== "le").toSorted()];
-  });
+/** An instrument as it stands in a scrape, once it was measured with all of its labels. */
+async function toRow(instrument: Instrument) {
+  const { meter, families } = startTestMeter("worker");
+  const labels = instrument.labels.map(() => "any");
+  if (isOf(instrument, "counter")) meter.counter(instrument).add(1, ...labels);
+  else if (isOf(instrument, "histogram")) meter.histogram(instrument).record(1, undefined, ...labels);
+  else meter.observe(observable(instrument), (observe) => observe(1, ...labels));
+  const [family] = await families();
+  return {
+    name: family?.type === "counter" ? `${family.name}_total` : family?.name,
+    type: family?.type === "unknown" ? "gauge" : family?.type,
+    labels: instrument.labels.map(labelOf),
+    unit: instrument.unit,
+    means: family?.help,
+  };
+}
+
+function isOf<K extends Instrument["kind"]>(instrument: Instrument, kind: K): instrument is Instrument<K> {
+  return instrument.kind === kind;
+}
+
+function observable(instrument: Instrument): Instrument<"observed_counter" | "up_down" | "gauge"> {
+  for (const kind of ["observed_counter", "up_down", "gauge"] as const) {
+    if (isOf(instrument, kind)) return instrument;
+  }
+  throw new Error(`"${instrument.name}" is of no kind that is observed`);
 }

@@ -1,48 +1,30 @@
 import { describe, expect, test } from "bun:test";
-import { resourceFromAttributes } from "@opentelemetry/resources";
-import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
-import { createTaskMetrics, observeQueueDepth } from "../../src/telemetry/metrics.ts";
-import { mergePrometheusTexts, toPrometheusText } from "../../src/telemetry/prometheus.ts";
+import { instruments } from "../../src/telemetry/instruments.ts";
+import { mergeFamilies } from "../../src/telemetry/metric-family.ts";
+import { createTaskMetrics, observeConnection } from "../../src/telemetry/metrics.ts";
+import { formatFor, toMetricsText } from "../../src/telemetry/prometheus.ts";
+import { startTestMeter } from "../support/test-meter.ts";
 
-/** Collects when it is asked. */
-class TestReader extends MetricReader {
-  protected override async onForceFlush(): Promise<void> {}
-  protected override async onShutdown(): Promise<void> {}
-}
+const span = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };
 
-/** A service's meter, and its text. */
-function startMetrics(service: string) {
-  const reader = new TestReader();
-  const resource = resourceFromAttributes({ "service.name": service, "process.pid": 42 });
-  const meter = new MeterProvider({ resource, readers: [reader] }).getMeter("test");
-  return { meter, scrape: async () => toPrometheusText((await reader.collect()).resourceMetrics) };
-}
-
-function seriesOf(text: string): string[] {
-  return text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-}
-
-describe("one service's metrics", () => {
+describe("one service's metrics as text 0.0.4", () => {
   test("are named as a collector would name them, with the service on every series", async () => {
-    const { meter, scrape } = startMetrics("worker");
+    const { meter, text } = startTestMeter("worker");
     const metrics = createTaskMetrics(meter);
     metrics.processed("echo", "submitted");
     metrics.processed("echo", "submitted");
     metrics.processed("fail", "dead");
-    metrics.dead("fail", "fatal");
-    metrics.processingDuration("echo", "succeeded", 70);
+    metrics.processingDuration("echo", "succeeded", 70, span);
     const labels = 'task_type="echo",status="succeeded",service_name="worker"';
     const bucket = (le: string, count: number): string =>
       `task_processing_duration_seconds_bucket{${labels},le="${le}"} ${count}`;
-    expect((await scrape()).split("\n")).toEqual([
-      "# HELP tasks_processed_total Tasks, by what became of them",
+    expect((await text()).split("\n")).toEqual([
+      "# HELP tasks_processed_total Tasks submitted, succeeded, dead, canceled; attempts failed, retried",
       "# TYPE tasks_processed_total counter",
       'tasks_processed_total{task_type="echo",status="submitted",service_name="worker"} 2',
       'tasks_processed_total{task_type="fail",status="dead",service_name="worker"} 1',
       "# HELP task_processing_duration_seconds Time a handler took for one attempt",
       "# TYPE task_processing_duration_seconds histogram",
-      `task_processing_duration_seconds_count{${labels}} 1`,
-      `task_processing_duration_seconds_sum{${labels}} 0.07`,
       bucket("0.01", 0),
       bucket("0.05", 0),
       bucket("0.1", 1),
@@ -51,70 +33,100 @@ describe("one service's metrics", () => {
       bucket("5", 1),
       bucket("30", 1),
       bucket("+Inf", 1),
-      "# HELP tasks_dead_total Tasks that became dead letters",
-      "# TYPE tasks_dead_total counter",
-      'tasks_dead_total{task_type="fail",reason="fatal",service_name="worker"} 1',
+      `task_processing_duration_seconds_sum{${labels}} 0.07`,
+      `task_processing_duration_seconds_count{${labels}} 1`,
       "",
     ]);
   });
 
   test("have the unit in the name, before the word that tells a counter", async () => {
-    const { meter, scrape } = startMetrics("worker");
-    meter.createCounter("process_cpu_time", { unit: "s" }).add(1.5);
-    meter.createGauge("process_memory_usage", { unit: "By" }).record(1024);
-    meter.createGauge("worker_threads", { unit: "{thread}" }).record(2);
-    expect(seriesOf(await scrape())).toEqual([
-      'process_cpu_time_seconds_total{service_name="worker"} 1.5',
+    const { meter, samples } = startTestMeter("worker");
+    meter.observe(instruments.processCpuTime, (observe) => observe(1.5, "user"));
+    meter.observe(instruments.processMemory, (observe) => observe(1024));
+    meter.observe(instruments.tasksInFlight, (observe) => observe(2));
+    expect(await samples()).toEqual([
+      'process_cpu_time_seconds_total{cpu_mode="user",service_name="worker"} 1.5',
       'process_memory_usage_bytes{service_name="worker"} 1024',
-      'worker_threads{service_name="worker"} 2',
+      'worker_tasks_in_flight{service_name="worker"} 2',
     ]);
   });
 
-  test("tell the depth of each queue that can be asked", async () => {
-    const { meter, scrape } = startMetrics("worker");
-    observeQueueDepth(meter, { name: "task-events", depth: async () => ({ visible: 3, inFlight: 2, delayed: 1 }) });
-    const away = async () => {
-      throw new Error("the broker is away");
-    };
-    observeQueueDepth(meter, { name: "task-events-dlq", depth: away });
-    expect(seriesOf(await scrape())).toEqual([
-      'sqs_queue_depth{queue="task-events",state="visible",service_name="worker"} 3',
-      'sqs_queue_depth{queue="task-events",state="in_flight",service_name="worker"} 2',
-      'sqs_queue_depth{queue="task-events",state="delayed",service_name="worker"} 1',
+  test("say of no gauge that it is one when its name ends as a histogram's does", async () => {
+    const { meter, text } = startTestMeter("worker");
+    observeConnection(meter, "throughline.db", () => true);
+    expect(await text()).toContain("\n# TYPE db_client_connection_count untyped\n");
+    expect(await text("openmetrics")).toContain("\n# TYPE db_client_connection_count unknown\n");
+  });
+
+  test("escape what would end a label or its line", async () => {
+    const { meter, samples } = startTestMeter("worker");
+    meter.counter(instruments.taskClaims).add(1, 'a"b\\c\nd');
+    expect(await samples()).toEqual([String.raw`task_claims_total{result="a\"b\\c\nd",service_name="worker"} 1`]);
+  });
+});
+
+describe("one service's metrics as OpenMetrics", () => {
+  test("have families without the word of their samples, canonical bounds, exemplars and an end", async () => {
+    const { meter, text } = startTestMeter("worker");
+    const metrics = createTaskMetrics(meter);
+    metrics.processed("echo", "dead");
+    metrics.processingDuration("echo", "failed", 2000, span);
+    const lines = (await text("openmetrics")).split("\n");
+    const labels = 'task_type="echo",status="failed",service_name="worker"';
+    expect(lines.slice(0, 3)).toEqual([
+      "# HELP tasks_processed Tasks submitted, succeeded, dead, canceled; attempts failed, retried",
+      "# TYPE tasks_processed counter",
+      'tasks_processed_total{task_type="echo",status="dead",service_name="worker"} 1',
     ]);
+    expect(lines).toContain(`task_processing_duration_seconds_bucket{${labels},le="1.0"} 0`);
+    const exemplar = `{trace_id="${span.traceId}",span_id="${span.spanId}"} 2 `;
+    const bucket = lines.filter((line) => line.includes(" # "));
+    expect(bucket.map((line) => line.replace(/\d+\.\d{3}$/, ""))).toEqual([
+      `task_processing_duration_seconds_bucket{${labels},le="5.0"} 1 # ${exemplar}`,
+    ]);
+    expect(lines.slice(-2)).toEqual(["# EOF", ""]);
+  });
+
+  test.each([
+    [
+      "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,*/*;q=0.1",
+      "openmetrics",
+    ],
+    ["text/plain;version=0.0.4, application/openmetrics-text; version=1.0.0; q=0.5", "openmetrics"],
+    ["application/openmetrics-text;q=0, text/plain", "prometheus"],
+    ["text/plain", "prometheus"],
+    ["*/*", "prometheus"],
+    [null, "prometheus"],
+  ] as const)("are answered to %p: %s", (accept, format) => {
+    expect(formatFor(accept)).toBe(format);
   });
 });
 
 describe("several services' metrics in one text", () => {
   test("have one HELP and one TYPE for a name, and all its series after them", async () => {
-    const [worker, dlq] = [startMetrics("worker"), startMetrics("dlq-processor")];
+    const [worker, dlq] = [startTestMeter("worker"), startTestMeter("dlq-processor")];
     createTaskMetrics(worker.meter).processed("fail", "failed");
-    worker.meter.createGauge("worker_threads", { description: "Handler threads" }).record(2);
+    worker.meter.observe(instruments.tasksInFlight, (observe) => observe(2));
     createTaskMetrics(dlq.meter).processed("fail", "dead");
     createTaskMetrics(dlq.meter).dead("fail", "fatal");
-    expect(mergePrometheusTexts([await worker.scrape(), await dlq.scrape()]).split("\n")).toEqual([
-      "# HELP tasks_processed_total Tasks, by what became of them",
+    const families = mergeFamilies([await worker.families(), [], await dlq.families()]);
+    expect(toMetricsText(families, "prometheus").split("\n")).toEqual([
+      "# HELP tasks_processed_total Tasks submitted, succeeded, dead, canceled; attempts failed, retried",
       "# TYPE tasks_processed_total counter",
       'tasks_processed_total{task_type="fail",status="failed",service_name="worker"} 1',
       'tasks_processed_total{task_type="fail",status="dead",service_name="dlq-processor"} 1',
-      "",
-      "# HELP worker_threads Handler threads",
-      "# TYPE worker_threads gauge",
-      'worker_threads{service_name="worker"} 2',
-      "",
-      "# HELP tasks_dead_total Tasks that became dead letters",
+      "# HELP worker_tasks_in_flight Tasks that a worker has claimed and not settled",
+      "# TYPE worker_tasks_in_flight gauge",
+      'worker_tasks_in_flight{service_name="worker"} 2',
+      "# HELP tasks_dead_total Tasks that became dead letters, by reason",
       "# TYPE tasks_dead_total counter",
       'tasks_dead_total{task_type="fail",reason="fatal",service_name="dlq-processor"} 1',
       "",
     ]);
   });
 
-  test("are the same as one when the others have none", async () => {
-    const { meter, scrape } = startMetrics("worker");
-    createTaskMetrics(meter).dead("fail", "fatal");
-    const text = await scrape();
-    const empty = await startMetrics("gateway").scrape();
-    expect(mergePrometheusTexts(["", empty, text])).toBe(text);
-    expect(mergePrometheusTexts([])).toBe("");
+  test("are nothing when nothing was measured", () => {
+    expect(toMetricsText(mergeFamilies([[], []]), "prometheus")).toBe("");
+    expect(toMetricsText([], "openmetrics")).toBe("# EOF\n");
   });
 });

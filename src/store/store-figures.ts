@@ -1,0 +1,25 @@
+/** What the store holds, asked at most every few seconds, however many want to know: each task that waits is looked at. */
+
+import type { Clock } from "../clock.ts";
+import type { Store, StoreFigures } from "./store.ts";
+
+/** Shorter than the pause between two scrapes, so that each has its own. */
+const keptMs = 4000;
+
+/** Rejects as the store does. */
+export function createStoreFigures(store: Pick<Store, "figures">, clock: Clock): () => Promise<StoreFigures> {
+  let asked: Promise<StoreFigures> | undefined;
+  let askedAtMs = 0;
+  return () => {
+    const nowMs = clock.nowMs();
+    if (asked && nowMs - askedAtMs < keptMs) return asked;
+    askedAtMs = nowMs;
+    const asking = store.figures(nowMs);
+    asked = asking;
+    // What failed is not kept: the store may be back.
+    asking.catch(() => {
+      if (asked === asking) asked = undefined;
+    });
+    return asking;
+  };
+}

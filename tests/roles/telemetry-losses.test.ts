@@ -1,0 +1,166 @@
+/** What becomes of spans and log records is counted, each once, whatever the collector does: made = exported + dropped. */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { SpanKind } from "@opentelemetry/api";
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { readConfig } from "../../src/config.ts";
+import { toPlainSpan } from "../../src/telemetry/plain-span.ts";
+import { startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
+import { eventually } from "../support/eventually.ts";
+
+const limitMs = 60_000;
+
+// The exporters read it when they are made: a collector that answers 503 is asked again for that long.
+const timeoutVariable = "OTEL_EXPORTER_OTLP_TIMEOUT";
+const timeoutBefore = process.env[timeoutVariable];
+beforeAll(() => {
+  process.env[timeoutVariable] = "1000";
+});
+afterAll(() => {
+  if (timeoutBefore === undefined) delete process.env[timeoutVariable];
+  else process.env[timeoutVariable] = timeoutBefore;
+});
+
+interface Collector extends AsyncDisposable {
+  url: string;
+  /** Requests so far. */
+  asked(): number;
+}
+
+/** `undefined` never answers. */
+function startCollector(status: number | undefined): Collector {
+  let asked = 0;
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: async (request) => {
+      asked += 1;
+      await request.arrayBuffer();
+      return status === undefined ? new Promise<Response>(() => {}) : new Response(null, { status });
+    },
+  });
+  return { url: server.url.origin, asked: () => asked, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
+async function closedUrl(): Promise<string> {
+  const collector = startCollector(200);
+  await collector[Symbol.asyncDispose]();
+  return collector.url;
+}
+
+function startExporting(url: string): Telemetry {
+  const { config } = readConfig({ handlers: "" }, { OTEL_EXPORTER_OTLP_ENDPOINT: url });
+  return startTelemetry("worker", config, () => {});
+}
+
+/** Half of the spans here, half as they come from a handler's thread; gives how many, with the one of the start. */
+function makeSpans(telemetry: Telemetry, count: number): number {
+  const exporter = new InMemorySpanExporter();
+  const thread = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }).getTracer("thread");
+  for (let n = 0; n < count / 2; n++) {
+    telemetry.tracer.startSpan("stage", { kind: SpanKind.INTERNAL }).end();
+    thread.startSpan("run echo").end();
+  }
+  telemetry.adopt(exporter.getFinishedSpans().map(toPlainSpan));
+  return count + 1;
+}
+
+function makeLogs(telemetry: Telemetry, count: number): number {
+  for (let n = 0; n < count; n++) telemetry.log.info("task started");
+  return count;
+}
+
+/** By error type; what was exported under "". */
+async function countsOf(telemetry: Telemetry, name: string): Promise<Record<string, number>> {
+  const family = (await telemetry.scrape()).find((each) => each.name === name);
+  const counts: [string, number][] = (family?.series ?? []).map((series) => {
+    const error = series.labels.find(([label]) => label === "error_type");
+    return [error?.[1] ?? "", "value" in series ? series.value : Number.NaN];
+  });
+  return Object.fromEntries(counts);
+}
+
+const totalOf = (counts: Record<string, number>): number => Object.values(counts).reduce((sum, each) => sum + each, 0);
+
+/** Once everything that was made is done with. */
+async function whenCounted(telemetry: Telemetry, made: { spans: number; logs: number }) {
+  const processed = async () => ({
+    spans: await countsOf(telemetry, "otel_sdk_processor_span_processed"),
+    logs: await countsOf(telemetry, "otel_sdk_processor_log_processed"),
+  });
+  await eventually(
+    async () => {
+      const { spans, logs } = await processed();
+      return totalOf(spans) >= made.spans && totalOf(logs) >= made.logs;
+    },
+    { timeoutMs: limitMs },
+  );
+  return processed();
+}
+
+describe("spans and log records are counted", () => {
+  test(
+    "as exported when the collector takes them",
+    async () => {
+      await using collector = startCollector(200);
+      const telemetry = startExporting(collector.url);
+      const made = { spans: makeSpans(telemetry, 3000), logs: makeLogs(telemetry, 2000) };
+      await telemetry.flush();
+      expect(await whenCounted(telemetry, made)).toEqual({ spans: { "": made.spans }, logs: { "": made.logs } });
+      expect(await countsOf(telemetry, "otel_sdk_exporter_span_exported")).toEqual({ "": made.spans });
+      expect(await countsOf(telemetry, "otel_sdk_exporter_log_exported")).toEqual({ "": made.logs });
+      await telemetry.stop();
+    },
+    limitMs,
+  );
+
+  test.each<[title: string, status: number | undefined, reason: string]>([
+    ["refuses them as they are", 400, "400"],
+    ["has no room for them for as long as they are tried", 503, "retryable_status"],
+    ["never answers", undefined, "timeout"],
+  ])(
+    "as dropped, with the reason, when it %s",
+    async (_, status, reason) => {
+      await using collector = startCollector(status);
+      const telemetry = startExporting(collector.url);
+      const made = { spans: makeSpans(telemetry, 1000), logs: makeLogs(telemetry, 600) };
+      const counted = await whenCounted(telemetry, made);
+      expect(counted).toEqual({ spans: { [reason]: made.spans }, logs: { [reason]: made.logs } });
+      expect(totalOf(await countsOf(telemetry, "otel_sdk_exporter_span_exported"))).toBe(made.spans);
+      expect(collector.asked()).toBeGreaterThan(0);
+    },
+    limitMs,
+  );
+
+  test(
+    "as dropped when nobody listens there",
+    async () => {
+      const telemetry = startExporting(await closedUrl());
+      const made = { spans: makeSpans(telemetry, 1000), logs: makeLogs(telemetry, 600) };
+      const { spans, logs } = await whenCounted(telemetry, made);
+      expect([totalOf(spans), totalOf(logs)]).toEqual([made.spans, made.logs]);
+      expect(Object.keys({ ...spans, ...logs })).toEqual([expect.stringMatching(/^(ECONNREFUSED|ConnectionRefused)$/)]);
+    },
+    limitMs,
+  );
+
+  test(
+    "as dropped for want of room, and what had room is exported whole by one flush",
+    async () => {
+      await using collector = startCollector(200);
+      const telemetry = startExporting(collector.url);
+      const made = { spans: makeSpans(telemetry, 70_000), logs: makeLogs(telemetry, 40_000) };
+      await telemetry.flush();
+      const { spans, logs } = await whenCounted(telemetry, made);
+      expect([totalOf(spans), totalOf(logs)]).toEqual([made.spans, made.logs]);
+      expect([Object.keys(spans).toSorted(), Object.keys(logs).toSorted()]).toEqual([
+        ["", "queue_full"],
+        ["", "queue_full"],
+      ]);
+      // The queue, and the batch that was under way when it was full.
+      expect([spans[""], logs[""]]).toEqual([65_536 + 512, 32_768 + 512]);
+      await telemetry.stop();
+    },
+    limitMs,
+  );
+});

@@ -1,0 +1,34 @@
+import { expect, test } from "bun:test";
+import type { StoreFigures } from "../../src/store/store.ts";
+import { createStoreFigures } from "../../src/store/store-figures.ts";
+import { createFakeClock } from "../support/fake-clock.ts";
+import { rejectionOf } from "../support/rejection.ts";
+
+const none = { scheduled: 0, queued: 0, running: 0, retrying: 0, failed: 0 };
+
+test("the store is asked once for many that want to know, and again some seconds later", async () => {
+  const clock = createFakeClock();
+  let asked = 0;
+  const figures = async (nowMs: number): Promise<StoreFigures> => {
+    asked += 1;
+    return { active: none, oldestDueMs: nowMs, oldestDeadMs: null };
+  };
+  const ask = createStoreFigures({ figures }, clock);
+  const [first, second] = await Promise.all([ask(), ask()]);
+  await clock.advance(3999);
+  expect([second, await ask(), asked]).toEqual([first, first, 1]);
+  await clock.advance(1);
+  expect([(await ask()).oldestDueMs, asked]).toEqual([clock.nowMs(), 2]);
+});
+
+test("a store that was away is asked again at once", async () => {
+  let isAway = true;
+  const figures = async (): Promise<StoreFigures> => {
+    if (isAway) throw new Error("the store is away");
+    return { active: none, oldestDueMs: null, oldestDeadMs: null };
+  };
+  const ask = createStoreFigures({ figures }, createFakeClock());
+  expect(await rejectionOf(ask())).toMatchObject({ message: "the store is away" });
+  isAway = false;
+  expect(await ask()).toMatchObject({ oldestDueMs: null });
+});
