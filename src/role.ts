@@ -13,7 +13,8 @@ import type { Service } from "./service.ts";
 import { connectSqlite } from "./store/sqlite-client.ts";
 import { startTaskService } from "./task-service.ts";
 import { createRoleBreakers, type RoleBreakers } from "./telemetry/breakers.ts";
-import type { WriteLine } from "./telemetry/log.ts";
+import type { EventsFigures } from "./telemetry/events.ts";
+import { elapsedMs, type WriteLine } from "./telemetry/log.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { startWorker } from "./worker.ts";
@@ -30,6 +31,8 @@ export interface RunningRole {
   checks(): Promise<Checks>;
   /** This role's metrics as Prometheus text. */
   scrape(): Promise<string>;
+  /** The domain events that this role has published. */
+  events(): Promise<EventsFigures>;
   /** Stops taking, finishes, and sends all telemetry. */
   drain(): Promise<void>;
   abort(): void;
@@ -50,10 +53,12 @@ export async function startRole(role: Role, config: Config, parts: RoleParts): P
       // After the role's own, which try what is away.
       checks: async () => ({ ...(await service.checks()), ...breakers.checks() }),
       scrape: () => telemetry.scrape(),
+      events: async () => telemetry.events.figures(),
       drain: async () => {
+        const startMs = performance.now();
         await service.drain();
         close();
-        telemetry.log.info("stopped");
+        telemetry.log.info("stopped", { elapsed_ms: elapsedMs(startMs) });
         await telemetry.stop();
       },
       abort: () => service.abort(),

@@ -80,6 +80,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
       },
       checks: () => running?.checks() ?? {},
       scrape: () => running?.scrape() ?? "",
+      events: () => running?.events(),
       drain: () => running?.drain(),
       abort: () => running?.abort(),
     });

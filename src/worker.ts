@@ -8,7 +8,7 @@ import { type Context, type Span, SpanKind } from "@opentelemetry/api";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
-import { type Check, checkWithin } from "./health.ts";
+import { type Check, checkParts } from "./health.ts";
 import { residentBytes } from "./memory.ts";
 import { attributeNames, type Envelope, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
@@ -18,11 +18,13 @@ import type { Service } from "./service.ts";
 import type { Actor, ClaimResult, Store } from "./store/store.ts";
 import type { DeadReason, TaskRecord, TaskType } from "./task.ts";
 import { CryptoIds } from "./telemetry/ids.ts";
+import type { Logger } from "./telemetry/log.ts";
 import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
+import { createTrouble } from "./telemetry/trouble.ts";
 import type { RunResult } from "./worker/attempt.ts";
 import { toEnding } from "./worker/ending.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
@@ -66,7 +68,12 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const queue = queues.tasks;
   const leaseMs = config.visibilityTimeout;
   const metrics = createTaskMetrics(telemetry.meter);
-  const log = telemetry.log;
+  const { log, events } = telemetry;
+  const nowMs = (): number => clock.nowMs();
+  const troubles = {
+    receive: createTrouble({ log, nowMs, msg: "receive failed", over: "messages are received again" }),
+    settle: createTrouble({ log, nowMs, msg: "settling a message failed", over: "messages are settled again" }),
+  };
   const ids = new CryptoIds();
   const types = new Map<string, TaskType>(pool.types.map((type) => [type.type, type]));
   const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
@@ -99,6 +106,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       pool.reserve(max);
       try {
         const messages = await queue.receive({ max, waitMs: pollMs, visibilityMs: leaseMs, signal: polling });
+        troubles.receive.passed();
         if (draining.aborted) {
           for (const message of messages) track(giveBack(message));
           continue;
@@ -106,7 +114,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
         unused -= messages.length;
         for (const message of messages) track(handleSeated(message, aborting));
       } catch (error) {
-        log.warn("receive failed", { error: toTaskError(error) });
+        troubles.receive.met({ error: toTaskError(error) });
         await clock.sleep(errorPauseMs, draining);
       } finally {
         pool.release(unused);
@@ -125,10 +133,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   };
 
   const track = (work: Promise<void>): void => {
-    const settled = work
-      // The message stays as it is: it comes back when its visibility ends, and the claim decides again.
-      .catch((error: unknown) => log.error("handling a message failed", { error: toFailure(error) }))
-      .finally(() => handling.delete(settled));
+    const settled = work.catch((error: unknown) => tellUnhandled(error, log)).finally(() => handling.delete(settled));
     handling.add(settled);
   };
 
@@ -154,10 +159,17 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       await claimAndRun(message, envelope, active, aborting);
     } catch (error) {
       markFailed(active.span, toFailure(error));
-      throw error;
+      const ids = { correlation_id: message.attributes[attributeNames.correlationId], task_id: envelope.taskId };
+      tellUnhandled(error, log.in(active.context).with({ ...ids, task_type: envelope.type }));
     } finally {
       active.span.end();
     }
+  };
+
+  /** The message stays as it is: it comes back when its visibility ends, and the claim decides again. */
+  const tellUnhandled = (thrown: unknown, about: Logger): void => {
+    const error = toTaskError(thrown);
+    about[error.code === "unavailable" ? "warn" : "error"]("handling a message failed", { error });
   };
 
   const claimAndRun = async (
@@ -166,14 +178,18 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     active: ActiveSpan,
     aborting: AbortSignal,
   ): Promise<void> => {
+    let actor = actorOf(active);
     const claimed = await outage.claim(
-      () => store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor: actorOf(active) }, active.context),
+      () => {
+        actor = actorOf(active);
+        return store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor }, active.context);
+      },
       () => settle(queue.changeVisibility(message, leaseMs)),
     );
     const redrivenFrom = "task" in claimed ? claimed.task.redrivenFrom : null;
     // The redrive's own span links to the death as well; this one is there also when that one was lost in a crash.
     if (redrivenFrom) active.span.addLinks(linksTo(spanContextOf(fromCarrier({ traceparent: redrivenFrom }))));
-    if (claimed.kind === "won") return attempt(message, claimed, active, aborting);
+    if (claimed.kind === "won") return attempt(message, claimed, { active, startedAtMs: actor.atMs }, aborting);
     active.span.setAttribute(ownKey.outcome, claimed.kind);
     switch (claimed.kind) {
       case "ended":
@@ -182,6 +198,8 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       case "early":
         return settle(queue.changeVisibility(message, Math.min(claimed.untilMs - clock.nowMs(), maxDelayMs)));
       case "failed":
+        // Failed by this very claim, and not by one before whose letter was not sent.
+        if (claimed.task.endedAtMs === actor.atMs) tellFailed(claimed.task, claimed.reason, active, actor.atMs);
         return bury(message, claimed.task.attempt, claimed.reason, active.context);
       case "unknown":
         return bury(message, 0, "unknown_task", active.context);
@@ -191,18 +209,14 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const attempt = async (
     message: ReceivedMessage,
     { claim, task }: Extract<ClaimResult, { kind: "won" }>,
-    active: ActiveSpan,
+    { active, startedAtMs }: { active: ActiveSpan; startedAtMs: number },
     aborting: AbortSignal,
   ): Promise<void> => {
     const { span, context } = active;
     span.setAttribute(ownKey.attempt, task.attempt);
-    const taskLog = log.in(context).with({
-      correlation_id: task.correlationId,
-      task_id: task.id,
-      task_type: task.type,
-      attempt: task.attempt,
-    });
+    const taskLog = logOf(task, context);
     taskLog.info("task started");
+    events.publish("task.started", startedAtMs);
     const ending = new AbortController();
     const lease = {
       id: task.id,
@@ -221,6 +235,21 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     } finally {
       await leases.release(lease);
     }
+  };
+
+  const logOf = (task: TaskRecord, context: Context): Logger =>
+    log.in(context).with({
+      correlation_id: task.correlationId,
+      task_id: task.id,
+      task_type: task.type,
+      attempt: task.attempt,
+    });
+
+  /** An attempt before this claim never told how it ended, and there is none left. */
+  const tellFailed = (task: TaskRecord, reason: DeadReason, { context }: ActiveSpan, atMs: number): void => {
+    const fields = { reason, ...(task.error && { error: task.error }) };
+    logOf(task, context).warn("attempt failed, it was the last", fields);
+    events.publish("task.failed", atMs);
   };
 
   const runHandler = (task: TaskRecord, context: Context, signal: AbortSignal): Promise<RunResult> => {
@@ -248,9 +277,11 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const { outcome } = ran;
     const policy = { maxAttempts: task.maxAttempts, baseMs: config.retryBase, capMs: config.retryCap };
     const verdict = decide(outcome, task.attempt, policy, deps.random);
-    const report = (): void => reportAttempt(concluding, verdict, metrics, types.has(task.type) ? task.type : "_other");
+    const taskType = types.has(task.type) ? task.type : "_other";
+    const report = (committedAtMs: number): void =>
+      reportAttempt(concluding, verdict, { metrics, events, taskType, committedAtMs });
     if (verdict.kind === "drop") {
-      report();
+      report(nowMs());
       return undefined;
     }
     const ending = toEnding(verdict, outcome, clock.nowMs());
@@ -260,7 +291,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       taskLog.warn("the outcome was refused: the claim is no longer ours");
       return undefined;
     }
-    report();
+    report(request.actor.atMs);
     return verdict;
   };
 
@@ -340,7 +371,12 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
 
   /** A settle that fails is repeated by the next delivery, whose claim finds the task as it was left. */
   const settle = async (settling: Promise<void>): Promise<void> => {
-    await settling.catch((error: unknown) => log.warn("settling a message failed", { error: toTaskError(error) }));
+    try {
+      await settling;
+      troubles.settle.passed();
+    } catch (error) {
+      troubles.settle.met({ error: toTaskError(error) });
+    }
   };
 
   const spanAttributesOf = (message: ReceivedMessage, envelope: Envelope | undefined) => ({
@@ -430,11 +466,13 @@ export async function startWorker(
   log.info("worker receives", { worker: workerId, types: pool.types.map(({ type }) => type) });
   return {
     addresses: {},
-    checks: async () => ({
-      database: await checkWithin({ connections_active: 1, connections_idle: 0, connections_max: 1 }, store.ping()),
-      message_queue: await checkWithin({ queues_monitored: 2 }, queues.tasks.depth()),
-      workers: checkPool(pool, memory.isAbove()),
-    }),
+    checks: async () => {
+      const [checks, workers] = await Promise.all([
+        checkParts({ store, queues: [queues.tasks, queues.deadLetters] }),
+        checkPool(pool, memory.isAbove()),
+      ]);
+      return { ...checks, workers };
+    },
     drain: async () => {
       draining.abort();
       await Promise.all([running, watching]);
@@ -447,8 +485,10 @@ export async function startWorker(
   };
 }
 
-function checkPool(pool: ThreadPool, isMemoryAbove: boolean): Check {
-  const figures = pool.figures();
-  if (figures.threads === 0) return { status: "unhealthy", ...figures };
-  return { status: isMemoryAbove ? "degraded" : "healthy", ...figures };
+async function checkPool(pool: ThreadPool, isMemoryAbove: boolean): Promise<Check> {
+  const stuck = await pool.stuck();
+  const { threads, busy } = pool.figures();
+  const figures = { threads, busy, stuck };
+  if (threads === 0) return { status: "unhealthy", ...figures };
+  return { status: isMemoryAbove || stuck > 0 ? "degraded" : "healthy", ...figures };
 }

@@ -9,6 +9,7 @@
 
 import type { Context } from "@opentelemetry/api";
 import type { Failure } from "../errors.ts";
+import type { Connections } from "../health.ts";
 import type { AttemptOutcome, DeadReason, TaskRecord, TaskStatus, TaskType, TimelineEntry } from "../task.ts";
 import type { Carrier } from "../telemetry/propagation.ts";
 import type { DeadLetterStore } from "./dead-letters.ts";
@@ -169,5 +170,7 @@ export interface Store extends DeadLetterStore {
   /** What workers have registered; empty while none ever has. */
   listTypes(context: Context): Promise<TaskType[]>;
   /** Resolves when the store answers. */
+  /** How many connections to the database are in use, as far as this role makes use of them. */
+  connections(): Connections;
   ping(): Promise<void>;
 }

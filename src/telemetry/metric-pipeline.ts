@@ -6,6 +6,7 @@ import type { Resource } from "@opentelemetry/resources";
 import { MeterProvider, MetricReader, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
+import type { ExportWatch } from "./diagnostics.ts";
 import { scopeName } from "./names.ts";
 import { toPrometheusText } from "./prometheus.ts";
 import type { Pipeline } from "./trace-pipeline.ts";
@@ -16,14 +17,14 @@ export interface MetricPipeline extends Pipeline {
   scrape(): Promise<string>;
 }
 
-export function createMetricPipeline({ otel }: Config, resource: Resource): MetricPipeline {
+export function createMetricPipeline({ otel }: Config, resource: Resource, exports: ExportWatch): MetricPipeline {
   const scraper = new ScrapeReader();
   const readers: MetricReader[] = [scraper];
   const url = otel.disabled ? undefined : otel.metricsUrl;
   if (url) {
     readers.push(
       new PeriodicExportingMetricReader({
-        exporter: new OTLPMetricExporter({ url }),
+        exporter: exports.watch(new OTLPMetricExporter({ url }), "metrics"),
         exportIntervalMillis: otel.metricIntervalMs,
         exportTimeoutMillis: Math.min(30_000, otel.metricIntervalMs),
       }),

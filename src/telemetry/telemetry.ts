@@ -8,11 +8,14 @@
 
 import { type Context, type Meter, ROOT_CONTEXT, SpanKind, type Tracer, trace } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
+import { createExportWatch, registerDiagnostics } from "./diagnostics.ts";
+import { createEvents, type Events } from "./events.ts";
 import { createLogger, type Logger, type WriteLine } from "./log.ts";
 import { createLogPipeline } from "./log-pipeline.ts";
 import { createMetricPipeline } from "./metric-pipeline.ts";
 import { fromPlainSpan, type PlainSpan } from "./plain-span.ts";
 import { registerPropagator } from "./propagation.ts";
+import { createRedaction } from "./redact.ts";
 import { createResource } from "./resource.ts";
 import { createTracePipeline, type Pipeline } from "./trace-pipeline.ts";
 
@@ -23,6 +26,8 @@ export interface Telemetry {
   log: Logger;
   /** The trace "start …" that this role's lines without a task carry. */
   startContext: Context;
+  /** Tells changes of tasks to whoever counts them. */
+  events: Events;
   /** Everything measured so far, as Prometheus text. */
   scrape(): Promise<string>;
   /** Exports spans that were finished in a handler's thread. */
@@ -39,10 +44,21 @@ const flushLimitMs = 3000;
 export function startTelemetry(service: string, config: Config, writeLine: WriteLine): Telemetry {
   registerPropagator();
   const resource = createResource(service, config);
-  const traces = createTracePipeline(config, resource);
-  const metrics = createMetricPipeline(config, resource);
-  const logs = createLogPipeline(config, resource);
+  const exports = createExportWatch();
+  const traces = createTracePipeline(config, resource, exports);
+  const metrics = createMetricPipeline(config, resource, exports);
+  const logs = createLogPipeline(config, resource, exports);
   const startContext = markStart(traces.tracer, service);
+  const log = createLogger({
+    service,
+    levels: config.logLevel,
+    writeLine,
+    otlp: logs?.logger,
+    context: startContext,
+    redaction: createRedaction(config.redactKeys),
+  });
+  exports.tellTo(log);
+  registerDiagnostics(log, config.otel.diagnostics);
   const each = async (act: (pipeline: Pipeline) => Promise<void>): Promise<void> => {
     const pipelines = [traces, metrics, logs].filter((pipeline) => pipeline !== undefined);
     await Promise.all(pipelines.map((pipeline) => withinLimit(act(pipeline))));
@@ -51,8 +67,9 @@ export function startTelemetry(service: string, config: Config, writeLine: Write
     service,
     tracer: traces.tracer,
     meter: metrics.meter,
-    log: createLogger({ service, levels: config.logLevel, writeLine, otlp: logs?.logger, context: startContext }),
+    log,
     startContext,
+    events: createEvents(metrics.meter),
     scrape: () => metrics.scrape(),
     adopt: (spans) => {
       for (const span of spans) traces.export(fromPlainSpan(span, resource));

@@ -15,6 +15,7 @@ import {
 } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
+import type { ExportWatch } from "./diagnostics.ts";
 import { CryptoIds } from "./ids.ts";
 import { scopeName } from "./names.ts";
 import { preciseNowMs, toHrTime } from "./precise-time.ts";
@@ -36,10 +37,10 @@ export interface TracePipeline extends Pipeline {
   export(span: ReadableSpan): void;
 }
 
-export function createTracePipeline(config: Config, resource: Resource): TracePipeline {
+export function createTracePipeline(config: Config, resource: Resource, exports: ExportWatch): TracePipeline {
   const url = config.otel.disabled ? undefined : config.otel.tracesUrl;
   const exporting = url
-    ? new BatchSpanProcessor(new OTLPTraceExporter({ url }), {
+    ? new BatchSpanProcessor(exports.watch(new OTLPTraceExporter({ url }), "traces"), {
         maxQueueSize: maxQueuedSpans,
         scheduledDelayMillis: 1000,
       })

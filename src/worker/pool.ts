@@ -35,6 +35,8 @@ export interface ThreadPool
   /** Ids of the threads that serve. */
   threadIds(): readonly number[];
   figures(): PoolFigures;
+  /** How many threads do not answer within a second, or have a task that ignores its signal. */
+  stuck(): Promise<number>;
   close(): void;
 }
 
@@ -70,6 +72,14 @@ export async function startPool(config: Config, events: PoolEvents): Promise<Thr
       stuck: [...serving, ...condemned.keys()].filter(({ signalled }) => signalled.size > 0).length,
       condemned: condemned.size,
     }),
+    stuck: async () => {
+      const open = serving.filter(({ duty }) => duty !== "starting");
+      const asked = [...open, ...condemned.keys()].map(async (slot) => {
+        const isAnswering = await slot.isAnswering();
+        return !isAnswering || [...slot.signalled].some((attempt) => attempt.isOverdue());
+      });
+      return (await Promise.all(asked)).filter((isStuck) => isStuck).length;
+    },
     close: threads.close,
   };
 }

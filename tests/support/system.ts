@@ -75,12 +75,12 @@ const quiet: TestFlags = {
   threads: "2",
 };
 
-/** Starts on a fresh data folder, unless `flags` name one; the end removes only its own. */
-export async function startTestSystem(flags: TestFlags = {}): Promise<TestSystem> {
+/** Starts on a fresh data folder, unless `flags` name one; the end removes only its own. `env`: variables besides them. */
+export async function startTestSystem(flags: TestFlags = {}, env: Record<string, string> = {}): Promise<TestSystem> {
   const folder = flags.dataDir === undefined ? await tempFolder() : undefined;
   const dataDir = flags.dataDir ?? folder?.path ?? "";
   const lines: LogLine[] = [];
-  const { config } = readConfig({ ...quiet, ...flags, dataDir }, {});
+  const { config } = readConfig({ ...quiet, ...flags, dataDir }, env);
   const system = await startSystem(config, (line) => lines.push(JSON.parse(line)));
   const { gateway_url: url = "", admin_url: adminUrl = "" } = system.addresses;
 

@@ -1,0 +1,52 @@
+/**
+ * A trouble that many calls meet at once, such as a broker that is away: told when it begins, now and then while it
+ * lasts, and when it is over, with how often it was met. Every single time is on its span, and in the log at the level
+ * `debug`.
+ */
+
+import type { Fields, Logger } from "./log.ts";
+
+/** Between two lines about a trouble that lasts, or keeps coming back. */
+const againMs = 30_000;
+
+export interface TroubleOptions {
+  log: Logger;
+  nowMs(): number;
+  /** The line's message, each time it is told. */
+  msg: string;
+  /** The message when it is over. */
+  over: string;
+}
+
+export interface Trouble {
+  /** `about`: the logger of what met it, which has its ids and trace. */
+  met(fields: Fields, about?: Logger): void;
+  /** The same call has gone well. */
+  passed(): void;
+}
+
+export function createTrouble({ log, nowMs, msg, over }: TroubleOptions): Trouble {
+  let count = 0;
+  let metFirstAtMs = 0;
+  let isTold = false;
+  let toldAtMs = Number.NEGATIVE_INFINITY;
+
+  return {
+    met: (fields, about = log) => {
+      const atMs = nowMs();
+      count += 1;
+      if (count === 1) metFirstAtMs = atMs;
+      if (atMs - toldAtMs < againMs) return about.debug(msg, fields);
+      isTold = true;
+      toldAtMs = atMs;
+      about.warn(msg, { ...fields, count });
+    },
+    passed: () => {
+      // What was never told is not over either: its count goes on to the next line.
+      if (!isTold) return;
+      isTold = false;
+      log.info(over, { count, elapsed_ms: nowMs() - metFirstAtMs });
+      count = 0;
+    },
+  };
+}
