@@ -18,8 +18,34 @@ const maxEntries = 100;
 
 export const cutMark = "[cut]";
 
-/** `limit`: how many characters all of it may have. Never throws. */
-export function toPlainFields(fields: object, redaction: Redaction, limit = maxCharacters): PlainFields {
+/** Not longer than this, no text of a few fields needs to be cut. */
+const shortText = 256;
+const fewFields = 16;
+
+/** `limit`: how many characters all of it may have. Never throws. The same object when there is nothing to be done. */
+export function toPlainFields(fields: PlainFields, redaction: Redaction, limit = maxCharacters): PlainFields {
+  try {
+    return limit === maxCharacters && isPlain(fields, redaction) ? fields : walk(fields, redaction, limit);
+  } catch {
+    // A getter or a toJSON of a handler's own that throws.
+    return { unreadable_fields: true };
+  }
+}
+
+/** Whether they are like nearly all fields: few, flat and short. */
+function isPlain(fields: PlainFields, redaction: Redaction): boolean {
+  let count = 0;
+  for (const name in fields) {
+    const value = fields[name];
+    const isShort = typeof value === "string" && value.length <= shortText && !value.includes("://");
+    const isFlat = isShort || typeof value === "number" || typeof value === "boolean";
+    count += 1;
+    if (!isFlat || count > fewFields || name.length > maxKeyLength || redaction.isSecretKey(name)) return false;
+  }
+  return true;
+}
+
+function walk(fields: PlainFields, redaction: Redaction, limit: number): PlainFields {
   const room = { left: limit };
   /** What the value is in, from the fields down. */
   const around: object[] = [fields];
@@ -78,12 +104,7 @@ export function toPlainFields(fields: object, redaction: Redaction, limit = maxC
     return told;
   };
 
-  try {
-    return toPlainRecord(fields);
-  } catch {
-    // A getter or a toJSON of a handler's own that throws.
-    return { unreadable_fields: true };
-  }
+  return toPlainRecord(fields);
 }
 
 /** Longer than any credentials in a URL that are found: what is cut off must not take the end of a secret with it. */

@@ -13,6 +13,7 @@ import {
   variableOf,
 } from "../../src/config.ts";
 import { taskStatuses, transitions } from "../../src/task.ts";
+import { domainEvents } from "../../src/telemetry/events.ts";
 import { createTaskMetrics, observeBreaker, observeQueueDepth } from "../../src/telemetry/metrics.ts";
 import { key, ownKey } from "../../src/telemetry/names.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
@@ -178,8 +179,27 @@ describe("docs/telemetry.md", () => {
     const rows = tableBelow(telemetryDoc, "Metrics");
     const told = rows.map(([name, type = "", labels = ""]) => [plain(name), type, codeWords(labels).toSorted()]);
     expect(told.toSorted()).toEqual((await measuredMetrics()).toSorted());
-    const source = await Bun.file(inProject("src/telemetry/metrics.ts")).text();
-    expect([...source.matchAll(/\bmeter\.create\w+\(/g)].length).toBe(told.length);
+    const sources = ["src/telemetry/metrics.ts", "src/telemetry/events.ts"].map((path) => Bun.file(inProject(path)));
+    const text = (await Promise.all(sources.map((file) => file.text()))).join();
+    expect([...text.matchAll(/\bmeter\.create\w+\(/g)].length).toBe(told.length);
+  });
+});
+
+describe("docs/telemetry.md on events and variables", () => {
+  test("has the events of the code", () => {
+    expect(
+      tableBelow(telemetryDoc, "Domain events")
+        .map(([event]) => plain(event))
+        .toSorted(),
+    ).toEqual([...domainEvents].toSorted());
+  });
+
+  test("names the line of each event as the code has it", async () => {
+    const files = ["src/task-service.ts", "src/worker.ts", "src/worker/report.ts", "src/dlq.ts", "src/dlq/redrive.ts"];
+    const text = (await Promise.all(files.map((path) => Bun.file(inProject(path)).text()))).join();
+    const lines = tableBelow(telemetryDoc, "Domain events").flatMap(([, , line = ""]) => codeWords(line));
+    expect(lines.length).toBeGreaterThan(7);
+    expect(lines.filter((line) => !text.includes(`"${line}"`))).toEqual([]);
   });
 });
 
@@ -193,6 +213,7 @@ async function measuredMetrics(): Promise<[name: string, type: string, labels: s
   metrics.redriven("moved", 1);
   observeQueueDepth(telemetry.meter, { name: "tasks", depth: async () => ({ visible: 1, inFlight: 2, delayed: 3 }) });
   observeBreaker(telemetry.meter, { name: "queue", state: () => "open" });
+  telemetry.events.publish("task.created", 0);
   const text = await telemetry.scrape();
   await telemetry.stop();
   return [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name = "", type = ""]) => {

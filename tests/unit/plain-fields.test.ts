@@ -6,13 +6,13 @@ import { createRedaction } from "../../src/telemetry/redact.ts";
 
 const redaction = createRedaction();
 
-function plain(fields: object, limit?: number): unknown {
+function plain(fields: Record<string, unknown>, limit?: number): unknown {
   return JSON.parse(JSON.stringify(toPlainFields(fields, redaction, limit)));
 }
 
 /** An object in an object, so many levels. */
-function nested(levels: number): object {
-  let value: object = {};
+function nested(levels: number): Record<string, unknown> {
+  let value: Record<string, unknown> = {};
   for (let n = 0; n < levels; n++) value = { in: value };
   return value;
 }
