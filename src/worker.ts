@@ -186,13 +186,14 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       },
       () => settle(queue.changeVisibility(message, leaseMs)),
     );
-    const redrivenFrom = "task" in claimed ? claimed.task.redrivenFrom : null;
+    const redrivenFrom = "task" in claimed ? claimed.task?.redrivenFrom : null;
     // The redrive's own span links to the death as well; this one is there also when that one was lost in a crash.
     if (redrivenFrom) active.span.addLinks(linksTo(spanContextOf(fromCarrier({ traceparent: redrivenFrom }))));
     if (claimed.kind === "won") return attempt(message, claimed, { active, startedAtMs: actor.atMs }, aborting);
     active.span.setAttribute(ownKey.outcome, claimed.kind);
     switch (claimed.kind) {
       case "ended":
+        if (claimed.task) tellCanceled(claimed.task, active, actor.atMs);
         return settle(queue.delete(message));
       case "leased":
       case "early":
@@ -252,6 +253,15 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     events.publish("task.failed", atMs);
   };
 
+  /** The worker that ran it is gone, and can neither end it nor tell. */
+  const tellCanceled = (task: TaskRecord, { context }: ActiveSpan, atMs: number): void => {
+    metrics.processed(labelOf(task), "canceled");
+    logOf(task, context).info("task canceled while it ran");
+    events.publish("task.canceled", atMs);
+  };
+
+  const labelOf = ({ type }: TaskRecord): string => (types.has(type) ? type : "_other");
+
   const runHandler = (task: TaskRecord, context: Context, signal: AbortSignal): Promise<RunResult> => {
     const type = types.get(task.type);
     return pool.run({
@@ -277,22 +287,25 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const { outcome } = ran;
     const policy = { maxAttempts: task.maxAttempts, baseMs: config.retryBase, capMs: config.retryCap };
     const verdict = decide(outcome, task.attempt, policy, deps.random);
-    const taskType = types.has(task.type) ? task.type : "_other";
-    const report = (committedAtMs: number): void =>
-      reportAttempt(concluding, verdict, { metrics, events, taskType, committedAtMs });
+    const report = (done: Verdict, committedAtMs: number): void =>
+      reportAttempt(concluding, done, { metrics, events, taskType: labelOf(task), committedAtMs });
     if (verdict.kind === "drop") {
-      report(nowMs());
+      report(verdict, nowMs());
       return undefined;
     }
     const ending = toEnding(verdict, outcome, clock.nowMs());
     const request = { id: task.id, claim, ending, actor: actorOf(active) };
-    if (!(await outage.commit(() => store.finish(request, active.context)))) {
+    const became = await outage.commit(() => store.finish(request, active.context));
+    if (became === null) {
       active.span.setAttribute(ownKey.outcome, "lease_lost");
       taskLog.warn("the outcome was refused: the claim is no longer ours");
       return undefined;
     }
-    report(request.actor.atMs);
-    return verdict;
+    // Its user has called it off since the lease was last prolonged: no further attempt follows.
+    const isCalledOff = became === "canceled" && "error" in verdict;
+    const done: Verdict = isCalledOff ? { kind: "cancel", error: verdict.error } : verdict;
+    report(done, request.actor.atMs);
+    return done;
   };
 
   /** Settles the message as the verdict says. */

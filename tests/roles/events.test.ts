@@ -114,12 +114,15 @@ async function submitAll(running: TestSystem): Promise<Run["tasks"]> {
   const { accept, task } = running;
   const cancel = (id: string): Promise<Response> => fetch(`${running.url}/v1/tasks/${id}/cancel`, { method: "POST" });
   const letters = deadLettersAt(running.url);
+  // Alone: who runs beside it on the thread that it ends, is started again.
+  const crashes = await accept({ type: "crash", max_attempts: 1 });
+  await task(crashes.id, "60s");
   const submitted = {
+    crashes,
     succeeds: await accept({ type: "echo", payload: 1 }),
     succeedsLater: await accept({ type: "flaky", payload: { failures: 1 } }),
     timesOut: await accept({ type: "sleep", payload: { ms: 600_000 }, timeout: "50ms", max_attempts: 1 }),
     diesTwice: await accept({ type: "fail", payload: { fatal: true } }),
-    crashes: await accept({ type: "crash", max_attempts: 1 }),
     neverStarts: await accept({ type: "echo", delay: "1h" }),
     isCanceled: await accept({ type: "sleep", payload: { ms: 600_000 }, timeout: "1h" }),
   };
