@@ -23,6 +23,8 @@ const levels: Record<DiagnosticsLevel, DiagLogLevel> = {
 const ourLevels = { error: "warn", warn: "warn", info: "info", debug: "debug", verbose: "trace" } as const;
 
 const sameAgainMs = 30_000;
+/** An outage of a collector is one for every signal of every role. */
+const outageAgainMs = 600_000;
 const maxRemembered = 100;
 
 /** For the whole thread; the last one registered is told. */
@@ -35,9 +37,11 @@ export function registerDiagnostics(log: Logger, level: DiagnosticsLevel): void 
     (severity: keyof typeof ourLevels) =>
     (text: string, ...more: unknown[]): void => {
       const nowMs = performance.now();
-      if (isTelling || nowMs - (toldAtMs.get(text) ?? Number.NEGATIVE_INFINITY) < sameAgainMs) return;
+      // Figures in it make it no other text.
+      const same = String(text).replace(/\d+/g, "#");
+      if (isTelling || nowMs - (toldAtMs.get(same) ?? Number.NEGATIVE_INFINITY) < sameAgainMs) return;
       if (toldAtMs.size >= maxRemembered) toldAtMs.clear();
-      toldAtMs.set(text, nowMs);
+      toldAtMs.set(same, nowMs);
       isTelling = true;
       try {
         const details = more.length > 0 ? { details: more } : {};
@@ -94,6 +98,7 @@ export function createExportWatch(): ExportWatch {
       nowMs: () => performance.now(),
       msg: "telemetry could not be sent, what does not fit the queue is dropped",
       over: "telemetry is sent again",
+      againMs: outageAgainMs,
     });
     troubles.set(signal, trouble);
     return trouble;

@@ -11,6 +11,8 @@ export type Carrier = Record<string, string>;
 
 /** For the whole thread: what is read from carriers and written to them. */
 export function registerPropagator(): void {
+  // A second one is refused, and there are two where a role runs in the supervisor's own thread.
+  propagation.disable();
   propagation.setGlobalPropagator(
     new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
   );

@@ -6,18 +6,32 @@
  * without an endpoint nothing is exported and nothing fails.
  */
 
-import { type Context, type Meter, ROOT_CONTEXT, SpanKind, type Tracer, trace } from "@opentelemetry/api";
+import {
+  type Context,
+  type Meter,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  TraceFlags,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
+import type { Resource } from "@opentelemetry/resources";
 import type { Config } from "../config.ts";
+import { productVersion } from "../version.ts";
 import { createExportWatch, registerDiagnostics } from "./diagnostics.ts";
 import { createEvents, type Events } from "./events.ts";
+import { CryptoIds } from "./ids.ts";
 import { createLogger, type Logger, type WriteLine } from "./log.ts";
 import { createLogPipeline } from "./log-pipeline.ts";
 import { createMetricPipeline } from "./metric-pipeline.ts";
+import { scopeName } from "./names.ts";
 import { fromPlainSpan, type PlainSpan } from "./plain-span.ts";
+import { preciseNowMs, toHrTime } from "./precise-time.ts";
 import { registerPropagator } from "./propagation.ts";
 import { createRedaction } from "./redact.ts";
 import { createResource } from "./resource.ts";
-import { createTracePipeline, type Pipeline } from "./trace-pipeline.ts";
+import { createTracePipeline, type Pipeline, type TracePipeline } from "./trace-pipeline.ts";
 
 export interface Telemetry {
   service: string;
@@ -48,7 +62,7 @@ export function startTelemetry(service: string, config: Config, writeLine: Write
   const traces = createTracePipeline(config, resource, exports);
   const metrics = createMetricPipeline(config, resource, exports);
   const logs = createLogPipeline(config, resource, exports);
-  const startContext = markStart(traces.tracer, service);
+  const startContext = markStart({ service, config, resource, traces });
   const log = createLogger({
     service,
     levels: config.logLevel,
@@ -79,11 +93,44 @@ export function startTelemetry(service: string, config: Config, writeLine: Write
   };
 }
 
-/** The short trace with which a role begins; its ids stand on every log line that belongs to no task. */
-function markStart(tracer: Tracer, service: string): Context {
-  const span = tracer.startSpan(`start ${service}`, { kind: SpanKind.INTERNAL }, ROOT_CONTEXT);
-  span.end();
-  return trace.setSpan(ROOT_CONTEXT, span);
+interface Starting {
+  service: string;
+  config: Config;
+  resource: Resource;
+  traces: TracePipeline;
+}
+
+/**
+ * The short trace with which a role begins; its ids stand on every log line that belongs to no task. So it is kept
+ * whatever share of the others is, unless somebody has chosen a sampler.
+ */
+function markStart({ service, config, resource, traces }: Starting): Context {
+  const name = `start ${service}`;
+  if (config.otel.ownSampler) {
+    const span = traces.tracer.startSpan(name, { kind: SpanKind.INTERNAL }, ROOT_CONTEXT);
+    span.end();
+    return trace.setSpan(ROOT_CONTEXT, span);
+  }
+  const ids = new CryptoIds();
+  const context = { traceId: ids.generateTraceId(), spanId: ids.generateSpanId(), traceFlags: TraceFlags.SAMPLED };
+  const startTime = toHrTime(preciseNowMs());
+  const span: PlainSpan = {
+    name,
+    kind: SpanKind.INTERNAL,
+    context,
+    parent: undefined,
+    startTime,
+    endTime: startTime,
+    duration: [0, 0],
+    status: { code: SpanStatusCode.UNSET },
+    attributes: {},
+    links: [],
+    events: [],
+    scope: { name: scopeName, version: productVersion },
+    dropped: [0, 0, 0],
+  };
+  traces.export(fromPlainSpan(span, resource));
+  return trace.setSpanContext(ROOT_CONTEXT, context);
 }
 
 async function withinLimit(work: Promise<void>): Promise<void> {

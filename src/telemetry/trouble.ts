@@ -6,8 +6,10 @@
 
 import type { Fields, Logger } from "./log.ts";
 
-/** Between two lines about a trouble that lasts, or keeps coming back. */
-const againMs = 30_000;
+/** Between two lines about a trouble that lasts. */
+const usualAgainMs = 30_000;
+/** Between two that begin. */
+const comesBackMs = 30_000;
 
 export interface TroubleOptions {
   log: Logger;
@@ -16,6 +18,8 @@ export interface TroubleOptions {
   msg: string;
   /** The message when it is over. */
   over: string;
+  /** How often it is told while it lasts. */
+  againMs?: number;
 }
 
 export interface Trouble {
@@ -25,7 +29,7 @@ export interface Trouble {
   passed(): void;
 }
 
-export function createTrouble({ log, nowMs, msg, over }: TroubleOptions): Trouble {
+export function createTrouble({ log, nowMs, msg, over, againMs = usualAgainMs }: TroubleOptions): Trouble {
   let count = 0;
   let metFirstAtMs = 0;
   let isTold = false;
@@ -36,7 +40,7 @@ export function createTrouble({ log, nowMs, msg, over }: TroubleOptions): Troubl
       const atMs = nowMs();
       count += 1;
       if (count === 1) metFirstAtMs = atMs;
-      if (atMs - toldAtMs < againMs) return about.debug(msg, fields);
+      if (atMs - toldAtMs < (isTold ? againMs : comesBackMs)) return about.debug(msg, fields);
       isTold = true;
       toldAtMs = atMs;
       about.warn(msg, { ...fields, count });

@@ -84,13 +84,25 @@ describe("exports that fail", () => {
   });
 });
 
+test("nothing is said about telemetry that starts twice in one thread, and goes well", async () => {
+  await using first = await start();
+  await using second = await start();
+  for (const { telemetry } of [first, second]) {
+    telemetry.tracer.startSpan("made").end();
+    telemetry.log.info("said");
+    await telemetry.flush();
+  }
+  const loud = [...first.lines, ...second.lines].filter(({ level }) => level !== "debug" && level !== "trace");
+  expect(loud.map(({ msg }) => msg)).toEqual(["said", "said"]);
+});
+
 describe("the SDK's own words", () => {
   test("are lines with a constant message, the same text at most twice a minute, with whatever came with it", async () => {
     await using started = await start();
-    for (let n = 0; n < 100; n++) diag.warn("out of room", { dropped: 5 });
+    for (let n = 0; n < 100; n++) diag.warn(`out of room, ${n} dropped`, { queue: 5 });
     diag.error("broken");
     expect(ofSdk(started.lines).map(({ level, msg, text, details }) => [level, msg, text, details])).toEqual([
-      ["warn", "the OpenTelemetry SDK says", "out of room", [{ dropped: 5 }]],
+      ["warn", "the OpenTelemetry SDK says", "out of room, 0 dropped", [{ queue: 5 }]],
       ["warn", "the OpenTelemetry SDK says", "broken", undefined],
     ]);
   });

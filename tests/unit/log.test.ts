@@ -3,6 +3,7 @@ import { type Context, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import fc from "fast-check";
 import { readConfig, withOtlpEndpoint } from "../../src/config.ts";
 import type { ReceivedLog } from "../../src/console/received-log.ts";
+import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { startReceiver } from "../../src/console/receiver.ts";
 import { TaskError } from "../../src/errors.ts";
 import type { Listener } from "../../src/listen.ts";
@@ -214,6 +215,41 @@ describe("the level", () => {
     const told = logLevels.slice(logLevels.indexOf(lowest));
     expect(lines.map((line) => parse(line).level)).toEqual([...told]);
     expect(logLevels.filter((level) => moduleLog.isEnabled(level))).toEqual([...told]);
+  });
+});
+
+describe("the trace of a role's start", () => {
+  test("arrives whatever share of traces is kept, so that the lines which carry it lead somewhere", async () => {
+    const spans: ReceivedSpan[] = [];
+    const listener = await startReceiver({ host: "127.0.0.1", port: 0 }, { spans: (more) => spans.push(...more) });
+    const { config } = readConfig({ handlers: "", environment: "production" }, {});
+    const lines: Record<string, unknown>[] = [];
+    for (let n = 0; n < 30; n++) {
+      const telemetry = startTelemetry("worker", withOtlpEndpoint(config, listener.url), (line) =>
+        lines.push(parse(line)),
+      );
+      telemetry.log.info("worker receives");
+      await telemetry.stop();
+    }
+    await listener.stop();
+    expect(spans.map(({ name, traceId, spanId, flags }) => [name, traceId, spanId, flags & 1])).toEqual(
+      lines.map(({ trace_id, span_id }) => ["start worker", String(trace_id), String(span_id), 1]),
+    );
+    expect(lines.length).toBe(30);
+    expect(new Set(lines.map(({ trace_flags: flags }) => flags))).toEqual(new Set([1]));
+  });
+
+  test("is left to the sampler that somebody has chosen", async () => {
+    const lines: Record<string, unknown>[] = [];
+    const before = process.env.OTEL_TRACES_SAMPLER;
+    process.env.OTEL_TRACES_SAMPLER = "always_off";
+    const { config } = readConfig({ handlers: "" }, { OTEL_TRACES_SAMPLER: "always_off" });
+    const telemetry = startTelemetry("worker", config, (line) => lines.push(parse(line)));
+    if (before === undefined) delete process.env.OTEL_TRACES_SAMPLER;
+    else process.env.OTEL_TRACES_SAMPLER = before;
+    telemetry.log.info("worker receives");
+    await telemetry.stop();
+    expect(lines).toMatchObject([{ trace_flags: 0, trace_id: expect.stringMatching(/^(?!0+$)[0-9a-f]{32}$/) }]);
   });
 });
 

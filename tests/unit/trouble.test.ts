@@ -11,7 +11,7 @@ interface Told {
   pass(ms: number): void;
 }
 
-function start(levels = "info"): Told {
+function start(levels = "info", more: { againMs?: number } = {}): Told {
   let nowMs = 1_700_000_000_000;
   let lines: Record<string, unknown>[] = [];
   const log = createLogger({
@@ -21,7 +21,7 @@ function start(levels = "info"): Told {
     otlp: undefined,
     context: ROOT_CONTEXT,
   });
-  const trouble = createTrouble({ log, nowMs: () => nowMs, msg: "send failed", over: "tasks are sent again" });
+  const trouble = createTrouble({ log, nowMs: () => nowMs, msg: "send failed", over: "tasks are sent again", ...more });
   return {
     trouble,
     told: () => {
@@ -64,6 +64,21 @@ test("one that comes and goes is told no more often, and none of it is forgotten
   ]);
   trouble.met({});
   expect(told()).toEqual([["warn", "send failed", 30, undefined]]);
+});
+
+test("one that is told seldom while it lasts is told no later when it comes back", () => {
+  const { trouble, told, pass } = start("info", { againMs: 600_000 });
+  for (let second = 0; second < 60; second++) {
+    trouble.met({});
+    pass(1000);
+  }
+  trouble.passed();
+  trouble.met({});
+  expect(told().map((line) => Array.isArray(line) && line.slice(0, 3))).toEqual([
+    ["warn", "send failed", 1],
+    ["info", "tasks are sent again", 60],
+    ["warn", "send failed", 1],
+  ]);
 });
 
 test("what never was is not over", () => {
