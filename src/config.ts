@@ -25,6 +25,7 @@ import {
   showByteSize,
   tableName,
 } from "./settings.ts";
+import { tracePolicies } from "./task.ts";
 
 export const roles = ["gateway", "task-service", "worker", "dlq"] as const;
 export type Role = (typeof roles)[number];
@@ -43,6 +44,11 @@ interface Setting<T> {
 
 function setting<T>(fallback: Setting<T>["fallback"], parse: Parse<T>, meaning: string): Setting<T> {
   return { fallback, parse, meaning };
+}
+
+/** A comma list of names that may be empty. */
+function namesOf(text: string): string[] {
+  return text.split(",").flatMap((name) => name.trim() || []);
 }
 
 /** Parses the text if there is one. */
@@ -101,10 +107,16 @@ const settings = {
     "how long tasks that have ended are kept; 0 keeps them for ever",
   ),
   drainTimeout: setting("25s", duration(0, 1 * hours), "time to finish after the first SIGTERM or SIGINT"),
-  tracePolicy: setting(
-    "auto",
-    oneOf("auto", "child", "link"),
-    "whether an attempt joins the task's trace or links to it",
+  tracePolicy: setting("auto", oneOf(...tracePolicies), "whether an attempt joins the task's trace or links to it"),
+  metadataAttributes: setting(
+    "",
+    namesOf,
+    "keys of a task's metadata that its spans show, as throughline.metadata.<key>",
+  ),
+  semconvCompat: setting(
+    "false",
+    flag,
+    "spans carry their attributes also under the names of older OpenTelemetry conventions",
   ),
   logLevel: setting("info", logLevelsOf, "also per module: info,worker.pool=debug,queue=trace"),
   redactKeys: setting(
@@ -114,7 +126,7 @@ const settings = {
   ),
   httpAllow: setting(
     "",
-    (text) => (text === "" ? [] : text.split(",").map((word) => word.trim())),
+    namesOf,
     "where the http task may call: public, loopback, private, or host patterns (default: public; in development public,loopback)",
   ),
   trustTraceContext: setting(
@@ -138,12 +150,30 @@ export interface OtelSettings {
   metricIntervalMs: number;
   /** `OTEL_SERVICE_NAME`, for a process with a single role. */
   serviceName: string | undefined;
-  /** Whether `OTEL_TRACES_SAMPLER` chooses the sampler. */
-  ownSampler: boolean;
+  /** What `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` choose, if they do. */
+  sampler: OtelSampler | undefined;
+  /** Which of the variables `OTEL_BSP_*` that have a default of ours are set. */
+  spanBatches: { hasOwnQueueSize: boolean; hasOwnDelay: boolean };
   /** What the SDK tells about itself: `OTEL_LOG_LEVEL`. */
   diagnostics: DiagnosticsLevel;
   /** How log records leave: `OTEL_BLRP_*` and `OTEL_LOGRECORD_*`, which the JavaScript SDK does not read by itself. */
   logRecords: LogRecordSettings;
+}
+
+/** OpenTelemetry, "Environment variables": the samplers that the SDK brings. */
+const samplerNames = [
+  "always_on",
+  "always_off",
+  "traceidratio",
+  "parentbased_always_on",
+  "parentbased_always_off",
+  "parentbased_traceidratio",
+] as const;
+
+export interface OtelSampler {
+  name: (typeof samplerNames)[number];
+  /** From 0 to 1; of the two that have one. */
+  ratio: number;
 }
 
 export const diagnosticsLevels = ["none", "error", "warn", "info", "debug", "verbose", "all"] as const;
@@ -230,6 +260,7 @@ export function readConfig(
       problems.push(`${variable}: "${text}": expected an http(s) URL`);
     }
   }
+  problems.push(...samplerProblems(env));
   const rows: SettingRow[] = [];
   const values: Record<string, unknown> = {};
   for (const name of settingNames) {
@@ -290,10 +321,30 @@ function readOtel(env: Record<string, string | undefined>): OtelSettings {
     logsUrl: signal("LOGS"),
     metricIntervalMs: otelNumber(env.OTEL_METRIC_EXPORT_INTERVAL) ?? 60_000,
     serviceName: env.OTEL_SERVICE_NAME || undefined,
-    ownSampler: Boolean(env.OTEL_TRACES_SAMPLER),
+    sampler: samplerOf(env),
+    spanBatches: {
+      hasOwnQueueSize: Boolean(env.OTEL_BSP_MAX_QUEUE_SIZE),
+      hasOwnDelay: Boolean(env.OTEL_BSP_SCHEDULE_DELAY),
+    },
     diagnostics: diagnosticsLevels.find((level) => level === env.OTEL_LOG_LEVEL?.toLowerCase()) ?? "info",
     logRecords: readLogRecords(env),
   };
+}
+
+function samplerOf(env: Record<string, string | undefined>): OtelSampler | undefined {
+  const name = samplerNames.find((known) => known === env.OTEL_TRACES_SAMPLER);
+  return name && { name, ratio: Number(env.OTEL_TRACES_SAMPLER_ARG || 1) };
+}
+
+function samplerProblems(env: Record<string, string | undefined>): string[] {
+  const { OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: text } = env;
+  if (!name) return [];
+  if (!samplerNames.some((known) => known === name)) {
+    return [`OTEL_TRACES_SAMPLER: "${name}": expected one of ${samplerNames.join(", ")}`];
+  }
+  const ratio = Number(text || 1);
+  if (!name.endsWith("ratio") || (ratio >= 0 && ratio <= 1)) return [];
+  return [`OTEL_TRACES_SAMPLER_ARG: "${text}": expected a number from 0 to 1`];
 }
 
 function readLogRecords(env: Record<string, string | undefined>): LogRecordSettings {

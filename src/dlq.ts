@@ -79,6 +79,7 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
 
   const recordDead = async (message: ReceivedMessage, active: ActiveSpan): Promise<void> => {
     const { span, context } = active;
+    telemetry.keep(context);
     const taskId = taskIdOf(message);
     if (taskId === undefined) return keep(message, context);
     const { traceId, spanId } = span.spanContext();

@@ -27,6 +27,8 @@ export interface TaskErrorOptions {
   problems?: FieldProblem[];
   /** After how many milliseconds it is worth trying again. */
   retryAfterMs?: number;
+  /** Another service told us of it, and has recorded it where it happened. */
+  isRemote?: boolean;
 }
 
 export class TaskError extends Error {
@@ -34,12 +36,14 @@ export class TaskError extends Error {
   readonly code: ErrorCode;
   readonly problems: FieldProblem[];
   readonly retryAfterMs: number | undefined;
+  readonly isRemote: boolean;
 
   constructor(code: ErrorCode, message: string, options: TaskErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.problems = options.problems ?? [];
     this.retryAfterMs = options.retryAfterMs;
+    this.isRemote = options.isRemote ?? false;
   }
 }
 

@@ -8,10 +8,12 @@ import { Hono, type Context as HonoContext } from "hono";
 import { routePath } from "hono/route";
 import { createAdmission } from "./admission.ts";
 import type { Breaker } from "./breaker.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
 import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
 import type { CallInRequest, Edge } from "./gateway/edge.ts";
+import { createForceLimit } from "./gateway/force-limit.ts";
 import { toProblem } from "./gateway/problem.ts";
 import { finishRequestTrace, startRequestTrace } from "./gateway/request-trace.ts";
 import { maxBodyBytes, maxBodyDepth, parseWait, refuseQuery, toCreateTask, toSeconds } from "./gateway/requests.ts";
@@ -30,6 +32,7 @@ export interface GatewayDeps {
   telemetry: Telemetry;
   processState: ProcessState;
   trustTraceContext: boolean;
+  clock: Clock;
   /** Once it aborts, nobody is kept waiting for a task's end. */
   draining: AbortSignal;
 }
@@ -47,12 +50,14 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
   const { taskService } = deps;
   const admitCall = createAdmission(maxCallsInProgress, "requests in progress");
   const admitWait = createAdmission(maxWaitsInProgress, "requests that wait for a task");
+  const admitForced = createForceLimit(deps.clock);
   const app = new Hono<Edge>();
 
   app.use(async (c, next) => {
     const trace = startRequestTrace(c.req.raw, new URL(c.req.url), c.env.peer, {
       tracer: deps.telemetry.tracer,
       trustTraceContext: deps.trustTraceContext,
+      admitForced,
     });
     c.set("trace", trace);
     await next();
@@ -153,8 +158,8 @@ function answerError(thrown: unknown, c: HonoContext<Edge>, telemetry: Telemetry
   if (answer.status >= 500) {
     const failure = toFailure(error);
     markFailed(span, failure);
-    if (error.code === "internal") {
-      recordException(span, failure);
+    if (error.code === "internal" && !error.isRemote) {
+      recordException(span, toFailure(thrown));
       telemetry.log.in(context).error("request failed", { error: failure });
     }
   }
@@ -187,6 +192,7 @@ export async function startGateway(
     telemetry,
     processState: parts.processState,
     trustTraceContext: config.trustTraceContext,
+    clock: systemClock,
     draining: draining.signal,
   });
   const listener = await listen(config.gatewayListen, handler);

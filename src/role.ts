@@ -24,6 +24,8 @@ export interface RoleParts {
   storePort: MessagePort | undefined;
   processState: ProcessState;
   writeLine: WriteLine;
+  /** Told of each unsampled trace that is exported after all, because something in it failed. */
+  onKept: (traceId: string) => void;
 }
 
 export interface RunningRole {
@@ -36,6 +38,8 @@ export interface RunningRole {
   /** Stops taking, finishes, and sends all telemetry. */
   drain(): Promise<void>;
   abort(): void;
+  /** Exports what this role has of a trace of which another role told `onKept`. */
+  keepTrace(traceId: string): void;
 }
 
 /** Which roles ask the store. */
@@ -44,7 +48,7 @@ export function needsStore(role: Role): boolean {
 }
 
 export async function startRole(role: Role, config: Config, parts: RoleParts): Promise<RunningRole> {
-  const telemetry = startTelemetry(serviceNames[role], config, parts.writeLine);
+  const telemetry = startTelemetry(serviceNames[role], config, parts.writeLine, parts.onKept);
   try {
     const breakers = createRoleBreakers(telemetry);
     const { service, close } = await open(role, config, parts, { telemetry, breakers });
@@ -62,6 +66,7 @@ export async function startRole(role: Role, config: Config, parts: RoleParts): P
         await telemetry.stop();
       },
       abort: () => service.abort(),
+      keepTrace: (traceId) => telemetry.keepTrace(traceId),
     };
   } catch (error) {
     await telemetry.stop();

@@ -225,7 +225,12 @@ class Supervisor implements System {
     state.startedAtMs = this.#clock.nowMs();
     state.running =
       this.#roles.length === 1
-        ? await startRole(role, this.#config, { storePort, processState: this.state, writeLine: this.#writeLine })
+        ? await startRole(role, this.#config, {
+            storePort,
+            processState: this.state,
+            writeLine: this.#writeLine,
+            onKept: () => {},
+          })
         : await this.#startRoleThread(state, storePort);
     Object.assign(this.addresses, state.running.addresses);
     this.#config = withAddresses(this.#config, state.running.addresses);
@@ -236,6 +241,7 @@ class Supervisor implements System {
       line: (line: string) => this.#writeLine(line),
       isReady: () => this.#isReady(),
       health: () => this.#health(),
+      kept: (traceId: string) => this.#keepElsewhere(state, traceId),
     };
     const thread = startLinkedThread("role", state.role, handlers, (reason) => {
       // While a role starts, the question below rejects, and whoever started it sees to the restart.
@@ -252,7 +258,13 @@ class Supervisor implements System {
       events: () => link.ask<EventsFigures>("events"),
       drain: () => link.ask<void>("drain"),
       abort: () => link.tell("abort"),
+      keepTrace: (traceId) => link.tell("keepTrace", traceId),
     };
+  }
+
+  /** A trace that failed in one role is kept by those that it came through. */
+  #keepElsewhere(failed: RoleState, traceId: string): void {
+    for (const state of this.#roles) if (state !== failed) state.running?.keepTrace(traceId);
   }
 
   async #restartRole(state: RoleState, reason: string): Promise<void> {

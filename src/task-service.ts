@@ -28,6 +28,7 @@ import {
 } from "./task-service/requests.ts";
 import { createSweeper, sendConfirmMs } from "./task-service/sweeper.ts";
 import { createTaskTypes } from "./task-service/task-types.ts";
+import { metadataAttributes } from "./telemetry/metadata.ts";
 import { createTaskMetrics } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { spanContextOf, toCarrier } from "./telemetry/propagation.ts";
@@ -43,6 +44,8 @@ export interface TaskServiceDeps {
   maxAttempts: number;
   /** Tasks that ended longer ago are removed; 0: never. */
   retentionMs: number;
+  /** Keys of the metadata that spans show. */
+  metadataAttributes: readonly string[];
 }
 
 /** How long the answer for an accepted task waits for its send: a broker that hangs is not the caller's to wait for. */
@@ -85,7 +88,6 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     const type = await types.find(request.type);
     const nowMs = clock.nowMs();
     const task = toNewTask(request, type, call, nowMs);
-    call.span.setAttribute(ownKey.taskId, task.id);
     const created = await store.create(task, { ...actorOf(call.context), atMs: nowMs }, call.context);
     if (created.kind === "mismatch") {
       throw new TaskError("idempotency_mismatch", `the idempotency key "${request.idempotencyKey}" was used before`);
@@ -94,6 +96,11 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
       tellRefusing(true);
       throw new TaskError("unavailable", noRoom, { retryAfterMs: noRoomRetryMs });
     }
+    call.span.setAttributes({
+      [ownKey.taskId]: created.task.id,
+      [ownKey.taskType]: created.task.type,
+      ...metadataAttributes(created.task.metadata, deps.metadataAttributes),
+    });
     if (created.kind === "replayed") {
       const timeline = await store.timeline(created.task.id, call.context);
       return { task: toTaskJson(created.task, timeline), replayed: true };
@@ -148,7 +155,9 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   };
 
   /** Sends a task's message; false when the broker does not take it now, which leaves it to the sweeper. */
-  const send = async (task: DueTask, context: Context): Promise<boolean> => {
+  const send = async (task: DueTask, origin: Context): Promise<boolean> => {
+    // What was tried before and has to be sent again did not go well: its trace is kept.
+    const context = task.claim > 0 ? telemetry.keep(origin) : origin;
     try {
       await queue.send(toTaskMessage(task), context, sendSpanOf(task));
       sweeper.confirm(task);
@@ -252,11 +261,13 @@ export async function startTaskService(
     clock: systemClock,
     maxAttempts: config.maxAttempts,
     retentionMs: config.taskRetention,
+    metadataAttributes: config.metadataAttributes,
   });
   const draining = new AbortController();
   let { host, port } = config.taskServiceListen;
   const handler = createRpcHandler(service.handlers, {
     tracer: telemetry.tracer,
+    log: telemetry.log.module("rpc"),
     address: () => ({ host, port }),
     newCorrelationId: newTaskId,
   });

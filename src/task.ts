@@ -165,3 +165,8 @@ export interface TaskType {
   timeoutMs: number | null;
   isolation: "shared" | "exclusive";
 }
+
+/** Where the spans of an attempt belong: in the task's trace, in one of their own, or in the task's while it is young. */
+export const tracePolicies = ["auto", "child", "link"] as const;
+
+export type TracePolicy = (typeof tracePolicies)[number];

@@ -75,6 +75,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
           storePort,
           processState: { isReady: () => link.ask<boolean>("isReady"), health: () => link.ask<Health>("health") },
           writeLine: (line) => link.tell("line", line),
+          onKept: (traceId) => link.tell("kept", traceId),
         });
         return running.addresses;
       },
@@ -83,6 +84,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
       events: () => running?.events(),
       drain: () => running?.drain(),
       abort: () => running?.abort(),
+      keepTrace: (traceId: string) => running?.keepTrace(traceId),
     });
     return link.receive;
   },

@@ -16,9 +16,10 @@ import { maxDelayMs, type Queues, type ReceivedMessage } from "./queue/queue.ts"
 import { decide, type Verdict } from "./retry.ts";
 import type { Service } from "./service.ts";
 import type { Actor, ClaimResult, Store } from "./store/store.ts";
-import type { DeadReason, TaskRecord, TaskType } from "./task.ts";
+import type { DeadReason, TaskRecord } from "./task.ts";
 import { CryptoIds } from "./telemetry/ids.ts";
 import type { Logger } from "./telemetry/log.ts";
+import { metadataAttributes } from "./telemetry/metadata.ts";
 import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
@@ -27,6 +28,7 @@ import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, start
 import { createTrouble } from "./telemetry/trouble.ts";
 import type { RunResult } from "./worker/attempt.ts";
 import { toEnding } from "./worker/ending.ts";
+import type { HandledType } from "./worker/handlers.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
 import { createMemoryWatch } from "./worker/memory-watch.ts";
 import { createOutage } from "./worker/outage.ts";
@@ -49,6 +51,14 @@ export interface TaskWorker {
   /** Receives until `draining` aborts, then finishes what runs; `aborting` cuts that short. */
   run(draining: AbortSignal, aborting: AbortSignal): Promise<void>;
 }
+
+/** The span of one delivery. */
+interface ProcessSpan extends ActiveSpan {
+  /** It begins a trace. */
+  isRoot: boolean;
+}
+
+type ClaimedTask = Extract<ClaimResult, { task: TaskRecord }>;
 
 /** SQS's longest. */
 const pollMs = 20_000;
@@ -75,7 +85,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     settle: createTrouble({ log, nowMs, msg: "settling a message failed", over: "messages are settled again" }),
   };
   const ids = new CryptoIds();
-  const types = new Map<string, TaskType>(pool.types.map((type) => [type.type, type]));
+  const types = new Map<string, HandledType>(pool.types.map((type) => [type.type, type]));
   const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
   const outage = createOutage({ clock, leaseMs, log: log.module("worker.outage") });
   const handling = new Set<Promise<void>>();
@@ -146,7 +156,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const envelope = readEnvelope(message);
     if (envelope instanceof TaskError) return setAside(message, sent, envelope);
     const { parent, links } = placeAttempt(
-      config.tracePolicy,
+      types.get(envelope.type)?.tracePolicy ?? config.tracePolicy,
       sent,
       clock.nowMs() - traceBeganAtMs(envelope, message.attributes),
     );
@@ -156,7 +166,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       links,
     });
     try {
-      await claimAndRun(message, envelope, active, aborting);
+      await claimAndRun(message, envelope, { ...active, isRoot: !spanContextOf(parent) }, aborting);
     } catch (error) {
       markFailed(active.span, toFailure(error));
       const ids = { correlation_id: message.attributes[attributeNames.correlationId], task_id: envelope.taskId };
@@ -175,7 +185,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const claimAndRun = async (
     message: ReceivedMessage,
     envelope: Envelope,
-    active: ActiveSpan,
+    active: ProcessSpan,
     aborting: AbortSignal,
   ): Promise<void> => {
     let actor = actorOf(active);
@@ -186,9 +196,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       },
       () => settle(queue.changeVisibility(message, leaseMs)),
     );
-    const redrivenFrom = "task" in claimed ? claimed.task?.redrivenFrom : null;
-    // The redrive's own span links to the death as well; this one is there also when that one was lost in a crash.
-    if (redrivenFrom) active.span.addLinks(linksTo(spanContextOf(fromCarrier({ traceparent: redrivenFrom }))));
+    if (claimed.kind === "won" || claimed.kind === "failed") placeInHistory(claimed, active);
     if (claimed.kind === "won") return attempt(message, claimed, { active, startedAtMs: actor.atMs }, aborting);
     active.span.setAttribute(ownKey.outcome, claimed.kind);
     switch (claimed.kind) {
@@ -207,6 +215,16 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     }
   };
 
+  /** What the claim tells of the task's past: links to where it comes from, and a trace that is kept once it failed. */
+  const placeInHistory = (claimed: ClaimedTask, { span, context, isRoot }: ProcessSpan): void => {
+    const { redrivenFrom } = claimed.task;
+    const previous = claimed.kind === "won" ? claimed.previous : null;
+    // The redrive's own span links to the death as well; this one is there also when that one was lost in a crash.
+    const earlier = [redrivenFrom, isRoot ? previous : null].filter((traceparent) => traceparent !== null);
+    span.addLinks(linksTo(...earlier.map((traceparent) => spanContextOf(fromCarrier({ traceparent })))));
+    if (previous !== null) telemetry.keep(context);
+  };
+
   const attempt = async (
     message: ReceivedMessage,
     { claim, task }: Extract<ClaimResult, { kind: "won" }>,
@@ -215,6 +233,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   ): Promise<void> => {
     const { span, context } = active;
     span.setAttribute(ownKey.attempt, task.attempt);
+    span.setAttributes(metadataAttributes(task.metadata, config.metadataAttributes));
     const taskLog = logOf(task, context);
     taskLog.info("task started");
     events.publish("task.started", startedAtMs);
@@ -285,6 +304,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const conclude = async (concluding: Concluding): Promise<Verdict | undefined> => {
     const { task, claim, ran, active, taskLog } = concluding;
     const { outcome } = ran;
+    if (outcome.kind !== "succeeded") telemetry.keep(active.context);
     const policy = { maxAttempts: task.maxAttempts, baseMs: config.retryBase, capMs: config.retryCap };
     const verdict = decide(outcome, task.attempt, policy, deps.random);
     const report = (done: Verdict, committedAtMs: number): void =>
@@ -337,8 +357,9 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     message: ReceivedMessage,
     attempts: number,
     reason: DeadReason,
-    context: Context,
+    buried: Context,
   ): Promise<void> => {
+    const context = telemetry.keep(buried);
     const { traceparent, tracestate: _, baggage: __, ...rest } = message.attributes;
     const kept = Object.fromEntries(Object.entries(rest).slice(0, maxKeptAttributes));
     await queues.deadLetters.send(

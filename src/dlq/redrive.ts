@@ -15,6 +15,7 @@ import type { Logger } from "../telemetry/log.ts";
 import type { TaskMetrics } from "../telemetry/metrics.ts";
 import { ownKey } from "../telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier, withoutSpan } from "../telemetry/propagation.ts";
+import { asSampled, inheritSampling } from "../telemetry/sampling.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, startSpan } from "../telemetry/tracing.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
@@ -94,7 +95,9 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
   const beginTrace = ({ redrive }: RedriveStep, candidate: RedriveCandidate): ActiveSpan => {
     const origin = fromCarrier(candidate.origin);
     const death = fromCarrier({ traceparent: candidate.deathTraceparent });
-    return startSpan(telemetry.tracer, "redrive tasks", withoutSpan(origin), {
+    // What died was kept, and so is what becomes of it now.
+    const sampled = inheritSampling(withoutSpan(origin), spanContextOf(asSampled(origin)));
+    return startSpan(telemetry.tracer, "redrive tasks", sampled, {
       kind: SpanKind.INTERNAL,
       links: linksTo(spanContextOf(death), spanContextOf(origin)),
       attributes: {

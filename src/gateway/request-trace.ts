@@ -9,7 +9,11 @@ import type { Peer } from "../listen.ts";
 import { type CallMetadata, correlationHeader, requestIdHeader } from "../rpc/metadata.ts";
 import { key, ownKey } from "../telemetry/names.ts";
 import { fromHeaders, spanContextOf, withoutSpan } from "../telemetry/propagation.ts";
+import { forceSampling } from "../telemetry/sampling.ts";
 import { linksTo, startSpan } from "../telemetry/tracing.ts";
+
+/** `true`: this request, and the task that it makes, are sampled whole. */
+const forceHeader = "x-force-trace";
 
 export interface RequestTrace extends CallMetadata {
   span: Span;
@@ -19,6 +23,8 @@ export interface RequestTrace extends CallMetadata {
 export interface EdgeOptions {
   tracer: Tracer;
   trustTraceContext: boolean;
+  /** Whether one more caller may force its trace now. */
+  admitForced(): boolean;
 }
 
 export function startRequestTrace(request: Request, url: URL, peer: Peer, options: EdgeOptions): RequestTrace {
@@ -26,7 +32,8 @@ export function startRequestTrace(request: Request, url: URL, peer: Peer, option
   const parent = options.trustTraceContext ? outside : withoutSpan(outside);
   const links = options.trustTraceContext ? [] : linksTo(spanContextOf(outside));
   const correlationId = keptCorrelationId(request.headers.get(correlationHeader)) ?? uuidv7();
-  const { span, context } = startSpan(options.tracer, request.method, parent, {
+  const isForced = request.headers.get(forceHeader)?.toLowerCase() === "true" && options.admitForced();
+  const { span, context } = startSpan(options.tracer, request.method, isForced ? forceSampling(parent) : parent, {
     kind: SpanKind.SERVER,
     attributes: { ...serverAttributes(request, url, peer), [ownKey.correlationId]: correlationId },
     links,

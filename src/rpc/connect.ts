@@ -135,7 +135,7 @@ export function fromErrorAnswer({ retryAfter, text }: Answered): TaskError | und
   const { code, message } = parseObject(text);
   if (typeof code !== "string") return undefined;
   const seconds = Number(retryAfter);
-  const options = seconds > 0 ? { retryAfterMs: seconds * 1000 } : {};
+  const options = { isRemote: true, ...(seconds > 0 && { retryAfterMs: seconds * 1000 }) };
   return new TaskError(fromRpcCode(code), typeof message === "string" ? message : code, options);
 }
 

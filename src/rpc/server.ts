@@ -3,12 +3,13 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
 import { createAdmission } from "../admission.ts";
-import { meanings, serverFaults, TaskError, toTaskError } from "../errors.ts";
+import { meanings, serverFaults, TaskError, toFailure, toTaskError } from "../errors.ts";
 import { readBody } from "../http-body.ts";
 import type { HttpHandler } from "../listen.ts";
+import type { Logger } from "../telemetry/log.ts";
 import { key } from "../telemetry/names.ts";
 import { fromHeaders } from "../telemetry/propagation.ts";
-import { markFailed, startSpan } from "../telemetry/tracing.ts";
+import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
 import {
   canonical,
   codecOf,
@@ -36,6 +37,7 @@ export type RpcHandlers = {
 
 export interface RpcServerOptions {
   tracer: Tracer;
+  log: Logger;
   /** `host` and `port` that the server listens on. */
   address: () => { host: string; port: number };
   newCorrelationId: () => string;
@@ -91,6 +93,11 @@ export function createRpcHandler(handlers: RpcHandlers, options: RpcServerOption
       span.setAttribute(key.rpcStatusCode, rpcCode);
       if (serverFaults.has(rpcCode)) markFailed(span, { type: rpcCode, message: error.message });
       else span.setAttribute(key.errorType, rpcCode);
+      if (error.code === "internal") {
+        const failure = toFailure(thrown);
+        recordException(span, failure);
+        options.log.in(context).error("call failed", { rpc_method: fullMethod(method), error: failure });
+      }
       return toErrorResponse(error);
     } finally {
       span.end();

@@ -42,11 +42,40 @@ export interface SqliteClientOptions {
   breaker?: Breaker;
 }
 
+/** What the span of a statement is called, and carries. */
+interface ShownStatement {
+  name: string;
+  attributes: Attributes;
+}
+
+function showStatements(sql: TaskSql): Record<keyof TaskSql, ShownStatement> {
+  // The names are those of `sql`.
+  return Object.fromEntries(Object.entries(sql).map(([name, text]) => [name, showStatement(text)])) as Record<
+    keyof TaskSql,
+    ShownStatement
+  >;
+}
+
+/** A statement begins with its operation, and names its table next. */
+function showStatement(text: string): ShownStatement {
+  const [, operation = "", collection = ""] = /^(\w+)(?:.*?\b(?:FROM|INTO))? (\w+)/.exec(text) ?? [];
+  return {
+    name: `${operation} ${collection}`,
+    attributes: {
+      [key.dbSystemName]: "sqlite",
+      [key.dbOperationName]: operation,
+      [key.dbCollectionName]: collection,
+      [key.dbNamespace]: databaseFile,
+      [key.dbQueryText]: text,
+    },
+  };
+}
+
 export function connectSqlite(options: SqliteClientOptions): Store {
   const { port, tracer, table, breaker = createBreaker({ name: "store", side: "the store" }) } = options;
   const admit = createAdmission(maxUnanswered, "calls that wait for the store");
   const pending = new Map<number, Pending>();
-  const sql = sqlFor(table);
+  const shown = showStatements(sqlFor(table));
   let lastNumber = 0;
   let outgoing: StoreQuestion[] = [];
 
@@ -95,20 +124,9 @@ export function connectSqlite(options: SqliteClientOptions): Store {
       if (outgoing.length === 1) queueMicrotask(post);
     });
 
-  const attributesOf = (operation: string, queryText: string): Attributes => ({
-    [key.dbSystemName]: "sqlite",
-    [key.dbOperationName]: operation,
-    [key.dbCollectionName]: table,
-    [key.dbNamespace]: databaseFile,
-    [key.dbQueryText]: queryText,
-  });
-
   const inSpan = async <T>(statement: keyof TaskSql, context: Context, work: () => Promise<T>): Promise<T> => {
-    const text = sql[statement];
-    // The first word of a statement is its operation.
-    const operation = text.slice(0, text.indexOf(" "));
-    const attributes = attributesOf(operation, text);
-    const { span } = startSpan(tracer, `${operation} ${table}`, context, { kind: SpanKind.CLIENT, attributes });
+    const { name, attributes } = shown[statement];
+    const { span } = startSpan(tracer, name, context, { kind: SpanKind.CLIENT, attributes });
     try {
       return await work();
     } catch (error) {

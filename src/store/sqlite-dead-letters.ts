@@ -2,12 +2,12 @@
 
 import { type AttemptOutcome, type DeadReason, isEnded } from "../task.ts";
 import type { DeadCursor, DeadLetter, DeadSelection, DiscardResult, UnreadableMessage } from "./dead-letters.ts";
-import { fromRow, type TaskRow, type TimelineRow } from "./sqlite-rows.ts";
+import { fromRow, type TaskRow } from "./sqlite-rows.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
 import type { Actor, DeathReport, DeathResult } from "./store.ts";
 
 export function createDeadLetterOperations(table: SqliteTable) {
-  const { db, sql, row: rowOf, note } = table;
+  const { db, sql, row: rowOf, note, lastTraceparent } = table;
 
   const recordDead = ({ id, reason, actor }: DeathReport): DeathResult => {
     const row = rowOf(id);
@@ -55,7 +55,7 @@ export function createDeadLetterOperations(table: SqliteTable) {
     task: fromRow(row),
     reason: reasonOf(row),
     diedAtMs: row.status_at,
-    deathTraceparent: deathOf(table, row),
+    deathTraceparent: lastTraceparent(row.id),
   });
 
   const discard = (id: string, reason: string, actor: Actor): DiscardResult => {
@@ -84,13 +84,6 @@ interface UnreadableRow {
 
 function reasonOf(row: TaskRow): DeadReason {
   return row.reason ?? "receive_limit";
-}
-
-/** The span that recorded the death, as a `traceparent`; sampled as the task's creation was. */
-export function deathOf({ db, sql }: SqliteTable, row: TaskRow): string {
-  const last = db.get<TimelineRow>(sql.lastNote, row.id);
-  const origin: string = JSON.parse(row.origin).traceparent ?? "";
-  return `00-${last?.trace_id}-${last?.span_id}-${origin.slice(-2) || "00"}`;
 }
 
 interface Conditions {

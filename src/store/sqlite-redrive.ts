@@ -12,7 +12,7 @@ import {
   redriveGuard,
 } from "./dead-letters.ts";
 import { countsAfter, fromRedriveRow, type RedriveRow, toCandidate, toRedriveRow } from "./redrive-rows.ts";
-import { conditionsOf, deathOf } from "./sqlite-dead-letters.ts";
+import { conditionsOf } from "./sqlite-dead-letters.ts";
 import { type TaskRow, toDueTask } from "./sqlite-rows.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
 import type { Actor, DueTask } from "./store.ts";
@@ -31,7 +31,7 @@ function stepSize({ ratePerSecond }: Redrive, limit: number): number {
 }
 
 export function createRedriveOperations(table: SqliteTable) {
-  const { db, sql, row: rowOf, note } = table;
+  const { db, sql, row: rowOf, note, lastTraceparent } = table;
 
   const countRedrive = ({ selection, isForced }: RedriveOrder): { matched: number; refused: number } => {
     const guard = isForced ? Number.MAX_SAFE_INTEGER : redriveGuard;
@@ -78,7 +78,7 @@ export function createRedriveOperations(table: SqliteTable) {
     return {
       redrive,
       number: row.step,
-      candidates: open.map((task) => toCandidate(task, deathOf(table, task))),
+      candidates: open.map((task) => toCandidate(task, lastTraceparent(task.id))),
       refused: refused + rows.length - open.length,
       cursor,
       isLast,
@@ -137,7 +137,7 @@ export function createRedriveOperations(table: SqliteTable) {
   };
 
   const revive = (row: TaskRow, origin: string, actor: Actor, sendAt: number): DueTask => {
-    const from = deathOf(table, row);
+    const from = lastTraceparent(row.id);
     db.run(sql.revive, actor.atMs, actor.atMs, sendAt, actor.atMs, origin, from, row.id);
     note(row, row.status, actor, { to: "queued", attempt: 0 });
     return toDueTask({ ...row, redrive_origin: origin, redriven_at: actor.atMs });

@@ -2,7 +2,7 @@
 
 import { isEnded, type TaskStatus, type TimelineEntry } from "../task.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
-import type { TaskRow } from "./sqlite-rows.ts";
+import type { TaskRow, TimelineRow } from "./sqlite-rows.ts";
 import type { TaskSql } from "./sqlite-sql.ts";
 import type { Actor } from "./store.ts";
 
@@ -14,6 +14,11 @@ export interface SqliteTable {
   row(id: string): TaskRow | undefined;
   /** Writes a change of state into the timeline; `row` is the task as it was before. */
   note(row: TaskRow, from: TaskStatus | null, actor: Actor, entry: NotedEntry): void;
+  /**
+   * The `traceparent` of the span that made the task's newest change: its attempt, or its death. Asked of tasks that
+   * failed, whose traces are kept.
+   */
+  lastTraceparent(id: string): string;
   /** Ids of tasks that have ended since this was asked last: somebody may wait for them. */
   takeEnded(): string[];
 }
@@ -42,6 +47,10 @@ export function createSqliteTable(db: SqliteConnection, sql: TaskSql): SqliteTab
         actor.service,
         entry.worker ?? null,
       );
+    },
+    lastTraceparent: (id) => {
+      const last = db.get<TimelineRow>(sql.lastNote, id);
+      return `00-${last?.trace_id}-${last?.span_id}-01`;
     },
     takeEnded: () => {
       const ids = ended;

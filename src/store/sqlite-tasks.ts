@@ -21,7 +21,7 @@ export const abandonedAfterMs = 15_000;
 
 /** `isDiskNearlyFull`: no new task is taken, so that those that were have room to end. */
 export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () => boolean) {
-  const { db, sql, row: rowOf, note } = table;
+  const { db, sql, row: rowOf, note, lastTraceparent } = table;
 
   const create = (task: NewTask, actor: Actor): CreateResult => {
     if (task.idempotency) {
@@ -77,11 +77,12 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
       runs_alone: row.status === "running" ? 1 : row.runs_alone,
     };
     const sendAt = leaseUntil + abandonedAfterMs;
+    const previous = row.attempt > 0 ? lastTraceparent(row.id) : null;
     const values = [actor.atMs, won.attempt, won.claim, leaseUntil, worker, won.started_at, sendAt, won.runs_alone];
     db.run(sql.claim, ...values, row.id);
     const crashed = row.status === "running" ? ({ outcome: "crashed" } as const) : {};
     note(row, row.status, actor, { to: "running", attempt: won.attempt, worker, ...crashed });
-    return { kind: "won", claim: won.claim, task: fromRow({ ...row, ...won, status: "running" }) };
+    return { kind: "won", claim: won.claim, previous, task: fromRow({ ...row, ...won, status: "running" }) };
   };
 
   /** A task whose last attempt was begun and never told how it ended. */

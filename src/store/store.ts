@@ -56,7 +56,8 @@ export interface ClaimRequest {
 }
 
 export type ClaimResult =
-  | { kind: "won"; claim: number; task: TaskRecord }
+  /** `previous`: the `traceparent` of the attempt before this one; null when it is the first. */
+  | { kind: "won"; claim: number; task: TaskRecord; previous: string | null }
   /** The task has ended: the message is of no use any more. `task`: it is this claim that has ended it, as canceled. */
   | { kind: "ended"; status: TaskStatus; task?: TaskRecord }
   /** Another worker runs it, until then at least. */

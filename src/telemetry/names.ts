@@ -61,6 +61,9 @@ export const ownKey = {
   causeChain: "throughline.error.cause_chain",
   deadReason: "throughline.dead.reason",
   deadSourceQueue: "throughline.dead.source_queue",
+  forced: "throughline.forced",
+  /** Begins the keys that a setting allows. */
+  metadata: "throughline.metadata.",
   outcome: "throughline.outcome",
   progress: "throughline.progress",
   queueWaitMs: "throughline.queue_wait_ms",

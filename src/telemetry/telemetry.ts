@@ -10,28 +10,24 @@ import {
   type Context,
   type Meter,
   ROOT_CONTEXT,
+  type SpanContext,
   SpanKind,
-  SpanStatusCode,
   TraceFlags,
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import type { Resource } from "@opentelemetry/resources";
 import type { Config } from "../config.ts";
-import { productVersion } from "../version.ts";
 import { createExportWatch, registerDiagnostics } from "./diagnostics.ts";
 import { createEvents, type Events } from "./events.ts";
-import { CryptoIds } from "./ids.ts";
 import { createLogger, type Logger, type WriteLine } from "./log.ts";
 import { createLogPipeline } from "./log-pipeline.ts";
 import { createMetricPipeline } from "./metric-pipeline.ts";
-import { scopeName } from "./names.ts";
 import { fromPlainSpan, type PlainSpan } from "./plain-span.ts";
-import { preciseNowMs, toHrTime } from "./precise-time.ts";
-import { registerPropagator } from "./propagation.ts";
+import { registerPropagator, spanContextOf } from "./propagation.ts";
 import { createRedaction } from "./redact.ts";
 import { createResource } from "./resource.ts";
-import { createTracePipeline, type Pipeline, type TracePipeline } from "./trace-pipeline.ts";
+import { asSampled, inheritSampling, isSampled, keepsFailures } from "./sampling.ts";
+import { createTracePipeline, type Pipeline } from "./trace-pipeline.ts";
 
 export interface Telemetry {
   service: string;
@@ -46,6 +42,13 @@ export interface Telemetry {
   scrape(): Promise<string>;
   /** Exports spans that were finished in a handler's thread. */
   adopt(spans: readonly PlainSpan[]): void;
+  /**
+   * Sees to it that the context's trace leaves the process though it is not sampled: what this role has of it, and what
+   * follows. Gives the context to go on with.
+   */
+  keep(context: Context): Context;
+  /** The same for a trace of which another role said so. */
+  keepTrace(traceId: string): void;
   /** Sends what is finished now. Never rejects. */
   flush(): Promise<void>;
   /** Sends what is left and ends. Never rejects. */
@@ -55,14 +58,20 @@ export interface Telemetry {
 /** How long one signal may take to leave at the end. */
 const flushLimitMs = 3000;
 
-export function startTelemetry(service: string, config: Config, writeLine: WriteLine): Telemetry {
+/** `onKept`: a failure had an unsampled trace kept, of which other roles may have spans too. */
+export function startTelemetry(
+  service: string,
+  config: Config,
+  writeLine: WriteLine,
+  onKept: (traceId: string) => void = () => {},
+): Telemetry {
   registerPropagator();
   const resource = createResource(service, config);
   const exports = createExportWatch();
-  const traces = createTracePipeline(config, resource, exports);
+  const traces = createTracePipeline(config, resource, { exports, onKept });
   const metrics = createMetricPipeline(config, resource, exports);
   const logs = createLogPipeline(config, resource, exports);
-  const startContext = markStart({ service, config, resource, traces });
+  const startContext = markStart(traces.tracer, service, config);
   const log = createLogger({
     service,
     levels: config.logLevel,
@@ -86,51 +95,32 @@ export function startTelemetry(service: string, config: Config, writeLine: Write
     events: createEvents(metrics.meter),
     scrape: () => metrics.scrape(),
     adopt: (spans) => {
-      for (const span of spans) traces.export(fromPlainSpan(span, resource));
+      for (const span of spans) traces.take(fromPlainSpan(span, resource));
     },
+    keep: (context) => {
+      const span = spanContextOf(context);
+      if (!span || isSampled(span) || !keepsFailures(config)) return context;
+      if (traces.keep(span.traceId)) onKept(span.traceId);
+      return asSampled(context);
+    },
+    keepTrace: (traceId) => void traces.keep(traceId),
     flush: () => each((pipeline) => pipeline.forceFlush()),
     stop: () => each((pipeline) => pipeline.shutdown()),
   };
 }
 
-interface Starting {
-  service: string;
-  config: Config;
-  resource: Resource;
-  traces: TracePipeline;
-}
+/** As in a trace that is kept. */
+const kept: SpanContext = { traceId: "", spanId: "", traceFlags: TraceFlags.SAMPLED };
 
 /**
  * The short trace with which a role begins; its ids stand on every log line that belongs to no task. So it is kept
  * whatever share of the others is, unless somebody has chosen a sampler.
  */
-function markStart({ service, config, resource, traces }: Starting): Context {
-  const name = `start ${service}`;
-  if (config.otel.ownSampler) {
-    const span = traces.tracer.startSpan(name, { kind: SpanKind.INTERNAL }, ROOT_CONTEXT);
-    span.end();
-    return trace.setSpan(ROOT_CONTEXT, span);
-  }
-  const ids = new CryptoIds();
-  const context = { traceId: ids.generateTraceId(), spanId: ids.generateSpanId(), traceFlags: TraceFlags.SAMPLED };
-  const startTime = toHrTime(preciseNowMs());
-  const span: PlainSpan = {
-    name,
-    kind: SpanKind.INTERNAL,
-    context,
-    parent: undefined,
-    startTime,
-    endTime: startTime,
-    duration: [0, 0],
-    status: { code: SpanStatusCode.UNSET },
-    attributes: {},
-    links: [],
-    events: [],
-    scope: { name: scopeName, version: productVersion },
-    dropped: [0, 0, 0],
-  };
-  traces.export(fromPlainSpan(span, resource));
-  return trace.setSpanContext(ROOT_CONTEXT, context);
+function markStart(tracer: Tracer, service: string, { otel }: Config): Context {
+  const parent = otel.sampler ? ROOT_CONTEXT : inheritSampling(ROOT_CONTEXT, kept);
+  const span = tracer.startSpan(`start ${service}`, { kind: SpanKind.INTERNAL }, parent);
+  span.end();
+  return trace.setSpan(ROOT_CONTEXT, span);
 }
 
 async function withinLimit(work: Promise<void>): Promise<void> {

@@ -9,7 +9,8 @@ import { CryptoIds } from "./ids.ts";
 import { scopeName } from "./names.ts";
 import { type PlainSpan, toPlainSpan } from "./plain-span.ts";
 import { registerPropagator } from "./propagation.ts";
-import { PreciseStart, samplerOf } from "./trace-pipeline.ts";
+import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
+import { SpanEnds } from "./trace-pipeline.ts";
 
 export interface ThreadTracing {
   tracer: Tracer;
@@ -22,11 +23,14 @@ export function startThreadTracing(config: Config, deliver: (span: PlainSpan) =>
   registerPropagator();
   contextApi.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   const ids = new CryptoIds();
-  const isSampled = (span: ReadableSpan): boolean => (span.spanContext().traceFlags & 1) === 1;
+  const isWanted = keepsFailures(config) ? () => true : (span: ReadableSpan) => isSampled(span.spanContext());
+  const onEnd = (span: ReadableSpan): void => {
+    if (isWanted(span)) deliver(toPlainSpan(span));
+  };
   const provider = new BasicTracerProvider({
     idGenerator: ids,
-    ...samplerOf(config),
-    spanProcessors: [new PreciseStart((span) => isSampled(span) && deliver(toPlainSpan(span)))],
+    sampler: createSampler(config),
+    spanProcessors: [new SpanEnds(() => {}, onEnd)],
   });
   trace.setGlobalTracerProvider(provider);
   return {

@@ -1,29 +1,31 @@
-/** How spans leave: made with ids of our own, started to the microsecond, sampled, and exported in batches. */
+/** How spans leave: sampled or held for a failure to come, and exported in batches. */
 
 import type { Tracer } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import type { Resource } from "@opentelemetry/resources";
 import {
-  AlwaysOnSampler,
   BasicTracerProvider,
   BatchSpanProcessor,
-  ParentBasedSampler,
   type ReadableSpan,
-  type Sampler,
   type SpanProcessor,
-  TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
 import type { ExportWatch } from "./diagnostics.ts";
+import { createFailureBuffer } from "./failure-buffer.ts";
 import { CryptoIds } from "./ids.ts";
 import { scopeName } from "./names.ts";
 import { preciseNowMs, toHrTime } from "./precise-time.ts";
+import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
+import { oldTwins } from "./semconv-compat.ts";
 
 /** Spans of a few thousand tasks: enough for the time between two exports at full speed. */
 const maxQueuedSpans = 65_536;
 
-const samplingRatios = { development: 1, staging: 0.5, production: 0.1 } as const;
+const exportEveryMs = 1000;
+
+/** Unsampled spans that are held for a failure to come: those of about a thousand tasks. */
+const maxHeldSpans = 8192;
 
 /** One signal on its way out. */
 export interface Pipeline {
@@ -33,44 +35,66 @@ export interface Pipeline {
 
 export interface TracePipeline extends Pipeline {
   tracer: Tracer;
-  /** Exports spans that were made elsewhere. */
-  export(span: ReadableSpan): void;
+  /** Takes a span that was made in a handler's thread, as if it had ended here. */
+  take(span: ReadableSpan): void;
+  /** Exports what this role has of an unsampled trace, and samples what follows; false when it did so before. */
+  keep(traceId: string): boolean;
 }
 
-export function createTracePipeline(config: Config, resource: Resource, exports: ExportWatch): TracePipeline {
-  const url = config.otel.disabled ? undefined : config.otel.tracesUrl;
-  const exporting = url
-    ? new BatchSpanProcessor(exports.watch(new OTLPTraceExporter({ url }), "traces"), {
-        maxQueueSize: maxQueuedSpans,
-        scheduledDelayMillis: 1000,
-      })
+export interface TraceEnds {
+  exports: ExportWatch;
+  /** A failure had this trace kept. */
+  onKept(traceId: string): void;
+}
+
+export function createTracePipeline(config: Config, resource: Resource, { exports, onKept }: TraceEnds): TracePipeline {
+  const exporting = createExporting(config, exports);
+  const exportSpan = (span: ReadableSpan): void => {
+    // The span has ended, and its attributes are nobody's but the exporter's.
+    if (config.semconvCompat) Object.assign(span.attributes, oldTwins(span.kind, span.attributes));
+    exporting?.onEnd(span);
+  };
+  const buffer = keepsFailures(config)
+    ? createFailureBuffer({ maxSpans: exporting ? maxHeldSpans : 0, export: exportSpan, onKept })
     : undefined;
+  const take = (span: ReadableSpan): void => {
+    if (isSampled(span.spanContext())) exportSpan(span);
+    else buffer?.ended(span);
+  };
   const provider = new BasicTracerProvider({
     resource,
     idGenerator: new CryptoIds(),
-    ...samplerOf(config),
-    spanProcessors: [new PreciseStart((span) => exporting?.onEnd(span))],
+    sampler: createSampler(config),
+    spanProcessors: [new SpanEnds((span) => buffer?.started(span), take)],
   });
   return {
     tracer: provider.getTracer(scopeName, productVersion),
-    export: (span) => exporting?.onEnd(span),
+    take,
+    keep: (traceId) => buffer?.keep(traceId) ?? false,
     forceFlush: async () => exporting?.forceFlush(),
     shutdown: async () => exporting?.shutdown(),
   };
 }
 
-/** By environment, unless `OTEL_TRACES_SAMPLER` chooses: then the SDK reads it. */
-export function samplerOf(config: Config): { sampler: Sampler } | Record<string, never> {
-  if (config.otel.ownSampler) return {};
-  const ratio = samplingRatios[config.environment];
-  const root = ratio === 1 ? new AlwaysOnSampler() : new TraceIdRatioBasedSampler(ratio);
-  return { sampler: new ParentBasedSampler({ root }) };
+/** What `OTEL_BSP_*` says, the SDK reads by itself wherever nothing is given here. */
+function createExporting({ otel }: Config, exports: ExportWatch): BatchSpanProcessor | undefined {
+  if (otel.disabled || !otel.tracesUrl) return undefined;
+  const { hasOwnQueueSize, hasOwnDelay } = otel.spanBatches;
+  return new BatchSpanProcessor(exports.watch(new OTLPTraceExporter({ url: otel.tracesUrl }), "traces"), {
+    ...(!hasOwnQueueSize && { maxQueueSize: maxQueuedSpans }),
+    ...(!hasOwnDelay && { scheduledDelayMillis: exportEveryMs }),
+  });
 }
 
-/** The SDK starts spans on whole milliseconds, too coarse for a task of two: this sets the start to the microsecond. */
-export class PreciseStart implements SpanProcessor {
+/**
+ * The two ends of a span. The SDK starts spans on whole milliseconds, too coarse for a task of two: this sets the start
+ * to the microsecond.
+ */
+export class SpanEnds implements SpanProcessor {
+  readonly #onStart: (span: ReadableSpan) => void;
   readonly #onEnd: (span: ReadableSpan) => void;
-  constructor(onEnd: (span: ReadableSpan) => void) {
+  constructor(onStart: (span: ReadableSpan) => void, onEnd: (span: ReadableSpan) => void) {
+    this.#onStart = onStart;
     this.#onEnd = onEnd;
   }
   onStart(span: ReadableSpan): void {
@@ -78,6 +102,7 @@ export class PreciseStart implements SpanProcessor {
     const own = span as { startTime: ReadableSpan["startTime"]; _startTimeProvided?: boolean };
     // A start that the caller gave stays.
     if (!own._startTimeProvided) own.startTime = toHrTime(preciseNowMs());
+    this.#onStart(span);
   }
   onEnd(span: ReadableSpan): void {
     this.#onEnd(span);

@@ -13,8 +13,10 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { type Failure, toFailure } from "../errors.ts";
+import type { TracePolicy } from "../task.ts";
 import { key, ownKey } from "./names.ts";
 import { spanContextOf, withoutSpan } from "./propagation.ts";
+import { inheritSampling } from "./sampling.ts";
 
 /** A span that runs, and the context that carries it on. */
 export interface ActiveSpan {
@@ -68,8 +70,6 @@ export function recordException(span: Span, failure: Failure): void {
   span.addEvent("exception", attributes);
 }
 
-export type TracePolicy = "auto" | "child" | "link";
-
 /** An attempt that starts later than this after its task's trace began gets one of its own under the policy `auto`. */
 const childWithinMs = 5 * 60_000;
 
@@ -86,7 +86,7 @@ export function placeAttempt(
   const sender = spanContextOf(sent);
   const links = sender ? [{ context: sender }] : [];
   const isChild = policy === "child" || (policy === "auto" && traceAgeMs < childWithinMs);
-  return { parent: isChild ? sent : withoutSpan(sent), links };
+  return { parent: isChild ? sent : inheritSampling(withoutSpan(sent), sender), links };
 }
 
 /** Links to every one of the spans that are known. */

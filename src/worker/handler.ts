@@ -52,6 +52,8 @@ export interface TaskHandler<Payload = any> {
   readonly timeout?: string;
   /** `exclusive`: no other task beside it on its thread. */
   readonly isolation?: "shared" | "exclusive";
+  /** Where its attempts belong; default: what the deployment says (`--trace-policy`). */
+  readonly tracePolicy?: "auto" | "child" | "link";
   /** What it returns is the task's result, as JSON. Anything thrown is a failure that is retried. */
   run(task: HandlerTask<Payload>, ctx: HandlerContext): unknown;
 }

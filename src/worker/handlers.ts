@@ -6,12 +6,18 @@ import { pathToFileURL } from "node:url";
 import type { Config } from "../config.ts";
 import { toFailure } from "../errors.ts";
 import { parseDuration } from "../settings.ts";
-import { type TaskType, taskTypePattern } from "../task.ts";
+import { type TaskType, type TracePolicy, taskTypePattern, tracePolicies } from "../task.ts";
 import { builtInHandlers } from "./built-in-handlers.ts";
 import type { TaskHandler } from "./handler.ts";
 import { provideModules } from "./provided-modules.ts";
 
-export interface LoadedHandler extends TaskType {
+/** A task type as its handler says it. */
+export interface HandledType extends TaskType {
+  /** null: the deployment's. */
+  tracePolicy: TracePolicy | null;
+}
+
+export interface LoadedHandler extends HandledType {
   handler: TaskHandler;
 }
 
@@ -82,14 +88,17 @@ function isHandler(value: unknown): value is TaskHandler {
 }
 
 function toLoaded(handler: TaskHandler, fileName: string): LoadedHandler {
-  const { type = fileName, maxAttempts, timeout, isolation = "shared" } = handler;
+  const { type = fileName, maxAttempts, timeout, isolation = "shared", tracePolicy = null } = handler;
   if (!taskTypePattern.test(type)) throw new Error("its type must have 1 to 128 letters, digits or . _ : / -");
   if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1 && maxAttempts <= 100)) {
     throw new Error("its maxAttempts must be a whole number from 1 to 100");
   }
   if (isolation !== "shared" && isolation !== "exclusive") throw new Error("its isolation must be shared or exclusive");
+  if (tracePolicy !== null && !tracePolicies.includes(tracePolicy)) {
+    throw new Error(`its tracePolicy must be one of ${tracePolicies.join(", ")}`);
+  }
   const timeoutMs = timeout === undefined ? null : parseTimeout(timeout);
-  return { type, maxAttempts: maxAttempts ?? null, timeoutMs, isolation, handler };
+  return { type, maxAttempts: maxAttempts ?? null, timeoutMs, isolation, tracePolicy, handler };
 }
 
 function parseTimeout(text: string): number {

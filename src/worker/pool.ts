@@ -5,9 +5,9 @@
  */
 
 import type { Config } from "../config.ts";
-import type { TaskType } from "../task.ts";
 import { createAssignment } from "./assignment.ts";
 import type { RunRequest, RunResult } from "./attempt.ts";
+import type { HandledType } from "./handlers.ts";
 import { createSeats, type Seats } from "./seats.ts";
 import { createThreads, type Threads, type ThreadsEvents } from "./threads.ts";
 
@@ -27,7 +27,7 @@ export interface PoolFigures {
 export interface ThreadPool
   extends Pick<Seats, "free" | "whenFree" | "reserve" | "release" | "setIntake">,
     Pick<Threads, "recycle"> {
-  types: readonly TaskType[];
+  types: readonly HandledType[];
   /** Uses up a reserved seat. */
   run(request: RunRequest): Promise<RunResult>;
   /** Nothing waits for a thread any more: what does is interrupted, and goes back. */

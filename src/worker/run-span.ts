@@ -18,10 +18,10 @@ export interface RunSpanEnd {
   failure: Failure;
 }
 
-/** The span, or nothing when the task is not sampled. */
+/** The span, or nothing when the task came without a trace. */
 export function closeRunSpan(run: Run, { slot, startMs, failure }: RunSpanEnd): PlainSpan[] {
   const parent = spanContextOf(fromCarrier(run.carrier));
-  if (!parent || (parent.traceFlags & 1) === 0) return [];
+  if (!parent) return [];
   const { traceId, traceFlags } = parent;
   const endMs = preciseNowMs();
   return [

@@ -8,10 +8,10 @@ import type { Config } from "../config.ts";
 import { TaskError } from "../errors.ts";
 import { within } from "../health.ts";
 import { spawnThread } from "../spawn.ts";
-import type { TaskType } from "../task.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import { type Attempt, type RunRequest, type RunResult, startAttempt } from "./attempt.ts";
 import { outcomeOfEnd, type Unfinished } from "./attempt-outcome.ts";
+import type { HandledType } from "./handlers.ts";
 import { createPulse, type Pulse } from "./pulse.ts";
 import type { HandlerThreadStart } from "./run.ts";
 import { closeRunSpan } from "./run-span.ts";
@@ -27,7 +27,7 @@ export interface Slot {
   readonly signalled: ReadonlySet<Attempt>;
   readonly pulse: Pulse;
   /** Rejects with `invalid_argument`, a line for each handler that does not load; or says why the thread ended. */
-  readonly loaded: Promise<readonly TaskType[]>;
+  readonly loaded: Promise<readonly HandledType[]>;
   start(request: RunRequest, settled: (result: RunResult) => void): void;
   /** Asks the thread whether it yields; false when there is no answer within a second. */
   isAnswering(): Promise<boolean>;
@@ -67,7 +67,7 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
   const signalled = new Set<Attempt>();
   /** Those who ask whether it answers. */
   const listening = new Set<() => void>();
-  const loading = Promise.withResolvers<readonly TaskType[]>();
+  const loading = Promise.withResolvers<readonly HandledType[]>();
   let lastNumber = 0;
 
   const thread = spawnThread("handlers", name, {

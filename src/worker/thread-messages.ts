@@ -2,9 +2,9 @@
 
 import type { Failure } from "../errors.ts";
 import type { LogLevel } from "../settings.ts";
-import type { TaskType } from "../task.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import type { Carrier } from "../telemetry/propagation.ts";
+import type { HandledType } from "./handlers.ts";
 
 /** One attempt to run. */
 export interface Run {
@@ -47,7 +47,7 @@ export interface HandlerLogLine {
 }
 
 export type FromHandlerThread =
-  | { kind: "loaded"; types: TaskType[] }
+  | { kind: "loaded"; types: HandledType[] }
   | { kind: "refused"; problems: string[] }
   | { kind: "ended"; number: number; end: RunEnd; spans: PlainSpan[] }
   | { kind: "pong" }

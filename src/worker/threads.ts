@@ -8,9 +8,9 @@
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { toFailure } from "../errors.ts";
-import type { TaskType } from "../task.ts";
 import { graceMs } from "./attempt.ts";
 import { outcomeOfCrash, outcomeOfEviction } from "./attempt-outcome.ts";
+import type { HandledType } from "./handlers.ts";
 import { type Slot, type SlotEvents, startSlot } from "./slot.ts";
 
 export interface ThreadsEvents extends Pick<SlotEvents, "onSpans" | "onLog"> {
@@ -26,7 +26,7 @@ export interface Threads {
   /** Those that are ended soon, and why, in the order in which they were condemned. */
   readonly condemned: ReadonlyMap<Slot, string>;
   /** Rejects with `invalid_argument`, a line for each handler that does not load; no thread is left then. */
-  start(): Promise<readonly TaskType[]>;
+  start(): Promise<readonly HandledType[]>;
   /**
    * Replaces one of these threads: an idle one at once, else one that is busy when its tasks have ended, unless there is
    * such a one already. Gives those that are still there.
@@ -47,7 +47,7 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
   let lastId = 0;
   let isFilling = false;
 
-  const startOne = async (): Promise<readonly TaskType[]> => {
+  const startOne = async (): Promise<readonly HandledType[]> => {
     const slot = startSlot(++lastId, config, slotEvents);
     serving.push(slot);
     try {
@@ -150,7 +150,7 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
     condemned,
     start: async () => {
       try {
-        let types: readonly TaskType[] = [];
+        let types: readonly HandledType[] = [];
         for (let count = 0; count < config.threads; count++) types = await startOne();
         return types;
       } catch (error) {

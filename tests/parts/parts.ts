@@ -1,12 +1,14 @@
 /** All real parts by name, and whether this machine can start them. */
 
 import { isBuilt, type Recipe } from "./cache.ts";
+import { collectorRecipe } from "./collector.ts";
 import { elasticMqRecipe } from "./elasticmq.ts";
 import { jaegerRecipe } from "./jaeger.ts";
 import { toxiproxyRecipe } from "./toxiproxy.ts";
 
 /** Every part that a test may ask for. */
 export const recipes = {
+  collector: collectorRecipe,
   elasticmq: elasticMqRecipe,
   jaeger: jaegerRecipe,
   toxiproxy: toxiproxyRecipe,

@@ -287,6 +287,7 @@ async function startServing({ config }: Brokered, queue: Queue): Promise<Serving
     clock,
     maxAttempts: 3,
     retentionMs: 0,
+    metadataAttributes: [],
   });
   const call = { context: ROOT_CONTEXT, span: telemetry.tracer.startSpan("test"), correlationId: "c-1", requestId: "" };
   const owned = stack.move();

@@ -3,19 +3,19 @@
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { createBreaker } from "../../src/breaker.ts";
+import { systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
 import { createGateway } from "../../src/gateway.ts";
 import type { HttpHandler } from "../../src/listen.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
 import { type RpcMethod, rpcSchemas } from "../../src/rpc/connect.ts";
 import { createRpcHandler } from "../../src/rpc/server.ts";
-import { startTelemetry } from "../../src/telemetry/telemetry.ts";
+import { startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../support/eventually.ts";
 import { startHeldServer } from "../support/held-server.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { startStoreThread } from "../support/sqlite-store.ts";
 import { tempFolder } from "../support/temp-folder.ts";
-import { startTestTracing } from "../support/test-tracing.ts";
 
 const limitMs = 60_000;
 const peer = { address: "127.0.0.1" };
@@ -28,9 +28,13 @@ const task = {
   runAt: "2026-01-01T00:00:00Z",
 };
 
+function testTelemetry(): Telemetry {
+  return startTelemetry("test", readConfig({ handlers: "" }, {}).config, () => {});
+}
+
 /** The gateway's routes in front of the task service at `url`; the breaker stays out of the way. */
 function gatewayOf(url: string): HttpHandler {
-  const telemetry = startTelemetry("api-gateway", readConfig({ handlers: "" }, {}).config, () => {});
+  const telemetry = testTelemetry();
   const breaker = createBreaker({ name: "task-service", side: "the task service" });
   return createGateway({
     taskService: createTaskServiceClient({ url, tracer: telemetry.tracer, breaker }),
@@ -40,6 +44,7 @@ function gatewayOf(url: string): HttpHandler {
       health: async () => ({ status: "healthy", checks: {}, uptime_seconds: 0 }),
     },
     trustTraceContext: true,
+    clock: systemClock,
     draining: new AbortController().signal,
   });
 }
@@ -115,9 +120,10 @@ describe("the RPC server", () => {
         RpcMethod,
         typeof answer
       >;
-      const { tracer } = startTestTracing();
+      const { tracer, log } = testTelemetry();
       const handler = createRpcHandler(handlers, {
         tracer,
+        log,
         address: () => ({ host: "127.0.0.1", port: 1 }),
         newCorrelationId: () => "c-1",
       });

@@ -57,6 +57,11 @@ export async function spansOfOperation(jaegerUrl: string, service: string, name:
   return ask(`${jaegerUrl}/api/traces?${query}`);
 }
 
+/** All spans of every trace that a search finds. */
+export async function spansFound(jaegerUrl: string, query: URLSearchParams): Promise<ReceivedSpan[]> {
+  return ask(`${jaegerUrl}/api/traces?${query}`);
+}
+
 async function ask(url: string): Promise<ReceivedSpan[]> {
   const answer = await fetch(url);
   if (answer.status === 404) return [];

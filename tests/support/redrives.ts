@@ -26,12 +26,6 @@ export function orderOf(changes: Partial<RedriveOrder> = {}): RedriveOrder {
   return { id: newTaskId(), selection: all, ratePerSecond: null, isForced: false, reason: "", ...changes };
 }
 
-/** How `actorAt(atMs)` reads as the traceparent of a death, in a trace that is sampled. */
-export function deathAt(atMs: number): string {
-  const { traceId, spanId } = actorAt(atMs);
-  return `00-${traceId}-${spanId}-01`;
-}
-
 /** The trace that begins for tasks which are brought back at that time. */
 export function originAt(atMs: number): Carrier {
   return { traceparent: `00-5b8efff798038103d269b633813fc60c-${(atMs - t0).toString(16).padStart(16, "0")}-01` };

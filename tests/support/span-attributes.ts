@@ -121,6 +121,16 @@ export function expectAttributes(spans: readonly ReceivedSpan[]): void {
 
 /** Every attribute key that OpenTelemetry's own list of names calls deprecated. */
 export async function deprecatedKeys(): Promise<Set<string>> {
+  return new Set([...(await listedKeys())].filter(([, isDeprecated]) => isDeprecated).map(([key]) => key));
+}
+
+/** Every attribute key of that list that is not deprecated. */
+export async function knownKeys(): Promise<Set<string>> {
+  return new Set([...(await listedKeys())].filter(([, isDeprecated]) => !isDeprecated).map(([key]) => key));
+}
+
+/** Whether each is deprecated. */
+async function listedKeys(): Promise<Map<string, boolean>> {
   const folder = dirname(Bun.resolveSync("@opentelemetry/semantic-conventions", import.meta.dir));
   const types = await Promise.all(
     ["stable_attributes.d.mts", "experimental_attributes.d.mts"].map((file) => Bun.file(join(folder, file)).text()),
@@ -128,5 +138,5 @@ export async function deprecatedKeys(): Promise<Set<string>> {
   const declared = types.join("").matchAll(/\/\*\*((?:(?!\*\/).)*)\*\/\s*declare const ATTR_\w+: "([^"]+)"/gs);
   const isDeprecated = new Map<string, boolean>();
   for (const [, comment = "", key = ""] of declared) isDeprecated.set(key, comment.includes("@deprecated"));
-  return new Set([...isDeprecated].filter(([, is]) => is).map(([key]) => key));
+  return isDeprecated;
 }

@@ -55,6 +55,12 @@ export function recordOf(task: NewTask): TaskRecord {
   return { ...told, ...none, attempt: 0, traceId, createdAtMs: t0, runsAlone: false, redrives: 0, redrivenFrom: null };
 }
 
+/** How `actorAt(atMs)` reads as the traceparent of an attempt or a death. */
+export function traceparentAt(atMs: number): string {
+  const { traceId, spanId } = actorAt(atMs);
+  return `00-${traceId}-${spanId}-01`;
+}
+
 /** One entry of a timeline, at `atMs`. */
 export function entryAt(atMs: number, entry: Pick<TimelineEntry, "from" | "to"> & Partial<TimelineEntry>) {
   const { traceId, spanId, service } = actorAt(atMs);

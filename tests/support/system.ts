@@ -59,6 +59,8 @@ export interface TestSystem extends AsyncDisposable {
   task(id: string, wait?: string): Promise<HttpTask>;
   /** Asks the store's file itself; a statement that reads. */
   rows(sql: string): Record<string, unknown>[];
+  /** Changes the store's file itself, as another process could. */
+  write(sql: string): void;
 }
 
 export interface LogLine {
@@ -75,7 +77,7 @@ const quiet: TestFlags = {
   threads: "2",
 };
 
-/** Starts on a fresh data folder, unless `flags` name one; the end removes only its own. `env`: variables besides them. */
+/** Starts on a fresh data folder, unless `flags` name one; the end removes only its own. */
 export async function startTestSystem(flags: TestFlags = {}, env: Record<string, string> = {}): Promise<TestSystem> {
   const folder = flags.dataDir === undefined ? await tempFolder() : undefined;
   const dataDir = flags.dataDir ?? folder?.path ?? "";
@@ -112,6 +114,14 @@ export async function startTestSystem(flags: TestFlags = {}, env: Record<string,
       const db = new DatabaseSync(join(dataDir, databaseFile), { readOnly: true });
       try {
         return db.prepare(sql).all();
+      } finally {
+        db.close();
+      }
+    },
+    write: (sql) => {
+      const db = new DatabaseSync(join(dataDir, databaseFile));
+      try {
+        db.exec(`PRAGMA busy_timeout = 5000; ${sql}`);
       } finally {
         db.close();
       }

@@ -47,6 +47,8 @@ describe("the settings", () => {
       taskRetention: 604_800_000,
       drainTimeout: 25_000,
       tracePolicy: "auto",
+      metadataAttributes: [],
+      semconvCompat: false,
       logLevel: { base: "info", modules: {} },
       redactKeys: [],
       httpAllow: [],
@@ -58,7 +60,8 @@ describe("the settings", () => {
         logsUrl: undefined,
         metricIntervalMs: 60_000,
         serviceName: undefined,
-        ownSampler: false,
+        sampler: undefined,
+        spanBatches: { hasOwnQueueSize: false, hasOwnDelay: false },
         diagnostics: "info",
         logRecords: {
           maxQueueSize: 32_768,
@@ -245,7 +248,7 @@ describe("where telemetry goes", () => {
       disabled: true,
       metricIntervalMs: 250,
       serviceName: "mine",
-      ownSampler: true,
+      sampler: { name: "always_off", ratio: 1 },
     });
   });
 

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { newTaskId, toAttempts } from "../../../src/task.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
-import { entryAt, leaseMs, recordOf, t0, tasksIn } from "../../support/stored-tasks.ts";
+import { entryAt, leaseMs, recordOf, t0, tasksIn, traceparentAt } from "../../support/stored-tasks.ts";
 
 const error = { type: "SmtpRefused", message: "421 try later" };
 
@@ -15,7 +15,7 @@ export function describeClaim(open: OpenStore): void {
       const task = await tasks.create();
       const claimed = await tasks.claim(task.id, t0 + 70, "w1");
       const record = { ...recordOf(task), status: "running", attempt: 1, startedAtMs: t0 + 70 } as const;
-      expect(claimed).toEqual({ kind: "won", claim: 1, task: record });
+      expect(claimed).toEqual({ kind: "won", claim: 1, task: record, previous: null });
       expect(await tasks.get(task.id)).toEqual(record);
       expect(await tasks.timeline(task.id)).toEqual([
         entryAt(t0, { from: null, to: "queued" }),
@@ -67,6 +67,7 @@ export function describeClaim(open: OpenStore): void {
         kind: "won",
         claim: 2,
         task: { attempt: 2, startedAtMs: t0, error },
+        previous: traceparentAt(t0 + 10),
       });
     });
 
@@ -105,6 +106,7 @@ export function describeClaim(open: OpenStore): void {
         kind: "won",
         claim: 2,
         task: { status: "running", attempt: 2, startedAtMs: t0 },
+        previous: traceparentAt(t0),
       });
       const timeline = await tasks.timeline(id);
       expect(timeline.at(-1)).toEqual(

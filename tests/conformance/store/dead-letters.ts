@@ -4,9 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import type { DeadCursor, DeadLetter, DeadSelection, UnreadableMessage } from "../../../src/store/dead-letters.ts";
 import { newTaskId, type TaskStatus, taskStatuses } from "../../../src/task.ts";
-import { all, deathAt, type Redrives, redrivesIn } from "../../support/redrives.ts";
+import { all, type Redrives, redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
-import { entryAt, t0, tasksIn } from "../../support/stored-tasks.ts";
+import { entryAt, t0, tasksIn, traceparentAt } from "../../support/stored-tasks.ts";
 import { bring, endMs, keptOf, runToDeath } from "../../support/task-states.ts";
 
 const hourMs = 3_600_000;
@@ -49,12 +49,12 @@ function describeList(open: OpenStore): void {
         await letterOf(second.id, {
           reason: "receive_limit",
           diedAtMs: t0 + 20,
-          deathTraceparent: deathAt(t0 + 20).replace(/01$/, "00"),
+          deathTraceparent: traceparentAt(t0 + 20),
         }),
         await letterOf(first.id, {
           reason: "attempts_exhausted",
           diedAtMs: t0 + 10,
-          deathTraceparent: deathAt(t0 + 10),
+          deathTraceparent: traceparentAt(t0 + 10),
         }),
       ];
       expect<unknown>(await redrives.list()).toEqual(expected);

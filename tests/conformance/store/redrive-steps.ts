@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { newTaskId, toAttempts } from "../../../src/task.ts";
-import { deathAt, originAt, redrivesIn, sendWithinMs } from "../../support/redrives.ts";
+import { originAt, redrivesIn, sendWithinMs } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
-import { entryAt, t0, tasksIn } from "../../support/stored-tasks.ts";
+import { entryAt, t0, tasksIn, traceparentAt } from "../../support/stored-tasks.ts";
 import { bring, failed, keptOf, kill, runToDeath, succeeded } from "../../support/task-states.ts";
 
 const nowMs = t0 + 1000;
@@ -27,13 +27,13 @@ function describeRevival(open: OpenStore): void {
       await redrives.start(nowMs);
       const step = await redrives.propose(nowMs);
       const { correlationId, type, origin } = task;
-      expect(step.candidates).toEqual([{ id, type, correlationId, origin, deathTraceparent: deathAt(t0 + 10) }]);
+      expect(step.candidates).toEqual([{ id, type, correlationId, origin, deathTraceparent: traceparentAt(t0 + 10) }]);
 
       const sent = { id, claim: 1, type, correlationId, origin: originAt(laterMs), redrivenAtMs: laterMs };
       expect(await redrives.commit(step, laterMs)).toEqual([sent]);
 
       const fresh = { status: "queued", attempt: 0, error: null, endedAtMs: null, runAtMs: laterMs } as const;
-      const origins = { redrives: 1, redrivenFrom: deathAt(t0 + 10) };
+      const origins = { redrives: 1, redrivenFrom: traceparentAt(t0 + 10) };
       const durationMs = laterMs - (t0 + 10);
       const kept = {
         task: { ...before.task, ...fresh, ...origins },
@@ -87,9 +87,11 @@ function describeRevival(open: OpenStore): void {
       await redrives.run(nowMs);
       await runToDeath(tasks, id, nowMs + 10);
       await redrives.start(laterMs);
-      expect((await redrives.propose(laterMs)).candidates).toMatchObject([{ deathTraceparent: deathAt(nowMs + 10) }]);
+      expect((await redrives.propose(laterMs)).candidates).toMatchObject([
+        { deathTraceparent: traceparentAt(nowMs + 10) },
+      ]);
       await redrives.run(laterMs);
-      expect(await tasks.get(id)).toMatchObject({ redrives: 2, redrivenFrom: deathAt(nowMs + 10) });
+      expect(await tasks.get(id)).toMatchObject({ redrives: 2, redrivenFrom: traceparentAt(nowMs + 10) });
       const [due] = await tasks.takeDue(laterMs + sendWithinMs);
       expect(due).toMatchObject({ id, origin: originAt(laterMs), redrivenAtMs: laterMs });
     });
