@@ -16,6 +16,7 @@ import { createFailureBuffer } from "./failure-buffer.ts";
 import { CryptoIds } from "./ids.ts";
 import { scopeName } from "./names.ts";
 import { preciseNowMs, toHrTime } from "./precise-time.ts";
+import { createRedaction } from "./redact.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
 import { oldTwins } from "./semconv-compat.ts";
 
@@ -49,8 +50,11 @@ export interface TraceEnds {
 
 export function createTracePipeline(config: Config, resource: Resource, { exports, onKept }: TraceEnds): TracePipeline {
   const exporting = createExporting(config, exports);
+  const redaction = createRedaction(config.redactKeys);
   const exportSpan = (span: ReadableSpan): void => {
     // The span has ended, and its attributes are nobody's but the exporter's.
+    const told = redaction.redactAttributes(span.attributes);
+    if (told !== span.attributes) Object.assign(span.attributes, told);
     if (config.semconvCompat) Object.assign(span.attributes, oldTwins(span.kind, span.attributes));
     exporting?.onEnd(span);
   };

@@ -218,6 +218,23 @@ describe("the level", () => {
   });
 });
 
+test("a span that leaves shows no secret that somebody put on it", async () => {
+  const spans: ReceivedSpan[] = [];
+  const listener = await startReceiver({ host: "127.0.0.1", port: 0 }, { spans: (more) => spans.push(...more) });
+  const { config } = readConfig({ handlers: "", redactKeys: "iban" }, {});
+  const telemetry = startTelemetry("worker", withOtlpEndpoint(config, listener.url), () => {});
+  const attributes = { iban: "DE00", "my.password": "x", "url.full": "https://a:b@c.test/", attempt: 1 };
+  telemetry.tracer.startSpan("made", { attributes }).end();
+  await telemetry.stop();
+  await listener.stop();
+  expect(spans.find(({ name }) => name === "made")?.attributes).toEqual({
+    iban: "[redacted]",
+    "my.password": "[redacted]",
+    "url.full": "https://[redacted]@c.test/",
+    attempt: 1,
+  });
+});
+
 describe("the trace of a role's start", () => {
   test("arrives whatever share of traces is kept, so that the lines which carry it lead somewhere", async () => {
     const spans: ReceivedSpan[] = [];
