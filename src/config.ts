@@ -15,6 +15,7 @@ import {
   flag,
   httpUrl,
   integer,
+  keyName,
   listOf,
   logLevelsOf,
   oneOf,
@@ -118,6 +119,11 @@ const settings = {
     "spans carry their attributes also under the names of older OpenTelemetry conventions",
   ),
   logLevel: setting("info", logLevelsOf, "also per module: info,worker.pool=debug,queue=trace"),
+  redactKeys: setting(
+    "",
+    (text) => (text === "" ? [] : listOf(keyName)(text)),
+    "names of fields and attributes whose values are not told, besides those that look like secrets (card_number,iban)",
+  ),
   httpAllow: setting(
     "",
     namesOf,
@@ -150,6 +156,10 @@ export interface OtelSettings {
   propagators: string[] | undefined;
   /** Which of the variables `OTEL_BSP_*` that have a default of ours are set. */
   spanBatches: { hasOwnQueueSize: boolean; hasOwnDelay: boolean };
+  /** What the SDK tells about itself: `OTEL_LOG_LEVEL`. */
+  diagnostics: DiagnosticsLevel;
+  /** How log records leave: `OTEL_BLRP_*` and `OTEL_LOGRECORD_*`, which the JavaScript SDK does not read by itself. */
+  logRecords: LogRecordSettings;
 }
 
 /** OpenTelemetry, "Environment variables": the samplers that the SDK brings. */
@@ -166,6 +176,19 @@ export interface OtelSampler {
   name: (typeof samplerNames)[number];
   /** From 0 to 1; of the two that have one. */
   ratio: number;
+}
+
+export const diagnosticsLevels = ["none", "error", "warn", "info", "debug", "verbose", "all"] as const;
+export type DiagnosticsLevel = (typeof diagnosticsLevels)[number];
+
+export interface LogRecordSettings {
+  maxQueueSize: number;
+  scheduledDelayMillis: number;
+  maxExportBatchSize: number;
+  exportTimeoutMillis: number;
+  attributeCountLimit: number;
+  /** undefined: no limit. */
+  attributeValueLengthLimit: number | undefined;
 }
 
 /** What every thread gets: plain values only. */
@@ -291,7 +314,6 @@ function contradictionsOf(config: Config, env: Record<string, string | undefined
 
 function readOtel(env: Record<string, string | undefined>): OtelSettings {
   const base = env.OTEL_EXPORTER_OTLP_ENDPOINT?.replace(/\/+$/, "");
-  const intervalMs = Number(env.OTEL_METRIC_EXPORT_INTERVAL);
   const signal = (name: "TRACES" | "METRICS" | "LOGS"): string | undefined =>
     env[`OTEL_EXPORTER_OTLP_${name}_ENDPOINT`] || (base ? `${base}/v1/${name.toLowerCase()}` : undefined);
   return {
@@ -299,8 +321,7 @@ function readOtel(env: Record<string, string | undefined>): OtelSettings {
     tracesUrl: signal("TRACES"),
     metricsUrl: signal("METRICS"),
     logsUrl: signal("LOGS"),
-    // What is not a number of milliseconds that a timer can wait counts as not set (OpenTelemetry, "Environment variables").
-    metricIntervalMs: intervalMs >= 1 && intervalMs < 2 ** 31 ? intervalMs : 60_000,
+    metricIntervalMs: otelNumber(env.OTEL_METRIC_EXPORT_INTERVAL) ?? 60_000,
     serviceName: env.OTEL_SERVICE_NAME || undefined,
     sampler: samplerOf(env),
     propagators: wordsOf(env.OTEL_PROPAGATORS),
@@ -308,6 +329,8 @@ function readOtel(env: Record<string, string | undefined>): OtelSettings {
       hasOwnQueueSize: Boolean(env.OTEL_BSP_MAX_QUEUE_SIZE),
       hasOwnDelay: Boolean(env.OTEL_BSP_SCHEDULE_DELAY),
     },
+    diagnostics: diagnosticsLevels.find((level) => level === env.OTEL_LOG_LEVEL?.toLowerCase()) ?? "info",
+    logRecords: readLogRecords(env),
   };
 }
 
@@ -332,6 +355,29 @@ function samplerProblems(env: Record<string, string | undefined>): string[] {
   const ratio = Number(text || 1);
   if (!name.endsWith("ratio") || (ratio >= 0 && ratio <= 1)) return [];
   return [`OTEL_TRACES_SAMPLER_ARG: "${text}": expected a number from 0 to 1`];
+}
+
+function readLogRecords(env: Record<string, string | undefined>): LogRecordSettings {
+  return {
+    // More than the 2,048 of OpenTelemetry: a role at full speed has as many lines within an export's second.
+    maxQueueSize: otelNumber(env.OTEL_BLRP_MAX_QUEUE_SIZE) ?? 32_768,
+    scheduledDelayMillis: otelNumber(env.OTEL_BLRP_SCHEDULE_DELAY) ?? 1000,
+    maxExportBatchSize: otelNumber(env.OTEL_BLRP_MAX_EXPORT_BATCH_SIZE) ?? 512,
+    exportTimeoutMillis: otelNumber(env.OTEL_BLRP_EXPORT_TIMEOUT) ?? 30_000,
+    attributeCountLimit:
+      otelNumber(env.OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT) ?? otelNumber(env.OTEL_ATTRIBUTE_COUNT_LIMIT) ?? 128,
+    attributeValueLengthLimit:
+      otelNumber(env.OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT) ?? otelNumber(env.OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT),
+  };
+}
+
+/**
+ * A number of an `OTEL_*` variable. What is no number, or none that a timer can wait for in milliseconds, counts as not
+ * set (OpenTelemetry, "Environment variables").
+ */
+function otelNumber(text: string | undefined): number | undefined {
+  const value = Number(text);
+  return value >= 1 && value < 2 ** 31 ? value : undefined;
 }
 
 /** The same settings with every signal sent to one OTLP receiver. */

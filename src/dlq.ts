@@ -9,7 +9,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createRedriver } from "./dlq/redrive.ts";
 import { toFailure, toTaskError } from "./errors.ts";
-import { checkWithin } from "./health.ts";
+import { checkParts } from "./health.ts";
 import { attributeNames, parseDeadReason, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
 import type { Queue, Queues, ReceivedMessage } from "./queue/queue.ts";
@@ -22,6 +22,7 @@ import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, linksTo, markFailed, startSpan } from "./telemetry/tracing.ts";
+import { createTrouble } from "./telemetry/trouble.ts";
 
 export interface DlqDeps {
   store: Store;
@@ -43,6 +44,12 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
   const metrics = createTaskMetrics(telemetry.meter);
   const types = createTaskTypes(store);
   const log = telemetry.log;
+  const receiving = createTrouble({
+    log,
+    nowMs: () => clock.nowMs(),
+    msg: "receiving dead letters failed",
+    over: "dead letters are received again",
+  });
 
   const run = async (draining: AbortSignal): Promise<void> => {
     while (!draining.aborted) {
@@ -51,9 +58,10 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
         const handled = await Promise.allSettled((await queue.receive(request)).map(handle));
         const failed = handled.find((result) => result.status === "rejected");
         if (failed) throw failed.reason;
+        receiving.passed();
       } catch (error) {
         // Letters that were not recorded come back when their visibility ends.
-        log.warn("receiving dead letters failed", { error: toTaskError(error) });
+        receiving.met({ error: toTaskError(error) });
         await clock.sleep(errorPauseMs, draining);
       }
     }
@@ -93,6 +101,7 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
       .in(context)
       .with({ correlation_id: task.correlationId, task_id: task.id, task_type: task.type, attempt: task.attempt })
       .error("task is dead", { reason, ...(task.error && { error: task.error }) });
+    telemetry.events.publish("task.dead", report.actor.atMs);
   };
 
   /** A death is recorded already: what cannot be asked now must not bring its letter back. */
@@ -169,10 +178,7 @@ export async function startDlq(
   telemetry.log.info("dead-letter processor receives");
   return {
     addresses: {},
-    checks: async () => ({
-      database: await checkWithin({ connections_active: 1, connections_idle: 0, connections_max: 1 }, store.ping()),
-      message_queue: await checkWithin({ queues_monitored: 1 }, queues.deadLetters.depth()),
-    }),
+    checks: () => checkParts({ store, queues: [queues.deadLetters, queues.tasks] }),
     drain: async () => {
       draining.abort();
       await running;

@@ -155,7 +155,7 @@ export interface Failure {
   type: string;
   message: string;
   stack?: string;
-  /** Messages of the causes, outermost first. */
+  /** Messages of the causes, outermost first; those of an `AggregateError` before the cause that it was given. */
   causes?: string[];
 }
 
@@ -166,13 +166,25 @@ export function toFailure(thrown: unknown): Failure {
   if (!(thrown instanceof Error)) return { type: "Error", message: describe(thrown) };
   const failure: Failure = { type: errorType(thrown), message: thrown.message };
   if (thrown.stack) failure.stack = thrown.stack;
-  const causes: string[] = [];
-  for (let cause = thrown.cause; cause !== undefined && causes.length < maxCauses; ) {
-    causes.push(cause instanceof Error ? `${errorType(cause)}: ${cause.message}` : describe(cause));
-    cause = cause instanceof Error ? cause.cause : undefined;
-  }
+  const causes = causesOf(thrown);
   if (causes.length > 0) failure.causes = causes;
   return failure;
+}
+
+function causesOf(error: Error): string[] {
+  const causes: string[] = [];
+  const add = (cause: unknown): void => {
+    if (cause === undefined || causes.length >= maxCauses) return;
+    causes.push(cause instanceof Error ? `${errorType(cause)}: ${cause.message}` : describe(cause));
+    if (cause instanceof Error) addAll(cause);
+  };
+  const addAll = (effect: Error): void => {
+    // The bound ends a chain that leads back to itself, too.
+    if (effect instanceof AggregateError) for (const cause of effect.errors.slice(0, maxCauses)) add(cause);
+    add(effect.cause);
+  };
+  addAll(error);
+  return causes;
 }
 
 /** What goes into `error.type`: our code, a system error's code, else the class name. */

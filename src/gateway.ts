@@ -200,8 +200,8 @@ export async function startGateway(
   return {
     addresses: { gateway_url: listener.url },
     checks: async () => {
-      // Without requests nothing else would find out that the task service is back.
-      if (breaker.state() !== "closed") await taskService.probe().catch(() => {});
+      // Without requests nothing else would find out that the task service is away, or back.
+      await taskService.probe().catch(() => {});
       return {};
     },
     drain: () => {

@@ -24,8 +24,10 @@ export interface ProcessState {
 
 const severity: Record<HealthStatus, number> = { healthy: 0, degraded: 1, unhealthy: 2 };
 
-/** Figures of what each role has for itself: the process has their sum. Of all others it has the largest. */
+/** Figures of what each role has for itself: the process has their sum. */
 const summed: ReadonlySet<string> = new Set(["open_breakers"]);
+/** What one role uses is not idle, whatever the others see. Of all other figures the process has the largest. */
+const smallest: ReadonlySet<string> = new Set(["connections_idle"]);
 
 /** Several roles' checks as one set; where two have the same check, the worse status stands. */
 export function mergeChecks(all: readonly Checks[]): Checks {
@@ -48,7 +50,7 @@ function mergeCheck({ status, ...figures }: Check, { status: otherStatus, ...oth
 
 function mergeFigure(figure: string, one: number | string, other: number | string): number | string {
   if (summed.has(figure) && typeof one === "number" && typeof other === "number") return one + other;
-  return one > other ? one : other;
+  return one > other === smallest.has(figure) ? other : one;
 }
 
 export function worstOf(checks: Checks): HealthStatus {
@@ -57,20 +59,55 @@ export function worstOf(checks: Checks): HealthStatus {
   return worst;
 }
 
-/** How long one check may take before it counts as failed. */
+/** What answers later than this is degraded; later than that, it counts as away. */
+const slowMs = 1000;
 const checkLimitMs = 2000;
 
-/** Runs a check within its limit; what rejects or hangs is unhealthy. */
+/** Runs a check within its limit; what rejects or hangs is unhealthy, what is slow is degraded. */
 export async function checkWithin(figures: Omit<Check, "status">, check: Promise<unknown>): Promise<Check> {
+  const startMs = performance.now();
+  const answered = check.then(
+    () => (performance.now() - startMs > slowMs ? "degraded" : "healthy"),
+    () => "unhealthy" as const,
+  );
+  return { status: await within(checkLimitMs, answered, "unhealthy"), ...figures };
+}
+
+/** How many connections to the database a role sees in use. */
+export interface Connections {
+  active: number;
+  idle: number;
+  max: number;
+}
+
+/** The two things that every role but the gateway leans on. */
+export interface Parts {
+  store: { ping(): Promise<unknown>; connections(): Connections };
+  queues: readonly { depth(): Promise<unknown> }[];
+}
+
+/** Asks both at once. */
+export async function checkParts({ store, queues }: Parts): Promise<Checks> {
+  const { active, idle, max } = store.connections();
+  const figures = { connections_active: active, connections_idle: idle, connections_max: max };
+  const [database, messageQueue] = await Promise.all([
+    checkWithin(figures, store.ping()),
+    checkWithin({ queues_monitored: queues.length }, Promise.all(queues.map((queue) => queue.depth()))),
+  ]);
+  return { database, message_queue: messageQueue };
+}
+
+/** For a role to answer, whose own checks have the limit above. */
+export const roleLimitMs = checkLimitMs + 250;
+
+/** What `asked` gives, or `late` after `limitMs`; rejects when it does. */
+export async function within<T, L>(limitMs: number, asked: Promise<T>, late: L): Promise<T | L> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error("no answer")), checkLimitMs);
+  const limit = new Promise<L>((resolve) => {
+    timer = setTimeout(() => resolve(late), limitMs);
   });
   try {
-    await Promise.race([check, limit]);
-    return { status: "healthy", ...figures };
-  } catch {
-    return { status: "unhealthy", ...figures };
+    return await Promise.race([asked, limit]);
   } finally {
     clearTimeout(timer);
   }

@@ -14,9 +14,10 @@ import { connectSqlite } from "./store/sqlite-client.ts";
 import { databaseFile } from "./store/sqlite-sql.ts";
 import { startTaskService } from "./task-service.ts";
 import { createRoleBreakers, type RoleBreakers } from "./telemetry/breakers.ts";
-import type { WriteLine } from "./telemetry/log.ts";
+import type { EventsFigures } from "./telemetry/events.ts";
+import { elapsedMs, type WriteLine } from "./telemetry/log.ts";
 import type { MetricFamily } from "./telemetry/metric-family.ts";
-import { observeConnection } from "./telemetry/metrics.ts";
+import { observeConnections } from "./telemetry/metrics.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { startWorker } from "./worker.ts";
@@ -35,6 +36,8 @@ export interface RunningRole {
   checks(): Promise<Checks>;
   /** Everything that this role has measured. */
   scrape(): Promise<MetricFamily[]>;
+  /** The domain events that this role has published. */
+  events(): Promise<EventsFigures>;
   /** Stops taking, finishes, and sends all telemetry. */
   drain(): Promise<void>;
   abort(): void;
@@ -57,10 +60,12 @@ export async function startRole(role: Role, config: Config, parts: RoleParts): P
       // After the role's own, which try what is away.
       checks: async () => ({ ...(await service.checks()), ...breakers.checks() }),
       scrape: () => telemetry.scrape(),
+      events: async () => telemetry.events.figures(),
       drain: async () => {
+        const startMs = performance.now();
         await service.drain();
         close();
-        telemetry.log.info("stopped");
+        telemetry.log.info("stopped", { elapsed_ms: elapsedMs(startMs) });
         await telemetry.stop();
       },
       abort: () => service.abort(),
@@ -86,7 +91,7 @@ async function open(
   const { tracer } = telemetry;
   const breaker = breakers.create("store");
   const store = connectSqlite({ port: parts.storePort, tracer, table: config.table, breaker });
-  observeConnection(telemetry.meter, databaseFile, () => store.isAsked());
+  observeConnections(telemetry.meter, databaseFile, () => store.connections());
   const queues = await openQueues(config, tracer, { breaker: breakers.create("queue") });
   const start = { "task-service": startTaskService, worker: startWorker, dlq: startDlq }[role];
   return { service: await start(config, telemetry, { store, queues }), close: () => queues.close() };

@@ -101,6 +101,12 @@ export function address(text: string): { host: string; port: number } {
   return { host: match[1].replace(/^\[|\]$/g, ""), port };
 }
 
+/** The name of a field or an attribute. */
+export function keyName(text: string): string {
+  if (!/^[\w.-]{1,100}$/.test(text)) throw new Error("expected names of up to 100 letters, digits, _, . or -");
+  return text;
+}
+
 /** An SQS queue name: up to 80 of letters, digits, hyphen, underscore (SQS quotas, "Queue name"). */
 export function queueName(text: string): string {
   if (!/^[A-Za-z0-9_-]{1,80}$/.test(text)) throw new Error("expected up to 80 letters, digits, - or _");

@@ -10,13 +10,14 @@ import { accessSync, constants, mkdirSync } from "node:fs";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config, Role } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
-import { type Checks, type Health, mergeChecks, type ProcessState, worstOf } from "./health.ts";
+import { type Checks, type Health, mergeChecks, type ProcessState, roleLimitMs, within, worstOf } from "./health.ts";
 import { type LinkedThread, startLinkedThread } from "./linked-thread.ts";
 import type { Listener } from "./listen.ts";
 import { needsStore, type RunningRole, startRole } from "./role.ts";
 import { connectSqlite } from "./store/sqlite-client.ts";
 import { startAdmin } from "./telemetry/admin.ts";
-import type { WriteLine } from "./telemetry/log.ts";
+import type { EventsFigures } from "./telemetry/events.ts";
+import { elapsedMs, type WriteLine } from "./telemetry/log.ts";
 import type { MetricFamily } from "./telemetry/metric-family.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { observeProcess } from "./telemetry/process-metrics.ts";
@@ -104,7 +105,11 @@ class Supervisor implements System {
   }
 
   async start(): Promise<void> {
-    this.#admin = await startAdmin(this.#config.adminListen, { state: this.state, scrape: () => this.#scrape() });
+    this.#admin = await startAdmin(this.#config.adminListen, {
+      state: this.state,
+      scrape: () => this.#scrape(),
+      events: () => this.#events(),
+    });
     this.#tellUnknownPropagators();
     const needs = this.#roles.some(({ role }) => needsStore(role));
     if (needs || this.#config.queue === "embedded") makeFolder(this.#config.dataDir);
@@ -120,7 +125,12 @@ class Supervisor implements System {
     this.addresses.admin_url = this.#admin.url;
     if (this.#config.queueEndpoint !== undefined) this.addresses.queue_endpoint = this.#config.queueEndpoint;
     this.#isStarted = true;
-    this.#telemetry.log.info("ready", { ...this.addresses, roles: this.#roles.map(({ role }) => role) });
+    const roles = this.#roles.map(({ role }) => role);
+    this.#telemetry.log.info("ready", {
+      ...this.addresses,
+      roles,
+      elapsed_ms: this.#clock.nowMs() - this.#startedAtMs,
+    });
   }
 
   /** OpenTelemetry, "Environment variables": a value that is not known is warned of and ignored. */
@@ -163,6 +173,7 @@ class Supervisor implements System {
   async #drain(): Promise<void> {
     const { log } = this.#telemetry;
     this.#stopping.abort();
+    const startMs = performance.now();
     log.info("draining", { limit_ms: this.#config.drainTimeout });
     const drainLimit = setTimeout(() => this.abort(), Math.max(0, this.#config.drainTimeout - abortLimitMs / 4));
     for (const group of drainOrder) {
@@ -170,17 +181,17 @@ class Supervisor implements System {
       await Promise.all(states.map((state) => this.#drainRole(state)));
     }
     clearTimeout(drainLimit);
-    if (this.#broker) await within(abortLimitMs, this.#broker.link.ask("stop"));
+    if (this.#broker) await isDoneWithin(abortLimitMs, this.#broker.link.ask("stop"));
     this.#broker?.terminate();
-    if (this.#store) await within(abortLimitMs, this.#store.link.ask("close"));
+    if (this.#store) await isDoneWithin(abortLimitMs, this.#store.link.ask("close"));
     this.#store?.terminate();
-    log.info("stopped");
+    log.info("stopped", { elapsed_ms: elapsedMs(startMs) });
     await this.#admin?.stop(0);
     await this.#telemetry.stop();
   }
 
   async #drainRole({ role, running, thread }: RoleState): Promise<void> {
-    const isDone = await within(this.#config.drainTimeout + abortLimitMs, running?.drain());
+    const isDone = await isDoneWithin(this.#config.drainTimeout + abortLimitMs, running?.drain());
     if (!isDone) this.#telemetry.log.error("a role did not stop in time, it was ended", { role });
     thread?.terminate();
   }
@@ -259,6 +270,7 @@ class Supervisor implements System {
       addresses,
       checks: () => link.ask<Checks>("checks"),
       scrape: () => link.ask<MetricFamily[]>("scrape"),
+      events: () => link.ask<EventsFigures>("events"),
       drain: () => link.ask<void>("drain"),
       abort: () => link.tell("abort"),
       keepTrace: (traceId) => link.tell("keepTrace", traceId),
@@ -280,9 +292,10 @@ class Supervisor implements System {
     log.error("a role's thread ended, it is started again", { role: state.role, reason, delay_ms: delayMs });
     await this.#clock.sleep(delayMs, this.#stopping.signal);
     if (this.#stopping.signal.aborted) return;
+    const startMs = performance.now();
     try {
       await this.#startRole(state);
-      log.info("the role runs again", { role: state.role });
+      log.info("the role runs again", { role: state.role, elapsed_ms: elapsedMs(startMs) });
     } catch (error) {
       state.thread?.terminate();
       await this.#restartRole(state, toFailure(error).message);
@@ -324,9 +337,8 @@ class Supervisor implements System {
 
   async #health(): Promise<Health> {
     const all = await Promise.all(this.#roles.map(({ running }) => checksOf(running)));
-    const checks = mergeChecks(all);
-    const isWhole = this.#roles.every(({ running }) => running !== undefined);
-    const status = isWhole ? worstOf(checks) : "unhealthy";
+    const checks = mergeChecks(all.filter((each) => each !== undefined));
+    const status = all.includes(undefined) ? "unhealthy" : worstOf(checks);
     return { status, checks, uptime_seconds: Math.floor((this.#clock.nowMs() - this.#startedAtMs) / 1000) };
   }
 
@@ -334,6 +346,11 @@ class Supervisor implements System {
     const parts = [this.#telemetry, ...this.#roles.map(({ running }) => running)];
     // A part that is away is told by what it does not say.
     return Promise.all(parts.map(async (part) => part?.scrape().catch(() => []) ?? []));
+  }
+
+  async #events(): Promise<EventsFigures[]> {
+    const figures = this.#roles.map(({ running }) => running && answerOf(running.events()));
+    return (await Promise.all(figures)).filter((each) => each !== undefined);
   }
 }
 
@@ -347,8 +364,18 @@ function makeFolder(folder: string): void {
   }
 }
 
-async function checksOf(running: RunningRole | undefined): Promise<Checks> {
-  return (await running?.checks().catch(() => ({}))) ?? {};
+/** undefined: the role does not run, or its thread does not answer. */
+async function checksOf(running: RunningRole | undefined): Promise<Checks | undefined> {
+  return running && answerOf(running.checks());
+}
+
+/** What a role answers; nothing when it is just being ended, or its thread is held up. */
+function answerOf<T>(asked: Promise<T>): Promise<T | undefined> {
+  return within(
+    roleLimitMs,
+    asked.catch(() => undefined),
+    undefined,
+  );
 }
 
 /** Later roles and restarted ones use the real addresses, so that a port that was 0 stays what it became. */
@@ -376,16 +403,10 @@ async function settled(starting: Promise<void>[]): Promise<void> {
 }
 
 /** True when `work` is done within `limitMs`; what it throws counts as done. */
-async function within(limitMs: number, work: Promise<unknown> | undefined): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), limitMs);
-  });
+async function isDoneWithin(limitMs: number, work: Promise<unknown> | undefined): Promise<boolean> {
   const done = Promise.resolve(work).then(
     () => true,
     () => true,
   );
-  const isDone = await Promise.race([done, late]);
-  clearTimeout(timer);
-  return isDone;
+  return within(limitMs, done, false);
 }

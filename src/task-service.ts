@@ -8,7 +8,7 @@ import { createAdmission } from "./admission.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toTaskError } from "./errors.ts";
-import { checkWithin } from "./health.ts";
+import { checkParts } from "./health.ts";
 import { listen } from "./listen.ts";
 import type { Queue, Queues } from "./queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "./queue/task-message.ts";
@@ -34,6 +34,7 @@ import { createTaskMetrics, observeStore } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
+import { createTrouble } from "./telemetry/trouble.ts";
 
 export interface TaskServiceDeps {
   store: Store;
@@ -67,12 +68,19 @@ export interface TaskService {
 
 export function createTaskService(deps: TaskServiceDeps): TaskService {
   const { store, queue, clock, telemetry } = deps;
+  const { events } = telemetry;
   const types = createTaskTypes(store);
   const metrics = createTaskMetrics(telemetry.meter);
   const log = telemetry.log;
   /** Sends that are not confirmed yet, some of them for longer than their callers waited. */
   const sending = new Set<Promise<unknown>>();
   const admitWait = createAdmission(maxWaits, "calls that wait for a task");
+  const sendTrouble = createTrouble({
+    log,
+    nowMs: () => clock.nowMs(),
+    msg: "send failed, the sweeper will repeat it",
+    over: "tasks are sent again",
+  });
   /** For want of room. */
   let isRefusing = false;
 
@@ -101,6 +109,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     tellRefusing(false);
     metrics.processed(types.labelOf(task.type), "submitted");
     taskLog(created.task, call.context).info("task created", { status: task.status });
+    events.publish("task.created", nowMs);
     if (task.status === "queued") await waitPatiently(sendFirst(task, call.context));
     return { task: toTaskJson(created.task, []) };
   };
@@ -153,9 +162,10 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     try {
       await queue.send(toTaskMessage(task), context, sendSpanOf(task));
       sweeper.confirm(task);
+      sendTrouble.passed();
       return true;
     } catch (error) {
-      taskLog(task, context).warn("send failed, the sweeper will repeat it", { error: toTaskError(error) });
+      sendTrouble.met({ error: toTaskError(error) }, taskLog(task, context));
       return false;
     }
   };
@@ -179,18 +189,20 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
 
   const cancelTask: RpcHandlers["CancelTask"] = async (message, { context }) => {
     const { id } = parseCancelTask(message);
-    const canceled = await cancel(id, context);
+    const actor = actorOf(context);
+    const canceled: CancelResult = isTaskId(id) ? await store.cancel(id, actor, context) : { kind: "unknown" };
     if (canceled.kind === "unknown") throw noTask(id);
     if (canceled.kind === "moved_on") throw new TaskError("conflict", `the task is ${canceled.status} already`);
     const { task } = canceled;
-    if (canceled.kind === "canceled") metrics.processed(types.labelOf(task.type), "canceled");
-    const msg = canceled.kind === "canceled" ? "task canceled" : "task canceled while it runs";
-    taskLog(task, context).info(msg, { status: task.status });
+    if (canceled.kind === "canceled") {
+      metrics.processed(types.labelOf(task.type), "canceled");
+      taskLog(task, context).info("task canceled", { status: task.status });
+      events.publish("task.canceled", actor.atMs);
+    } else {
+      taskLog(task, context).info("task canceled while it runs", { status: task.status });
+    }
     return { task: toTaskJson(task, await store.timeline(id, context)) };
   };
-
-  const cancel = async (id: string, context: Context): Promise<CancelResult> =>
-    isTaskId(id) ? store.cancel(id, actorOf(context), context) : { kind: "unknown" };
 
   const sweepLoop = async (signal: AbortSignal): Promise<void> => {
     await sweeper.loop(signal);
@@ -213,7 +225,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     store,
     queue,
     clock,
-    log,
+    log: log.module("task-service.sweeper"),
     send,
     actor: () => actorOf(telemetry.startContext),
     retentionMs: deps.retentionMs,
@@ -270,10 +282,7 @@ export async function startTaskService(
   telemetry.log.info("task service listens", { url: listener.url });
   return {
     addresses: { task_service_url: listener.url },
-    checks: async () => ({
-      database: await checkWithin({ connections_active: 1, connections_idle: 0, connections_max: 1 }, store.ping()),
-      message_queue: await checkWithin({ queues_monitored: 1 }, queues.tasks.depth()),
-    }),
+    checks: () => checkParts({ store, queues: [queues.tasks] }),
     drain: async () => {
       await listener.stop(config.drainTimeout);
       draining.abort();

@@ -81,6 +81,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
       },
       checks: () => running?.checks() ?? {},
       scrape: () => running?.scrape() ?? [],
+      events: () => running?.events(),
       drain: () => running?.drain(),
       abort: () => running?.abort(),
       keepTrace: (traceId: string) => running?.keepTrace(traceId),

@@ -8,7 +8,7 @@ import { type Context, type Span, SpanKind } from "@opentelemetry/api";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
-import { type Check, checkWithin } from "./health.ts";
+import { type Check, checkParts } from "./health.ts";
 import { residentBytes } from "./memory.ts";
 import { attributeNames, type Envelope, keptAttributes, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
@@ -18,12 +18,14 @@ import type { Service } from "./service.ts";
 import type { Actor, ClaimResult, Store } from "./store/store.ts";
 import type { DeadReason, TaskRecord } from "./task.ts";
 import { CryptoIds } from "./telemetry/ids.ts";
+import type { Logger } from "./telemetry/log.ts";
 import { metadataAttributes } from "./telemetry/metadata.ts";
 import { type ClaimOutcome, createTaskMetrics, observeQueueDepth, observeWorker } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
+import { createTrouble } from "./telemetry/trouble.ts";
 import type { RunResult } from "./worker/attempt.ts";
 import { toEnding } from "./worker/ending.ts";
 import type { HandledType } from "./worker/handlers.ts";
@@ -76,7 +78,12 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const queue = queues.tasks;
   const leaseMs = config.visibilityTimeout;
   const metrics = createTaskMetrics(telemetry.meter);
-  const log = telemetry.log;
+  const { log, events } = telemetry;
+  const nowMs = (): number => clock.nowMs();
+  const troubles = {
+    receive: createTrouble({ log, nowMs, msg: "receive failed", over: "messages are received again" }),
+    settle: createTrouble({ log, nowMs, msg: "settling a message failed", over: "messages are settled again" }),
+  };
   const ids = new CryptoIds();
   const types = new Map<string, HandledType>(pool.types.map((type) => [type.type, type]));
   const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
@@ -110,6 +117,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       pool.reserve(max);
       try {
         const messages = await queue.receive({ max, waitMs: pollMs, visibilityMs: leaseMs, signal: polling });
+        troubles.receive.passed();
         if (draining.aborted) {
           for (const message of messages) track(giveBack(message));
           continue;
@@ -117,7 +125,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
         unused -= messages.length;
         for (const message of messages) track(handleSeated(message, aborting));
       } catch (error) {
-        log.warn("receive failed", { error: toTaskError(error) });
+        troubles.receive.met({ error: toTaskError(error) });
         await clock.sleep(errorPauseMs, draining);
       } finally {
         pool.release(unused);
@@ -136,10 +144,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   };
 
   const track = (work: Promise<void>): void => {
-    const settled = work
-      // The message stays as it is: it comes back when its visibility ends, and the claim decides again.
-      .catch((error: unknown) => log.error("handling a message failed", { error: toFailure(error) }))
-      .finally(() => handling.delete(settled));
+    const settled = work.catch((error: unknown) => tellUnhandled(error, log)).finally(() => handling.delete(settled));
     handling.add(settled);
   };
 
@@ -165,10 +170,17 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       await claimAndRun(message, envelope, { ...active, isRoot: !spanContextOf(parent) }, aborting);
     } catch (error) {
       markFailed(active.span, toFailure(error));
-      throw error;
+      const ids = { correlation_id: message.attributes[attributeNames.correlationId], task_id: envelope.taskId };
+      tellUnhandled(error, log.in(active.context).with({ ...ids, task_type: envelope.type }));
     } finally {
       active.span.end();
     }
+  };
+
+  /** The message stays as it is: it comes back when its visibility ends, and the claim decides again. */
+  const tellUnhandled = (thrown: unknown, about: Logger): void => {
+    const error = toTaskError(thrown);
+    about[error.code === "unavailable" ? "warn" : "error"]("handling a message failed", { error });
   };
 
   const claimAndRun = async (
@@ -177,21 +189,28 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     active: ProcessSpan,
     aborting: AbortSignal,
   ): Promise<void> => {
+    let actor = actorOf(active);
     const claimed = await outage.claim(
-      () => store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor: actorOf(active) }, active.context),
+      () => {
+        actor = actorOf(active);
+        return store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor }, active.context);
+      },
       () => settle(queue.changeVisibility(message, leaseMs)),
     );
     metrics.claimed(claimOutcomes[claimed.kind]);
-    if ("task" in claimed) placeInHistory(claimed, active);
-    if (claimed.kind === "won") return attempt(message, claimed, active, aborting);
+    if (claimed.kind === "won" || claimed.kind === "failed") placeInHistory(claimed, active);
+    if (claimed.kind === "won") return attempt(message, claimed, { active, startedAtMs: actor.atMs }, aborting);
     active.span.setAttribute(ownKey.outcome, claimed.kind);
     switch (claimed.kind) {
       case "ended":
+        if (claimed.task) tellCanceled(claimed.task, active, actor.atMs);
         return settle(queue.delete(message));
       case "leased":
       case "early":
         return settle(queue.changeVisibility(message, Math.min(claimed.untilMs - clock.nowMs(), maxDelayMs)));
       case "failed":
+        // Failed by this very claim, and not by one before whose letter was not sent.
+        if (claimed.task.endedAtMs === actor.atMs) tellFailed(claimed.task, claimed.reason, active, actor.atMs);
         return bury(message, claimed.task.attempt, claimed.reason, active.context);
       case "unknown":
         return bury(message, 0, "unknown_task", active.context);
@@ -211,20 +230,16 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const attempt = async (
     message: ReceivedMessage,
     { claim, task }: Extract<ClaimResult, { kind: "won" }>,
-    active: ActiveSpan,
+    { active, startedAtMs }: { active: ActiveSpan; startedAtMs: number },
     aborting: AbortSignal,
   ): Promise<void> => {
     const { span, context } = active;
     span.setAttribute(ownKey.attempt, task.attempt);
     span.setAttributes(metadataAttributes(task.metadata, config.metadataAttributes));
-    const taskLog = log.in(context).with({
-      correlation_id: task.correlationId,
-      task_id: task.id,
-      task_type: task.type,
-      attempt: task.attempt,
-    });
+    const taskLog = logOf(task, context);
     taskLog.info("task started");
     metrics.queueWait(labelOf(task.type), clock.nowMs() - task.runAtMs, span.spanContext());
+    events.publish("task.started", startedAtMs);
     const beganAtMs = traceBeganAtMs({ taskId: task.id }, message.attributes);
     const ending = new AbortController();
     const lease = {
@@ -246,6 +261,28 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       inFlight -= 1;
       await leases.release(lease);
     }
+  };
+
+  const logOf = (task: TaskRecord, context: Context): Logger =>
+    log.in(context).with({
+      correlation_id: task.correlationId,
+      task_id: task.id,
+      task_type: task.type,
+      attempt: task.attempt,
+    });
+
+  /** An attempt before this claim never told how it ended, and there is none left. */
+  const tellFailed = (task: TaskRecord, reason: DeadReason, { context }: ActiveSpan, atMs: number): void => {
+    const fields = { reason, ...(task.error && { error: task.error }) };
+    logOf(task, context).warn("attempt failed, it was the last", fields);
+    events.publish("task.failed", atMs);
+  };
+
+  /** The worker that ran it is gone, and can neither end it nor tell. */
+  const tellCanceled = (task: TaskRecord, { context }: ActiveSpan, atMs: number): void => {
+    metrics.processed(labelOf(task.type), "canceled");
+    logOf(task, context).info("task canceled while it ran");
+    events.publish("task.canceled", atMs);
   };
 
   const runHandler = (task: TaskRecord, context: Context, signal: AbortSignal): Promise<RunResult> => {
@@ -274,21 +311,26 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     if (outcome.kind !== "succeeded") telemetry.keep(active.context);
     const policy = { maxAttempts: task.maxAttempts, baseMs: config.retryBase, capMs: config.retryCap };
     const verdict = decide(outcome, task.attempt, policy, deps.random);
-    const report = (): void => reportAttempt(concluding, verdict, metrics, labelOf(task.type));
+    const report = (done: Verdict, committedAtMs: number): void =>
+      reportAttempt(concluding, done, { metrics, events, taskType: labelOf(task.type), committedAtMs });
     if (verdict.kind === "drop") {
-      report();
+      report(verdict, nowMs());
       return undefined;
     }
     const ending = toEnding(verdict, outcome, clock.nowMs());
     const request = { id: task.id, claim, ending, actor: actorOf(active) };
-    if (!(await outage.commit(() => store.finish(request, active.context)))) {
+    const became = await outage.commit(() => store.finish(request, active.context));
+    if (became === null) {
       active.span.setAttribute(ownKey.outcome, "lease_lost");
       metrics.attempted(labelOf(task.type), "lease_lost");
       taskLog.warn("the outcome was refused: the claim is no longer ours");
       return undefined;
     }
-    report();
-    return verdict;
+    // Its user has called it off since the lease was last prolonged: no further attempt follows.
+    const isCalledOff = became === "canceled" && "error" in verdict;
+    const done: Verdict = isCalledOff ? { kind: "cancel", error: verdict.error } : verdict;
+    report(done, request.actor.atMs);
+    return done;
   };
 
   /** Settles the message as the verdict says. */
@@ -367,7 +409,12 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
 
   /** A settle that fails is repeated by the next delivery, whose claim finds the task as it was left. */
   const settle = async (settling: Promise<void>): Promise<void> => {
-    await settling.catch((error: unknown) => log.warn("settling a message failed", { error: toTaskError(error) }));
+    try {
+      await settling;
+      troubles.settle.passed();
+    } catch (error) {
+      troubles.settle.met({ error: toTaskError(error) });
+    }
   };
 
   const spanAttributesOf = (message: ReceivedMessage, envelope: Envelope | undefined) => ({
@@ -471,11 +518,13 @@ export async function startWorker(
   log.info("worker receives", { worker: workerId, types: pool.types.map(({ type }) => type) });
   return {
     addresses: {},
-    checks: async () => ({
-      database: await checkWithin({ connections_active: 1, connections_idle: 0, connections_max: 1 }, store.ping()),
-      message_queue: await checkWithin({ queues_monitored: 2 }, queues.tasks.depth()),
-      workers: checkPool(pool, memory.isAbove()),
-    }),
+    checks: async () => {
+      const [checks, workers] = await Promise.all([
+        checkParts({ store, queues: [queues.tasks, queues.deadLetters] }),
+        checkPool(pool, memory.isAbove()),
+      ]);
+      return { ...checks, workers };
+    },
     drain: async () => {
       draining.abort();
       await Promise.all([running, watching]);
@@ -488,8 +537,10 @@ export async function startWorker(
   };
 }
 
-function checkPool(pool: ThreadPool, isMemoryAbove: boolean): Check {
-  const figures = pool.figures();
-  if (figures.threads === 0) return { status: "unhealthy", ...figures };
-  return { status: isMemoryAbove ? "degraded" : "healthy", ...figures };
+async function checkPool(pool: ThreadPool, isMemoryAbove: boolean): Promise<Check> {
+  const stuck = await pool.stuck();
+  const { threads, busy } = pool.figures();
+  const figures = { threads, busy, stuck };
+  if (threads === 0) return { status: "unhealthy", ...figures };
+  return { status: isMemoryAbove || stuck > 0 ? "degraded" : "healthy", ...figures };
 }

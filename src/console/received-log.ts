@@ -24,6 +24,8 @@ export interface ReceivedLog extends Origin {
   /** 1 to 24 (logs data model, "Severity"); 0 when the sender gave none. */
   severityNumber: number;
   severityText: string;
+  /** W3C trace flags. */
+  flags: number;
   /** Hex. */
   traceId: string | undefined;
   spanId: string | undefined;
@@ -46,6 +48,7 @@ function toReceivedLog(record: LogRecord, origin: Origin): ReceivedLog {
     eventName: record.eventName,
     severityNumber: record.severityNumber,
     severityText: record.severityText,
+    flags: record.flags & 0xff,
     traceId: toHexId(record.traceId),
     spanId: toHexId(record.spanId),
     attributes: toAttributes(record.attributes),

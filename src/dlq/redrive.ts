@@ -11,12 +11,14 @@ import type { Queue } from "../queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "../queue/task-message.ts";
 import type { RedriveCandidate, RedriveStep } from "../store/dead-letters.ts";
 import type { DueTask, Store } from "../store/store.ts";
+import type { Logger } from "../telemetry/log.ts";
 import type { TaskMetrics } from "../telemetry/metrics.ts";
 import { ownKey } from "../telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier, withoutSpan } from "../telemetry/propagation.ts";
 import { asSampled, inheritSampling } from "../telemetry/sampling.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, startSpan } from "../telemetry/tracing.ts";
+import { createTrouble } from "../telemetry/trouble.ts";
 
 export interface RedriverDeps {
   store: Store;
@@ -38,13 +40,35 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
   const { store, tasks: queue, telemetry, metrics, clock } = deps;
   const log = telemetry.log.module("dlq.redrive");
 
+  const nowMs = (): number => clock.nowMs();
+  const stepTrouble = createTrouble({
+    log,
+    nowMs,
+    msg: "a step of a redrive failed, it is tried again",
+    over: "steps of redrives succeed again",
+  });
+  const sendTrouble = createTrouble({
+    log,
+    nowMs,
+    msg: "send failed, the sweeper will repeat it",
+    over: "redriven tasks are sent again",
+  });
+
   const loop = async (draining: AbortSignal): Promise<void> => {
     while (!draining.aborted) {
-      const pauseMs = await takeStep().catch((error: unknown) => {
-        log.warn("a step of a redrive failed, it is tried again", { error: toTaskError(error) });
-        return lookEveryMs;
-      });
+      const pauseMs = await tryStep();
       if (pauseMs > 0) await clock.sleep(pauseMs, draining);
+    }
+  };
+
+  const tryStep = async (): Promise<number> => {
+    try {
+      const pauseMs = await takeStep();
+      stepTrouble.passed();
+      return pauseMs;
+    } catch (error) {
+      stepTrouble.met({ error: toTaskError(error) });
+      return lookEveryMs;
     }
   };
 
@@ -53,8 +77,10 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
     const step = await store.proposeRedrive(stepLimit, clock.nowMs());
     if ("waitMs" in step) return Math.min(step.waitMs ?? lookEveryMs, lookEveryMs);
     const begun = new Map(step.candidates.map((candidate) => [candidate.id, beginTrace(step, candidate)]));
-    const revived = await commit(step, begun);
+    const committedAtMs = clock.nowMs();
+    const revived = await commit(step, begun, committedAtMs);
     if (!revived) return 0;
+    for (const task of revived) tellRedriven(task, step, { active: begun.get(task.id), committedAtMs });
     try {
       await sendAll(revived, begun);
       report(step, revived.length);
@@ -84,8 +110,26 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
     });
   };
 
-  const commit = (step: RedriveStep, begun: ReadonlyMap<string, ActiveSpan>): Promise<DueTask[] | undefined> => {
-    const nowMs = clock.nowMs();
+  const tellRedriven = (
+    task: DueTask,
+    { redrive }: RedriveStep,
+    { active, committedAtMs }: { active: ActiveSpan | undefined; committedAtMs: number },
+  ): void => {
+    logOf(task, active).info("task redriven", { redrive_id: redrive.id });
+    telemetry.events.publish("task.redriven", committedAtMs);
+  };
+
+  /** Lines in the task's new trace. */
+  const logOf = (task: DueTask, active: ActiveSpan | undefined): Logger =>
+    log
+      .in(active?.context ?? fromCarrier(task.origin))
+      .with({ correlation_id: task.correlationId, task_id: task.id, task_type: task.type });
+
+  const commit = (
+    step: RedriveStep,
+    begun: ReadonlyMap<string, ActiveSpan>,
+    nowMs: number,
+  ): Promise<DueTask[] | undefined> => {
     const moves = [...begun].map(([id, { span, context }]) => {
       const { traceId, spanId } = span.spanContext();
       return { id, origin: toCarrier(context), actor: { atMs: nowMs, service: telemetry.service, traceId, spanId } };
@@ -107,10 +151,11 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
   const send = async (task: DueTask, active: ActiveSpan | undefined): Promise<boolean> => {
     try {
       await queue.send(toTaskMessage(task), active?.context ?? fromCarrier(task.origin), sendSpanOf(task));
+      sendTrouble.passed();
       return true;
     } catch (error) {
       if (active) markFailed(active.span, toFailure(error));
-      log.warn("send failed, the sweeper will repeat it", { error: toTaskError(error), task_id: task.id });
+      sendTrouble.met({ error: toTaskError(error) }, logOf(task, active));
       return false;
     }
   };
@@ -119,7 +164,7 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
     metrics.redriven("moved", moved);
     metrics.redriven("failed", refused + candidates.length - moved);
     const fields = { redrive_id: redrive.id, moved, refused };
-    if (isLast) log.info("redrive completed", fields);
+    if (isLast) log.info("redrive completed", { ...fields, elapsed_ms: clock.nowMs() - redrive.createdAtMs });
     else log.debug("redrive went on", fields);
   };
 

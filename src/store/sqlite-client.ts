@@ -184,7 +184,8 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     registerTypes: traced("registerTypes", "registerType"),
     listTypes: traced("listTypes", "types"),
     figures: (nowMs) => run("figures", nowMs),
-    isAsked: () => pending.size > 0,
+    // The process has one connection, in the store's thread; several roles share it.
+    connections: () => (pending.size > 0 ? { active: 1, idle: 0, max: 1 } : { active: 0, idle: 1, max: 1 }),
     ping: () => run("ping"),
   };
 }

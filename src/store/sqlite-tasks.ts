@@ -96,7 +96,8 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
 
   const endCanceled = (row: TaskRow, actor: Actor): ClaimResult => {
     endByCancel(row, actor);
-    return { kind: "ended", status: "canceled" };
+    const task = fromRow({ ...row, status: "canceled", ended_at: actor.atMs });
+    return { kind: "ended", status: "canceled", task };
   };
 
   const endByCancel = (row: TaskRow, actor: Actor): void => {
@@ -114,9 +115,9 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
     });
   };
 
-  const finish = ({ id, claim: number, ending: asked, actor }: FinishRequest): boolean => {
+  const finish = ({ id, claim: number, ending: asked, actor }: FinishRequest): Ending["to"] | null => {
     const row = rowOf(id);
-    if (!row || row.claim !== number || row.status !== "running") return false;
+    if (!row || row.claim !== number || row.status !== "running") return null;
     const ending = row.cancel_requested ? withoutFurtherAttempt(asked) : asked;
     const isOver = ending.to !== "retrying" && ending.to !== "queued";
     db.run(
@@ -140,7 +141,7 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
       error: "error" in ending ? ending.error : null,
       worker: row.worker,
     });
-    return true;
+    return ending.to;
   };
 
   const cancel = (id: string, actor: Actor): CancelResult => {

@@ -9,6 +9,7 @@
 
 import type { Context } from "@opentelemetry/api";
 import type { Failure } from "../errors.ts";
+import type { Connections } from "../health.ts";
 import type {
   AttemptOutcome,
   DeadReason,
@@ -65,8 +66,8 @@ export interface ClaimRequest {
 export type ClaimResult =
   /** `previous`: the `traceparent` of the attempt before this one; null when it is the first. */
   | { kind: "won"; claim: number; task: TaskRecord; previous: string | null }
-  /** The task has ended: the message is of no use any more. */
-  | { kind: "ended"; status: TaskStatus }
+  /** The task has ended: the message is of no use any more. `task`: it is this claim that has ended it, as canceled. */
+  | { kind: "ended"; status: TaskStatus; task?: TaskRecord }
   /** Another worker runs it, until then at least. */
   | { kind: "leased"; untilMs: number }
   /** Not due before then. */
@@ -162,8 +163,11 @@ export interface Store extends DeadLetterStore {
   claim(request: ClaimRequest, context: Context): Promise<ClaimResult>;
   /** Prolongs leases; gives the state of each, in their order. */
   extend(leases: readonly Lease[], leaseMs: number, nowMs: number, context: Context): Promise<LeaseState[]>;
-  /** Commits an attempt's outcome; false when the claim is no longer ours: then nothing was written. */
-  finish(request: FinishRequest, context: Context): Promise<boolean>;
+  /**
+   * Commits an attempt's outcome; gives the state that the task has then, which is `canceled` in place of a further
+   * attempt when its user wants that. null when the claim is no longer ours: then nothing was written.
+   */
+  finish(request: FinishRequest, context: Context): Promise<Ending["to"] | null>;
   /** A task that waits never starts; one that runs is told to end, and no further attempt follows. */
   cancel(id: string, actor: Actor, context: Context): Promise<CancelResult>;
   /** A failed task dies; a live one only of `receive_limit`, because a worker's letter about it is of an earlier life. */
@@ -188,8 +192,8 @@ export interface Store extends DeadLetterStore {
   listTypes(context: Context): Promise<TaskType[]>;
   /** Counts what has not ended, and finds the oldest of it. Costs a look at each task that has not ended. */
   figures(nowMs: number): Promise<StoreFigures>;
-  /** Whether a call has no answer yet. */
-  isAsked(): boolean;
   /** Resolves when the store answers. */
+  /** How many connections to the database are in use, as far as this role makes use of them. */
+  connections(): Connections;
   ping(): Promise<void>;
 }

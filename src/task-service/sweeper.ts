@@ -12,6 +12,7 @@ import type { Actor, DueTask, Sent, Store } from "../store/store.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { fromCarrier } from "../telemetry/propagation.ts";
 import { housekeeping } from "../telemetry/tracing.ts";
+import { createTrouble, type Trouble } from "../telemetry/trouble.ts";
 
 export interface SweeperDeps {
   store: Store;
@@ -70,6 +71,17 @@ const pruneEveryMs = 10 * 60_000;
 
 export function createSweeper(deps: SweeperDeps): Sweeper {
   const { store, queue, clock, log } = deps;
+  const nowMs = (): number => clock.nowMs();
+  const troubles = {
+    sweep: createTrouble({ log, nowMs, msg: "sweep failed", over: "sweeps succeed again" }),
+    compare: createTrouble({
+      log,
+      nowMs,
+      msg: "comparing with the broker failed",
+      over: "comparing with the broker succeeds again",
+    }),
+    prune: createTrouble({ log, nowMs, msg: "pruning failed", over: "pruning succeeds again" }),
+  };
   let confirmed: Sent[] = [];
   let isBrokerAway = false;
   let failed: FailedSend[] = [];
@@ -80,19 +92,21 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
 
   const loop = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
-      const sent = await logged("sweep failed", sweep);
-      await logged("comparing with the broker failed", resendLost);
-      await logged("pruning failed", prune);
+      const sent = await tried(troubles.sweep, sweep);
+      await tried(troubles.compare, resendLost);
+      await tried(troubles.prune, prune);
       if (sent !== sweepLimit) await clock.sleep(prunedUpTo === "" ? sweepEveryMs : pruneStepMs, signal);
     }
   };
 
   /** What fails is tried again with the next turn of the loop. */
-  const logged = async <T>(msg: string, work: () => Promise<T>): Promise<T | undefined> => {
+  const tried = async <T>(trouble: Trouble, work: () => Promise<T>): Promise<T | undefined> => {
     try {
-      return await work();
+      const result = await work();
+      trouble.passed();
+      return result;
     } catch (error) {
-      log.warn(msg, { error: toTaskError(error) });
+      trouble.met({ error: toTaskError(error) });
       return undefined;
     }
   };

@@ -1,7 +1,8 @@
-/** The admin address of a process: health and metrics of everything that runs in it. */
+/** The admin address of a process: health, metrics and domain events of everything that runs in it. */
 
 import { answerHealth, type ProcessState } from "../health.ts";
 import { type Address, type Listener, listen } from "../listen.ts";
+import { type EventsFigures, toEventsReport } from "./events.ts";
 import { type MetricFamily, mergeFamilies } from "./metric-family.ts";
 import { contentTypes, formatFor, toMetricsText } from "./prometheus.ts";
 
@@ -9,9 +10,11 @@ export interface AdminDeps {
   state: ProcessState;
   /** What every part of the process has measured. */
   scrape(): Promise<MetricFamily[][]>;
+  /** What each role of the process has published. */
+  events(): Promise<EventsFigures[]>;
 }
 
-export function startAdmin(address: Address, { state, scrape }: AdminDeps): Promise<Listener> {
+export function startAdmin(address: Address, { state, scrape, events }: AdminDeps): Promise<Listener> {
   return listen(address, async (request) => {
     const { pathname } = new URL(request.url);
     if (request.method !== "GET" && request.method !== "HEAD") {
@@ -21,6 +24,9 @@ export function startAdmin(address: Address, { state, scrape }: AdminDeps): Prom
       const format = formatFor(request.headers.get("accept"));
       const text = toMetricsText(mergeFamilies(await scrape()), format);
       return new Response(text, { headers: { "content-type": contentTypes[format], vary: "accept" } });
+    }
+    if (pathname === "/metrics/events") {
+      return Response.json(toEventsReport(await events()), { headers: { "cache-control": "no-store" } });
     }
     return (await answerHealth(pathname, state)) ?? new Response(null, { status: 404 });
   });

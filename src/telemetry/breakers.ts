@@ -2,6 +2,7 @@
 
 import { type Breaker, createBreaker } from "../breaker.ts";
 import type { Checks } from "../health.ts";
+import { elapsedMs } from "./log.ts";
 import { observeBreaker } from "./metrics.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -18,11 +19,15 @@ export function createRoleBreakers(telemetry: Telemetry): RoleBreakers {
   const log = telemetry.log.module("breaker");
   return {
     create: (name) => {
+      let openedAtMs = 0;
       const breaker = createBreaker({
         name,
         side: sides[name],
-        onOpened: (error) => log.warn("circuit breaker opened", { breaker: name, error }),
-        onClosed: () => log.info("circuit breaker closed", { breaker: name }),
+        onOpened: (error) => {
+          openedAtMs = performance.now();
+          log.warn("circuit breaker opened", { breaker: name, error });
+        },
+        onClosed: () => log.info("circuit breaker closed", { breaker: name, elapsed_ms: elapsedMs(openedAtMs) }),
       });
       observeBreaker(telemetry.meter, breaker);
       breakers.push(breaker);

@@ -25,6 +25,7 @@ export interface Instrument<K extends InstrumentKind = InstrumentKind> {
 const callSeconds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 /** Advice of the conventions for databases. */
 const databaseSeconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+const publicationSeconds = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
 const handlerSeconds = [0.01, 0.05, 0.1, 0.5, 1, 5, 30];
 /** From a task that finds an idle worker to one whose last attempt follows hours later. */
 const waitSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
@@ -104,6 +105,21 @@ export const instruments = {
     unit: "{task}",
     description: "Dead letters that a redrive moved back, or that failed to come back",
     labels: ["result"],
+  },
+  taskEvents: {
+    name: "task_events",
+    kind: "counter",
+    unit: "{event}",
+    description: "Domain events that the role has published",
+    labels: ["event"],
+  },
+  eventPropagation: {
+    name: "task_event_propagation",
+    kind: "histogram",
+    unit: "s",
+    description: "From the commit of a change to the publication of its event",
+    labels: ["event"],
+    buckets: publicationSeconds,
   },
   tasksActive: {
     name: "tasks_active",

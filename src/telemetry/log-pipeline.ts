@@ -7,34 +7,41 @@ import type { Resource } from "@opentelemetry/resources";
 import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
+import type { ExportWatch } from "./diagnostics.ts";
 import { withReasons } from "./export-reason.ts";
 import { scopeName } from "./names.ts";
 import type { Pipeline } from "./trace-pipeline.ts";
-
-const maxQueuedLogs = 32_768;
 
 export interface LogPipeline extends Pipeline {
   logger: OtlpLogger;
 }
 
-/** Nothing when no log records are to be exported. `sdkMeters` count what becomes of each. */
+export interface LogMeasures {
+  /** Knows how the exports go. */
+  exports: ExportWatch;
+  /** Count what becomes of each record. */
+  sdkMeters: MeterProvider;
+}
+
+/** Nothing when no log records are to be exported. */
 export function createLogPipeline(
   { otel }: Config,
   resource: Resource,
-  sdkMeters: MeterProvider,
+  { exports, sdkMeters }: LogMeasures,
 ): LogPipeline | undefined {
   if (otel.disabled || !otel.logsUrl) return undefined;
-  const exporter = withReasons(new OTLPLogExporter({ url: otel.logsUrl, selfObsMeterProvider: sdkMeters }));
+  const { attributeCountLimit, attributeValueLengthLimit, ...batches } = otel.logRecords;
+  const selfObsMeterProvider = sdkMeters;
+  const otlp = new OTLPLogExporter({ url: otel.logsUrl, selfObsMeterProvider });
+  const exporter = exports.watch(withReasons(otlp), "logs");
+  const limits = {
+    attributeCountLimit,
+    ...(attributeValueLengthLimit !== undefined && { attributeValueLengthLimit }),
+  };
   const provider = new LoggerProvider({
     resource,
-    processors: [
-      new BatchLogRecordProcessor({
-        exporter,
-        maxQueueSize: maxQueuedLogs,
-        scheduledDelayMillis: 1000,
-        selfObsMeterProvider: sdkMeters,
-      }),
-    ],
+    logRecordLimits: limits,
+    processors: [new BatchLogRecordProcessor({ exporter, ...batches, selfObsMeterProvider })],
   });
   return {
     logger: provider.getLogger(scopeName, productVersion),

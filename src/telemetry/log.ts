@@ -1,15 +1,17 @@
 /**
  * JSON log lines, one object a line. pino makes the line; the record that leaves by OTLP is read back from that very
  * line, so the two cannot differ. Every line has a trace_id: the one of the task it is about, or the one of the span in
- * which its role started.
+ * which its role started. What a user or a handler wrote is bounded, without secrets, and cannot break a line.
  */
 
 import { type Context, ROOT_CONTEXT, TraceFlags, trace } from "@opentelemetry/api";
 import type { AnyValueMap, Logger as OtlpLogger } from "@opentelemetry/api-logs";
 import pino from "pino";
-import { type Failure, toFailure } from "../errors.ts";
 import type { LogLevel, LogLevels } from "../settings.ts";
+import { key, ownKey } from "./names.ts";
+import { cutMark, cutRedacted, toPlainFields } from "./plain-fields.ts";
 import { spanContextOf } from "./propagation.ts";
+import { createRedaction, type Redaction } from "./redact.ts";
 
 /** Values; the message stays a constant sentence. */
 export type Fields = Record<string, unknown>;
@@ -31,6 +33,11 @@ export interface Logger {
 
 export type WriteLine = (line: string) => void;
 
+/** Since `startMs` of `performance.now()`, for the field `elapsed_ms`: microseconds are as fine as it gets. */
+export function elapsedMs(startMs: number): number {
+  return Math.round((performance.now() - startMs) * 1000) / 1000;
+}
+
 /** OpenTelemetry log data model, "Severity fields". */
 const severityNumbers: Record<LogLevel, number> = { trace: 1, debug: 5, info: 9, warn: 13, error: 17 };
 const pinoLevels: Record<LogLevel, number> = { trace: 10, debug: 20, info: 30, warn: 40, error: 50 };
@@ -43,10 +50,13 @@ export interface LogOptions {
   otlp: OtlpLogger | undefined;
   /** The context that lines without a task carry. */
   context: Context;
+  /** What is not told; without it, what looks like a secret. */
+  redaction?: Redaction;
 }
 
 export function createLogger(options: LogOptions): Logger {
-  const write = (line: string): void => {
+  const write = (made: string): void => {
+    const line = toSafeLine(made);
     options.writeLine(line);
     if (options.otlp) emitRecord(options.otlp, line);
   };
@@ -62,20 +72,53 @@ export function createLogger(options: LogOptions): Logger {
     },
     { write },
   );
-  const bindings = { service: options.service, module: options.service, ...traceFields(options.context) };
-  return loggerOf(base, options.levels, bindings, options.service);
+  const { service, levels, redaction = createRedaction() } = options;
+  const bindings = { service, module: service, ...traceFields(options.context) };
+  return loggerOf({ base, levels, redaction }, bindings, service);
+}
+
+/** Most of what reads lines cuts or refuses longer ones. */
+const maxLineBytes = 65_536;
+const maxMsgLength = 4096;
+
+/** JSON may hold these as they are, and there are viewers that take them for the end of a line, or obey them. */
+const unsafe = /[\u007f-\u009f\u2028\u2029]/g;
+
+function toSafeLine(made: string): string {
+  const line = made.replace(unsafe, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  // A character has at most three bytes for each of its units.
+  return line.length * 3 > maxLineBytes && Buffer.byteLength(line) > maxLineBytes ? toShortLine(line) : line;
+}
+
+/** Fields are bounded already: only escapes, six characters for one, can have made it so long. */
+function toShortLine(line: string): string {
+  const record: Record<string, unknown> = JSON.parse(line);
+  const short = Object.entries(record).map(([name, value]) => {
+    const isLong = (JSON.stringify(value)?.length ?? 0) > 1024;
+    return [name, isLong ? `${typeof value === "string" ? value.slice(0, 100) : ""}${cutMark}` : value];
+  });
+  return `${JSON.stringify(Object.fromEntries(short))}\n`;
 }
 
 /** What stands on every line by itself: a field of that name, which may be a handler author's, does not reach the line. */
 const lineWords = { time: undefined, level: undefined, severity_number: undefined, msg: undefined };
 
-function loggerOf(base: pino.Logger, levels: LogLevels, bindings: Fields, module: string): Logger {
+interface LineMaker {
+  base: pino.Logger;
+  levels: LogLevels;
+  redaction: Redaction;
+}
+
+function loggerOf(maker: LineMaker, bindings: Fields, module: string): Logger {
+  const { base, levels, redaction } = maker;
   const threshold = pinoLevels[levelOf(levels, module)];
+  const plain = (fields: Fields): Fields => toPlainFields(fields, redaction);
   const at =
     (level: LogLevel) =>
     (msg: string, fields?: Fields): void => {
       if (pinoLevels[level] < threshold) return;
-      base[level](fields ? { ...bindings, ...plain(fields), ...bindings, ...lineWords } : bindings, msg);
+      const line = fields ? { ...bindings, ...plain(fields), ...bindings, ...lineWords } : bindings;
+      base[level](line, cutRedacted(msg, maxMsgLength, redaction));
     };
   return {
     trace: at("trace"),
@@ -83,9 +126,9 @@ function loggerOf(base: pino.Logger, levels: LogLevels, bindings: Fields, module
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
-    with: (fields) => loggerOf(base, levels, { ...bindings, ...plain(fields) }, module),
-    in: (context) => loggerOf(base, levels, { ...bindings, ...traceFields(context) }, module),
-    module: (name) => loggerOf(base, levels, { ...bindings, module: name }, name),
+    with: (fields) => loggerOf(maker, { ...bindings, ...plain(fields) }, module),
+    in: (context) => loggerOf(maker, { ...bindings, ...traceFields(context) }, module),
+    module: (name) => loggerOf(maker, { ...bindings, module: name }, name),
     isEnabled: (level) => pinoLevels[level] >= threshold,
   };
 }
@@ -105,20 +148,20 @@ function traceFields(context: Context): Fields {
   return { trace_id: span.traceId, span_id: span.spanId, trace_flags: span.traceFlags };
 }
 
-/** `error` may be anything that was thrown; in the line it is a plain object. */
-function plain(fields: Fields): Fields {
-  return fields.error instanceof Error ? { ...fields, error: toFailure(fields.error) } : fields;
-}
-
-const notAttributes = new Set(["time", "level", "severity_number", "msg", "trace_id", "span_id", "trace_flags"]);
+const notAttributes = new Set([
+  "time",
+  "level",
+  "severity_number",
+  "msg",
+  "trace_id",
+  "span_id",
+  "trace_flags",
+  "error",
+]);
 
 function emitRecord(otlp: OtlpLogger, line: string): void {
   const record: Record<string, unknown> = JSON.parse(line);
-  const attributes: AnyValueMap = {};
-  for (const [name, value] of Object.entries(record)) {
-    // The values come from JSON.parse: strings, numbers, booleans, null, arrays and objects of these.
-    if (!notAttributes.has(name)) attributes[name] = value as AnyValueMap[string];
-  }
+  const own = Object.entries(record).filter(([name]) => !notAttributes.has(name));
   const timestamp = Date.parse(String(record.time));
   otlp.emit({
     timestamp,
@@ -126,7 +169,8 @@ function emitRecord(otlp: OtlpLogger, line: string): void {
     severityNumber: Number(record.severity_number),
     severityText: String(record.level),
     body: String(record.msg),
-    attributes,
+    // The values come from JSON.parse: strings, numbers, booleans, null, arrays and objects of these.
+    attributes: Object.fromEntries([...own, ...exceptionOf(record.error)]) as AnyValueMap,
     context: trace.setSpanContext(ROOT_CONTEXT, {
       traceId: String(record.trace_id),
       spanId: String(record.span_id),
@@ -135,7 +179,16 @@ function emitRecord(otlp: OtlpLogger, line: string): void {
   });
 }
 
-/** A failure as the field `error` of a line. */
-export function errorField(failure: Failure): Fields {
-  return { error: failure };
+/** The field `error` under the names that the conventions have for an exception on a log record. */
+function exceptionOf(error: unknown): [name: string, value: unknown][] {
+  if (error === undefined) return [];
+  if (typeof error !== "object" || error === null || !("type" in error)) return [["error", error]];
+  const { type, message, stack, causes } = error as Record<string, unknown>;
+  const named: [string, unknown][] = [
+    [key.exceptionType, type],
+    [key.exceptionMessage, message],
+    [key.exceptionStacktrace, stack],
+    [ownKey.causeChain, causes],
+  ];
+  return named.filter(([, value]) => value !== undefined);
 }

@@ -9,6 +9,7 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import type { Config } from "../config.ts";
+import type { ExportWatch } from "./diagnostics.ts";
 import { createMeter, type Meter } from "./meter.ts";
 import { createMetricExporter } from "./metric-exporter.ts";
 import { type MetricFamily, toFamilies } from "./metric-family.ts";
@@ -22,13 +23,13 @@ export interface MetricPipeline extends Pipeline {
   scrape(): Promise<MetricFamily[]>;
 }
 
-export function createMetricPipeline({ otel }: Config, resource: Resource): MetricPipeline {
+export function createMetricPipeline({ otel }: Config, resource: Resource, exports: ExportWatch): MetricPipeline {
   const meter = createMeter();
   const scraper = new ScrapeReader({ metricProducers: [meter.producer(() => AggregationTemporality.CUMULATIVE)] });
   const readers: MetricReader[] = [scraper];
   const url = otel.disabled ? undefined : otel.metricsUrl;
   if (url) {
-    const exporter = createMetricExporter(url);
+    const exporter = exports.watch(createMetricExporter(url), "metrics");
     readers.push(
       new PeriodicExportingMetricReader({
         exporter,

@@ -2,6 +2,7 @@
 
 import type { SpanContext } from "@opentelemetry/api";
 import type { Breaker, BreakerState } from "../breaker.ts";
+import type { Connections } from "../health.ts";
 import type { QueueDepth } from "../queue/queue.ts";
 import type { StoreFigures } from "../store/store.ts";
 import { type AttemptOutcome, type DeadReason, liveStatuses } from "../task.ts";
@@ -92,12 +93,12 @@ export function observeStore(
   });
 }
 
-/** Observes the one connection of a role to the store. */
-export function observeConnection(meter: Meter, pool: string, isUsed: () => boolean): void {
+/** Observes a role's connections to the store. */
+export function observeConnections(meter: Meter, pool: string, look: () => Connections): void {
   meter.observe(instruments.databaseConnections, (observe) => {
-    const used = isUsed() ? 1 : 0;
-    observe(used, pool, "used");
-    observe(1 - used, pool, "idle");
+    const { active, idle } = look();
+    observe(active, pool, "used");
+    observe(idle, pool, "idle");
   });
 }
 

@@ -37,6 +37,8 @@ export function unknownPropagators(names: readonly string[] = []): string[] {
 
 /** For the whole thread, handlers' own use of the API included. `names`: of `OTEL_PROPAGATORS`; undefined: the default. */
 export function registerPropagator(names: readonly string[] | undefined): void {
+  // A second one is refused, and there are two where a role runs in the supervisor's own thread.
+  propagation.disable();
   propagation.setGlobalPropagator(createPropagator(names));
 }
 

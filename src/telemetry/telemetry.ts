@@ -6,8 +6,18 @@
  * without an endpoint nothing is exported and nothing fails.
  */
 
-import { type Context, ROOT_CONTEXT, SpanKind, type Tracer, trace } from "@opentelemetry/api";
+import {
+  type Context,
+  ROOT_CONTEXT,
+  type SpanContext,
+  SpanKind,
+  TraceFlags,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
 import type { Config } from "../config.ts";
+import { createExportWatch, registerDiagnostics } from "./diagnostics.ts";
+import { createEvents, type Events } from "./events.ts";
 import { createLogger, type Logger, type WriteLine } from "./log.ts";
 import { createLogPipeline } from "./log-pipeline.ts";
 import type { Meter } from "./meter.ts";
@@ -16,8 +26,9 @@ import { createMetricPipeline } from "./metric-pipeline.ts";
 import { fromPlainSpan, type PlainSpan } from "./plain-span.ts";
 import { spanContextOf } from "./propagation.ts";
 import { registerPropagator } from "./propagator.ts";
+import { createRedaction } from "./redact.ts";
 import { createResource } from "./resource.ts";
-import { asSampled, isSampled, keepsFailures } from "./sampling.ts";
+import { asSampled, inheritSampling, isSampled, keepsFailures } from "./sampling.ts";
 import { createSpanMetrics } from "./span-metrics.ts";
 import { createTracePipeline, type Pipeline } from "./trace-pipeline.ts";
 
@@ -28,6 +39,8 @@ export interface Telemetry {
   log: Logger;
   /** The trace "start …" that this role's lines without a task carry. */
   startContext: Context;
+  /** Tells changes of tasks to whoever counts them. */
+  events: Events;
   /** Everything measured so far. */
   scrape(): Promise<MetricFamily[]>;
   /** Exports spans that were finished in a handler's thread. */
@@ -59,11 +72,23 @@ export function startTelemetry(
 ): Telemetry {
   registerPropagator(config.otel.propagators);
   const resource = createResource(service, config);
-  const metrics = createMetricPipeline(config, resource);
+  const exports = createExportWatch();
+  const metrics = createMetricPipeline(config, resource, exports);
   const { meter, sdkMeters } = metrics;
-  const traces = createTracePipeline(config, resource, { spanMetrics: createSpanMetrics(meter), sdkMeters, onKept });
-  const logs = createLogPipeline(config, resource, sdkMeters);
-  const startContext = markStart(traces.tracer, service);
+  const measures = { spanMetrics: createSpanMetrics(meter), exports, sdkMeters, onKept };
+  const traces = createTracePipeline(config, resource, measures);
+  const logs = createLogPipeline(config, resource, measures);
+  const startContext = markStart(traces.tracer, service, config);
+  const log = createLogger({
+    service,
+    levels: config.logLevel,
+    writeLine,
+    otlp: logs?.logger,
+    context: startContext,
+    redaction: createRedaction(config.redactKeys),
+  });
+  exports.tellTo(log);
+  registerDiagnostics(log, config.otel.diagnostics);
   const finish = async (act: (pipeline: Pipeline) => Promise<void>): Promise<void> => {
     const pipelines = [traces, logs].filter((pipeline) => pipeline !== undefined);
     const leaving = Promise.all(pipelines.map((pipeline) => withinLimit(flushLimitMs, act(pipeline))));
@@ -75,8 +100,9 @@ export function startTelemetry(
     service,
     tracer: traces.tracer,
     meter,
-    log: createLogger({ service, levels: config.logLevel, writeLine, otlp: logs?.logger, context: startContext }),
+    log,
     startContext,
+    events: createEvents(metrics.meter),
     scrape: () => metrics.scrape(),
     adopt: (spans) => {
       for (const span of spans) traces.take(fromPlainSpan(span, resource));
@@ -93,9 +119,16 @@ export function startTelemetry(
   };
 }
 
-/** The short trace with which a role begins; its ids stand on every log line that belongs to no task. */
-function markStart(tracer: Tracer, service: string): Context {
-  const span = tracer.startSpan(`start ${service}`, { kind: SpanKind.INTERNAL }, ROOT_CONTEXT);
+/** As in a trace that is kept. */
+const kept: SpanContext = { traceId: "", spanId: "", traceFlags: TraceFlags.SAMPLED };
+
+/**
+ * The short trace with which a role begins; its ids stand on every log line that belongs to no task. So it is kept
+ * whatever share of the others is, unless somebody has chosen a sampler.
+ */
+function markStart(tracer: Tracer, service: string, { otel }: Config): Context {
+  const parent = otel.sampler ? ROOT_CONTEXT : inheritSampling(ROOT_CONTEXT, kept);
+  const span = tracer.startSpan(`start ${service}`, { kind: SpanKind.INTERNAL }, parent);
   span.end();
   return trace.setSpan(ROOT_CONTEXT, span);
 }

@@ -11,11 +11,13 @@ import {
 } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
+import type { ExportWatch } from "./diagnostics.ts";
 import { withReasons } from "./export-reason.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
 import { CryptoIds } from "./ids.ts";
 import { scopeName } from "./names.ts";
 import { preciseNowMs, toHrTime } from "./precise-time.ts";
+import { createRedaction } from "./redact.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
 import { oldTwins } from "./semconv-compat.ts";
 import { flagRandom } from "./trace-flags.ts";
@@ -45,6 +47,8 @@ export interface TracePipeline extends Pipeline {
 export interface TraceMeasures {
   /** Looks at every span as it starts and ends. */
   spanMetrics: SpanProcessor;
+  /** Knows how the exports go. */
+  exports: ExportWatch;
   /** Count what becomes of each span. */
   sdkMeters: MeterProvider;
   /** A failure had this trace kept. */
@@ -53,9 +57,12 @@ export interface TraceMeasures {
 
 export function createTracePipeline(config: Config, resource: Resource, measures: TraceMeasures): TracePipeline {
   const { onKept } = measures;
-  const exporting = createExporting(config, measures.sdkMeters);
+  const exporting = createExporting(config, measures);
+  const redaction = createRedaction(config.redactKeys);
   const exportSpan = (span: ReadableSpan): void => {
     // The span has ended, and its attributes are nobody's but the exporter's.
+    const told = redaction.redactAttributes(span.attributes);
+    if (told !== span.attributes) Object.assign(span.attributes, told);
     if (config.semconvCompat) Object.assign(span.attributes, oldTwins(span.kind, span.attributes));
     exporting?.onEnd(span);
   };
@@ -82,9 +89,10 @@ export function createTracePipeline(config: Config, resource: Resource, measures
 }
 
 /** What `OTEL_BSP_*` says, the SDK reads by itself wherever nothing is given here. */
-function createExporting({ otel }: Config, selfObsMeterProvider: MeterProvider): BatchSpanProcessor | undefined {
+function createExporting({ otel }: Config, { exports, sdkMeters }: TraceMeasures): BatchSpanProcessor | undefined {
   if (otel.disabled || !otel.tracesUrl) return undefined;
   const { hasOwnQueueSize, hasOwnDelay } = otel.spanBatches;
+  const selfObsMeterProvider = sdkMeters;
   // A flush sends the whole queue at once, in batches: the SDK's own limit of 30 would drop what is above it.
   const exporter = new OTLPTraceExporter({
     url: otel.tracesUrl,
@@ -96,7 +104,7 @@ function createExporting({ otel }: Config, selfObsMeterProvider: MeterProvider):
     ...(!hasOwnQueueSize && { maxQueueSize: maxQueuedSpans }),
     ...(!hasOwnDelay && { scheduledDelayMillis: exportEveryMs }),
   };
-  return new BatchSpanProcessor(withReasons(exporter), batching);
+  return new BatchSpanProcessor(exports.watch(withReasons(exporter), "traces"), batching);
 }
 
 /**

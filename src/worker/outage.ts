@@ -37,6 +37,7 @@ export interface OutageDeps {
 export function createOutage({ clock, log, leaseMs }: OutageDeps): Outage {
   const draining = new AbortController();
   const repeated = { outcomes: 0, claims: 0 };
+  let beganAtMs = 0;
   const isOn = (): boolean => repeated.outcomes + repeated.claims > 0;
 
   /** Gives what the first try gave; after one that failed, counts what repeats it. */
@@ -46,13 +47,16 @@ export function createOutage({ clock, log, leaseMs }: OutageDeps): Outage {
     repeating: () => Promise<T>,
   ): Promise<T> => {
     if ("value" in tried) return tried.value;
-    if (!isOn()) log.warn("the store takes nothing, no message is received until it does", { error: tried.error });
+    if (!isOn()) {
+      beganAtMs = clock.nowMs();
+      log.warn("the store takes nothing, no message is received until it does", { error: tried.error });
+    }
     repeated[kind] += 1;
     try {
       return await repeating();
     } finally {
       repeated[kind] -= 1;
-      if (!isOn()) log.info("nothing waits for the store any more");
+      if (!isOn()) log.info("nothing waits for the store any more", { elapsed_ms: clock.nowMs() - beganAtMs });
     }
   };
 

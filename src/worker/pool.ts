@@ -38,6 +38,8 @@ export interface ThreadPool
   figures(): PoolFigures;
   /** Each thread in one state. */
   threadStates(): Record<ThreadState, number>;
+  /** How many threads do not answer within a second, or have a task that ignores its signal. */
+  stuck(): Promise<number>;
   close(): void;
 }
 
@@ -77,6 +79,14 @@ export async function startPool(config: Config, events: PoolEvents): Promise<Thr
       const stuck = serving.filter(({ signalled }) => signalled.size > 0).length;
       const idle = serving.filter(({ running }) => running.size === 0).length;
       return { idle, busy: serving.length - idle - stuck, stuck, condemned: condemned.size };
+    },
+    stuck: async () => {
+      const open = serving.filter(({ duty }) => duty !== "starting");
+      const asked = [...open, ...condemned.keys()].map(async (slot) => {
+        const isAnswering = await slot.isAnswering();
+        return !isAnswering || [...slot.signalled].some((attempt) => attempt.isOverdue());
+      });
+      return (await Promise.all(asked)).filter((isStuck) => isStuck).length;
     },
     close: threads.close,
   };

@@ -1,7 +1,8 @@
-/** Tells how an attempt ended: on its span, in the metrics, and in one log line. */
+/** Tells how an attempt ended: on its span, in the metrics, in one log line, and as an event. */
 
 import type { Verdict } from "../retry.ts";
 import type { TaskRecord } from "../task.ts";
+import type { Events } from "../telemetry/events.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { TaskMetrics } from "../telemetry/metrics.ts";
 import { ownKey } from "../telemetry/names.ts";
@@ -21,12 +22,19 @@ export interface Concluding {
   taskLog: Logger;
 }
 
-/** The attempt's outcome on its span, in the metrics and in the log. */
+export interface ReportTo {
+  metrics: TaskMetrics;
+  events: Events;
+  /** As the metrics have it. */
+  taskType: string;
+  committedAtMs: number;
+}
+
+/** The attempt's outcome on its span, in the metrics, in the log, and as an event. */
 export function reportAttempt(
   { ran, active, beganAtMs, taskLog }: Concluding,
   verdict: Verdict,
-  metrics: TaskMetrics,
-  taskType: string,
+  { metrics, events, taskType, committedAtMs }: ReportTo,
 ): void {
   const { outcome, durationMs } = ran;
   const { span } = active;
@@ -39,6 +47,7 @@ export function reportAttempt(
     metrics.processingDuration(taskType, "succeeded", durationMs, measured);
     metrics.endToEnd(taskType, preciseNowMs() - beganAtMs, measured);
     taskLog.info("task succeeded", elapsed);
+    events.publish("task.completed", committedAtMs);
     return;
   }
   markFailed(span, outcome.error);
@@ -49,11 +58,13 @@ export function reportAttempt(
       metrics.processed(taskType, "retried");
       metrics.processingDuration(taskType, "failed", durationMs, measured);
       taskLog.warn("attempt failed, another follows", { ...fields, retry_in_ms: verdict.delayMs });
+      events.publish("task.retried", committedAtMs);
       return;
     case "bury":
       metrics.processed(taskType, "failed");
       metrics.processingDuration(taskType, "failed", durationMs, measured);
       taskLog.warn("attempt failed, it was the last", { ...fields, reason: verdict.reason });
+      events.publish("task.failed", committedAtMs);
       return;
     case "return":
       taskLog.info("attempt interrupted, the task goes back", fields);
@@ -61,6 +72,7 @@ export function reportAttempt(
     case "cancel":
       metrics.processed(taskType, "canceled");
       taskLog.info("task canceled while it ran", fields);
+      events.publish("task.canceled", committedAtMs);
       return;
     case "drop":
       taskLog.warn("lease lost, the outcome is dropped", fields);

@@ -8,8 +8,10 @@ import type { Config } from "../config.ts";
 import { TaskError, toFailure } from "../errors.ts";
 import { longestDurationMs, parseDuration } from "../settings.ts";
 import { key, ownKey } from "../telemetry/names.ts";
+import { toPlainFields } from "../telemetry/plain-fields.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import { fromCarrier } from "../telemetry/propagation.ts";
+import { createRedaction, type Redaction } from "../telemetry/redact.ts";
 import { startThreadTracing } from "../telemetry/thread-tracing.ts";
 import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
 import type { HandlerContext, HandlerLog, HandlerTask } from "./handler.ts";
@@ -48,6 +50,7 @@ export async function startHandlerThread(
     if (lastSpans) lastSpans.push(span);
     else tell({ kind: "span", span });
   });
+  const redaction = createRedaction(start.config.redactKeys);
   const handlers = await loadOrRefuse(start.config, tell);
   if (!handlers) return () => {};
   const types = [...handlers.values()].map(({ handler: _, ...type }) => type);
@@ -70,7 +73,7 @@ export async function startHandlerThread(
     });
     const ctx: HandlerContext = {
       signal: aborting.signal,
-      log: createHandlerLog(run.number, context, tell),
+      log: createHandlerLog(run.number, context, { tell, redaction }),
       span,
       tracer: tracing.tracer,
       fetch: createTracedFetch({ tracer: tracing.tracer, context, correlationId: run.correlationId }),
@@ -156,25 +159,26 @@ function reasonOf(reason: CancelReason): DOMException {
 }
 
 /** Lines go to the worker, which writes them; each carries the span that was active where it was written. */
-function createHandlerLog(number: number, context: Context, tell: (message: FromHandlerThread) => void): HandlerLog {
+function createHandlerLog(
+  number: number,
+  context: Context,
+  { tell, redaction }: { tell: (message: FromHandlerThread) => void; redaction: Redaction },
+): HandlerLog {
   const write =
     (level: "debug" | "info" | "warn" | "error") =>
-    (msg: string, fields?: Record<string, unknown>): void => {
+    (msg: string, fields?: HandlerFields): void => {
       const span = trace.getSpanContext(contextApi.active()) ?? trace.getSpanContext(context);
       const { traceId = "", spanId = "", traceFlags = 0 } = span ?? {};
-      tell({ kind: "log", number, line: { level, msg, fields: toPlainFields(fields), traceId, spanId, traceFlags } });
+      const line = { level, msg: String(msg), fields: toLineFields(fields, redaction), traceId, spanId, traceFlags };
+      tell({ kind: "log", number, line });
     };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }
 
-/** What a line can hold is what JSON can hold; functions and the like could not cross to the worker's thread. */
-function toPlainFields(fields: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
+/** Made plain and bounded here: what a line cannot hold could not cross to the worker's thread, or would fill it. */
+function toLineFields(fields: HandlerFields | undefined, redaction: Redaction): HandlerFields | undefined {
   if (fields === undefined) return undefined;
-  const { error, ...rest } = fields;
-  const plain: Record<string, unknown> = error === undefined ? {} : { error: toFailure(error) };
-  try {
-    return { ...JSON.parse(JSON.stringify(rest)), ...plain };
-  } catch {
-    return { unreadable_fields: true, ...plain };
-  }
+  return toPlainFields(fields.error === undefined ? fields : { ...fields, error: toFailure(fields.error) }, redaction);
 }
+
+type HandlerFields = Record<string, unknown>;

@@ -6,6 +6,7 @@
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { TaskError } from "../errors.ts";
+import { within } from "../health.ts";
 import { spawnThread } from "../spawn.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import { type Attempt, type RunRequest, type RunResult, startAttempt } from "./attempt.ts";
@@ -28,6 +29,8 @@ export interface Slot {
   /** Rejects with `invalid_argument`, a line for each handler that does not load; or says why the thread ended. */
   readonly loaded: Promise<readonly HandledType[]>;
   start(request: RunRequest, settled: (result: RunResult) => void): void;
+  /** Asks the thread whether it yields; false when there is no answer within a second. */
+  isAnswering(): Promise<boolean>;
   /** Ends the thread, if it has not ended; every attempt on it gets its outcome once nothing of it runs any more. */
   end(outcomeOf: (attempt: Attempt) => Unfinished): void;
   /** Ends the thread; no attempt on it gets an outcome. */
@@ -54,11 +57,16 @@ export interface SlotEvents {
  */
 const goneMs = 4000;
 
+/** What yields answers in much less. */
+const answerLimitMs = 1000;
+
 /** Starts the thread; it is `open` once `loaded` resolves. */
 export function startSlot(id: number, config: Config, events: SlotEvents): Slot {
   const name = `handlers-${id}`;
   const running = new Map<number, Attempt>();
   const signalled = new Set<Attempt>();
+  /** Those who ask whether it answers. */
+  const listening = new Set<() => void>();
   const loading = Promise.withResolvers<readonly HandledType[]>();
   let lastNumber = 0;
 
@@ -91,6 +99,8 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
       }
       case "pong":
         slot.pulse.answered();
+        for (const answer of listening) answer();
+        listening.clear();
         break;
       case "ended":
         events.onSpans(message.spans);
@@ -148,6 +158,15 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
         onSettled,
       });
       running.set(number, attempt);
+    },
+    isAnswering: async () => {
+      const answered = Promise.withResolvers<true>();
+      const answer = (): void => answered.resolve(true);
+      listening.add(answer);
+      thread.post({ kind: "ping" });
+      const isAnswering = await within(answerLimitMs, answered.promise, false);
+      listening.delete(answer);
+      return isAnswering;
     },
     end: (outcomeOf) => {
       close();

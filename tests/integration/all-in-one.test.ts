@@ -6,8 +6,9 @@ import type { ReceivedMetric } from "../../src/console/received-metric.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { startReceiver } from "../../src/console/receiver.ts";
 import { eventually } from "../support/eventually.ts";
+import { toLine } from "../support/log-records.ts";
 import { fromOtlp, parsePrometheus, sortSeries } from "../support/metric-series.ts";
-import { freePorts, type LogLine, startThroughline } from "../support/process.ts";
+import { freePorts, startThroughline } from "../support/process.ts";
 import { expectedDepths, expectedSeries, expectedTree, type TaskCase, tenTasks } from "../support/ten-tasks.ts";
 import {
   isSettled,
@@ -51,7 +52,8 @@ describe("ten tasks through one process", () => {
   });
 
   test("the log arrives over OTLP as it stands on stdout", () => {
-    expect(run.received.logs.map(fromRecord).toSorted(inOrder)).toEqual(run.logs.map(fromLine).toSorted(inOrder));
+    const lines: readonly Record<string, unknown>[] = run.logs;
+    expect(run.received.logs.map(toLine).toSorted(inOrder)).toEqual(lines.toSorted(inOrder));
   });
 
   test("the metrics arrive over OTLP, the last task counted", () => {
@@ -88,28 +90,8 @@ async function runAllInOne(): Promise<AllInOneRun> {
   return { tasks, last, spans: received.spans, logs: process.logs(), scraped, exitCodes, received };
 }
 
-/** What a line of stdout and a record have in common. */
-type Told = Omit<ReceivedLog, "resource" | "eventName">;
-
-function fromRecord({ resource: _, eventName: __, ...told }: ReceivedLog): Told {
-  return told;
-}
-
-function fromLine({ time, level, severity_number, msg, trace_id, span_id, trace_flags: _, ...rest }: LogLine): Told {
-  return {
-    service: rest.service,
-    atMs: Date.parse(String(time)),
-    body: msg,
-    severityNumber: Number(severity_number),
-    severityText: String(level),
-    traceId: String(trace_id),
-    spanId: String(span_id),
-    // Came out of JSON.parse.
-    attributes: rest as Told["attributes"],
-  };
-}
-
-function inOrder(a: Told, b: Told): number {
-  const keyOf = ({ atMs, service, body, spanId }: Told): string => [atMs, service, body, spanId].join(" ");
+function inOrder(a: Record<string, unknown>, b: Record<string, unknown>): number {
+  const keyOf = ({ time, service, msg, span_id }: Record<string, unknown>): string =>
+    [time, service, msg, span_id].join(" ");
   return keyOf(a) < keyOf(b) ? -1 : 1;
 }

@@ -34,7 +34,7 @@ describeWith("elasticmq", "toxiproxy")("a broker that is", () => {
   let api: HttpApi;
   const accepted: string[] = [];
   beforeAll(async () => {
-    system = await startFaultySystem(["--threads=1", "--retry-base=10ms"]);
+    system = await startFaultySystem(["--threads=1", "--retry-base=10ms", "--log-level=info,task-service=debug"]);
     api = httpApi(system.gatewayUrl);
   }, startLimitMs);
   afterAll(() => system?.[Symbol.asyncDispose](), startLimitMs);

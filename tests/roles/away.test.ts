@@ -7,6 +7,7 @@ import { type Config, readConfig } from "../../src/config.ts";
 import { type EmbeddedBroker, startEmbeddedBroker } from "../../src/queue/embedded.ts";
 import type { Queue, Queues } from "../../src/queue/queue.ts";
 import { openQueues } from "../../src/queue/sqs.ts";
+import { logLevelsOf } from "../../src/settings.ts";
 import { createTaskService, type TaskService } from "../../src/task-service.ts";
 import { startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
 import { take } from "../support/brokers.ts";
@@ -275,7 +276,9 @@ async function startServing({ config }: Brokered, queue: Queue): Promise<Serving
   const { path } = stack.use(await tempFolder());
   const thread = stack.use(await startStoreThread(path));
   const lines: LogLine[] = [];
-  const telemetry = startTelemetry("task-service", config, (line) => lines.push(JSON.parse(line)));
+  // Only at this level is every failed send told.
+  const verbose = { ...config, logLevel: logLevelsOf("debug") };
+  const telemetry = startTelemetry("task-service", verbose, (line) => lines.push(JSON.parse(line)));
   const clock = createFakeClock();
   const service = createTaskService({
     store: await thread.connect(),

@@ -115,6 +115,23 @@ describe("a task that waits", () => {
   );
 });
 
+test(
+  "a task that is called off, and whose attempt fails before its worker has heard of it, is told as canceled",
+  async () => {
+    // The worker hears of it within a third of the lease.
+    await using running = await startTestSystem({ visibilityTimeout: "60s", retryBase: "1ms" });
+    const { id } = await running.accept({ type: "sleep", payload: { ms: 600_000 }, timeout: "3s" });
+    await eventually(async () => (await running.task(id)).status === "running");
+    await cancel(running, id);
+    expect(await running.task(id, "60s")).toMatchObject({ status: "canceled", attempt: 1 });
+    const canceled = "task canceled while it ran";
+    const last = await eventually(() => running.lines.find(({ task_id, msg }) => task_id === id && msg === canceled));
+    expect(last).toMatchObject({ level: "info", error: { type: "timed_out" } });
+    expect(running.lines.filter(({ msg }) => msg === "attempt failed, another follows")).toEqual([]);
+  },
+  limitMs,
+);
+
 describe("a task that runs", () => {
   const system = sharedSystem({ ...quickLeases, handlers: stubbornHandlers });
 

@@ -397,9 +397,14 @@ describe("health", () => {
       expect(await answer.json()).toEqual({
         status: "healthy",
         checks: {
-          database: { status: "healthy", connections_active: 1, connections_idle: 0, connections_max: 1 },
+          database: {
+            status: "healthy",
+            connections_active: expect.any(Number),
+            connections_idle: expect.any(Number),
+            connections_max: 1,
+          },
           message_queue: { status: "healthy", queues_monitored: 2 },
-          workers: { status: "healthy", threads: 2, busy: expect.any(Number), stuck: 0, condemned: 0 },
+          workers: { status: "healthy", threads: 2, busy: expect.any(Number), stuck: 0 },
           circuit_breakers: { status: "healthy", open_breakers: 0 },
         },
         uptime_seconds: expect.any(Number),

@@ -127,7 +127,8 @@ describe("a redrive", () => {
       const lines = system.lines.filter((line) => line.redrive_id === redriveId);
       expect(lines).toMatchObject([
         { service: "task-service", msg: "redrive ordered", matched: 2, reason: "the shop is mended" },
-        { service: "dlq-processor", msg: "redrive completed" },
+        { service: "dlq-processor", msg: "task redriven", task_id: id, trace_id: task.attempts[1]?.trace_id },
+        { service: "dlq-processor", msg: "redrive completed", elapsed_ms: expect.any(Number) },
       ]);
     },
     limitMs,

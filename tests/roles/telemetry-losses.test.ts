@@ -48,9 +48,18 @@ async function closedUrl(): Promise<string> {
   return collector.url;
 }
 
-function startExporting(url: string): Telemetry {
+/** Counts its lines: it has something to say about exports that fail, too. */
+interface Exporting extends Telemetry {
+  lines(): number;
+}
+
+function startExporting(url: string): Exporting {
   const { config } = readConfig({ handlers: "" }, { OTEL_EXPORTER_OTLP_ENDPOINT: url });
-  return startTelemetry("worker", config, () => {});
+  let lines = 0;
+  const telemetry = startTelemetry("worker", config, () => {
+    lines += 1;
+  });
+  return { ...telemetry, lines: () => lines };
 }
 
 /** Half of the spans here, half as they come from a handler's thread; gives how many, with the one of the start. */
@@ -65,9 +74,8 @@ function makeSpans(telemetry: Telemetry, count: number): number {
   return count + 1;
 }
 
-function makeLogs(telemetry: Telemetry, count: number): number {
+function makeLogs(telemetry: Telemetry, count: number): void {
   for (let n = 0; n < count; n++) telemetry.log.info("task started");
-  return count;
 }
 
 /** By error type; what was exported under "". */
@@ -82,8 +90,8 @@ async function countsOf(telemetry: Telemetry, name: string): Promise<Record<stri
 
 const totalOf = (counts: Record<string, number>): number => Object.values(counts).reduce((sum, each) => sum + each, 0);
 
-/** Once everything that was made is done with. */
-async function whenCounted(telemetry: Telemetry, made: { spans: number; logs: number }) {
+/** Once every line, and as many spans, are done with. */
+async function whenCounted(telemetry: Exporting, madeSpans: number) {
   const processed = async () => ({
     spans: await countsOf(telemetry, "otel_sdk_processor_span_processed"),
     logs: await countsOf(telemetry, "otel_sdk_processor_log_processed"),
@@ -91,7 +99,7 @@ async function whenCounted(telemetry: Telemetry, made: { spans: number; logs: nu
   await eventually(
     async () => {
       const { spans, logs } = await processed();
-      return totalOf(spans) >= made.spans && totalOf(logs) >= made.logs;
+      return totalOf(spans) >= madeSpans && totalOf(logs) >= telemetry.lines();
     },
     { timeoutMs: limitMs },
   );
@@ -104,11 +112,12 @@ describe("spans and log records are counted", () => {
     async () => {
       await using collector = startCollector(200);
       const telemetry = startExporting(collector.url);
-      const made = { spans: makeSpans(telemetry, 3000), logs: makeLogs(telemetry, 2000) };
+      const made = makeSpans(telemetry, 3000);
+      makeLogs(telemetry, 2000);
       await telemetry.flush();
-      expect(await whenCounted(telemetry, made)).toEqual({ spans: { "": made.spans }, logs: { "": made.logs } });
-      expect(await countsOf(telemetry, "otel_sdk_exporter_span_exported")).toEqual({ "": made.spans });
-      expect(await countsOf(telemetry, "otel_sdk_exporter_log_exported")).toEqual({ "": made.logs });
+      expect(await whenCounted(telemetry, made)).toEqual({ spans: { "": made }, logs: { "": telemetry.lines() } });
+      expect(await countsOf(telemetry, "otel_sdk_exporter_span_exported")).toEqual({ "": made });
+      expect(await countsOf(telemetry, "otel_sdk_exporter_log_exported")).toEqual({ "": telemetry.lines() });
       await telemetry.stop();
     },
     limitMs,
@@ -123,10 +132,11 @@ describe("spans and log records are counted", () => {
     async (_, status, reason) => {
       await using collector = startCollector(status);
       const telemetry = startExporting(collector.url);
-      const made = { spans: makeSpans(telemetry, 1000), logs: makeLogs(telemetry, 600) };
+      const made = makeSpans(telemetry, 1000);
+      makeLogs(telemetry, 600);
       const counted = await whenCounted(telemetry, made);
-      expect(counted).toEqual({ spans: { [reason]: made.spans }, logs: { [reason]: made.logs } });
-      expect(totalOf(await countsOf(telemetry, "otel_sdk_exporter_span_exported"))).toBe(made.spans);
+      expect(counted).toEqual({ spans: { [reason]: made }, logs: { [reason]: telemetry.lines() } });
+      expect(totalOf(await countsOf(telemetry, "otel_sdk_exporter_span_exported"))).toBe(made);
       expect(collector.asked()).toBeGreaterThan(0);
     },
     limitMs,
@@ -136,9 +146,10 @@ describe("spans and log records are counted", () => {
     "as dropped when nobody listens there",
     async () => {
       const telemetry = startExporting(await closedUrl());
-      const made = { spans: makeSpans(telemetry, 1000), logs: makeLogs(telemetry, 600) };
+      const made = makeSpans(telemetry, 1000);
+      makeLogs(telemetry, 600);
       const { spans, logs } = await whenCounted(telemetry, made);
-      expect([totalOf(spans), totalOf(logs)]).toEqual([made.spans, made.logs]);
+      expect([totalOf(spans), totalOf(logs)]).toEqual([made, telemetry.lines()]);
       expect(Object.keys({ ...spans, ...logs })).toEqual([expect.stringMatching(/^(ECONNREFUSED|ConnectionRefused)$/)]);
     },
     limitMs,
@@ -149,10 +160,11 @@ describe("spans and log records are counted", () => {
     async () => {
       await using collector = startCollector(200);
       const telemetry = startExporting(collector.url);
-      const made = { spans: makeSpans(telemetry, 70_000), logs: makeLogs(telemetry, 40_000) };
+      const made = makeSpans(telemetry, 70_000);
+      makeLogs(telemetry, 40_000);
       await telemetry.flush();
       const { spans, logs } = await whenCounted(telemetry, made);
-      expect([totalOf(spans), totalOf(logs)]).toEqual([made.spans, made.logs]);
+      expect([totalOf(spans), totalOf(logs)]).toEqual([made, telemetry.lines()]);
       expect([Object.keys(spans).toSorted(), Object.keys(logs).toSorted()]).toEqual([
         ["", "queue_full"],
         ["", "queue_full"],

@@ -78,6 +78,7 @@ export interface StoredTasks {
   /** Claims, and throws unless the claim was won. */
   win(id: string, atMs: number, worker?: string): Promise<Extract<ClaimResult, { kind: "won" }>>;
   extend(leases: readonly Lease[], nowMs: number): Promise<LeaseState[]>;
+  /** False when the claim was no longer the newest. */
   finish(id: string, claim: number, ending: Ending, atMs: number): Promise<boolean>;
   cancel(id: string, atMs: number): Promise<CancelResult>;
   die(id: string, reason: DeadReason, atMs: number): Promise<DeathResult>;
@@ -108,7 +109,8 @@ export function tasksIn(store: Store): StoredTasks {
       return claimed;
     },
     extend: (leases, nowMs) => store.extend(leases, leaseMs, nowMs, ROOT_CONTEXT),
-    finish: (id, claim, ending, atMs) => store.finish({ id, claim, ending, actor: actorAt(atMs) }, ROOT_CONTEXT),
+    finish: async (id, claim, ending, atMs) =>
+      (await store.finish({ id, claim, ending, actor: actorAt(atMs) }, ROOT_CONTEXT)) !== null,
     cancel: (id, atMs) => store.cancel(id, actorAt(atMs), ROOT_CONTEXT),
     die: (id, reason, atMs) => store.recordDead({ id, reason, actor: actorAt(atMs) }, ROOT_CONTEXT),
     discard: (id, reason, atMs) => store.discard(id, reason, actorAt(atMs), ROOT_CONTEXT),

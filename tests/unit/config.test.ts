@@ -50,6 +50,7 @@ describe("the settings", () => {
       metadataAttributes: [],
       semconvCompat: false,
       logLevel: { base: "info", modules: {} },
+      redactKeys: [],
       httpAllow: [],
       trustTraceContext: true,
       otel: {
@@ -62,6 +63,15 @@ describe("the settings", () => {
         sampler: undefined,
         propagators: undefined,
         spanBatches: { hasOwnQueueSize: false, hasOwnDelay: false },
+        diagnostics: "info",
+        logRecords: {
+          maxQueueSize: 32_768,
+          scheduledDelayMillis: 1000,
+          maxExportBatchSize: 512,
+          exportTimeoutMillis: 30_000,
+          attributeCountLimit: 128,
+          attributeValueLengthLimit: undefined,
+        },
       },
       queueEndpoint: undefined,
     });
@@ -275,4 +285,43 @@ describe("where telemetry goes", () => {
       },
     });
   });
+});
+
+describe("how log records leave", () => {
+  const { logRecords } = readConfig(fixed, {}).config.otel;
+
+  test("is as OpenTelemetry's variables say", () => {
+    const env = {
+      OTEL_BLRP_MAX_QUEUE_SIZE: "100",
+      OTEL_BLRP_SCHEDULE_DELAY: "200",
+      OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: "50",
+      OTEL_BLRP_EXPORT_TIMEOUT: "3000",
+      OTEL_ATTRIBUTE_COUNT_LIMIT: "10",
+      OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT: "20",
+      OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: "1000",
+    };
+    expect(readConfig(fixed, env).config.otel.logRecords).toEqual({
+      maxQueueSize: 100,
+      scheduledDelayMillis: 200,
+      maxExportBatchSize: 50,
+      exportTimeoutMillis: 3000,
+      attributeCountLimit: 20,
+      attributeValueLengthLimit: 1000,
+    });
+  });
+
+  test.each(["", "many", "0", "-1", "1e99"])("is as by default where a variable is %p", (text) => {
+    const env = { OTEL_BLRP_MAX_QUEUE_SIZE: text, OTEL_BLRP_SCHEDULE_DELAY: text };
+    expect(readConfig(fixed, env).config.otel.logRecords).toEqual(logRecords);
+  });
+});
+
+test("names of keys that are not told are a comma list", () => {
+  expect(readConfig({ ...fixed, redactKeys: "card_number, http.x-iban" }, {}).config.redactKeys).toEqual([
+    "card_number",
+    "http.x-iban",
+  ]);
+  expect(problemsOf({ redactKeys: "card number," }, {})).toEqual([
+    '--redact-keys: "card number,": expected names of up to 100 letters, digits, _, . or -',
+  ]);
 });

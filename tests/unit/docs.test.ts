@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fallbackOf, flagOf, meaningOf, type SettingName, settingNames, variableOf } from "../../src/config.ts";
 import { taskStatuses, transitions } from "../../src/task.ts";
+import { domainEvents } from "../../src/telemetry/events.ts";
 import { type Instrument, instruments } from "../../src/telemetry/instruments.ts";
 import { labelOf } from "../../src/telemetry/metric-family.ts";
 import { key, ownKey } from "../../src/telemetry/names.ts";
@@ -179,6 +180,24 @@ describe("docs/telemetry.md", () => {
     const all: Instrument[] = Object.values(instruments);
     const buckets = all.flatMap((instrument) => instrument.buckets?.join(" ") ?? []);
     expect(buckets.filter((list) => !words.has(list))).toEqual([]);
+  });
+});
+
+describe("docs/telemetry.md on events and variables", () => {
+  test("has the events of the code", () => {
+    expect(
+      tableBelow(telemetryDoc, "Domain events")
+        .map(([event]) => plain(event))
+        .toSorted(),
+    ).toEqual([...domainEvents].toSorted());
+  });
+
+  test("names the line of each event as the code has it", async () => {
+    const files = ["src/task-service.ts", "src/worker.ts", "src/worker/report.ts", "src/dlq.ts", "src/dlq/redrive.ts"];
+    const text = (await Promise.all(files.map((path) => Bun.file(inProject(path)).text()))).join();
+    const lines = tableBelow(telemetryDoc, "Domain events").flatMap(([, , line = ""]) => codeWords(line));
+    expect(lines.length).toBeGreaterThan(7);
+    expect(lines.filter((line) => !text.includes(`"${line}"`))).toEqual([]);
   });
 });
 

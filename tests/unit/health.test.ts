@@ -1,5 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { answerHealth, type Checks, mergeChecks, type ProcessState } from "../../src/health.ts";
+import { systemClock } from "../../src/clock.ts";
+import {
+  answerHealth,
+  type Checks,
+  checkParts,
+  checkWithin,
+  mergeChecks,
+  type ProcessState,
+} from "../../src/health.ts";
 
 describe("the checks of several roles", () => {
   test("are one set, with the worse status and the larger figure of those that two have", () => {
@@ -22,6 +30,16 @@ describe("the checks of several roles", () => {
     expect(mergeChecks([])).toEqual({});
   });
 
+  test("have as many idle connections as the role sees that sees the fewest", () => {
+    const idle: Checks = { database: { status: "healthy", connections_active: 0, connections_idle: 1 } };
+    const busy: Checks = { database: { status: "healthy", connections_active: 1, connections_idle: 0 } };
+    expect([mergeChecks([idle, busy]), mergeChecks([busy, idle]), mergeChecks([idle, idle])]).toEqual([
+      busy,
+      busy,
+      idle,
+    ]);
+  });
+
   test("have the sum of the open circuit breakers, of which each role has its own", () => {
     const open = (count: number): Checks => ({
       circuit_breakers: { status: count > 0 ? "degraded" : "healthy", open_breakers: count },
@@ -30,6 +48,34 @@ describe("the checks of several roles", () => {
       circuit_breakers: { status: "degraded", open_breakers: 3 },
     });
     expect(mergeChecks([open(0), open(0)])).toEqual(open(0));
+  });
+});
+
+describe("a check", () => {
+  const figures = { queues_monitored: 1 };
+
+  test("that is answered is healthy, one that rejects is unhealthy, and both keep their figures", async () => {
+    expect(await checkWithin(figures, Promise.resolve(1))).toEqual({ status: "healthy", ...figures });
+    expect(await checkWithin(figures, Promise.reject(new Error("away")))).toEqual({ status: "unhealthy", ...figures });
+  });
+
+  test("that is answered late is degraded, and one that never is, unhealthy", async () => {
+    const late = systemClock.sleep(1100);
+    const never = new Promise(() => {});
+    expect(await Promise.all([checkWithin(figures, late), checkWithin(figures, never)])).toEqual([
+      { status: "degraded", ...figures },
+      { status: "unhealthy", ...figures },
+    ]);
+  });
+
+  test("of several queues is as bad as the worst of them", async () => {
+    const store = { ping: async () => {}, connections: () => ({ active: 1, idle: 2, max: 3 }) };
+    const [good, bad] = [{ depth: async () => 0 }, { depth: () => Promise.reject(new Error("away")) }];
+    const database = { status: "healthy", connections_active: 1, connections_idle: 2, connections_max: 3 };
+    expect<unknown>(await checkParts({ store, queues: [good, bad] })).toEqual({
+      database,
+      message_queue: { status: "unhealthy", queues_monitored: 2 },
+    });
   });
 });
 

@@ -3,6 +3,7 @@ import { type Context, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import fc from "fast-check";
 import { readConfig, withOtlpEndpoint } from "../../src/config.ts";
 import type { ReceivedLog } from "../../src/console/received-log.ts";
+import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { startReceiver } from "../../src/console/receiver.ts";
 import { TaskError } from "../../src/errors.ts";
 import type { Listener } from "../../src/listen.ts";
@@ -10,6 +11,7 @@ import { type LogLevel, logLevels, logLevelsOf } from "../../src/settings.ts";
 import { createLogger, type Logger } from "../../src/telemetry/log.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { anyText } from "../support/any-text.ts";
+import { toLine } from "../support/log-records.ts";
 
 const startIds = { trace_id: "4bf92f3577b34da6a3ce929d0e0e4736", span_id: "00f067aa0ba902b7", trace_flags: 1 };
 const taskIds = { trace_id: "0af7651916cd43dd8448eb211c80319c", span_id: "b7ad6b7169203331", trace_flags: 0 };
@@ -128,7 +130,49 @@ describe("a line", () => {
     const round: Record<string, unknown> = { name: "round" };
     round.self = round;
     log.info("odd", { round, big: 5n, nothing: undefined, not: Number.NaN });
-    expect(parse(lines[0])).toMatchObject({ round: { name: "round", self: "[Circular]" }, big: 5, not: null });
+    expect(parse(lines[0])).toMatchObject({ round: { name: "round", self: "[circular]" }, big: 5, not: null });
+  });
+
+  test("keeps no character that could end it, or be obeyed by a terminal, as it is", () => {
+    const { log, lines } = logAt("info");
+    const text = "a\nb\r\u0085c\u2028d\u2029e\u001b[31mf\u009b31m\u007f\u0000g";
+    log.info(text, { [text]: text });
+    expect(lines[0]).toMatch(/^[ -~]*\n$/);
+    expect(parse(lines[0])).toMatchObject({ msg: text, [text]: text });
+  });
+
+  test("is never longer than 64 KiB, and says where it was cut", () => {
+    const { log, lines } = logAt("info");
+    const texts = [
+      "x".repeat(1_000_000),
+      "\u0000".repeat(1_000_000),
+      "\u2028".repeat(1_000_000),
+      "€".repeat(1_000_000),
+    ];
+    for (const text of texts) {
+      lines.length = 0;
+      log.with({ task_id: "t1" }).error(text, { text, list: Array(1000).fill(text), error: new Error(text) });
+      expect(lines.length).toBe(1);
+      expect(Buffer.byteLength(lines[0] ?? "")).toBeLessThanOrEqual(65_536);
+      const { msg, ...line } = parse(lines[0]);
+      expect(msg).toEndWith("[cut]");
+      expect(line).toMatchObject({ level: "error", severity_number: 17, task_id: "t1", ...startIds });
+      expect(JSON.stringify(line)).toContain("[cut]");
+    }
+  });
+
+  test("has no secret in its message, its fields or its error", () => {
+    const { log, lines } = logAt("info");
+    const url = "https://user:pass@example.com/?token=abc";
+    log
+      .with({ queue_endpoint: url })
+      .info(`asked ${url}`, { headers: { authorization: "abc" }, error: new TaskError("unavailable", url) });
+    expect(lines[0]).not.toMatch(/pass|abc/);
+    expect(parse(lines[0])).toMatchObject({
+      msg: "asked https://[redacted]@example.com/?token=[redacted]",
+      queue_endpoint: "https://[redacted]@example.com/?token=[redacted]",
+      headers: { authorization: "[redacted]" },
+    });
   });
 
   test("does not let a field replace what it is about", () => {
@@ -174,6 +218,58 @@ describe("the level", () => {
   });
 });
 
+test("a span that leaves shows no secret that somebody put on it", async () => {
+  const spans: ReceivedSpan[] = [];
+  const listener = await startReceiver({ host: "127.0.0.1", port: 0 }, { spans: (more) => spans.push(...more) });
+  const { config } = readConfig({ handlers: "", redactKeys: "iban" }, {});
+  const telemetry = startTelemetry("worker", withOtlpEndpoint(config, listener.url), () => {});
+  const attributes = { iban: "DE00", "my.password": "x", "url.full": "https://a:b@c.test/", attempt: 1 };
+  telemetry.tracer.startSpan("made", { attributes }).end();
+  await telemetry.stop();
+  await listener.stop();
+  expect(spans.find(({ name }) => name === "made")?.attributes).toEqual({
+    iban: "[redacted]",
+    "my.password": "[redacted]",
+    "url.full": "https://[redacted]@c.test/",
+    attempt: 1,
+  });
+});
+
+describe("the trace of a role's start", () => {
+  test("arrives whatever share of traces is kept, so that the lines which carry it lead somewhere", async () => {
+    const spans: ReceivedSpan[] = [];
+    const listener = await startReceiver({ host: "127.0.0.1", port: 0 }, { spans: (more) => spans.push(...more) });
+    const { config } = readConfig({ handlers: "", environment: "production" }, {});
+    const lines: Record<string, unknown>[] = [];
+    for (let n = 0; n < 30; n++) {
+      const telemetry = startTelemetry("worker", withOtlpEndpoint(config, listener.url), (line) =>
+        lines.push(parse(line)),
+      );
+      telemetry.log.info("worker receives");
+      await telemetry.stop();
+    }
+    await listener.stop();
+    expect(spans.map(({ name, traceId, spanId, flags }) => [name, traceId, spanId, flags & 1])).toEqual(
+      lines.map(({ trace_id, span_id }) => ["start worker", String(trace_id), String(span_id), 1]),
+    );
+    expect(lines.length).toBe(30);
+    expect(new Set(lines.map(({ trace_flags: flags }) => flags))).toEqual(new Set([3]));
+  });
+
+  test("is left to the sampler that somebody has chosen", async () => {
+    const lines: Record<string, unknown>[] = [];
+    const before = process.env.OTEL_TRACES_SAMPLER;
+    process.env.OTEL_TRACES_SAMPLER = "always_off";
+    const { config } = readConfig({ handlers: "" }, { OTEL_TRACES_SAMPLER: "always_off" });
+    const telemetry = startTelemetry("worker", config, (line) => lines.push(parse(line)));
+    if (before === undefined) delete process.env.OTEL_TRACES_SAMPLER;
+    else process.env.OTEL_TRACES_SAMPLER = before;
+    telemetry.log.info("worker receives");
+    await telemetry.stop();
+    expect(lines).toMatchObject([{ trace_flags: 2, trace_id: expect.stringMatching(/^(?!0+$)[0-9a-f]{32}$/) }]);
+  });
+});
+
 describe("the record that leaves by OTLP", () => {
   const logs: ReceivedLog[] = [];
   let receiver: Listener;
@@ -195,23 +291,22 @@ describe("the record that leaves by OTLP", () => {
       elapsed_ms: 1.5,
       none: null,
     });
-    telemetry.log.in(contextOf(taskIds)).error("task is dead", { error: new RangeError("two\nlines") });
+    const cause = new AggregateError([new TypeError("first"), new Error("second")], "both");
+    telemetry.log.in(contextOf(taskIds)).error("task is dead", { error: new RangeError("two\nlines", { cause }) });
     telemetry.log.module("worker.pool").debug("thread ended", { "user key \n": 'a "text"\u0000' });
     await telemetry.stop();
 
     expect(lines.map(({ level }) => level)).toEqual(["info", "error", "debug"]);
     expect(lines.every(({ trace_id }) => /^[0-9a-f]{32}$/.test(String(trace_id)))).toBe(true);
-    expect<unknown>(
-      logs.map(({ atMs, severityText, severityNumber, body, traceId, spanId, attributes }) => ({
-        time: new Date(atMs).toISOString(),
-        level: severityText,
-        severity_number: severityNumber,
-        msg: body,
-        trace_id: traceId,
-        span_id: spanId,
-        ...attributes,
-      })),
-    ).toEqual(lines.map(({ trace_flags: _, ...line }) => line));
+    expect<unknown>(logs.map(toLine)).toEqual(lines);
+    expect(logs[1]?.attributes).toEqual({
+      service: "worker",
+      module: "worker",
+      "exception.type": "RangeError",
+      "exception.message": "two\nlines",
+      "exception.stacktrace": expect.stringContaining("log.test.ts"),
+      "throughline.error.cause_chain": ["AggregateError: both", "TypeError: first", "Error: second"],
+    });
     expect(new Set(logs.map(({ service }) => service))).toEqual(new Set(["worker"]));
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { instruments } from "../../src/telemetry/instruments.ts";
 import { mergeFamilies } from "../../src/telemetry/metric-family.ts";
-import { createTaskMetrics, observeConnection } from "../../src/telemetry/metrics.ts";
+import { createTaskMetrics, observeConnections } from "../../src/telemetry/metrics.ts";
 import { formatFor, toMetricsText } from "../../src/telemetry/prometheus.ts";
 import { startTestMeter } from "../support/test-meter.ts";
 
@@ -53,7 +53,7 @@ describe("one service's metrics as text 0.0.4", () => {
 
   test("say of no gauge that it is one when its name ends as a histogram's does", async () => {
     const { meter, text } = startTestMeter("worker");
-    observeConnection(meter, "throughline.db", () => true);
+    observeConnections(meter, "throughline.db", () => ({ active: 1, idle: 0, max: 1 }));
     expect(await text()).toContain("\n# TYPE db_client_connection_count untyped\n");
     expect(await text("openmetrics")).toContain("\n# TYPE db_client_connection_count unknown\n");
   });

@@ -6,7 +6,7 @@ import type { Ending } from "../../../src/store/store.ts";
 import { newTaskId, type TaskRecord, type TaskStatus, type TimelineEntry } from "../../../src/task.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
-import { entryAt, leaseMs, t0, tasksIn } from "../../support/stored-tasks.ts";
+import { actorAt, entryAt, leaseMs, t0, tasksIn } from "../../support/stored-tasks.ts";
 import {
   bring,
   endMs,
@@ -132,7 +132,8 @@ function describeRunning(open: OpenStore): void {
       const id = await bring(tasks, "running");
       const { task, timeline } = await keptOf(tasks, id);
       await tasks.cancel(id, cancelMs);
-      expect(await tasks.finish(id, 1, ending, cancelMs + 5)).toBe(true);
+      const request = { id, claim: 1, ending, actor: actorAt(cancelMs + 5) };
+      expect<unknown>(await place.store.finish(request, ROOT_CONTEXT)).toBe(status);
       const left = { from: "running", attempt: 1, durationMs: cancelMs + 5 - startMs, worker: "w1" } as const;
       const last = entryAt(cancelMs + 5, { ...left, to: changes.status ?? "running", ...entry });
       expect<unknown>(await keptOf(tasks, id)).toEqual({
@@ -153,7 +154,9 @@ function describeRunning(open: OpenStore): void {
       const lapsedMs = startMs + leaseMs;
       expect(await tasks.claim(id, lapsedMs - 1, "w2")).toEqual({ kind: "leased", untilMs: lapsedMs });
       for (const atMs of [lapsedMs, lapsedMs + 1]) {
-        expect(await tasks.claim(id, atMs, "w2")).toEqual({ kind: "ended", status: "canceled" });
+        // Only the claim that has made the change gives the task, to tell of it.
+        const changed = atMs === lapsedMs && { task: { ...task, status: "canceled", endedAtMs: lapsedMs } };
+        expect<unknown>(await tasks.claim(id, atMs, "w2")).toEqual({ kind: "ended", status: "canceled", ...changed });
       }
       expect(await tasks.finish(id, 1, succeeded, lapsedMs + 2)).toBe(false);
       const ended = { from: "running", to: "canceled", attempt: 1, durationMs: leaseMs, outcome: "crashed" } as const;
