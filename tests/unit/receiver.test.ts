@@ -4,7 +4,6 @@ import { fromJsonString, toBinary } from "@bufbuild/protobuf";
 import { context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { SeverityNumber } from "@opentelemetry/api-logs";
 import { OTLPLogExporter } from "@opentelemetry/exporter-logs-otlp-proto";
-import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-logs";
@@ -16,6 +15,7 @@ import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { type ReceiverSink, startReceiver } from "../../src/console/receiver.ts";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import type { Listener } from "../../src/listen.ts";
+import { createMetricExporter } from "../../src/telemetry/metric-exporter.ts";
 
 const mebibyte = 1024 * 1024;
 const protobuf = { "content-type": "application/x-protobuf" };
@@ -157,7 +157,7 @@ describe("what a real exporter sends", () => {
 
   test("counters, up-down counters, gauges and histograms arrive with their points", async () => {
     const { listener, metrics } = await start();
-    const exporter = new OTLPMetricExporter({ url: `${listener.url}/v1/metrics` });
+    const exporter = createMetricExporter(`${listener.url}/v1/metrics`);
     const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
     const provider = new MeterProvider({ resource, readers: [reader] });
     const meter = provider.getMeter("test");
