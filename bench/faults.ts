@@ -19,7 +19,7 @@
  */
 
 import type { Fault } from "../tests/parts/toxiproxy.ts";
-import { startFaultySystem } from "../tests/support/faulty-system.ts";
+import { type FaultySystem, startFaultySystem } from "../tests/support/faulty-system.ts";
 import { httpApi } from "../tests/support/http-api.ts";
 import { type Load, rateOf, startLoad } from "./load.ts";
 
@@ -58,7 +58,7 @@ function ratio(later: Rates, before: Rates): string {
 
 type Row = Record<string, string>;
 
-async function measure({ fault, forMs }: Step, own: Load, other: Load): Promise<Row> {
+async function measure({ fault, forMs }: Step, own: Load<FaultySystem>, other: Load): Promise<Row> {
   own.forget();
   const before = await ratesOver(windowMs, own, other);
   if (fault.kind !== "none") await own.system.network.add(fault);

@@ -1,6 +1,5 @@
 /** Clients that submit a task, wait for its end, and submit the next, until they are stopped. */
 
-import type { FaultySystem } from "../tests/support/faulty-system.ts";
 import type { HttpTask } from "../tests/support/system.ts";
 
 /** What clients have seen since `forget`. */
@@ -16,8 +15,13 @@ export interface Seen {
   extraAttempts: number;
 }
 
-export interface Load extends AsyncDisposable {
-  system: FaultySystem;
+/** What can be put under load. */
+export interface Loadable {
+  gatewayUrl: string;
+}
+
+export interface Load<System extends Loadable = Loadable> extends AsyncDisposable {
+  system: System;
   readonly seen: Seen;
   /** Counts from zero again. */
   forget(): void;
@@ -28,7 +32,10 @@ export interface Load extends AsyncDisposable {
 const nothing: Seen = { ended: 0, left: 0, refused: 0, slowestAcceptMs: 0, extraAttempts: 0 };
 const pollMs = 100;
 
-export function startLoad(system: FaultySystem, options: { clients: number; patienceMs: number }): Load {
+export function startLoad<System extends Loadable>(
+  system: System,
+  options: { clients: number; patienceMs: number },
+): Load<System> {
   const left: string[] = [];
   let seen = { ...nothing };
   let isOver = false;

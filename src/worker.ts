@@ -10,13 +10,13 @@ import type { Config } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
 import { type Check, checkParts } from "./health.ts";
 import { residentBytes } from "./memory.ts";
-import { attributeNames, type Envelope, keptAttributes, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
+import { attributeNames, type Envelope, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
-import { maxDelayMs, type Queues, type ReceivedMessage } from "./queue/queue.ts";
+import type { Queues, ReceivedMessage } from "./queue/queue.ts";
 import { decide, type Verdict } from "./retry.ts";
 import type { Service } from "./service.ts";
 import type { Actor, ClaimResult, Store } from "./store/store.ts";
-import type { DeadReason, TaskRecord } from "./task.ts";
+import type { TaskRecord } from "./task.ts";
 import { CryptoIds } from "./telemetry/ids.ts";
 import type { Logger } from "./telemetry/log.ts";
 import { metadataAttributes } from "./telemetry/metadata.ts";
@@ -25,15 +25,16 @@ import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
-import { createTrouble } from "./telemetry/trouble.ts";
 import type { RunResult } from "./worker/attempt.ts";
 import { toEnding } from "./worker/ending.ts";
 import type { HandledType } from "./worker/handlers.ts";
+import { createIntake } from "./worker/intake.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
 import { createMemoryWatch } from "./worker/memory-watch.ts";
 import { createOutage } from "./worker/outage.ts";
 import { startPool, type ThreadPool } from "./worker/pool.ts";
-import { type Concluding, reportAttempt } from "./worker/report.ts";
+import { type Concluding, type ReportTo, reportAttempt, reportCanceled, reportNeverFinished } from "./worker/report.ts";
+import { createSettlement } from "./worker/settlement.ts";
 import type { CancelReason } from "./worker/thread-messages.ts";
 
 export interface WorkerDeps {
@@ -45,11 +46,13 @@ export interface WorkerDeps {
   telemetry: Telemetry;
   clock: Clock;
   random: () => number;
+  /** Cuts short what runs; its reason is a `CancelReason`. */
+  aborting: AbortSignal;
 }
 
 export interface TaskWorker {
-  /** Receives until `draining` aborts, then finishes what runs; `aborting` cuts that short. */
-  run(draining: AbortSignal, aborting: AbortSignal): Promise<void>;
+  /** Receives until `draining` aborts, then finishes what runs. */
+  run(draining: AbortSignal): Promise<void>;
   /** Tasks that are claimed and not settled. */
   tasksInFlight(): number;
 }
@@ -62,97 +65,31 @@ interface ProcessSpan extends ActiveSpan {
 
 type ClaimedTask = Extract<ClaimResult, { task: TaskRecord }>;
 
-/** SQS's longest. */
-const pollMs = 20_000;
-/** SQS: messages in one receive. */
-const maxMessages = 10;
-const errorPauseMs = 1000;
-/**
- * A poll that is under way when a drain begins gets this long: cut at once, it would take the messages with it that the
- * broker is just giving, hidden until their visibility ends.
- */
-const lastPollMs = 250;
-
 export function createWorker(deps: WorkerDeps): TaskWorker {
   const { config, store, queues, pool, telemetry, clock, workerId } = deps;
   const queue = queues.tasks;
   const leaseMs = config.visibilityTimeout;
   const metrics = createTaskMetrics(telemetry.meter);
   const { log, events } = telemetry;
-  const nowMs = (): number => clock.nowMs();
-  const troubles = {
-    receive: createTrouble({ log, nowMs, msg: "receive failed", over: "messages are received again" }),
-    settle: createTrouble({ log, nowMs, msg: "settling a message failed", over: "messages are settled again" }),
-  };
   const ids = new CryptoIds();
   const types = new Map<string, HandledType>(pool.types.map((type) => [type.type, type]));
   const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
+  const settlement = createSettlement({ queues, telemetry, clock });
   const outage = createOutage({ clock, leaseMs, log: log.module("worker.outage") });
-  const handling = new Set<Promise<void>>();
   let inFlight = 0;
-  /** Messages that have a seat reserved in the pool and have not used it. */
-  const seated = new WeakSet<ReceivedMessage>();
 
-  const run = async (draining: AbortSignal, aborting: AbortSignal): Promise<void> => {
+  const run: TaskWorker["run"] = async (draining) => {
     const done = new AbortController();
     const keeping = leases.loop(done.signal);
-    await receiveLoop(draining, aborting);
+    await intake.loop(draining);
     outage.drain();
-    await Promise.all(handling);
+    await intake.done();
     done.abort();
     await keeping;
   };
 
-  const receiveLoop = async (draining: AbortSignal, aborting: AbortSignal): Promise<void> => {
-    const polling = abortedLater(draining, lastPollMs);
-    while (!draining.aborted) {
-      await pool.whenFree(draining);
-      if (outage.isOn()) {
-        await clock.sleep(errorPauseMs, draining);
-        continue;
-      }
-      const max = Math.min(maxMessages, pool.free());
-      if (draining.aborted || max === 0) continue;
-      let unused = max;
-      pool.reserve(max);
-      try {
-        const messages = await queue.receive({ max, waitMs: pollMs, visibilityMs: leaseMs, signal: polling });
-        troubles.receive.passed();
-        if (draining.aborted) {
-          for (const message of messages) track(giveBack(message));
-          continue;
-        }
-        unused -= messages.length;
-        for (const message of messages) track(handleSeated(message, aborting));
-      } catch (error) {
-        troubles.receive.met({ error: toTaskError(error) });
-        await clock.sleep(errorPauseMs, draining);
-      } finally {
-        pool.release(unused);
-      }
-    }
-  };
-
-  /** Whatever becomes of the message, its seat is free afterwards. */
-  const handleSeated = async (message: ReceivedMessage, aborting: AbortSignal): Promise<void> => {
-    seated.add(message);
-    try {
-      await handle(message, aborting);
-    } finally {
-      if (seated.delete(message)) pool.release(1);
-    }
-  };
-
-  const track = (work: Promise<void>): void => {
-    const settled = work.catch((error: unknown) => tellUnhandled(error, log)).finally(() => handling.delete(settled));
-    handling.add(settled);
-  };
-
-  /** A message that came in a drain is visible again at once: for another worker, or the next start. */
-  const giveBack = (message: ReceivedMessage): Promise<void> => settle(queue.changeVisibility(message, 0));
-
   /** One delivery, from receive to settle. */
-  const handle = async (message: ReceivedMessage, aborting: AbortSignal): Promise<void> => {
+  const handle = async (message: ReceivedMessage): Promise<void> => {
     const sent = fromCarrier(message.attributes);
     const envelope = readEnvelope(message);
     if (envelope instanceof TaskError) return setAside(message, sent, envelope);
@@ -167,7 +104,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       links,
     });
     try {
-      await claimAndRun(message, envelope, { ...active, isRoot: !spanContextOf(parent) }, aborting);
+      await claimAndRun(message, envelope, { ...active, isRoot: !spanContextOf(parent) });
     } catch (error) {
       markFailed(active.span, toFailure(error));
       const ids = { correlation_id: message.attributes[attributeNames.correlationId], task_id: envelope.taskId };
@@ -183,37 +120,34 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     about[error.code === "unavailable" ? "warn" : "error"]("handling a message failed", { error });
   };
 
-  const claimAndRun = async (
-    message: ReceivedMessage,
-    envelope: Envelope,
-    active: ProcessSpan,
-    aborting: AbortSignal,
-  ): Promise<void> => {
+  const claimAndRun = async (message: ReceivedMessage, envelope: Envelope, active: ProcessSpan): Promise<void> => {
     let actor = actorOf(active);
     const claimed = await outage.claim(
       () => {
         actor = actorOf(active);
         return store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor }, active.context);
       },
-      () => settle(queue.changeVisibility(message, leaseMs)),
+      () => settlement.hide(message, leaseMs),
     );
     metrics.claimed(claimOutcomes[claimed.kind]);
     if (claimed.kind === "won" || claimed.kind === "failed") placeInHistory(claimed, active);
-    if (claimed.kind === "won") return attempt(message, claimed, { active, startedAtMs: actor.atMs }, aborting);
+    if (claimed.kind === "won") return attempt(message, claimed, { active, startedAtMs: actor.atMs });
     active.span.setAttribute(ownKey.outcome, claimed.kind);
     switch (claimed.kind) {
       case "ended":
-        if (claimed.task) tellCanceled(claimed.task, active, actor.atMs);
-        return settle(queue.delete(message));
+        if (claimed.task) reportCanceled(logOf(claimed.task, active.context), reportTo(claimed.task, actor.atMs));
+        return settlement.delete(message);
       case "leased":
       case "early":
-        return settle(queue.changeVisibility(message, Math.min(claimed.untilMs - clock.nowMs(), maxDelayMs)));
+        return settlement.hide(message, claimed.untilMs - clock.nowMs());
       case "failed":
         // Failed by this very claim, and not by one before whose letter was not sent.
-        if (claimed.task.endedAtMs === actor.atMs) tellFailed(claimed.task, claimed.reason, active, actor.atMs);
-        return bury(message, claimed.task.attempt, claimed.reason, active.context);
+        if (claimed.task.endedAtMs === actor.atMs) {
+          reportNeverFinished(claimed, logOf(claimed.task, active.context), reportTo(claimed.task, actor.atMs));
+        }
+        return settlement.bury(message, claimed.task.attempt, claimed.reason, active.context);
       case "unknown":
-        return bury(message, 0, "unknown_task", active.context);
+        return settlement.bury(message, 0, "unknown_task", active.context);
     }
   };
 
@@ -231,7 +165,6 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     message: ReceivedMessage,
     { claim, task }: Extract<ClaimResult, { kind: "won" }>,
     { active, startedAtMs }: { active: ActiveSpan; startedAtMs: number },
-    aborting: AbortSignal,
   ): Promise<void> => {
     const { span, context } = active;
     span.setAttribute(ownKey.attempt, task.attempt);
@@ -252,11 +185,11 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     leases.hold(lease);
     inFlight += 1;
     try {
-      const running = runHandler(task, context, AbortSignal.any([ending.signal, aborting]));
-      seated.delete(message);
+      const running = runHandler(task, context, AbortSignal.any([ending.signal, deps.aborting]));
+      intake.seat(message);
       const verdict = await conclude({ task, claim, ran: await running, active, beganAtMs, taskLog });
       await leases.release(lease);
-      if (verdict) await carryOut(verdict, message, task, context);
+      if (verdict) await settlement.carryOut(verdict, message, task, context);
     } finally {
       inFlight -= 1;
       await leases.release(lease);
@@ -271,18 +204,8 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       attempt: task.attempt,
     });
 
-  /** An attempt before this claim never told how it ended, and there is none left. */
-  const tellFailed = (task: TaskRecord, reason: DeadReason, { context }: ActiveSpan, atMs: number): void => {
-    const fields = { reason, ...(task.error && { error: task.error }) };
-    logOf(task, context).warn("attempt failed, it was the last", fields);
-    events.publish("task.failed", atMs);
-  };
-
-  /** The worker that ran it is gone, and can neither end it nor tell. */
-  const tellCanceled = (task: TaskRecord, { context }: ActiveSpan, atMs: number): void => {
-    metrics.processed(labelOf(task.type), "canceled");
-    logOf(task, context).info("task canceled while it ran");
-    events.publish("task.canceled", atMs);
+  const reportTo = (task: TaskRecord, committedAtMs: number): ReportTo => {
+    return { metrics, events, taskType: labelOf(task.type), committedAtMs };
   };
 
   const runHandler = (task: TaskRecord, context: Context, signal: AbortSignal): Promise<RunResult> => {
@@ -311,10 +234,8 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     if (outcome.kind !== "succeeded") telemetry.keep(active.context);
     const policy = { maxAttempts: task.maxAttempts, baseMs: config.retryBase, capMs: config.retryCap };
     const verdict = decide(outcome, task.attempt, policy, deps.random);
-    const report = (done: Verdict, committedAtMs: number): void =>
-      reportAttempt(concluding, done, { metrics, events, taskType: labelOf(task.type), committedAtMs });
     if (verdict.kind === "drop") {
-      report(verdict, nowMs());
+      reportAttempt(concluding, verdict, reportTo(task, clock.nowMs()));
       return undefined;
     }
     const ending = toEnding(verdict, outcome, clock.nowMs());
@@ -329,64 +250,8 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     // Its user has called it off since the lease was last prolonged: no further attempt follows.
     const isCalledOff = became === "canceled" && "error" in verdict;
     const done: Verdict = isCalledOff ? { kind: "cancel", error: verdict.error } : verdict;
-    report(done, request.actor.atMs);
+    reportAttempt(concluding, done, reportTo(task, request.actor.atMs));
     return done;
-  };
-
-  /** Settles the message as the verdict says. */
-  const carryOut = async (
-    verdict: Verdict,
-    message: ReceivedMessage,
-    task: TaskRecord,
-    context: Context,
-  ): Promise<void> => {
-    switch (verdict.kind) {
-      case "drop":
-        return;
-      case "succeed":
-      case "cancel":
-        return settle(queue.delete(message));
-      case "retry":
-        // A longer wait than the queue can keep is the sweeper's.
-        if (verdict.delayMs > maxDelayMs) return settle(queue.delete(message));
-        return settle(queue.changeVisibility(message, verdict.delayMs));
-      case "return":
-        return settle(queue.changeVisibility(message, 0));
-      case "bury":
-        return bury(message, task.attempt, verdict.reason, context);
-    }
-  };
-
-  /** Sends the message on to the dead-letter queue, and only then takes it from its own. */
-  const bury = async (
-    message: ReceivedMessage,
-    attempts: number,
-    reason: DeadReason,
-    buried: Context,
-  ): Promise<void> => {
-    const context = telemetry.keep(buried);
-    const { traceparent } = message.attributes;
-    await queues.deadLetters.send(
-      {
-        body: message.body,
-        attributes: {
-          [attributeNames.deadReason]: reason,
-          [attributeNames.sourceQueue]: queue.name,
-          ...(traceparent && { [attributeNames.sourceTraceparent]: traceparent }),
-        },
-        kept: keptAttributes(message.attributes),
-        correlationId: message.attributes[attributeNames.correlationId],
-      },
-      context,
-      {
-        attributes: {
-          [ownKey.deadReason]: reason,
-          [ownKey.deadSourceQueue]: queue.name,
-          [ownKey.attempts]: attempts,
-        },
-      },
-    );
-    await settle(queue.delete(message));
   };
 
   /** A message that names no task goes to the dead letters as it is, in a trace of its own unless it carries one. */
@@ -401,19 +266,9 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       .in(context)
       .error("unreadable message, it goes to the dead letters", { error: problem, message_id: message.id });
     try {
-      await bury(message, 0, "unreadable", context);
+      await settlement.bury(message, 0, "unreadable", context);
     } finally {
       span.end();
-    }
-  };
-
-  /** A settle that fails is repeated by the next delivery, whose claim finds the task as it was left. */
-  const settle = async (settling: Promise<void>): Promise<void> => {
-    try {
-      await settling;
-      troubles.settle.passed();
-    } catch (error) {
-      troubles.settle.met({ error: toTaskError(error) });
     }
   };
 
@@ -431,6 +286,18 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     return { atMs: clock.nowMs(), service: telemetry.service, traceId, spanId };
   };
 
+  const intake = createIntake({
+    queue,
+    pool,
+    clock,
+    log,
+    leaseMs,
+    isPaused: () => outage.isOn(),
+    handle,
+    giveBack: (message) => settlement.hide(message, 0),
+    onUnhandled: (error) => tellUnhandled(error, log),
+  });
+
   return { run, tasksInFlight: () => inFlight };
 }
 
@@ -443,13 +310,6 @@ const claimOutcomes: Record<ClaimResult["kind"], ClaimOutcome> = {
   failed: "ended",
   unknown: "ended",
 };
-
-/** Aborts `delayMs` after `signal`. */
-function abortedLater(signal: AbortSignal, delayMs: number): AbortSignal {
-  const later = new AbortController();
-  signal.addEventListener("abort", () => setTimeout(() => later.abort(), delayMs), { once: true });
-  return later.signal;
-}
 
 function readEnvelope(message: ReceivedMessage): Envelope | TaskError {
   try {
@@ -504,9 +364,10 @@ export async function startWorker(
     telemetry,
     clock: systemClock,
     random: Math.random,
+    aborting: aborting.signal,
   });
   observeWorker(telemetry.meter, { threads: pool.threadStates, tasksInFlight: worker.tasksInFlight });
-  const running = worker.run(draining.signal, aborting.signal);
+  const running = worker.run(draining.signal);
   const memory = createMemoryWatch({
     pool,
     clock: systemClock,

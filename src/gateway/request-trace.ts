@@ -21,14 +21,7 @@ import {
   keptRequestId,
   requestIdHeader,
 } from "../rpc/metadata.ts";
-import {
-  cutText,
-  cutUrl,
-  methodAttributes,
-  methodName,
-  queryWithoutSecrets,
-  serverAttributes,
-} from "../telemetry/http-attributes.ts";
+import { cutText, cutUrl, methodAttributes, methodName, serverAttributes } from "../telemetry/http-attributes.ts";
 import { key, ownKey } from "../telemetry/names.ts";
 import { fromHeaders, spanContextOf, withoutOwnMember } from "../telemetry/propagation.ts";
 import { forceSampling } from "../telemetry/sampling.ts";
@@ -111,6 +104,6 @@ function requestAttributes(request: Request, url: URL, peer: Peer): Attributes {
     [key.networkProtocolVersion]: "1.1",
     ...(peer.address && { [key.clientAddress]: peer.address }),
     ...(userAgent && { [key.userAgentOriginal]: cutText(userAgent) }),
-    ...(url.search.length > 1 && { [key.urlQuery]: cutUrl(queryWithoutSecrets(url)) }),
+    ...(url.search.length > 1 && { [key.urlQuery]: cutUrl(url.search.slice(1)) }),
   };
 }

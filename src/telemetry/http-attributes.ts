@@ -1,4 +1,4 @@
-/** What spans of HTTP say in the same way on both sides: method, URL and server, bounded and without secrets. */
+/** What spans of HTTP say in the same way on both sides: method, URL and server, bounded. */
 
 import type { Attributes } from "@opentelemetry/api";
 import { key } from "./names.ts";
@@ -36,26 +36,7 @@ export function cutUrl(text: string): string {
   return text.slice(0, maxUrlLength);
 }
 
-/** Names of query parameters whose value nobody should read (semantic conventions 1.45, `url.full`, and their like). */
-const secretName = /token|secret|passw|pwd|api[-_]?key|access[-_]?key|signature|credential|^sig$|^key$|^auth/i;
-const redacted = "REDACTED";
-
-/** The URL without credentials, the values of secret parameters, and the fragment, which is never sent. */
-export function withoutSecrets(url: URL): string {
-  const shown = new URL(url);
-  shown.hash = "";
-  if (shown.username) shown.username = redacted;
-  if (shown.password) shown.password = redacted;
-  const query = queryWithoutSecrets(url);
-  if (query !== url.search.slice(1)) shown.search = query;
-  return shown.href;
-}
-
-/** As it was sent, unless it has a secret parameter. */
-export function queryWithoutSecrets({ search, searchParams }: URL): string {
-  const secrets = [...searchParams.keys()].filter((name) => secretName.test(name));
-  if (secrets.length === 0) return search.slice(1);
-  const shown = new URLSearchParams(searchParams);
-  for (const name of secrets) shown.set(name, redacted);
-  return shown.toString();
+/** As it is sent: the fragment never is. What is secret in it is masked when the span is exported. */
+export function urlAttribute(url: URL): Attributes {
+  return { [key.urlFull]: cutUrl(url.href.slice(0, url.href.length - url.hash.length)) };
 }

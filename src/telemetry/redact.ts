@@ -4,8 +4,10 @@
  */
 
 import type { Attributes } from "@opentelemetry/api";
+import { key } from "./names.ts";
 
-export const redacted = "[redacted]";
+/** OpenTelemetry semantic conventions 1.45, `url.full`. */
+export const redacted = "REDACTED";
 
 /** Words, or words in a row, that name a secret. Whole words: `tokens` counts something, `author` is a person. */
 const secretNames: ReadonlySet<string> = new Set([
@@ -14,6 +16,7 @@ const secretNames: ReadonlySet<string> = new Set([
   "passphrase",
   "secret",
   "secrets",
+  "signature",
   "token",
   "jwt",
   "authorization",
@@ -32,6 +35,9 @@ const secretNames: ReadonlySet<string> = new Set([
   "encryption key",
 ]);
 
+/** Parameters of URLs that are secrets under short names, which mean something else as a field. */
+const secretParameters: ReadonlySet<string> = new Set(["auth", "key", "pwd", "sig"]);
+
 /** A name that ends in one of these tells something about a secret, not the secret: `token_type`, `passwordChangedAt`. */
 const harmlessEnds: ReadonlySet<string> = new Set(["at", "count", "expires", "length", "limit", "name", "ttl", "type"]);
 
@@ -45,7 +51,7 @@ export interface Redaction {
   isSecretKey(name: string): boolean;
   /** Text without the credentials and the secret parameters of the URLs in it. */
   redactText(text: string): string;
-  /** The same object when there is nothing to hide, else a copy. */
+  /** The same object when there is nothing to hide, else a copy. A `url.query` is read as one. */
   redactAttributes(attributes: Attributes): Attributes;
 }
 
@@ -67,17 +73,25 @@ export function createRedaction(keys: readonly string[] = []): Redaction {
   const redactText = (text: string): string => {
     if (!text.includes("://")) return text;
     return text
-      .replace(credentialsInUrl, `$1${redacted}@`)
-      .replace(parameterInUrl, (all, before: string, name: string) =>
-        isSecretKey(name) ? `${before}${name}=${redacted}` : all,
-      );
+      .replace(credentialsInUrl, (_, before: string, user: string) =>
+        user.includes(":") ? `${before}${redacted}:${redacted}@` : `${before}${redacted}@`,
+      )
+      .replace(parameterInUrl, redactParameter);
   };
+
+  const redactParameter = (all: string, before: string, name: string): string =>
+    secretParameters.has(name.toLowerCase()) || isSecretKey(name) ? `${before}${name}=${redacted}` : all;
+
+  const redactQuery = (query: string): string => `?${query}`.replace(parameterInUrl, redactParameter).slice(1);
+
+  const redactValue = (name: string, text: string): string =>
+    name === key.urlQuery ? redactQuery(text) : redactText(text);
 
   const redactAttributes = (attributes: Attributes): Attributes => {
     let copy: Attributes | undefined;
     for (const name in attributes) {
       const value = attributes[name];
-      const told = isSecretKey(name) ? redacted : typeof value === "string" ? redactText(value) : value;
+      const told = isSecretKey(name) ? redacted : typeof value === "string" ? redactValue(name, value) : value;
       if (told === value) continue;
       copy ??= { ...attributes };
       copy[name] = told;
@@ -89,7 +103,7 @@ export function createRedaction(keys: readonly string[] = []): Redaction {
 }
 
 /** RFC 3986, `userinfo`; the lengths are bounded so that no text takes long. */
-const credentialsInUrl = /(\b[a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/?#@"'<>]{1,1000}@/gi;
+const credentialsInUrl = /(\b[a-z][a-z0-9+.-]{0,30}:\/\/)([^\s/?#@"'<>]{1,1000})@/gi;
 const parameterInUrl = /([?&;#])([\w.%-]{1,100})=[^\s&;#"'<>]{1,8192}/g;
 
 /** `x-api-key`, `apiKey`, `API_KEY` as `api`, `key`, in small letters. */

@@ -61,8 +61,8 @@ export function createTracePipeline(config: Config, resource: Resource, measures
   const redaction = createRedaction(config.redactKeys);
   const exportSpan = (span: ReadableSpan): void => {
     // The span has ended, and its attributes are nobody's but the exporter's.
-    const told = redaction.redactAttributes(span.attributes);
-    if (told !== span.attributes) Object.assign(span.attributes, told);
+    Object.assign(span.attributes, redaction.redactAttributes(span.attributes));
+    for (const event of span.events) event.attributes &&= redaction.redactAttributes(event.attributes);
     if (config.semconvCompat) Object.assign(span.attributes, oldTwins(span.kind, span.attributes));
     exporting?.onEnd(span);
   };

@@ -1,7 +1,7 @@
 /** Tells how an attempt ended: on its span, in the metrics, in one log line, and as an event. */
 
 import type { Verdict } from "../retry.ts";
-import type { TaskRecord } from "../task.ts";
+import type { DeadReason, TaskRecord } from "../task.ts";
 import type { Events } from "../telemetry/events.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { TaskMetrics } from "../telemetry/metrics.ts";
@@ -80,4 +80,21 @@ export function reportAttempt(
     case "succeed":
       return;
   }
+}
+
+/** An attempt before this claim never told how it ended, and there is none left. */
+export function reportNeverFinished(
+  { task, reason }: { task: TaskRecord; reason: DeadReason },
+  taskLog: Logger,
+  { events, committedAtMs }: ReportTo,
+): void {
+  taskLog.warn("attempt failed, it was the last", { reason, ...(task.error && { error: task.error }) });
+  events.publish("task.failed", committedAtMs);
+}
+
+/** It was called off, and the worker that ran it is gone: it can neither end it nor tell. */
+export function reportCanceled(taskLog: Logger, { metrics, events, taskType, committedAtMs }: ReportTo): void {
+  metrics.processed(taskType, "canceled");
+  taskLog.info("task canceled while it ran");
+  events.publish("task.canceled", committedAtMs);
 }

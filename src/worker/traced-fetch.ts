@@ -3,13 +3,7 @@
 import { type Context, context as contextApi, type Span, SpanKind, type Tracer, trace } from "@opentelemetry/api";
 import { toFailure } from "../errors.ts";
 import { correlationHeader } from "../rpc/metadata.ts";
-import {
-  cutUrl,
-  methodAttributes,
-  methodName,
-  serverAttributes,
-  withoutSecrets,
-} from "../telemetry/http-attributes.ts";
+import { methodAttributes, methodName, serverAttributes, urlAttribute } from "../telemetry/http-attributes.ts";
 import { key } from "../telemetry/names.ts";
 import { toHeaders } from "../telemetry/propagation.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
@@ -29,7 +23,7 @@ export function createTracedFetch({ tracer, context, correlationId }: TracedFetc
     const active = contextApi.active();
     const { span, context: called } = startSpan(tracer, methodName(method), trace.getSpan(active) ? active : context, {
       kind: SpanKind.CLIENT,
-      attributes: { ...methodAttributes(method), [key.urlFull]: cutUrl(withoutSecrets(url)), ...serverAttributes(url) },
+      attributes: { ...methodAttributes(method), ...urlAttribute(url), ...serverAttributes(url) },
     });
     try {
       const headers = carryOn(new Headers(init.headers), { ...toHeaders(called), [correlationHeader]: correlationId });

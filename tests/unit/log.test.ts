@@ -169,9 +169,9 @@ describe("a line", () => {
       .info(`asked ${url}`, { headers: { authorization: "abc" }, error: new TaskError("unavailable", url) });
     expect(lines[0]).not.toMatch(/pass|abc/);
     expect(parse(lines[0])).toMatchObject({
-      msg: "asked https://[redacted]@example.com/?token=[redacted]",
-      queue_endpoint: "https://[redacted]@example.com/?token=[redacted]",
-      headers: { authorization: "[redacted]" },
+      msg: "asked https://REDACTED:REDACTED@example.com/?token=REDACTED",
+      queue_endpoint: "https://REDACTED:REDACTED@example.com/?token=REDACTED",
+      headers: { authorization: "REDACTED" },
     });
   });
 
@@ -228,9 +228,9 @@ test("a span that leaves shows no secret that somebody put on it", async () => {
   await telemetry.stop();
   await listener.stop();
   expect(spans.find(({ name }) => name === "made")?.attributes).toEqual({
-    iban: "[redacted]",
-    "my.password": "[redacted]",
-    "url.full": "https://[redacted]@c.test/",
+    iban: "REDACTED",
+    "my.password": "REDACTED",
+    "url.full": "https://REDACTED:REDACTED@c.test/",
     attempt: 1,
   });
 });

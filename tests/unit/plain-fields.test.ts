@@ -30,9 +30,9 @@ describe("fields", () => {
   test("have no secrets, however deep", () => {
     const request = { headers: { Authorization: "Bearer x", "set-cookie": ["a", "b"] }, url: "http://a:b@c/" };
     expect(plain({ request, list: [{ password: "x", token: null }], apiKey: { id: 1 } })).toEqual({
-      request: { headers: { Authorization: "[redacted]", "set-cookie": "[redacted]" }, url: "http://[redacted]@c/" },
-      list: [{ password: "[redacted]", token: null }],
-      apiKey: "[redacted]",
+      request: { headers: { Authorization: "REDACTED", "set-cookie": "REDACTED" }, url: "http://REDACTED:REDACTED@c/" },
+      list: [{ password: "REDACTED", token: null }],
+      apiKey: "REDACTED",
     });
   });
 
@@ -61,12 +61,12 @@ describe("fields", () => {
       bytes: "[5 bytes]",
       at: "1970-01-01T00:00:00.000Z",
       never: null,
-      money: { amount: 5, secret: "[redacted]" },
+      money: { amount: 5, secret: "REDACTED" },
       error: {
         type: "unavailable",
         message: "away",
         stack: expect.any(String),
-        causes: ["Error: refused http://[redacted]@c/"],
+        causes: ["Error: refused http://REDACTED:REDACTED@c/"],
       },
     });
   });

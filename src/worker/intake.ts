@@ -1,0 +1,117 @@
+/**
+ * How messages come in: as many as there are seats for in the pool, which are reserved before they are asked for, so
+ * that no message waits in this worker while another one is idle.
+ */
+
+import type { Clock } from "../clock.ts";
+import { toTaskError } from "../errors.ts";
+import type { Queue, ReceivedMessage } from "../queue/queue.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { createTrouble } from "../telemetry/trouble.ts";
+import type { ThreadPool } from "./pool.ts";
+
+export interface IntakeDeps {
+  queue: Queue;
+  pool: ThreadPool;
+  clock: Clock;
+  log: Logger;
+  leaseMs: number;
+  /** While it is so, nothing is received. */
+  isPaused(): boolean;
+  /** Of a message that has a seat; resolves when it is done with. */
+  handle(message: ReceivedMessage): Promise<void>;
+  /** Of one that came in a drain. */
+  giveBack(message: ReceivedMessage): Promise<void>;
+  onUnhandled(error: unknown): void;
+}
+
+export interface Intake {
+  /** Receives until `draining` aborts. */
+  loop(draining: AbortSignal): Promise<void>;
+  /** Resolves when everything that came is done with. */
+  done(): Promise<void>;
+  /** The message takes its seat: the pool itself counts it from now on. */
+  seat(message: ReceivedMessage): void;
+}
+
+/** SQS's longest. */
+const pollMs = 20_000;
+/** SQS: messages in one receive. */
+const maxMessages = 10;
+const errorPauseMs = 1000;
+/**
+ * A poll that is under way when a drain begins gets this long: cut at once, it would take the messages with it that the
+ * broker is just giving, hidden until their visibility ends.
+ */
+const lastPollMs = 250;
+
+export function createIntake(deps: IntakeDeps): Intake {
+  const { queue, pool, clock, leaseMs } = deps;
+  const handling = new Set<Promise<void>>();
+  /** Messages that have a seat reserved in the pool and have not used it. */
+  const seated = new WeakSet<ReceivedMessage>();
+  const trouble = createTrouble({
+    log: deps.log,
+    nowMs: () => clock.nowMs(),
+    msg: "receive failed",
+    over: "messages are received again",
+  });
+
+  const loop = async (draining: AbortSignal): Promise<void> => {
+    const polling = abortedLater(draining, lastPollMs);
+    while (!draining.aborted) {
+      await pool.whenFree(draining);
+      if (deps.isPaused()) await clock.sleep(errorPauseMs, draining);
+      else if (!draining.aborted && pool.free() > 0) await receive(draining, polling);
+    }
+  };
+
+  const receive = async (draining: AbortSignal, polling: AbortSignal): Promise<void> => {
+    const max = Math.min(maxMessages, pool.free());
+    let unused = max;
+    pool.reserve(max);
+    try {
+      const messages = await queue.receive({ max, waitMs: pollMs, visibilityMs: leaseMs, signal: polling });
+      trouble.passed();
+      if (draining.aborted) {
+        for (const message of messages) track(deps.giveBack(message));
+        return;
+      }
+      unused -= messages.length;
+      for (const message of messages) track(handleSeated(message));
+    } catch (error) {
+      trouble.met({ error: toTaskError(error) });
+      await clock.sleep(errorPauseMs, draining);
+    } finally {
+      pool.release(unused);
+    }
+  };
+
+  /** Whatever becomes of the message, its seat is free afterwards. */
+  const handleSeated = async (message: ReceivedMessage): Promise<void> => {
+    seated.add(message);
+    try {
+      await deps.handle(message);
+    } finally {
+      if (seated.delete(message)) pool.release(1);
+    }
+  };
+
+  const track = (work: Promise<void>): void => {
+    const settled = work.catch(deps.onUnhandled).finally(() => handling.delete(settled));
+    handling.add(settled);
+  };
+
+  return {
+    loop,
+    done: async () => void (await Promise.all(handling)),
+    seat: (message) => void seated.delete(message),
+  };
+}
+
+/** Aborts `delayMs` after `signal`. */
+function abortedLater(signal: AbortSignal, delayMs: number): AbortSignal {
+  const later = new AbortController();
+  signal.addEventListener("abort", () => setTimeout(() => later.abort(), delayMs), { once: true });
+  return later.signal;
+}
