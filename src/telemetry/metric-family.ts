@@ -51,8 +51,8 @@ export function mergeFamilies(lists: readonly (readonly MetricFamily[])[]): Metr
 }
 
 function toFamily(metric: MetricData, service: string): MetricFamily {
-  const { name: given, description, unit } = metric.descriptor;
-  const name = given.replace(/[^a-zA-Z0-9_]+/g, "_") + (unitSuffixes[unit] ?? "");
+  const { description } = metric.descriptor;
+  const name = familyNameOf(metric.descriptor);
   return { name, type: typeOf(metric, name), help: description, series: seriesOf(metric, service) };
 }
 
@@ -80,6 +80,11 @@ function seriesOf(metric: MetricData, service: string): FamilySeries[] {
 function labelsOf(attributes: Attributes, service: string): SeriesLabels {
   const labels = Object.entries(attributes).map(([name, value]) => [labelOf(name), String(value)] as const);
   return [...labels, ["service_name", service]];
+}
+
+/** The name that an instrument's family has: with the unit, without the `_total` of a counter. */
+export function familyNameOf({ name, unit }: { name: string; unit: string }): string {
+  return name.replace(/[^a-zA-Z0-9_]+/g, "_") + (unitSuffixes[unit] ?? "");
 }
 
 /** The label that an attribute's key becomes. */

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { encodeTask } from "../../src/queue/envelope.ts";
 import { key, ownKey } from "../../src/telemetry/names.ts";
+import { anySpan, type SpanRow, spanTable } from "../../src/telemetry/span-table.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import { projectFolder } from "../support/executable.ts";
@@ -193,6 +194,12 @@ describe("every fate of a task", () => {
     expect(new Set(keys)).toContain(key.messagingSystemName);
   });
 
+  test("is told by spans that carry what the table of spans says, each of one kind", () => {
+    expect(received.spans.filter(({ name }) => !isHandlersOwn(name)).flatMap(faultsOfAttributes)).toEqual([]);
+    const kinds = spanTable.filter((row) => received.spans.some((span) => isOf(span, row)));
+    expect(kinds.map(({ title }) => title)).toEqual(spanTable.map(({ title }) => title));
+  });
+
   test("gives spans names without ids, payloads or other people's words", () => {
     const names = new Set(received.spans.map(({ name }) => name));
     const allowed =
@@ -206,3 +213,25 @@ describe("every fate of a task", () => {
     expect(received.logs.length).toBe(lines.length);
   });
 });
+
+/** The handler `nested` makes it, and Throughline knows nothing of it. */
+function isHandlersOwn(name: string): boolean {
+  return name === "look up";
+}
+
+function isOf({ kind, name }: ReceivedSpan, row: SpanRow): boolean {
+  return row.kind === kind && row.name.test(name);
+}
+
+/** A line for each key that is missing, or that the row of the span does not know. */
+function faultsOfAttributes(span: ReceivedSpan): string[] {
+  const rows = spanTable.filter((row) => isOf(span, row));
+  const [row] = rows;
+  if (!row || rows.length > 1) return [`${span.kind} ${span.name}: ${rows.length} rows`];
+  const known = new Set([...row.always, ...Object.keys(row.sometimes), ...Object.keys(anySpan)]);
+  const keys = Object.keys(span.attributes);
+  return [
+    ...row.always.filter((each) => !keys.includes(each)).map((each) => `${span.name} has no ${each}`),
+    ...keys.filter((each) => !known.has(each)).map((each) => `${span.name} has ${each}`),
+  ];
+}
