@@ -38,8 +38,10 @@ export interface RunningRole {
   scrape(): Promise<MetricFamily[]>;
   /** The domain events that this role has published. */
   events(): Promise<EventsFigures>;
-  /** Stops taking, finishes, and sends all telemetry. */
+  /** Stops taking, and finishes. */
   drain(): Promise<void>;
+  /** Sends all telemetry. Once every role is drained: what another one finds out may have a trace of this one kept. */
+  stop(): Promise<void>;
   abort(): void;
   /** Exports what this role has of a trace of which another role told `onKept`. */
   keepTrace(traceId: string): void;
@@ -66,8 +68,8 @@ export async function startRole(role: Role, config: Config, parts: RoleParts): P
         await service.drain();
         close();
         telemetry.log.info("stopped", { elapsed_ms: elapsedMs(startMs) });
-        await telemetry.stop();
       },
+      stop: () => telemetry.stop(),
       abort: () => service.abort(),
       keepTrace: (traceId) => telemetry.keepTrace(traceId),
     };

@@ -181,6 +181,7 @@ class Supervisor implements System {
       await Promise.all(states.map((state) => this.#drainRole(state)));
     }
     clearTimeout(drainLimit);
+    await Promise.all(this.#roles.map((state) => this.#stopRole(state)));
     if (this.#broker) await isDoneWithin(abortLimitMs, this.#broker.link.ask("stop"));
     this.#broker?.terminate();
     if (this.#store) await isDoneWithin(abortLimitMs, this.#store.link.ask("close"));
@@ -190,9 +191,13 @@ class Supervisor implements System {
     await this.#telemetry.stop();
   }
 
-  async #drainRole({ role, running, thread }: RoleState): Promise<void> {
+  async #drainRole({ role, running }: RoleState): Promise<void> {
     const isDone = await isDoneWithin(this.#config.drainTimeout + abortLimitMs, running?.drain());
-    if (!isDone) this.#telemetry.log.error("a role did not stop in time, it was ended", { role });
+    if (!isDone) this.#telemetry.log.error("a role did not stop in time, it is ended", { role });
+  }
+
+  async #stopRole({ running, thread }: RoleState): Promise<void> {
+    await isDoneWithin(abortLimitMs, running?.stop());
     thread?.terminate();
   }
 
@@ -272,6 +277,7 @@ class Supervisor implements System {
       scrape: () => link.ask<MetricFamily[]>("scrape"),
       events: () => link.ask<EventsFigures>("events"),
       drain: () => link.ask<void>("drain"),
+      stop: () => link.ask<void>("stop"),
       abort: () => link.tell("abort"),
       keepTrace: (traceId) => link.tell("keepTrace", traceId),
     };

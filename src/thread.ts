@@ -83,6 +83,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
       scrape: () => running?.scrape() ?? [],
       events: () => running?.events(),
       drain: () => running?.drain(),
+      stop: () => running?.stop(),
       abort: () => running?.abort(),
       keepTrace: (traceId: string) => running?.keepTrace(traceId),
     });
