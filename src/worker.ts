@@ -28,10 +28,10 @@ import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, start
 import type { RunResult } from "./worker/attempt.ts";
 import { toEnding } from "./worker/ending.ts";
 import type { HandledType } from "./worker/handlers.ts";
-import { createIntake } from "./worker/intake.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
 import { createMemoryWatch } from "./worker/memory-watch.ts";
 import { createOutage } from "./worker/outage.ts";
+import { createPollers } from "./worker/pollers.ts";
 import { startPool, type ThreadPool } from "./worker/pool.ts";
 import { type Concluding, type ReportTo, reportAttempt, reportCanceled, reportNeverFinished } from "./worker/report.ts";
 import { createSettlement } from "./worker/settlement.ts";
@@ -81,9 +81,9 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const run: TaskWorker["run"] = async (draining) => {
     const done = new AbortController();
     const keeping = leases.loop(done.signal);
-    await intake.loop(draining);
+    await pollers.loop(draining);
     outage.drain();
-    await intake.done();
+    await pollers.done();
     done.abort();
     await keeping;
   };
@@ -186,7 +186,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     inFlight += 1;
     try {
       const running = runHandler(task, context, AbortSignal.any([ending.signal, deps.aborting]));
-      intake.seat(message);
+      pollers.seat(message);
       const verdict = await conclude({ task, claim, ran: await running, active, beganAtMs, taskLog });
       await leases.release(lease);
       if (verdict) await settlement.carryOut(verdict, message, task, context);
@@ -286,9 +286,9 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     return { atMs: clock.nowMs(), service: telemetry.service, traceId, spanId };
   };
 
-  const intake = createIntake({
+  const pollers = createPollers({
     queue,
-    pool,
+    seats: pool,
     clock,
     log,
     leaseMs,

@@ -1,6 +1,7 @@
 /**
  * How messages come in: as many as there are seats for in the pool, which are reserved before they are asked for, so
- * that no message waits in this worker while another one is idle.
+ * that no message waits in this worker while another one is idle. One poller waits for messages; while it gets as many
+ * as one receive can bring, further ones help, until one of them finds none.
  */
 
 import type { Clock } from "../clock.ts";
@@ -8,11 +9,11 @@ import { toTaskError } from "../errors.ts";
 import type { Queue, ReceivedMessage } from "../queue/queue.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
-import type { ThreadPool } from "./pool.ts";
+import type { Seats } from "./seats.ts";
 
-export interface IntakeDeps {
+export interface PollersDeps {
   queue: Queue;
-  pool: ThreadPool;
+  seats: Pick<Seats, "free" | "whenFree" | "reserve" | "release">;
   clock: Clock;
   log: Logger;
   leaseMs: number;
@@ -25,7 +26,7 @@ export interface IntakeDeps {
   onUnhandled(error: unknown): void;
 }
 
-export interface Intake {
+export interface Pollers {
   /** Receives until `draining` aborts. */
   loop(draining: AbortSignal): Promise<void>;
   /** Resolves when everything that came is done with. */
@@ -38,6 +39,8 @@ export interface Intake {
 const pollMs = 20_000;
 /** SQS: messages in one receive. */
 const maxMessages = 10;
+/** What one worker can use: ten messages every few milliseconds from each. */
+const maxPollers = 8;
 const errorPauseMs = 1000;
 /**
  * A poll that is under way when a drain begins gets this long: cut at once, it would take the messages with it that the
@@ -45,8 +48,8 @@ const errorPauseMs = 1000;
  */
 const lastPollMs = 250;
 
-export function createIntake(deps: IntakeDeps): Intake {
-  const { queue, pool, clock, leaseMs } = deps;
+export function createPollers(deps: PollersDeps): Pollers {
+  const { queue, seats, clock, leaseMs } = deps;
   const handling = new Set<Promise<void>>();
   /** Messages that have a seat reserved in the pool and have not used it. */
   const seated = new WeakSet<ReceivedMessage>();
@@ -59,31 +62,48 @@ export function createIntake(deps: IntakeDeps): Intake {
 
   const loop = async (draining: AbortSignal): Promise<void> => {
     const polling = abortedLater(draining, lastPollMs);
+    const helpers = new Set<Promise<void>>();
     while (!draining.aborted) {
-      await pool.whenFree(draining);
+      await seats.whenFree(draining);
       if (deps.isPaused()) await clock.sleep(errorPauseMs, draining);
-      else if (!draining.aborted && pool.free() > 0) await receive(draining, polling);
+      else if (!draining.aborted && seats.free() > 0) {
+        const count = await receive(pollMs, draining, polling);
+        if (count === maxMessages && helpers.size < maxPollers - 1) {
+          const helper = help(draining, polling).finally(() => helpers.delete(helper));
+          helpers.add(helper);
+        }
+      }
+    }
+    await Promise.all(helpers);
+  };
+
+  const help = async (draining: AbortSignal, polling: AbortSignal): Promise<void> => {
+    while (!draining.aborted && !deps.isPaused() && seats.free() > 0) {
+      if ((await receive(0, draining, polling)) === 0) return;
     }
   };
 
-  const receive = async (draining: AbortSignal, polling: AbortSignal): Promise<void> => {
-    const max = Math.min(maxMessages, pool.free());
+  /** Gives how many messages came. */
+  const receive = async (waitMs: number, draining: AbortSignal, polling: AbortSignal): Promise<number> => {
+    const max = Math.min(maxMessages, seats.free());
     let unused = max;
-    pool.reserve(max);
+    seats.reserve(max);
     try {
-      const messages = await queue.receive({ max, waitMs: pollMs, visibilityMs: leaseMs, signal: polling });
+      const messages = await queue.receive({ max, waitMs, visibilityMs: leaseMs, signal: polling });
       trouble.passed();
       if (draining.aborted) {
         for (const message of messages) track(deps.giveBack(message));
-        return;
+        return 0;
       }
       unused -= messages.length;
       for (const message of messages) track(handleSeated(message));
+      return messages.length;
     } catch (error) {
       trouble.met({ error: toTaskError(error) });
       await clock.sleep(errorPauseMs, draining);
+      return 0;
     } finally {
-      pool.release(unused);
+      seats.release(unused);
     }
   };
 
@@ -93,7 +113,7 @@ export function createIntake(deps: IntakeDeps): Intake {
     try {
       await deps.handle(message);
     } finally {
-      if (seated.delete(message)) pool.release(1);
+      if (seated.delete(message)) seats.release(1);
     }
   };
 
