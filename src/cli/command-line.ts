@@ -5,6 +5,7 @@ import { ConfigError, fallbackOf, flagOf, meaningOf, readConfig, type SettingNam
 import { TaskError, toFailure } from "../errors.ts";
 import { productVersion } from "../version.ts";
 import { runDemo } from "./demo.ts";
+import { runDoctor } from "./doctor.ts";
 import { serve } from "./serve.ts";
 import { showConfig } from "./show-config.ts";
 
@@ -32,6 +33,12 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     .description("the settings in force, and where each came from")
     .option("--json", "as JSON")
     .action(({ json, ...flags }: Flags & { json?: boolean }) => showConfig(readConfig(flags).rows, json ?? false));
+  withSettings(program.command("doctor"))
+    .description("looks at everything that these settings need, and says what is wrong and how to mend it")
+    .option("--json", "as JSON")
+    .action(async ({ json, ...flags }: Flags & { json?: boolean }) => {
+      exitCode = await runDoctor(readConfig(flags).config, json ?? false);
+    });
   program
     .command("version")
     .description("the version")

@@ -87,7 +87,8 @@ async function findQueues(client: SQSClient, config: Config): Promise<{ tasks: s
   return { tasks: await findOrCreate(client, config, config.queueName, policy), deadLetters };
 }
 
-function createClient(config: Config): SQSClient {
+/** The client with which everything here talks to the broker. */
+export function createClient(config: Config): SQSClient {
   const { queueEndpoint } = config;
   return new SQSClient({
     requestHandler: new FetchHttpHandler({ keepAlive: true }),

@@ -1,0 +1,41 @@
+/** `throughline doctor`: looks at everything that the roles will need, says what is wrong and how to mend it. */
+
+import type { Config } from "../config.ts";
+import { lookAtAddresses } from "./doctor/addresses.ts";
+import { lookAtCollector } from "./doctor/collector.ts";
+import { lookAtDataFolder } from "./doctor/data-folder.ts";
+import type { Finding, FindingStatus } from "./doctor/finding.ts";
+import { lookAtHandlers } from "./doctor/handlers.ts";
+import { lookAtQueues } from "./doctor/queues.ts";
+
+/** Gives the exit code: 1 when something will not work. */
+export async function runDoctor(config: Config, asJson: boolean): Promise<number> {
+  const findings = await examine(config);
+  process.stdout.write(asJson ? `${JSON.stringify(findings)}\n` : toText(findings));
+  return findings.some(({ status }) => status === "failed") ? 1 : 0;
+}
+
+/** Changes nothing. */
+async function examine(config: Config): Promise<Finding[]> {
+  const runsHandlers = config.role.includes("worker");
+  const keepsFiles = config.role.some((role) => role !== "gateway");
+  const found = await Promise.all([
+    keepsFiles ? lookAtDataFolder(config) : [],
+    lookAtQueues(config),
+    lookAtCollector(config),
+    runsHandlers ? lookAtHandlers(config) : [],
+    lookAtAddresses(config),
+  ]);
+  return found.flat();
+}
+
+const marks: Record<FindingStatus, string> = { ok: "ok    ", warn: "warn  ", failed: "FAILED" };
+
+function toText(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ check }) => check.length));
+  const lines = findings.flatMap(({ check, status, detail, mend }) => [
+    `${marks[status]}  ${check.padEnd(width)}  ${detail}`,
+    ...(mend === undefined ? [] : [`        ${" ".repeat(width)}  → ${mend}`]),
+  ]);
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,29 @@
+/** Looks at the data folder: is it there, can it be written, is there room. Makes nothing. */
+
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Config } from "../../config.ts";
+import { toFailure } from "../../errors.ts";
+import { isNearlyFull } from "../../store/free-disk.ts";
+import { type Finding, failed, ok, warn } from "./finding.ts";
+
+export function lookAtDataFolder({ dataDir }: Config): Finding[] {
+  const nearest = nearestFolder(dataDir);
+  const will = nearest === dataDir ? "is there" : "will be made at the first start";
+  try {
+    accessSync(nearest, constants.W_OK);
+  } catch (error) {
+    const detail = `${dataDir} cannot be written: ${toFailure(error).message}`;
+    return [failed("data folder", detail, "give the user of the process write access, or set --data-dir")];
+  }
+  const room = statfsSync(nearest);
+  const free = `${Math.floor((room.bavail * room.bsize) / 1e6)} MB free`;
+  if (isNearlyFull(room)) {
+    return [warn("data folder", `${dataDir} ${will}, ${free}: new tasks are refused`, "free room on that disk")];
+  }
+  return [ok("data folder", `${dataDir} ${will}, ${free}`)];
+}
+
+function nearestFolder(folder: string): string {
+  return existsSync(folder) || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
+}

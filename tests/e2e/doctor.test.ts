@@ -1,0 +1,117 @@
+/** `throughline doctor` as a user meets it: it says what is wrong and how to mend it, and changes nothing. */
+
+import { describe, expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Finding } from "../../src/cli/doctor/finding.ts";
+import { startReceiver } from "../../src/console/receiver.ts";
+import { type ElasticMqPart, startElasticMq } from "../parts/elasticmq.ts";
+import { runThroughline } from "../support/command.ts";
+import { describeWith } from "../support/requires.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+
+const limitMs = 60_000;
+const freePorts = ["--gateway-listen=127.0.0.1:0", "--task-service-listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
+
+async function examine(args: readonly string[], env: Record<string, string> = {}) {
+  await using folder = await tempFolder();
+  const dataDir = join(folder.path, "data");
+  const { exitCode, stdout } = await runThroughline(
+    ["doctor", "--json", `--data-dir=${dataDir}`, ...freePorts, ...args],
+    env,
+  );
+  const findings: Finding[] = JSON.parse(stdout);
+  const left = await readdir(folder.path);
+  const wrong = findings.filter(({ status }) => status !== "ok").map(({ check, status }) => `${status} ${check}`);
+  return { exitCode, findings, wrong, left };
+}
+
+function awsEnv({ url }: ElasticMqPart): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL_SQS: url,
+    AWS_REGION: "elasticmq",
+    AWS_ACCESS_KEY_ID: "test",
+    AWS_SECRET_ACCESS_KEY: "test",
+  };
+}
+
+describe("throughline doctor", () => {
+  test(
+    "finds everything well on a laptop with a collector, and makes nothing",
+    async () => {
+      const receiver = await startReceiver({ host: "127.0.0.1", port: 0 }, {});
+      const found = await examine([], { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url });
+      await receiver.stop();
+      expect([found.exitCode, found.wrong, found.left]).toEqual([0, [], []]);
+      expect(found.findings.map(({ check }) => check)).toEqual([
+        "data folder",
+        "queues",
+        "collector",
+        "handlers",
+        "gateway address",
+        "task service address",
+        "admin address",
+      ]);
+    },
+    limitMs,
+  );
+
+  test(
+    "says all that is wrong at once, with what to do",
+    async () => {
+      await using folder = await tempFolder();
+      await Bun.write(join(folder.path, "broken.ts"), "export default { type: 'broken' };");
+      const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", AWS_REGION: "eu-west-1" };
+      const found = await examine(["--queue=sqs", "--role=worker", `--handlers=${folder.path}`], env);
+      expect(found.exitCode).toBe(1);
+      expect(found.wrong).toEqual([
+        "failed queue task-events",
+        "failed queue task-events-dlq",
+        "failed collector",
+        "failed handlers",
+      ]);
+      const wrong = found.findings.filter(({ status }) => status !== "ok");
+      expect(wrong.map(({ mend = "" }) => mend.length > 10)).toEqual(wrong.map(() => true));
+      expect(wrong[0]?.mend).toContain("credentials");
+    },
+    limitMs,
+  );
+
+  test(
+    "is read by people too",
+    async () => {
+      const { exitCode, stdout } = await runThroughline(["doctor", "--role=all", ...freePorts]);
+      expect(exitCode).toBe(0);
+      expect(stdout).toMatch(/^warn +collector +no endpoint is set/m);
+      expect(stdout).toMatch(/→ set OTEL_EXPORTER_OTLP_ENDPOINT/);
+    },
+    limitMs,
+  );
+});
+
+describeWith("elasticmq")("throughline doctor on a broker", () => {
+  test(
+    "knows queues that are not there, and those without a redrive policy",
+    async () => {
+      await using broker = await startElasticMq();
+      const env = awsEnv(broker);
+      const fresh = await examine(["--queue=sqs", "--role=dlq"], env);
+      expect(fresh.wrong).toEqual(["warn collector"]);
+      const strict = await examine(["--queue=sqs", "--role=dlq", "--create-queues=false"], env);
+      expect([strict.exitCode, strict.wrong]).toEqual([
+        1,
+        ["failed queue task-events", "failed queue task-events-dlq", "warn collector"],
+      ]);
+      for (const name of ["task-events", "task-events-dlq"]) await createQueue(broker, name);
+      const bare = await examine(["--queue=sqs", "--role=dlq", "--create-queues=false"], env);
+      expect([bare.exitCode, bare.wrong]).toEqual([0, ["warn redrive policy", "warn collector"]]);
+    },
+    limitMs,
+  );
+});
+
+/** As SQS's query protocol has it. */
+async function createQueue({ url }: ElasticMqPart, name: string): Promise<void> {
+  const answer = await fetch(`${url}/?Action=CreateQueue&QueueName=${name}&Version=2012-11-05`, { method: "POST" });
+  if (!answer.ok) throw new Error(`no queue was made: ${answer.status}`);
+}
