@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { ConfigError, fallbackOf, flagOf, meaningOf, readConfig, type SettingName, settingNames } from "../config.ts";
 import { TaskError, toFailure } from "../errors.ts";
 import { productVersion } from "../version.ts";
+import { askReady } from "./ask-ready.ts";
 import { runDemo } from "./demo.ts";
 import { serve } from "./serve.ts";
 import { showConfig } from "./show-config.ts";
@@ -32,6 +33,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     .description("the settings in force, and where each came from")
     .option("--json", "as JSON")
     .action(({ json, ...flags }: Flags & { json?: boolean }) => showConfig(readConfig(flags).rows, json ?? false));
+  withSettings(program.command("health"))
+    .description("whether the process with these settings is ready: 0 when it is (for container engines)")
+    .action((flags: Flags) => askReady(readConfig(flags).config));
   program
     .command("version")
     .description("the version")

@@ -7,6 +7,7 @@ import { runBuildStep } from "./build-step.ts";
 import { partFolder, type Recipe } from "./cache.ts";
 import { freePort, startOnFreePorts } from "./free-port.ts";
 import { launch, type Part } from "./launch.ts";
+import { runTool, type ToolAnswer } from "./run-tool.ts";
 
 /** The package's tree: `usr/bin/prometheus` and `usr/bin/promtool`. */
 export const prometheusRecipe: Recipe = {
@@ -134,17 +135,7 @@ export async function checkMetrics(text: string): Promise<string> {
   return exitCode === 0 ? "" : `exit code ${exitCode}: ${output}`;
 }
 
-export interface PromtoolAnswer {
-  exitCode: number;
-  /** Stdout, then stderr. */
-  output: string;
-}
-
 /** Runs promtool to its end. */
-export async function runPromtool(args: readonly string[], stdin = ""): Promise<PromtoolAnswer> {
-  const promtool = join(partFolder(prometheusRecipe), "usr/bin/promtool");
-  const run = Bun.spawn([promtool, ...args], { env: {}, stdin: new Blob([stdin]), stdout: "pipe", stderr: "pipe" });
-  const { readableStreamToText: toText } = Bun;
-  const [out, err, exitCode] = await Promise.all([toText(run.stdout), toText(run.stderr), run.exited]);
-  return { exitCode, output: `${out}${err}` };
+export function runPromtool(args: readonly string[], stdin = ""): Promise<ToolAnswer> {
+  return runTool([join(partFolder(prometheusRecipe), "usr/bin/promtool"), ...args], { stdin });
 }
