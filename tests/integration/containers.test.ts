@@ -3,17 +3,13 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import packageJson from "../../package.json";
-import { readConfig } from "../../src/config.ts";
 import { runHadolint } from "../parts/hadolint.ts";
+import { containerConfig, imageInstructions } from "../support/deployed-settings.ts";
 import { projectFolder } from "../support/executable.ts";
 import { describeWith } from "../support/requires.ts";
 
 const file = join(projectFolder, "Dockerfile");
-/** Each instruction in one line. */
-const lines = (await Bun.file(file).text())
-  .replace(/^#.*\n/gm, "")
-  .replace(/ \\\n\s*/g, " ")
-  .split("\n");
+const lines = await imageInstructions();
 
 describeWith("hadolint")("the Dockerfile", () => {
   test("is nothing that hadolint complains of", async () => {
@@ -41,12 +37,8 @@ describe("the image", () => {
     expect(lines.join(" ")).toContain(`org.opencontainers.image.version="${packageJson.version}"`);
   });
 
-  test("has settings that hold, and listens to others than itself", () => {
-    const env = Object.fromEntries(
-      [...lines.join(" ").matchAll(/\b(THROUGHLINE_\w+)=(\S+)/g)].map(([, name = "", value]) => [name, value]),
-    );
-    const { config } = readConfig({}, env);
-    const { gatewayListen, taskServiceListen, adminListen } = config;
+  test("has settings that hold, and listens to others than itself", async () => {
+    const { gatewayListen, taskServiceListen, adminListen } = await containerConfig(["serve"], {});
     expect([gatewayListen, taskServiceListen, adminListen].map(({ host }) => host)).toEqual(
       new Array(3).fill("0.0.0.0"),
     );

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { runPromtool } from "../parts/prometheus.ts";
-import { anchorsOf, readDoc } from "../support/markdown.ts";
+import { anchorsOf, readDoc, tableBelow } from "../support/markdown.ts";
 import {
   type AlertCase,
   prometheusFolder,
@@ -73,6 +73,13 @@ describe("every alert", () => {
     expect(names.length).toBeGreaterThan(11);
     expect(namesOf(cases.tests.filter(isFiring))).toEqual(names);
     expect(namesOf(cases.tests.filter((each) => !isFiring(each)))).toEqual(names);
+  });
+
+  test("stands in docs/operations.md", async () => {
+    const told = tableBelow(await readDoc("docs/operations.md"), "Alerts").map(([name = ""]) =>
+      name.replaceAll("`", ""),
+    );
+    expect(told.toSorted()).toEqual(alerts.map(({ alert }) => alert).toSorted());
   });
 
   test("says how urgent it is, what it means, and which question leads on", async () => {

@@ -2,6 +2,7 @@
 
 import { isBuilt, type Recipe } from "./cache.ts";
 import { collectorRecipe } from "./collector.ts";
+import { dockerComposeRecipe } from "./docker-compose.ts";
 import { elasticMqRecipe } from "./elasticmq.ts";
 import { hadolintRecipe } from "./hadolint.ts";
 import { jaegerRecipe } from "./jaeger.ts";
@@ -11,6 +12,7 @@ import { toxiproxyRecipe } from "./toxiproxy.ts";
 /** Every part that a test may ask for. */
 export const recipes = {
   collector: collectorRecipe,
+  dockerCompose: dockerComposeRecipe,
   elasticmq: elasticMqRecipe,
   hadolint: hadolintRecipe,
   jaeger: jaegerRecipe,
