@@ -6,6 +6,7 @@ import { dockerComposeRecipe } from "./docker-compose.ts";
 import { elasticMqRecipe } from "./elasticmq.ts";
 import { hadolintRecipe } from "./hadolint.ts";
 import { jaegerRecipe } from "./jaeger.ts";
+import { kubernetesRecipe } from "./kubernetes.ts";
 import { prometheusRecipe } from "./prometheus.ts";
 import { toxiproxyRecipe } from "./toxiproxy.ts";
 
@@ -16,6 +17,7 @@ export const recipes = {
   elasticmq: elasticMqRecipe,
   hadolint: hadolintRecipe,
   jaeger: jaegerRecipe,
+  kubernetes: kubernetesRecipe,
   prometheus: prometheusRecipe,
   toxiproxy: toxiproxyRecipe,
 } as const satisfies Record<string, Recipe>;
