@@ -84,7 +84,7 @@ describeWith("prometheus")("in a Prometheus that has seen tasks of every fate", 
 
 /** On a machine that is busy with other things, these may well have reason. */
 function isAboutTime(alert: string): boolean {
-  return /(Slow|Late)$/.test(alert);
+  return /(Slow|Late|Lost)$/.test(alert);
 }
 
 function isNumber({ value }: Sample): boolean {
