@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { ConfigError, fallbackOf, flagOf, meaningOf, readConfig, type SettingName, settingNames } from "../config.ts";
 import { TaskError, toFailure } from "../errors.ts";
 import { productVersion } from "../version.ts";
+import { askReady } from "./ask-ready.ts";
 import { runDemo } from "./demo.ts";
 import { runDoctor } from "./doctor.ts";
 import { serve } from "./serve.ts";
@@ -39,6 +40,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     .action(async ({ json, ...flags }: Flags & { json?: boolean }) => {
       exitCode = await runDoctor(readConfig(flags).config, json ?? false);
     });
+  withSettings(program.command("health"))
+    .description("whether the process with these settings is ready: 0 when it is (for container engines)")
+    .action((flags: Flags) => askReady(readConfig(flags).config));
   program
     .command("version")
     .description("the version")

@@ -254,6 +254,13 @@ export const instruments = {
     description: "Connections to the store: used while one of its calls has no answer, else idle",
     labels: [metricKey.poolName, metricKey.connectionState],
   },
+  databaseConnectionsMax: {
+    name: "db.client.connection.max",
+    kind: "up_down",
+    unit: "{connection}",
+    description: "Connections to the store that there may be at once",
+    labels: [metricKey.poolName],
+  },
   processCpuTime: {
     name: "process.cpu.time",
     kind: "observed_counter",

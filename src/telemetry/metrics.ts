@@ -100,6 +100,7 @@ export function observeConnections(meter: Meter, pool: string, look: () => Conne
     observe(active, pool, "used");
     observe(idle, pool, "idle");
   });
+  meter.observe(instruments.databaseConnectionsMax, (observe) => observe(look().max, pool));
 }
 
 export type ThreadState = "idle" | "busy" | "stuck" | "condemned";

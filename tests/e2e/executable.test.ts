@@ -180,7 +180,7 @@ describe("what it says of itself", () => {
   test("help names every command and every setting", async () => {
     const commands = await runThroughline(["help"]);
     expect([commands.exitCode, commands.errors]).toEqual([0, []]);
-    for (const command of ["serve", "demo", "config", "version", "help"]) {
+    for (const command of ["serve", "demo", "config", "health", "version", "help"]) {
       expect(commands.stdout).toMatch(new RegExp(`^  ${command} `, "m"));
     }
     const serve = await runThroughline(["help", "serve"]);
@@ -292,6 +292,47 @@ describe("a process that stops", () => {
       await using second = await startThroughline(args);
       const { ended } = httpApi(second.addresses.gateway_url);
       for (const { id } of accepted) expect(await ended(id)).toMatchObject({ status: "succeeded" });
+    },
+    limitMs,
+  );
+});
+
+describe("health", () => {
+  test(
+    "is 0 while the process is ready, and 1 with the reason once it is gone",
+    async () => {
+      await using running = await startThroughline(freePorts);
+      const admin = new URL(running.addresses.admin_url ?? "");
+      // What a container has: it listens on all of its addresses.
+      const env = { THROUGHLINE_ADMIN_LISTEN: `0.0.0.0:${admin.port}` };
+      expect(await runThroughline(["health"], env)).toEqual({ exitCode: 0, stdout: "", errors: [] });
+
+      await running.stop();
+      expect(await runThroughline(["health"], env)).toEqual({
+        exitCode: 1,
+        stdout: "",
+        errors: [`throughline: ${admin.href}health/ready does not answer`],
+      });
+    },
+    limitMs,
+  );
+
+  test(
+    "is 1 while the process drains",
+    async () => {
+      await using gate = startGate();
+      await using running = await startThroughline(freePorts);
+      await httpApi(running.addresses.gateway_url).submit(gate.task());
+      await gate.held(1);
+      running.kill("SIGTERM");
+      await eventually(() => isTold(running, "draining"));
+      const { host, href } = new URL(running.addresses.admin_url ?? "");
+      expect(await runThroughline(["health", `--admin-listen=${host}`])).toEqual({
+        exitCode: 1,
+        stdout: "",
+        errors: [`throughline: ${href}health/ready answered 503: not ready`],
+      });
+      gate.open();
     },
     limitMs,
   );

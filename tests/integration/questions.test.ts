@@ -3,9 +3,12 @@
 import { beforeAll, expect, test } from "bun:test";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { startJaeger } from "../parts/jaeger.ts";
+import { type PrometheusPart, type Sample, startPrometheus } from "../parts/prometheus.ts";
+import { fateFlags, runFates } from "../support/counted-fates.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import { spansFound, spansOfTrace } from "../support/jaeger-spans.ts";
+import { startObservedSystem } from "../support/observed-system.ts";
 import { questionsIn, toJaegerQuery } from "../support/questions.ts";
 import { describeWith } from "../support/requires.ts";
 import { type LogLine, startTestSystem } from "../support/system.ts";
@@ -109,6 +112,44 @@ describeWith("jaeger")("a task that died and was brought back, in Jaeger", () =>
     }
   });
 });
+
+describeWith("prometheus")("the expressions for Prometheus", () => {
+  test(
+    "have numbers for an answer, once there was work",
+    async () => {
+      await using system = await startObservedSystem(fateFlags);
+      await using prometheus = await startPrometheus([{ name: "throughline", url: system.adminUrl }]);
+      const asked = questionsIn("promql", { TASK_ID: "", CORRELATION_ID: "" });
+      expect(asked.length).toBeGreaterThan(15);
+      // What began with the first round grows in the second: a rate needs both.
+      for (let round = 0; round < 2; round++) {
+        await runFates(system.url);
+        await scrapedSince(prometheus);
+      }
+      for (const expression of asked) {
+        const samples = await prometheus.query(expression);
+        expect({ expression, answered: samples.length > 0 && samples.some(isNumber) }).toEqual({
+          expression,
+          answered: true,
+        });
+      }
+    },
+    limitMs,
+  );
+});
+
+/** Resolves once everything that has happened by now was scraped. */
+async function scrapedSince(prometheus: PrometheusPart): Promise<void> {
+  const nowSeconds = Date.now() / 1000;
+  await eventually(async () => {
+    const [scrape] = await prometheus.query('min(timestamp(up{job="throughline"}))');
+    return scrape !== undefined && scrape.value > nowSeconds;
+  });
+}
+
+function isNumber({ value }: Sample): boolean {
+  return Number.isFinite(value);
+}
 
 /** jq's `select` of equalities and inequalities, which is all that the page uses. */
 function jq(filter: string, lines: readonly LogLine[]): LogLine[] {

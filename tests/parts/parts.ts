@@ -2,16 +2,22 @@
 
 import { isBuilt, type Recipe } from "./cache.ts";
 import { collectorRecipe } from "./collector.ts";
+import { dockerComposeRecipe } from "./docker-compose.ts";
 import { elasticMqRecipe } from "./elasticmq.ts";
+import { hadolintRecipe } from "./hadolint.ts";
 import { jaegerRecipe } from "./jaeger.ts";
+import { kubernetesRecipe } from "./kubernetes.ts";
 import { prometheusRecipe } from "./prometheus.ts";
 import { toxiproxyRecipe } from "./toxiproxy.ts";
 
 /** Every part that a test may ask for. */
 export const recipes = {
   collector: collectorRecipe,
+  dockerCompose: dockerComposeRecipe,
   elasticmq: elasticMqRecipe,
+  hadolint: hadolintRecipe,
   jaeger: jaegerRecipe,
+  kubernetes: kubernetesRecipe,
   prometheus: prometheusRecipe,
   toxiproxy: toxiproxyRecipe,
 } as const satisfies Record<string, Recipe>;

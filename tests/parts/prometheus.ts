@@ -7,6 +7,7 @@ import { runBuildStep } from "./build-step.ts";
 import { partFolder, type Recipe } from "./cache.ts";
 import { freePort, startOnFreePorts } from "./free-port.ts";
 import { launch, type Part } from "./launch.ts";
+import { runTool, type ToolAnswer } from "./run-tool.ts";
 
 /** The package's tree: `usr/bin/prometheus` and `usr/bin/promtool`. */
 export const prometheusRecipe: Recipe = {
@@ -43,11 +44,18 @@ export interface ScrapeJob {
   url: string;
 }
 
-/** Starts it on a free port, with exemplars, scraping these each second. Takes about a second. */
-export async function startPrometheus(jobs: readonly ScrapeJob[]): Promise<PrometheusPart> {
+/**
+ * Starts it on a free port, with exemplars, scraping these and evaluating the rules of these files each second. Takes
+ * about a second.
+ */
+export async function startPrometheus(
+  jobs: readonly ScrapeJob[],
+  ruleFiles: readonly string[] = [],
+): Promise<PrometheusPart> {
   const folder = await tempFolder();
   try {
-    const part = await startOnFreePorts(async () => launchOn(await freePort(), folder.path, jobs));
+    const config = toConfig(jobs, ruleFiles);
+    const part = await startOnFreePorts(async () => launchOn(await freePort(), folder.path, config));
     const stop = async (): Promise<void> => {
       await part.stop();
       await folder[Symbol.asyncDispose]();
@@ -59,11 +67,11 @@ export async function startPrometheus(jobs: readonly ScrapeJob[]): Promise<Prome
   }
 }
 
-async function launchOn(port: number, folder: string, jobs: readonly ScrapeJob[]): Promise<PrometheusPart> {
+async function launchOn(port: number, folder: string, config: unknown): Promise<PrometheusPart> {
   const url = `http://127.0.0.1:${port}`;
   const configFile = join(folder, "prometheus.yml");
   // JSON is YAML.
-  await Bun.write(configFile, JSON.stringify(toConfig(jobs)));
+  await Bun.write(configFile, JSON.stringify(config));
   const launched = await launch({
     name: "Prometheus",
     command: [
@@ -110,9 +118,10 @@ interface KeptExemplar {
   labels: Record<string, string>;
 }
 
-function toConfig(jobs: readonly ScrapeJob[]): unknown {
+function toConfig(jobs: readonly ScrapeJob[], ruleFiles: readonly string[]): unknown {
   return {
-    global: { scrape_interval: "1s", scrape_timeout: "1s" },
+    global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
+    rule_files: ruleFiles,
     scrape_configs: jobs.map(({ name, url }) => ({
       job_name: name,
       static_configs: [{ targets: [new URL(url).host] }],
@@ -122,17 +131,11 @@ function toConfig(jobs: readonly ScrapeJob[]): unknown {
 
 /** What `promtool check metrics` says about a scrape; empty when it has no complaint. */
 export async function checkMetrics(text: string): Promise<string> {
-  const promtool = join(partFolder(prometheusRecipe), "usr/bin/promtool");
-  const check = Bun.spawn([promtool, "check", "metrics"], {
-    env: {},
-    stdin: new Blob([text]),
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err] = await Promise.all([
-    Bun.readableStreamToText(check.stdout),
-    Bun.readableStreamToText(check.stderr),
-    check.exited,
-  ]);
-  return check.exitCode === 0 ? "" : `exit code ${check.exitCode}: ${out}${err}`;
+  const { exitCode, output } = await runPromtool(["check", "metrics"], text);
+  return exitCode === 0 ? "" : `exit code ${exitCode}: ${output}`;
+}
+
+/** Runs promtool to its end. */
+export function runPromtool(args: readonly string[], stdin = ""): Promise<ToolAnswer> {
+  return runTool([join(partFolder(prometheusRecipe), "usr/bin/promtool"), ...args], { stdin });
 }

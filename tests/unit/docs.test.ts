@@ -57,7 +57,7 @@ describe("names in the docs", () => {
   });
 
   test("that are paths of this project exist", () => {
-    const isPath = (word: string): boolean => /^(src|tests|docs|examples|proto|\.ci)\/[\w./-]*$/.test(word);
+    const isPath = (word: string): boolean => /^(src|tests|docs|examples|proto|deploy|\.ci)\/[\w./-]*$/.test(word);
     const missing = docs.flatMap(({ path, text }) =>
       codeWords(text)
         .filter((word) => isPath(word) && !existsSync(inProject(word)))

@@ -1,0 +1,52 @@
+/** The image that we ship: what its checker says, and that it is built, set and asked as the project is. */
+
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import packageJson from "../../package.json";
+import { runHadolint } from "../parts/hadolint.ts";
+import { containerConfig, imageInstructions } from "../support/deployed-settings.ts";
+import { projectFolder } from "../support/executable.ts";
+import { describeWith } from "../support/requires.ts";
+
+const file = join(projectFolder, "Dockerfile");
+const lines = await imageInstructions();
+
+describeWith("hadolint")("the Dockerfile", () => {
+  test("is nothing that hadolint complains of", async () => {
+    expect(await runHadolint(file)).toEqual({ exitCode: 0, output: "" });
+  });
+});
+
+describe("the image", () => {
+  test("is built by the pinned Bun, with the command of the build script", () => {
+    expect(lines).toContain(`FROM oven/bun:${packageJson.devDependencies.bun} AS build`);
+    const build = packageJson.scripts.build.split(" && ").at(-1) ?? "";
+    expect(lines.filter((line) => line.includes(build)).length).toBe(1);
+  });
+
+  test("gives the build the files that it copies, and no others", async () => {
+    const ignored = (await Bun.file(join(projectFolder, ".dockerignore")).text()).split("\n");
+    const given = ignored.filter((line) => line.startsWith("!")).map((line) => line.slice(1));
+    const copied = lines
+      .filter((line) => line.startsWith("COPY ") && !line.includes("--from="))
+      .flatMap((line) => line.split(" ").slice(1, -1));
+    expect(copied.toSorted()).toEqual(given.toSorted());
+  });
+
+  test("carries the version of the project", () => {
+    expect(lines.join(" ")).toContain(`org.opencontainers.image.version="${packageJson.version}"`);
+  });
+
+  test("has settings that hold, and listens to others than itself", async () => {
+    const { gatewayListen, taskServiceListen, adminListen } = await containerConfig(["serve"], {});
+    expect([gatewayListen, taskServiceListen, adminListen].map(({ host }) => host)).toEqual(
+      new Array(3).fill("0.0.0.0"),
+    );
+    const ports = [gatewayListen, taskServiceListen, adminListen].map(({ port }) => port);
+    expect(lines).toContain(`EXPOSE ${ports.join(" ")}`);
+  });
+
+  test("runs as nobody in particular", () => {
+    expect(lines.filter((line) => line.startsWith("USER "))).toEqual(["USER 65532:65532"]);
+  });
+});
