@@ -2,6 +2,7 @@
 
 import { isBuilt, type Recipe } from "./cache.ts";
 import { collectorRecipe } from "./collector.ts";
+import { dynamoDbRecipe } from "./dynamodb.ts";
 import { elasticMqRecipe } from "./elasticmq.ts";
 import { jaegerRecipe } from "./jaeger.ts";
 import { prometheusRecipe } from "./prometheus.ts";
@@ -10,6 +11,7 @@ import { toxiproxyRecipe } from "./toxiproxy.ts";
 /** Every part that a test may ask for. */
 export const recipes = {
   collector: collectorRecipe,
+  dynamodb: dynamoDbRecipe,
   elasticmq: elasticMqRecipe,
   jaeger: jaegerRecipe,
   prometheus: prometheusRecipe,
