@@ -109,11 +109,14 @@ async function makeRoom(calls: DynamoCalls, id: string, caller: Caller): Promise
   const item = await calls.get({ Key: { pk: id }, ConsistentRead: true }, caller);
   const task = item as TaskItem | undefined;
   if (!task) return false;
+  if (task.timeline.length < leastNotes) return false;
   const timeline = forgetOldest(task.timeline);
-  if (timeline.length === task.timeline.length) return false;
   await calls.update(toUpdate(id, { set: { timeline }, add: { version: 1 } }, isUnchanged(task)), caller);
   return true;
 }
+
+/** Fewer than these fill no item. */
+const leastNotes = 8;
 
 /** The parts of an UpdateItem. Every attribute goes by a placeholder: DynamoDB reserves hundreds of words. */
 export function toUpdate(pk: string, change: Change, condition: Condition): UpdateInput {

@@ -51,11 +51,16 @@ export function noteOf(actor: Actor, { to, outcome, error, worker, isOutcome }: 
 
 /** An item has 400 KB for everything, a hundred attempts with their errors among it. */
 const maxMessageChars = 1000;
+const maxCauseChars = 250;
 
 /** The same error in little room. The whole of it stands in the trace and the log. */
 export function bounded({ type, message, causes }: Failure): Failure {
-  const cut = (text: string): string => text.slice(0, maxMessageChars).toWellFormed();
-  return { type: cut(type), message: cut(message), ...(causes && { causes: causes.map(cut) }) };
+  const cut = (text: string, chars: number): string => text.slice(0, chars).toWellFormed();
+  return {
+    type: cut(type, maxMessageChars),
+    message: cut(message, maxMessageChars),
+    ...(causes && { causes: causes.map((cause) => cut(cause, maxCauseChars)) }),
+  };
 }
 
 /** What is 0 at the end needs not be said. */
@@ -124,14 +129,10 @@ export function traceparentOf(notes: readonly string[], index: number): string {
   return `00-${kept[2]}-${kept[3]}-01`;
 }
 
-/** Entries that a full item keeps: the newest ones, and how those before had left the task. */
-const keptNotes = 40;
-
-/** Makes room in an item that is full. */
+/** Makes room in an item that is full: of its entries the newer half stays, and how those before had left the task. */
 export function forgetOldest(notes: readonly string[]): string[] {
-  const first = notes.slice(0, -keptNotes);
-  if (first.length === 0) return [...notes];
-  const { end } = walk(first);
+  const kept = notes.slice(Math.ceil(notes.length / 2));
+  const { end } = walk(notes.slice(0, notes.length - kept.length));
   const gap: Gap = ["…", end.atMs, end.status ?? "queued", end.attempt, end.worker];
-  return [JSON.stringify(gap), ...notes.slice(-keptNotes)];
+  return [JSON.stringify(gap), ...kept];
 }

@@ -20,7 +20,8 @@ export interface DynamoPart extends AsyncDisposable {
 export interface DynamoTableOfTest extends AsyncDisposable {
   location: DynamoLocation;
   client: DynamoDBClient;
-  connect(options?: { tracer?: Tracer; retentionMs?: number; endpoint?: string }): DynamoStore;
+  /** `endpoint`, `table`: in place of its own. */
+  connect(options?: { tracer?: Tracer; retentionMs?: number; endpoint?: string; table?: string }): DynamoStore;
 }
 
 /** The AWS client reads its keys from the process's own environment: set until the end. */
@@ -52,8 +53,8 @@ async function makeTableIn(endpoint: string): Promise<DynamoTableOfTest> {
   return {
     location,
     client,
-    connect: ({ tracer = trace.getTracer("test"), retentionMs = 0, endpoint: other = endpoint } = {}) => {
-      const store = connectDynamo({ location: { ...location, endpoint: other }, tracer, retentionMs });
+    connect: ({ tracer = trace.getTracer("test"), retentionMs = 0, ...elsewhere } = {}) => {
+      const store = connectDynamo({ location: { ...location, ...elsewhere }, tracer, retentionMs });
       stores.push(store);
       return store;
     },
