@@ -117,7 +117,7 @@ class Supervisor implements System {
     await settled([
       this.#config.queue === "embedded" ? this.#startBroker(0) : Promise.resolve(),
       needsThread ? this.#startStore() : Promise.resolve(),
-      needs ? prepareStore(this.#config) : Promise.resolve(),
+      needs ? this.#prepareStore() : Promise.resolve(),
     ]);
     if (this.#config.queue === "embedded") await this.#forgetSends();
     // The gateway takes traffic last: everything behind it is there by then.
@@ -196,6 +196,11 @@ class Supervisor implements System {
     const isDone = await isDoneWithin(this.#config.drainTimeout + abortLimitMs, running?.drain());
     if (!isDone) this.#telemetry.log.error("a role did not stop in time, it was ended", { role });
     thread?.terminate();
+  }
+
+  /** Elsewhere whoever runs it owns what it needs, and a slip of a name must not make another. */
+  async #prepareStore(): Promise<void> {
+    if (this.#config.environment === "development") await prepareStore(this.#config);
   }
 
   async #startStore(): Promise<void> {

@@ -41,9 +41,9 @@ export async function openStore(config: Config, options: OpenStoreOptions): Prom
   }
 }
 
-/** Makes what the store needs and does not have yet: in development only, elsewhere whoever runs it owns its table. */
+/** Makes what the store needs and does not have yet. */
 export async function prepareStore(config: Config): Promise<void> {
-  if (config.store !== "dynamodb" || config.environment !== "development") return;
+  if (config.store !== "dynamodb") return;
   const { setUpDynamo } = await import("./dynamo-setup.ts");
   await setUpDynamo(dynamoLocation(config));
 }

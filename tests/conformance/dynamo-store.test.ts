@@ -97,6 +97,39 @@ withDynamoDb("the DynamoDB store itself", () => {
     });
   });
 
+  test("a step costs the units that docs/operations.md says", async () => {
+    await using table = await part.makeTable();
+    const { tracer, spans } = startTestTracing();
+    const tasks = tasksIn(table.connect({ tracer }));
+    const units: Record<string, number> = {};
+    const cost = async (step: string, work: Promise<unknown>): Promise<void> => {
+      const before = spans().length;
+      await work;
+      units[step] = spans()
+        .slice(before)
+        .reduce((sum, span) => sum + unitsIn(span), 0);
+    };
+    const [task, keyed] = [newTask(), newTask({ idempotency: { key: "k", digest: "d" } })];
+    await cost("made", tasks.tryCreate(task));
+    await cost("made with a key", tasks.tryCreate(keyed));
+    await cost("confirmed while it waits", tasks.markSent(task.id));
+    await cost("claimed", tasks.claim(task.id, startMs));
+    await cost("prolonged", tasks.extend([{ id: task.id, claim: 1 }], startMs + 1));
+    await cost("failed", tasks.finish(task.id, 1, failed, endMs));
+    await cost("dead", tasks.die(task.id, "fatal", endMs));
+    await cost("read", tasks.get(task.id));
+    expect(units).toEqual({
+      made: 2,
+      "made with a key": 12,
+      "confirmed while it waits": 3.5,
+      claimed: 3,
+      prolonged: 3,
+      failed: 3,
+      dead: 3,
+      read: 1,
+    });
+  });
+
   describe("a write whose answer was lost", () => {
     test("is repeated by the SDK, and has taken effect once", async () => {
       await using table = await part.makeTable();
