@@ -154,11 +154,14 @@ export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
 
   const sendGuarded = <Out>(operation: Operation, send: (abortSignal: AbortSignal) => Promise<Out>): Promise<Out> =>
     admit(() =>
-      breaker.call(() =>
-        gate.pass(async () => {
+      breaker.call(() => {
+        const limit = AbortSignal.timeout(callLimitMs);
+        return gate.pass(async () => {
           for (let attempt = 1; ; attempt++) {
             try {
-              return await send(AbortSignal.timeout(callLimitMs));
+              // Its turn may have come too late.
+              limit.throwIfAborted();
+              return await send(limit);
             } catch (error) {
               if (!isConflict(error) || attempt === conflictAttempts) {
                 throw toCallError(error, `${operation} in the table "${table}"`);
@@ -166,8 +169,8 @@ export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
             }
             await clock.sleep(Math.random() * conflictPauseMs * attempt);
           }
-        }),
-      ),
+        });
+      }),
     );
 
   const batchOnce = async (keys: readonly string[], given: BatchKeys, caller: Caller): Promise<Item[]> => {

@@ -57,8 +57,8 @@ export async function changeTask<R>(
   first: Attempt<R>,
   decide: (task: TaskItem) => Decision<R>,
   caller: Caller,
+  token = newToken(),
 ): Promise<R | undefined> {
-  const token = newToken();
   let attempt = first;
   for (let tries = 0; tries < maxAttempts; tries++) {
     const written = await write(calls, id, attempt, token, caller);

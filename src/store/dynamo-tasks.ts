@@ -5,7 +5,7 @@
 
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
-import { isEnded, type TaskRecord, type TimelineEntry } from "../task.ts";
+import { isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../task.ts";
 import { type Attempt, changeTask, type Decision, isUnchanged, toUpdate } from "./dynamo-change.ts";
 import { alreadyThere } from "./dynamo-errors.ts";
 import { createIdempotent } from "./dynamo-idempotency.ts";
@@ -14,7 +14,7 @@ import { standingOf } from "./dynamo-lanes.ts";
 import { keepResult, withResult } from "./dynamo-parts.ts";
 import { type DynamoTable, forEach } from "./dynamo-table.ts";
 import { bounded, noteOf, toTimeline, traceparentOf } from "./dynamo-timeline.ts";
-import { newToken } from "./dynamo-token.ts";
+import { newToken, tokenOf } from "./dynamo-token.ts";
 import { abandonedAfterMs, outcomeOf, sendAtAfter, withoutFurtherAttempt } from "./endings.ts";
 import type {
   Actor,
@@ -178,7 +178,9 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
       return isOurs ? { try: finishing(request, withoutFurtherAttempt(ending), "") } : { done: null };
     };
     const noCancel = isOver(ending) ? "" : " AND attribute_not_exists(#isCancelAsked)";
-    return (await changeTask(calls, id, finishing(request, ending, noCancel), decide, context)) ?? null;
+    const usual = finishing(request, ending, noCancel);
+    // A worker that had no answer repeats its request.
+    return (await changeTask(calls, id, usual, decide, context, tokenOf(request))) ?? null;
   };
 
   const finishing = (
@@ -210,7 +212,8 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
         values: { ":isClaim": number, ":running": "running" },
       },
       change: { set, remove, notes: [note], ...(to === "queued" && { add: { attempt: -1 } }) },
-      result: () => to,
+      // Of a request that was repeated, the first time may have ended it otherwise.
+      result: ({ status }) => (isEnding(status) ? status : to),
       ...(kept.parts.length > 0 && { parts: kept.parts }),
     };
   };
@@ -253,6 +256,12 @@ const endingAttributes = [
   "lane",
   "place",
 ] as const;
+
+function isEnding(status: TaskStatus): status is Ending["to"] {
+  return endings.some((to) => to === status);
+}
+
+const endings = ["succeeded", "retrying", "failed", "queued", "canceled"] as const satisfies Ending["to"][];
 
 function isOver({ to }: Ending): boolean {
   return to !== "retrying" && to !== "queued";

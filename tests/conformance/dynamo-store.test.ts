@@ -11,7 +11,7 @@ import { redrivesIn } from "../support/redrives.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { describeWith } from "../support/requires.ts";
 import { actorAt, leaseMs, newTask, t0, tasksIn } from "../support/stored-tasks.ts";
-import { bring, endMs, failed, keptOf, startMs, succeeded } from "../support/task-states.ts";
+import { bring, endMs, failed, keptOf, retrying, startMs, succeeded } from "../support/task-states.ts";
 import { startTestTracing } from "../support/test-tracing.ts";
 
 setDefaultTimeout(60_000);
@@ -154,6 +154,25 @@ withDynamoDb("the DynamoDB store itself", () => {
         "dead",
         "discarded",
       ]);
+    });
+  });
+
+  describe("an outcome of which no answer came, however often the SDK asked", () => {
+    test("is taken for done when its worker repeats the request, and refused to everybody else", async () => {
+      await using table = await part.makeTable();
+      await using crooked = startCrookedDynamo(part.url);
+      const store = table.connect({ endpoint: crooked.url });
+      const tasks = tasksIn(store);
+      const { id } = await tasks.create();
+      const { claim } = await tasks.win(id, startMs);
+      const request = { id, claim, ending: retrying, actor: actorAt(endMs) };
+      crooked.faultOf = () => "lost answer";
+      expect(await rejectionOf(store.finish(request, ROOT_CONTEXT))).toMatchObject({ code: "unavailable" });
+      crooked.faultOf = () => undefined;
+      expect((await tasks.get(id))?.status).toBe("retrying");
+      expect(await store.finish(request, ROOT_CONTEXT)).toBe("retrying");
+      expect(await store.finish({ ...request }, ROOT_CONTEXT)).toBeNull();
+      expect(await tasks.timeline(id)).toHaveLength(3);
     });
   });
 
