@@ -70,7 +70,11 @@ const settings = {
     "development, staging or production: deployment.environment.name, and the share of traces kept (1, 0.5, 0.1)",
   ),
   dataDir: setting("./throughline-data", (text) => resolve(text), "where embedded parts keep their files"),
-  store: setting("sqlite", oneOf("sqlite"), "sqlite: a file in the data folder, on a local disk"),
+  store: setting(
+    "sqlite",
+    oneOf("sqlite", "dynamodb"),
+    "sqlite (a file in the data folder, on a local disk) or dynamodb (a table, for any number of machines)",
+  ),
   table: setting("tasks", tableName, "name of the tasks table"),
   queue: setting(
     "embedded",
@@ -196,6 +200,9 @@ export type Config = Settings & {
   otel: OtelSettings;
   /** Endpoint of the queue's broker: the embedded one's, or what the AWS variables say; undefined: AWS's own. */
   queueEndpoint: string | undefined;
+  /** Endpoint of DynamoDB; undefined: AWS's own. */
+  storeEndpoint: string | undefined;
+  awsRegion: string | undefined;
 };
 
 export type Source = "flag" | "variable" | "default";
@@ -245,7 +252,7 @@ export class ConfigError extends Error {
 const otherVariables = new Set(["THROUGHLINE_URL"]);
 
 /** Variables of other projects whose URL a client would otherwise refuse with a word of its own, or quietly not use. */
-const urlVariables = /^(OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?ENDPOINT|AWS_ENDPOINT_URL(_SQS)?)$/;
+const urlVariables = /^(OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?ENDPOINT|AWS_ENDPOINT_URL(_SQS|_DYNAMODB)?)$/;
 
 /** Flags over variables over defaults. Throws `ConfigError` with every problem. */
 export function readConfig(
@@ -281,6 +288,8 @@ export function readConfig(
     ...(values as Settings),
     otel: readOtel(env),
     queueEndpoint: values.queue === "sqs" ? env.AWS_ENDPOINT_URL_SQS || env.AWS_ENDPOINT_URL : undefined,
+    storeEndpoint: values.store === "dynamodb" ? env.AWS_ENDPOINT_URL_DYNAMODB || env.AWS_ENDPOINT_URL : undefined,
+    awsRegion: env.AWS_REGION || undefined,
   };
   const contradictions = contradictionsOf(config, env);
   if (contradictions.length > 0) throw new ConfigError(contradictions);
@@ -303,6 +312,9 @@ function contradictionsOf(config: Config, env: Record<string, string | undefined
   }
   if (config.queue === "sqs" && !env.AWS_REGION) {
     problems.push("--queue=sqs needs AWS_REGION");
+  }
+  if (config.store === "dynamodb" && config.awsRegion === undefined) {
+    problems.push("--store=dynamodb needs AWS_REGION");
   }
   if (config.queueName === config.dlqName) problems.push("--queue-name and --dlq-name must differ");
   if (config.retryCap < config.retryBase) problems.push("--retry-cap must not be below --retry-base");

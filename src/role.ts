@@ -5,13 +5,11 @@
 
 import type { Config, Role } from "./config.ts";
 import { startDlq } from "./dlq.ts";
-import { TaskError } from "./errors.ts";
 import { startGateway } from "./gateway.ts";
 import type { Checks, ProcessState } from "./health.ts";
 import { openQueues } from "./queue/sqs.ts";
 import type { Service } from "./service.ts";
-import { connectSqlite } from "./store/sqlite-client.ts";
-import { databaseFile } from "./store/sqlite-sql.ts";
+import { openStore } from "./store/open-store.ts";
 import { startTaskService } from "./task-service.ts";
 import { createRoleBreakers, type RoleBreakers } from "./telemetry/breakers.ts";
 import type { EventsFigures } from "./telemetry/events.ts";
@@ -23,7 +21,7 @@ import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { startWorker } from "./worker.ts";
 
 export interface RoleParts {
-  /** A line to the store's thread; none for the gateway. */
+  /** A line to the store's thread; none for the gateway, and on a store that has no thread. */
   storePort: MessagePort | undefined;
   processState: ProcessState;
   writeLine: WriteLine;
@@ -89,12 +87,15 @@ async function open(
     const gateway = { processState: parts.processState, breaker: breakers.create("task-service") };
     return { service: await startGateway(config, telemetry, gateway), close: () => {} };
   }
-  if (!parts.storePort) throw new TaskError("internal", `the role ${role} has no line to the store`);
   const { tracer } = telemetry;
-  const breaker = breakers.create("store");
-  const store = connectSqlite({ port: parts.storePort, tracer, table: config.table, breaker });
-  observeConnections(telemetry.meter, databaseFile, () => store.connections());
+  const { store, pool } = await openStore(config, {
+    port: parts.storePort,
+    tracer,
+    breaker: breakers.create("store"),
+  });
+  observeConnections(telemetry.meter, pool, () => store.connections());
   const queues = await openQueues(config, tracer, { breaker: breakers.create("queue") });
   const start = { "task-service": startTaskService, worker: startWorker, dlq: startDlq }[role];
+  // The store stays open: the last metrics that leave ask it.
   return { service: await start(config, telemetry, { store, queues }), close: () => queues.close() };
 }

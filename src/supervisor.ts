@@ -14,7 +14,7 @@ import { type Checks, type Health, mergeChecks, type ProcessState, roleLimitMs, 
 import { type LinkedThread, startLinkedThread } from "./linked-thread.ts";
 import type { Listener } from "./listen.ts";
 import { needsStore, type RunningRole, startRole } from "./role.ts";
-import { connectSqlite } from "./store/sqlite-client.ts";
+import { openStore, prepareStore } from "./store/open-store.ts";
 import { startAdmin } from "./telemetry/admin.ts";
 import type { EventsFigures } from "./telemetry/events.ts";
 import { elapsedMs, type WriteLine } from "./telemetry/log.ts";
@@ -112,10 +112,12 @@ class Supervisor implements System {
     });
     this.#tellUnknownPropagators();
     const needs = this.#roles.some(({ role }) => needsStore(role));
-    if (needs || this.#config.queue === "embedded") makeFolder(this.#config.dataDir);
+    const needsThread = needs && this.#config.store === "sqlite";
+    if (needsThread || this.#config.queue === "embedded") makeFolder(this.#config.dataDir);
     await settled([
       this.#config.queue === "embedded" ? this.#startBroker(0) : Promise.resolve(),
-      needs ? this.#startStore() : Promise.resolve(),
+      needsThread ? this.#startStore() : Promise.resolve(),
+      needs ? this.#prepareStore() : Promise.resolve(),
     ]);
     if (this.#config.queue === "embedded") await this.#forgetSends();
     // The gateway takes traffic last: everything behind it is there by then.
@@ -201,6 +203,11 @@ class Supervisor implements System {
     thread?.terminate();
   }
 
+  /** Elsewhere whoever runs it owns what it needs, and a slip of a name must not make another. */
+  async #prepareStore(): Promise<void> {
+    if (this.#config.environment === "development") await prepareStore(this.#config);
+  }
+
   async #startStore(): Promise<void> {
     let isUp = false;
     const store = startLinkedThread("store", "store", {}, (reason) => {
@@ -225,14 +232,15 @@ class Supervisor implements System {
 
   /** A fresh embedded broker knows no message: what was sent to the one before counts as not sent. */
   async #forgetSends(): Promise<void> {
-    const port = await this.#storePort();
     const { tracer } = this.#telemetry;
-    await connectSqlite({ port, tracer, table: this.#config.table }).resendAll(housekeeping);
-    port.close();
+    const { store, close } = await openStore(this.#config, { port: await this.#storePort(), tracer });
+    await store.resendAll(housekeeping);
+    close();
   }
 
-  /** A new line to the store's thread. */
-  async #storePort(): Promise<MessagePort> {
+  /** A new line to the store's thread; undefined on a store that has none. */
+  async #storePort(): Promise<MessagePort | undefined> {
+    if (this.#config.store !== "sqlite") return undefined;
     if (!this.#store) throw new TaskError("internal", "the store's thread is not running");
     const { port1, port2 } = new MessageChannel();
     await this.#store.link.ask("serve", port2, [port2]);

@@ -8,6 +8,7 @@ import { askReady } from "./ask-ready.ts";
 import { runDemo } from "./demo.ts";
 import { runDoctor } from "./doctor.ts";
 import { serve } from "./serve.ts";
+import { setUp } from "./setup.ts";
 import { showConfig } from "./show-config.ts";
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, internal: 70 } as const;
@@ -30,6 +31,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     .action(async ({ once, ...flags }: Flags & { once?: boolean }) => {
       exitCode = await runDemo(flags, once ?? false);
     });
+  withSettings(program.command("setup"))
+    .description("make the table and the queues of the settings where they do not exist")
+    .action((flags: Flags) => setUp(readConfig(flags).config));
   withSettings(program.command("config"))
     .description("the settings in force, and where each came from")
     .option("--json", "as JSON")

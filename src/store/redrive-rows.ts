@@ -1,6 +1,13 @@
 /** Rows of the table of redrives, and how they become the port's words. */
 
-import type { Redrive, RedriveCandidate, RedriveCommit, RedriveOrder, RedriveStatus } from "./dead-letters.ts";
+import type {
+  Redrive,
+  RedriveCandidate,
+  RedriveCommand,
+  RedriveCommit,
+  RedriveOrder,
+  RedriveStatus,
+} from "./dead-letters.ts";
 import type { TaskRow } from "./sqlite-rows.ts";
 
 /** Columns in the order of the table. */
@@ -75,4 +82,23 @@ export function toCandidate(row: TaskRow, deathTraceparent: string): RedriveCand
     origin: JSON.parse(row.origin),
     deathTraceparent,
   };
+}
+
+export const statusAfter = { pause: "paused", resume: "running", cancel: "canceled" } as const satisfies Record<
+  RedriveCommand,
+  RedriveRow["status"]
+>;
+
+/** A step that comes late, because the machine is busy, does not make up for more than this. */
+const maxCatchUpMs = 1000;
+
+/** Steps of about a tenth of a second, so that the rate is even and a pause takes effect at once. */
+export function stepSize({ ratePerSecond }: Redrive, limit: number): number {
+  return ratePerSecond === null ? limit : Math.min(limit, Math.max(1, Math.ceil(ratePerSecond / 10)));
+}
+
+/** When the step after this one is due, so that the rate holds for any number of dlq roles together. */
+export function nextStepAt({ rate, next_at: nextAt }: RedriveRow, revived: number, nowMs: number): number {
+  const pauseMs = rate === null ? 0 : (revived / rate) * 1000;
+  return Math.ceil(Math.max(nextAt, nowMs - maxCatchUpMs) + pauseMs);
 }

@@ -11,24 +11,20 @@ import {
   type RedriveStep,
   redriveGuard,
 } from "./dead-letters.ts";
-import { countsAfter, fromRedriveRow, type RedriveRow, toCandidate, toRedriveRow } from "./redrive-rows.ts";
+import {
+  countsAfter,
+  fromRedriveRow,
+  nextStepAt,
+  type RedriveRow,
+  statusAfter,
+  stepSize,
+  toCandidate,
+  toRedriveRow,
+} from "./redrive-rows.ts";
 import { conditionsOf } from "./sqlite-dead-letters.ts";
 import { type TaskRow, toDueTask } from "./sqlite-rows.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
 import type { Actor, DueTask } from "./store.ts";
-
-const statusAfter = { pause: "paused", resume: "running", cancel: "canceled" } as const satisfies Record<
-  RedriveCommand,
-  RedriveRow["status"]
->;
-
-/** A step that comes late, because the machine is busy, does not make up for more than this. */
-const maxCatchUpMs = 1000;
-
-/** Steps of about a tenth of a second, so that the rate is even and a pause takes effect at once. */
-function stepSize({ ratePerSecond }: Redrive, limit: number): number {
-  return ratePerSecond === null ? limit : Math.min(limit, Math.max(1, Math.ceil(ratePerSecond / 10)));
-}
 
 export function createRedriveOperations(table: SqliteTable) {
   const { db, sql, row: rowOf, note, lastTraceparent } = table;
@@ -121,7 +117,6 @@ export function createRedriveOperations(table: SqliteTable) {
       return [revive(task, JSON.stringify(origin), actor, nowMs + sendWithinMs)];
     });
     const { matched, moved, failed } = countsAfter(row, commit, revived.length);
-    const pauseMs = row.rate === null ? 0 : (revived.length / row.rate) * 1000;
     db.run(
       sql.stepRedrive,
       step.isLast ? "completed" : "running",
@@ -129,7 +124,7 @@ export function createRedriveOperations(table: SqliteTable) {
       moved,
       failed,
       step.cursor,
-      Math.ceil(Math.max(row.next_at, nowMs - maxCatchUpMs) + pauseMs),
+      nextStepAt(row, revived.length, nowMs),
       step.isLast ? nowMs : null,
       redriveId,
     );

@@ -1,6 +1,7 @@
 /** A task's life on SQLite: created, read, claimed, prolonged, finished, canceled. None of these commits by itself. */
 
 import { isEnded, type TaskRecord, type TimelineEntry } from "../task.ts";
+import { abandonedAfterMs, outcomeOf, sendAtAfter, withoutFurtherAttempt } from "./endings.ts";
 import { fromRow, fromTimelineRow, type TaskRow, type TimelineRow } from "./sqlite-rows.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
 import type {
@@ -15,9 +16,6 @@ import type {
   LeaseState,
   NewTask,
 } from "./store.ts";
-
-/** A lease that ran out this long ago, with no message left, belongs to the sweeper. */
-export const abandonedAfterMs = 15_000;
 
 /** `isDiskNearlyFull`: no new task is taken, so that those that were have room to end. */
 export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () => boolean) {
@@ -164,39 +162,6 @@ export function enqueue({ db, sql, note }: SqliteTable, row: TaskRow, actor: Act
   db.run(sql.queue, actor.atMs, row.id);
   note(row, row.status, actor, { to: "queued", attempt: row.attempt });
   return { ...row, status: "queued", status_at: actor.atMs, version: row.version + 1 };
-}
-
-/** What a canceled task's attempt ends in, when another attempt would have followed. */
-function withoutFurtherAttempt(ending: Ending): Ending {
-  if (ending.to !== "retrying" && ending.to !== "queued") return ending;
-  return { to: "canceled", outcome: outcomeOf(ending), error: ending.error };
-}
-
-function outcomeOf(ending: Ending) {
-  switch (ending.to) {
-    case "succeeded":
-      return "succeeded";
-    case "queued":
-      return "interrupted";
-    case "retrying":
-    case "failed":
-    case "canceled":
-      return ending.outcome;
-  }
-}
-
-/** When the sweeper looks at the task again if no message of it turns up. */
-function sendAtAfter(ending: Ending, nowMs: number): number | null {
-  switch (ending.to) {
-    case "succeeded":
-    case "canceled":
-      return null;
-    case "retrying":
-      return ending.sendAtMs;
-    case "failed":
-    case "queued":
-      return nowMs + abandonedAfterMs;
-  }
 }
 
 /** The columns in the order of the table. */

@@ -5,7 +5,9 @@
  */
 
 export const key = {
+  awsRequestId: "aws.request_id",
   clientAddress: "client.address",
+  cloudRegion: "cloud.region",
   dbCollectionName: "db.collection.name",
   dbNamespace: "db.namespace",
   dbOperationName: "db.operation.name",
@@ -13,6 +15,8 @@ export const key = {
   dbResponseStatusCode: "db.response.status_code",
   dbSystemName: "db.system.name",
   deploymentEnvironmentName: "deployment.environment.name",
+  dynamoConsumedCapacity: "aws.dynamodb.consumed_capacity",
+  dynamoTableNames: "aws.dynamodb.table_names",
   errorType: "error.type",
   exceptionMessage: "exception.message",
   exceptionStacktrace: "exception.stacktrace",

@@ -19,6 +19,7 @@ export interface SpanRow {
 
 const server = [key.serverAddress, key.serverPort];
 const rpc = [key.rpcSystemName, key.rpcMethod, key.rpcStatusCode, ...server];
+const database = [key.dbSystemName, key.dbOperationName, key.dbCollectionName];
 const messaging = [
   key.messagingSystemName,
   key.messagingOperationName,
@@ -81,11 +82,22 @@ export const spanTable: readonly SpanRow[] = [
     },
   },
   {
-    title: "database",
+    title: "SQLite",
     kind: "CLIENT",
     name: /^(SELECT|INSERT|UPDATE|DELETE) \w+$/,
-    always: [key.dbSystemName, key.dbOperationName, key.dbCollectionName, key.dbNamespace, key.dbQueryText],
+    always: [...database, key.dbNamespace, key.dbQueryText],
     sometimes: { [key.dbResponseStatusCode]: "on failure" },
+  },
+  {
+    title: "DynamoDB",
+    kind: "CLIENT",
+    name: /^((Get|Put|Update|BatchGet)Item|Query|TransactWriteItems) [\w.-]+$/,
+    always: [...database, key.dynamoTableNames, key.cloudRegion, ...server],
+    sometimes: {
+      [key.dynamoConsumedCapacity]: "when it was answered",
+      [key.awsRequestId]: "when it was answered",
+      [key.dbResponseStatusCode]: "on failure",
+    },
   },
   {
     title: "`send` of a task",

@@ -1,14 +1,16 @@
 /**
  * What every store promises, held against each implementation through what a role has of it: the port, over a line to a
- * real thread. What only SQLite promises stands at the end.
+ * real thread or to a real DynamoDB. What only one of them promises stands beside it.
  */
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { databaseFile } from "../../src/store/sqlite-sql.ts";
 import type { TaskType } from "../../src/task.ts";
+import { type DynamoPart, startDynamoPart } from "../support/dynamo-store.ts";
 import { rejectionOf } from "../support/rejection.ts";
+import { describeWith } from "../support/requires.ts";
 import { type OpenStore, openSqliteStore, startStoreThread } from "../support/sqlite-store.ts";
 import { actorAt, newTask, recordOf, t0, tasksIn } from "../support/stored-tasks.ts";
 import { tempFolder } from "../support/temp-folder.ts";
@@ -33,8 +35,9 @@ import { describeWaiting } from "./store/waiting.ts";
 /** Each test starts threads of its own, on a machine that may be busy. */
 setDefaultTimeout(60_000);
 
-function describeStore(name: string, open: OpenStore): void {
-  describe(name, () => {
+/** `histories`: how many are drawn; what is a call over a network takes its time. */
+function describeStore(open: OpenStore, histories: number): void {
+  describe("the port", () => {
     describeCreate(open);
     describeClaim(open);
     describeFinish(open);
@@ -46,12 +49,11 @@ function describeStore(name: string, open: OpenStore): void {
     describeRedriveCommits(open);
     describeSweep(open);
     describeWaiting(open);
-    describePrune(open);
     describeFigures(open);
     describeAwaitEnd(open);
     describeTypes(open);
     describeKeeping(open);
-    describeModel(open);
+    describeModel(open, histories);
   });
 }
 
@@ -115,9 +117,23 @@ function describeKeeping(open: OpenStore): void {
   });
 }
 
-describeStore("the SQLite store", openSqliteStore);
+describe("the SQLite store", () => {
+  describeStore(openSqliteStore, 250);
+  describePrune(openSqliteStore);
+});
 
 describeSchema();
+
+const withDynamoDb = describeWith("dynamodb");
+
+withDynamoDb("the DynamoDB store", () => {
+  let part: DynamoPart;
+  beforeAll(async () => {
+    part = await startDynamoPart();
+  });
+  afterAll(() => part[Symbol.asyncDispose]());
+  describeStore(() => part.open(), 50);
+});
 
 describe("the SQLite file", () => {
   test("is opened by several processes at once, fresh as it is", async () => {

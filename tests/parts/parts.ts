@@ -3,6 +3,7 @@
 import { isBuilt, type Recipe } from "./cache.ts";
 import { collectorRecipe } from "./collector.ts";
 import { dockerComposeRecipe } from "./docker-compose.ts";
+import { dynamoDbRecipe } from "./dynamodb.ts";
 import { elasticMqRecipe } from "./elasticmq.ts";
 import { hadolintRecipe } from "./hadolint.ts";
 import { jaegerRecipe } from "./jaeger.ts";
@@ -14,6 +15,7 @@ import { toxiproxyRecipe } from "./toxiproxy.ts";
 export const recipes = {
   collector: collectorRecipe,
   dockerCompose: dockerComposeRecipe,
+  dynamodb: dynamoDbRecipe,
   elasticmq: elasticMqRecipe,
   hadolint: hadolintRecipe,
   jaeger: jaegerRecipe,

@@ -74,6 +74,8 @@ describe("the settings", () => {
         },
       },
       queueEndpoint: undefined,
+      storeEndpoint: undefined,
+      awsRegion: undefined,
     });
   });
 
@@ -131,7 +133,7 @@ describe("settings that cannot be", () => {
     };
     expect(problemsOf({ retryBase: "soon", handlers: "", table: "tasks" }, env)).toEqual([
       "unknown variable THROUGHLINE_ROLES",
-      'THROUGHLINE_STORE: "": expected sqlite',
+      'THROUGHLINE_STORE: "": expected sqlite or dynamodb',
       '--retry-base: "soon": expected a duration such as 250ms, 30s, 10m or 2h',
     ]);
     expect(problemsOf({ threads: "0", queueName: "a b", gatewayListen: "8080" })).toEqual([
@@ -203,6 +205,30 @@ describe("the queue's endpoint", () => {
 
   test("is never theirs for the embedded queue", () => {
     expect(endpointOf({ queue: "embedded" }, { ...ofSqs, ...ofAll })).toBeUndefined();
+  });
+});
+
+describe("the store's endpoint", () => {
+  const placeOf = (env: Env) => {
+    const { storeEndpoint, awsRegion } = readConfig({ ...fixed, store: "dynamodb" }, { ...sqs, ...env }).config;
+    return { storeEndpoint, awsRegion };
+  };
+  const awsRegion = "eu-central-1";
+
+  test("is what the AWS variables say, the one for DynamoDB before the one for all", () => {
+    const ofDynamoDb = { AWS_ENDPOINT_URL_DYNAMODB: "http://dynamodb:8000" };
+    const ofAll = { AWS_ENDPOINT_URL: "http://aws:4566" };
+    expect(placeOf({ ...ofDynamoDb, ...ofAll })).toEqual({ storeEndpoint: "http://dynamodb:8000", awsRegion });
+    expect(placeOf(ofAll)).toEqual({ storeEndpoint: "http://aws:4566", awsRegion });
+    expect(placeOf({})).toEqual({ storeEndpoint: undefined, awsRegion });
+    expect(readConfig(fixed, ofAll).config.storeEndpoint).toBeUndefined();
+  });
+
+  test("is refused when it is no URL, and so is a store with no region", () => {
+    expect(problemsOf({}, { AWS_ENDPOINT_URL_DYNAMODB: "dynamodb:8000" })).toEqual([
+      'AWS_ENDPOINT_URL_DYNAMODB: "dynamodb:8000": expected an http(s) URL',
+    ]);
+    expect(problemsOf({ store: "dynamodb" })).toEqual(["--store=dynamodb needs AWS_REGION"]);
   });
 });
 

@@ -5,6 +5,8 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { withTables } from "../../scripts/docs.ts";
 import { fallbackOf, flagOf, meaningOf, type SettingName, settingNames, variableOf } from "../../src/config.ts";
+import { indexedAttributes } from "../../src/store/dynamo-item.ts";
+import { laneIndex, shardCount } from "../../src/store/dynamo-lanes.ts";
 import { taskStatuses, transitions } from "../../src/task.ts";
 import { domainEvents } from "../../src/telemetry/events.ts";
 import { type Instrument, instruments } from "../../src/telemetry/instruments.ts";
@@ -153,6 +155,14 @@ describe("docs/operations.md", () => {
     expect(rows.map((cells) => cells.map(plain))).toEqual(
       settingNames.map((name) => [flagOf(name), variableOf(name), inWords[name] ?? fallbackOf(name), meaningOf(name)]),
     );
+  });
+});
+
+describe("the table on DynamoDB", () => {
+  test("has the shards, the index and its attributes of the code", async () => {
+    const section = sectionBelow(await readDoc("docs/operations.md"), "The table on DynamoDB");
+    expect(section).toContain(`spread over ${shardCount} shards`);
+    expect(codeWords(section)).toEqual(expect.arrayContaining([laneIndex, ...indexedAttributes]));
   });
 });
 

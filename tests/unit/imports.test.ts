@@ -148,9 +148,9 @@ function findCircle(): string[] {
 describe("packages with one home", () => {
   const homes: [what: string, packages: RegExp, files: string[]][] = [
     [
-      "the AWS client and its parts",
+      "the AWS clients and their parts",
       /^@(aws-sdk|smithy)\//,
-      ["queue/fast-sqs.ts", "queue/queue-look.ts", "queue/sqs.ts"],
+      ["queue/fast-sqs.ts", "queue/queue-look.ts", "queue/sqs.ts", "store/dynamo-calls.ts", "store/dynamo-setup.ts"],
     ],
     ["the embedded broker", /^fauxqs$/, ["queue/embedded.ts"]],
     ["the library of circuit breakers", /^cockatiel$/, ["breaker.ts"]],

@@ -69,8 +69,9 @@ export function describeFinish(open: OpenStore): void {
       const { claim } = await tasks.win(id, t0);
       const endings = [succeeded, failed, retrying, interrupted, succeeded];
       const results = await Promise.all(endings.map((ending) => tasks.finish(id, claim, ending, endMs)));
-      expect(results).toEqual([true, false, false, false, false]);
-      expect((await tasks.get(id))?.status).toBe("succeeded");
+      expect(results.filter((isTaken) => isTaken)).toEqual([true]);
+      expect((await tasks.get(id))?.status).toBe(endings[results.indexOf(true)]?.to ?? "running");
+      expect(await tasks.timeline(id)).toHaveLength(3);
     });
 
     test("of a task that is not there is refused", async () => {

@@ -1,0 +1,191 @@
+/** Dead letters on DynamoDB: recorded, listed, discarded; and messages that name no task. */
+
+import type { Context } from "@opentelemetry/api";
+import { isEnded } from "../task.ts";
+import type {
+  DeadCursor,
+  DeadLetter,
+  DeadLetterStore,
+  DeadSelection,
+  DiscardResult,
+  UnreadableMessage,
+} from "./dead-letters.ts";
+import type { Caller } from "./dynamo-calls.ts";
+import { type Attempt, changeTask, type Decision, isUnchanged } from "./dynamo-change.ts";
+import { fromItem, type IndexedTask, type TaskItem } from "./dynamo-item.ts";
+import { lanesOf, placeOf, standingOf, unreadableLane } from "./dynamo-lanes.ts";
+import type { DynamoTable } from "./dynamo-table.ts";
+import { noteOf, traceparentOf } from "./dynamo-timeline.ts";
+import { type Walk, walkLanes } from "./dynamo-walk.ts";
+import type { Actor, DeathReport, DeathResult, Store } from "./store.ts";
+
+type DeadLetterOperations = Pick<Store, "recordDead"> &
+  Pick<DeadLetterStore, "keepUnreadable" | "listUnreadable" | "listDead" | "discard">;
+
+export function createDeadLetterOperations(table: DynamoTable): DeadLetterOperations {
+  const { calls } = table;
+
+  const recordDead = async (report: DeathReport, context: Context): Promise<DeathResult> => {
+    const { id, reason, actor } = report;
+    // A worker's letter follows the failure that it wrote here.
+    const usual = dying(report, { text: "#status = :failed", values: { ":failed": "failed" } }, false);
+    const decide = (task: TaskItem): Decision<DeathResult> => {
+      const { status, leaseUntilMs = 0 } = task;
+      // One about a live task is a copy from an earlier life.
+      const isOld = status !== "failed" && reason !== "receive_limit";
+      // A second copy of a long task's message is put back again and again, until the broker gives the copy up.
+      const isHeld = status === "running" && leaseUntilMs > actor.atMs;
+      if (isOld || isHeld || isEnded(status)) return { done: { kind: "known", status } };
+      return { try: dying(report, isUnchanged(task), status === "running") };
+    };
+    return (await changeTask(calls, id, usual, decide, context)) ?? { kind: "unknown" };
+  };
+
+  const dying = (
+    { id, reason, actor }: DeathReport,
+    condition: Attempt<DeathResult>["condition"],
+    wasRunning: boolean,
+  ): Attempt<DeathResult> => ({
+    condition,
+    change: {
+      set: {
+        status: "dead",
+        diedAtMs: actor.atMs,
+        ttl: table.ttlOf(actor.atMs),
+        ...standingOf("dead", actor.atMs, id),
+      },
+      // The worker's reason, written when the task failed, knows more than the message's.
+      keep: { reason, endedAtMs: actor.atMs },
+      remove: ["leaseUntilMs"],
+      // The broker gave up a task whose attempt has not told how it ended, and whose outcome is refused from now on.
+      notes: [noteOf(actor, { to: "dead", ...(wasRunning && { outcome: "lease_lost" as const }) })],
+    },
+    result: (task) => ({ kind: "recorded", task: fromItem(task), reason: task.reason ?? reason }),
+  });
+
+  const discard = async (id: string, reason: string, actor: Actor, context: Context): Promise<DiscardResult> => {
+    const error = { type: "discarded", message: reason };
+    const usual: Attempt<DiscardResult> = {
+      condition: { text: "#status = :dead", values: { ":dead": "dead" } },
+      change: {
+        set: { status: "discarded", ttl: table.ttlOf(actor.atMs) },
+        keep: { endedAtMs: actor.atMs },
+        remove: ["lane", "place"],
+        notes: [noteOf(actor, { to: "discarded", error })],
+      },
+      result: (task) => ({ kind: "discarded", task: fromItem(task) }),
+    };
+    const decide = ({ status }: TaskItem): Decision<DiscardResult> => ({ done: { kind: "moved_on", status } });
+    return (await changeTask(calls, id, usual, decide, context)) ?? { kind: "unknown" };
+  };
+
+  const listDead = async (
+    selection: DeadSelection,
+    limit: number,
+    after: DeadCursor | null,
+    context: Context,
+  ): Promise<DeadLetter[]> => {
+    const isBefore = ({ diedAtMs = 0, pk }: TaskItem): boolean =>
+      !after || placeOf(diedAtMs, pk) < placeOf(after.diedAtMs, after.id);
+    const dead =
+      selection.kind === "ids"
+        ? await readDead(table, selection.ids, context)
+        : await findDead(
+            table,
+            // One more than asked for: the place after which it goes on is included.
+            {
+              ...deadWalk(selection),
+              limit: limit + 1,
+              isNewestFirst: true,
+              ...(after && { to: placeOf(after.diedAtMs, after.id) }),
+            },
+            context,
+          );
+    const newestFirst = dead.filter(isBefore).sort((a, b) => (deathPlace(a) < deathPlace(b) ? 1 : -1));
+    return newestFirst.slice(0, limit).map(toLetter);
+  };
+
+  const keepUnreadable = async (message: UnreadableMessage, context: Context): Promise<void> => {
+    const { messageId, body, attributes, reason, atMs } = message;
+    const Item = {
+      pk: `unreadable#${messageId}`,
+      lane: unreadableLane,
+      place: placeOf(atMs, messageId),
+      ttl: table.ttlOf(atMs),
+      messageId,
+      body,
+      attributes: JSON.stringify(attributes),
+      why: reason,
+      atMs,
+    };
+    // Kept once: one that is there already is left as it came.
+    await calls.put({ Item, ConditionExpression: "attribute_not_exists(pk)" }, context);
+  };
+
+  const listUnreadable = async (limit: number, context: Context): Promise<UnreadableMessage[]> => {
+    const walk = { lanes: [unreadableLane], limit, isNewestFirst: true };
+    const found = await walkLanes<{ pk: string; place: string }>(table, walk, context);
+    const items = await calls.batchGet(
+      found.map(({ pk }) => pk),
+      { ConsistentRead: true },
+      context,
+    );
+    // The items of such keys are what `keepUnreadable` wrote.
+    const kept = items as unknown as (UnreadableMessage & { attributes: string; why: string })[];
+    return kept
+      .map(({ messageId, body, attributes, why, atMs }) => ({
+        messageId,
+        body,
+        attributes: JSON.parse(attributes),
+        reason: why,
+        atMs,
+      }))
+      .sort((a, b) => b.atMs - a.atMs || (a.messageId < b.messageId ? -1 : 1));
+  };
+
+  return { recordDead, keepUnreadable, listUnreadable, listDead, discard };
+}
+
+function toLetter(task: TaskItem): DeadLetter {
+  return {
+    task: fromItem(task),
+    reason: task.reason ?? "receive_limit",
+    diedAtMs: task.diedAtMs ?? 0,
+    deathTraceparent: traceparentOf(task.timeline, -1),
+  };
+}
+
+function deathPlace({ diedAtMs = 0, pk }: TaskItem): string {
+  return placeOf(diedAtMs, pk);
+}
+
+/** Those of the named tasks that are dead, each once. */
+export async function readDead({ calls }: DynamoTable, ids: readonly string[], caller: Caller): Promise<TaskItem[]> {
+  const found = await calls.batchGet([...new Set(ids)], { ConsistentRead: true }, caller);
+  // The items of tasks' ids are tasks.
+  return (found as unknown as TaskItem[]).filter(({ status }) => status === "dead");
+}
+
+/** The dead lanes, and what a filter asks of what stands there. */
+export function deadWalk(selection: Extract<DeadSelection, { kind: "filter" }>): Pick<Walk, "lanes" | "filter"> {
+  const { type, errorType, reason } = selection;
+  const asked = Object.entries({ type, errorType, reason }).filter(([, value]) => value !== undefined);
+  if (asked.length === 0) return { lanes: lanesOf("dead") };
+  const text = asked.map(([name]) => `#${name} = :${name}`).join(" AND ");
+  return {
+    lanes: lanesOf("dead"),
+    filter: { text, values: Object.fromEntries(asked.map(([name, value]) => [`:${name}`, value])) },
+  };
+}
+
+/** What the walk finds, whole, in its order; the index may still show what has come back. */
+async function findDead(table: DynamoTable, walk: Walk, caller: Caller): Promise<TaskItem[]> {
+  const found = await walkLanes<IndexedTask>(table, walk, caller);
+  const dead = await readDead(
+    table,
+    found.map(({ pk }) => pk),
+    caller,
+  );
+  const byId = new Map(dead.map((task) => [task.pk, task]));
+  return found.flatMap(({ pk }) => byId.get(pk) ?? []);
+}

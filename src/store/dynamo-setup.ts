@@ -1,0 +1,102 @@
+/** Makes the DynamoDB table with its index and its time to live. What exists already is left as it is. */
+
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  DescribeTimeToLiveCommand,
+  type DynamoDBClient,
+  ResourceInUseException,
+  ResourceNotFoundException,
+  UpdateTimeToLiveCommand,
+} from "@aws-sdk/client-dynamodb";
+import { type Clock, systemClock } from "../clock.ts";
+import { TaskError } from "../errors.ts";
+import { createDynamoClient, type DynamoLocation } from "./dynamo-calls.ts";
+import { toStoreError } from "./dynamo-errors.ts";
+import { indexedAttributes } from "./dynamo-item.ts";
+import { laneIndex } from "./dynamo-lanes.ts";
+
+const setupLimitMs = 120_000;
+const lookEveryMs = 200;
+
+export async function setUpDynamo(location: DynamoLocation, clock: Clock = systemClock): Promise<void> {
+  const client = createDynamoClient(location);
+  const abortSignal = AbortSignal.timeout(setupLimitMs);
+  try {
+    await makeTable(client, location.table, abortSignal);
+    await untilActive(client, location.table, abortSignal, clock);
+    await makeTtl(client, location.table, abortSignal);
+  } catch (error) {
+    throw toStoreError(error, `make the table "${location.table}"`);
+  } finally {
+    client.destroy();
+  }
+}
+
+async function makeTable(client: DynamoDBClient, table: string, abortSignal: AbortSignal): Promise<void> {
+  if (await statusOf(client, table, abortSignal)) return;
+  const text = (AttributeName: string) => ({ AttributeName, AttributeType: "S" as const });
+  const command = new CreateTableCommand({
+    TableName: table,
+    BillingMode: "PAY_PER_REQUEST",
+    AttributeDefinitions: [text("pk"), text("lane"), text("place")],
+    KeySchema: [{ AttributeName: "pk", KeyType: "HASH" }],
+    GlobalSecondaryIndexes: [
+      {
+        IndexName: laneIndex,
+        KeySchema: [
+          { AttributeName: "lane", KeyType: "HASH" },
+          { AttributeName: "place", KeyType: "RANGE" },
+        ],
+        Projection: { ProjectionType: "INCLUDE", NonKeyAttributes: [...indexedAttributes] },
+      },
+    ],
+  });
+  try {
+    await client.send(command, { abortSignal });
+  } catch (error) {
+    // Another process makes it just now.
+    if (!(error instanceof ResourceInUseException)) throw error;
+  }
+}
+
+/** undefined: there is no such table. */
+async function statusOf(client: DynamoDBClient, table: string, abortSignal: AbortSignal): Promise<string | undefined> {
+  try {
+    const { Table } = await client.send(new DescribeTableCommand({ TableName: table }), { abortSignal });
+    const indexes = Table?.GlobalSecondaryIndexes ?? [];
+    if (!indexes.some(({ IndexName }) => IndexName === laneIndex)) {
+      throw new TaskError("unavailable", `the table "${table}" exists and has no index "${laneIndex}": it is not ours`);
+    }
+    const isActive = indexes.every(({ IndexStatus }) => IndexStatus === "ACTIVE");
+    return isActive ? Table?.TableStatus : "CREATING";
+  } catch (error) {
+    if (error instanceof ResourceNotFoundException) return undefined;
+    throw error;
+  }
+}
+
+async function untilActive(
+  client: DynamoDBClient,
+  table: string,
+  abortSignal: AbortSignal,
+  clock: Clock,
+): Promise<void> {
+  while ((await statusOf(client, table, abortSignal)) !== "ACTIVE") {
+    await clock.sleep(lookEveryMs, abortSignal);
+    abortSignal.throwIfAborted();
+  }
+}
+
+async function makeTtl(client: DynamoDBClient, table: string, abortSignal: AbortSignal): Promise<void> {
+  const known = await client.send(new DescribeTimeToLiveCommand({ TableName: table }), { abortSignal });
+  if (known.TimeToLiveDescription?.TimeToLiveStatus !== "DISABLED") return;
+  const TimeToLiveSpecification = { AttributeName: "ttl", Enabled: true };
+  try {
+    await client.send(new UpdateTimeToLiveCommand({ TableName: table, TimeToLiveSpecification }), { abortSignal });
+  } catch (error) {
+    // Two processes at once: the service takes one change an hour.
+    const isDone = error instanceof Error && error.name === "ValidationException";
+    if (!isDone) throw error;
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * A task's life on DynamoDB: created, read, claimed, prolonged, finished, canceled. The usual way of each is one call,
+ * whose condition is the state that is hoped for; a refusal brings the item, and what follows is decided by that.
+ */
+
+import type { Context } from "@opentelemetry/api";
+import type { Clock } from "../clock.ts";
+import { isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../task.ts";
+import { type Attempt, changeTask, type Decision, isUnchanged, toUpdate } from "./dynamo-change.ts";
+import { alreadyThere } from "./dynamo-errors.ts";
+import { createIdempotent } from "./dynamo-idempotency.ts";
+import { fromItem, type TaskItem, toNewItem } from "./dynamo-item.ts";
+import { standingOf } from "./dynamo-lanes.ts";
+import { keepResult, withResult } from "./dynamo-parts.ts";
+import { type DynamoTable, forEach } from "./dynamo-table.ts";
+import { bounded, noteOf, toTimeline, traceparentOf } from "./dynamo-timeline.ts";
+import { newToken, tokenOf } from "./dynamo-token.ts";
+import { abandonedAfterMs, outcomeOf, sendAtAfter, withoutFurtherAttempt } from "./endings.ts";
+import type {
+  Actor,
+  CancelResult,
+  ClaimRequest,
+  ClaimResult,
+  CreateResult,
+  Ending,
+  FinishRequest,
+  Lease,
+  LeaseState,
+  NewTask,
+  Store,
+} from "./store.ts";
+
+type TaskOperations = Pick<
+  Store,
+  "create" | "get" | "timeline" | "awaitEnd" | "claim" | "extend" | "finish" | "cancel"
+>;
+
+/** A wait looks again after this long, and half as long again each time, up to the longest. */
+const firstLookMs = 20;
+const lookFactor = 1.5;
+const longestLookMs = 1000;
+
+export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOperations {
+  const { calls } = table;
+
+  const create = async (task: NewTask, actor: Actor, context: Context): Promise<CreateResult> => {
+    const item = toNewItem(task, actor, newToken());
+    if (task.idempotency) return createIdempotent(table, item, task.idempotency, context);
+    const put = await calls.put({ Item: item, ConditionExpression: "attribute_not_exists(pk)" }, context);
+    if (put.kind === "refused" && put.item?.token !== item.token) throw alreadyThere(task.id);
+    return { kind: "created", task: fromItem(item) };
+  };
+
+  const read = async (id: string, context: Context | null, isConsistent = true): Promise<TaskRecord | undefined> => {
+    const item = await calls.get({ Key: { pk: id }, ConsistentRead: isConsistent }, context);
+    // The items of tasks' ids are tasks.
+    return item && fromItem(await withResult(calls, item as unknown as TaskItem, context));
+  };
+
+  const timeline = async (id: string, context: Context): Promise<TimelineEntry[]> => {
+    const input = { Key: { pk: id }, ConsistentRead: true, ProjectionExpression: "timeline" };
+    const item = await calls.get(input, context);
+    return toTimeline((item as Pick<TaskItem, "timeline"> | undefined)?.timeline ?? []);
+  };
+
+  /** Its own process learns of the end as every other does: by looking. Only the first look has a span. */
+  const awaitEnd = async (id: string, waitMs: number, context: Context): Promise<TaskRecord | undefined> => {
+    const untilMs = performance.now() + waitMs;
+    let task = await read(id, context);
+    for (let pauseMs = firstLookMs; task && !isEnded(task.status); pauseMs *= lookFactor) {
+      const leftMs = untilMs - performance.now();
+      if (leftMs <= 0) return task;
+      await clock.sleep(Math.min(leftMs, pauseMs, longestLookMs));
+      // What an older copy says is made good by the next look.
+      task = (await read(id, null, false)) ?? task;
+    }
+    return task;
+  };
+
+  const claim = async (request: ClaimRequest, context: Context): Promise<ClaimResult> => {
+    const { id, actor } = request;
+    const usual = winning(request, {
+      text: "#status IN (:queued, :retrying) AND #runAtMs <= :now AND #attempt < #maxAttempts AND attribute_not_exists(#isCancelAsked)",
+      values: { ":queued": "queued", ":retrying": "retrying", ":now": actor.atMs },
+    });
+    const decided = await changeTask<ClaimResult>(calls, id, usual, (task) => decideClaim(task, request), context);
+    return decided ?? { kind: "unknown" };
+  };
+
+  const decideClaim = (task: TaskItem, request: ClaimRequest): Decision<ClaimResult> => {
+    const { status, leaseUntilMs = 0 } = task;
+    const { actor } = request;
+    if (isEnded(status)) return { done: { kind: "ended", status } };
+    if (status === "failed") {
+      return { done: { kind: "failed", reason: task.reason ?? "attempts_exhausted", task: fromItem(task) } };
+    }
+    if (status === "running" && leaseUntilMs > actor.atMs) return { done: { kind: "leased", untilMs: leaseUntilMs } };
+    if (task.isCancelAsked) {
+      const ended = (after: TaskItem): ClaimResult => ({ kind: "ended", status: "canceled", task: fromItem(after) });
+      return { try: canceling(task, actor, ended) };
+    }
+    if (task.runAtMs > actor.atMs) return { done: { kind: "early", untilMs: task.runAtMs } };
+    if (task.attempt >= task.maxAttempts) return { try: exhausting(task, actor) };
+    return { try: winning(request, isUnchanged(task), task) };
+  };
+
+  /** `task`: as it is, when that is known. */
+  const winning = (
+    { id, worker, leaseMs, actor }: ClaimRequest,
+    condition: Attempt<ClaimResult>["condition"],
+    task?: TaskItem,
+  ): Attempt<ClaimResult> => {
+    const leaseUntilMs = actor.atMs + leaseMs;
+    const standing = standingOf("due", leaseUntilMs + abandonedAfterMs, id);
+    // A lease that ran out: the attempt before this one never told how it ended, and may be what ended its worker.
+    const alone = task?.status === "running" ? { runsAlone: true } : {};
+    // Due, and claimed before a sweeper came by.
+    const queued = task?.status === "scheduled" ? [noteOf(actor, { to: "queued" })] : [];
+    return {
+      condition,
+      change: {
+        set: { status: "running", leaseUntilMs, ...standing, ...alone },
+        keep: { startedAtMs: actor.atMs },
+        add: { attempt: 1, claim: 1 },
+        notes: [...queued, noteOf(actor, { to: "running", worker })],
+      },
+      result: (won) => {
+        const previous = won.attempt > 1 ? traceparentOf(won.timeline, -2) : null;
+        return { kind: "won", claim: won.claim, previous, task: fromItem(won) };
+      },
+    };
+  };
+
+  /** A task whose last attempt was begun and never told how it ended. */
+  const exhausting = (task: TaskItem, actor: Actor): Attempt<ClaimResult> => {
+    const error = { type: "never_finished", message: `attempt ${task.attempt} never finished` };
+    return {
+      condition: isUnchanged(task),
+      change: {
+        set: { status: "failed", ...errorSet(error), reason: "never_finished", endedAtMs: actor.atMs },
+        remove: ["leaseUntilMs"],
+        notes: [noteOf(actor, { to: "failed", outcome: "crashed", error })],
+      },
+      result: (failed) => ({ kind: "failed", reason: "never_finished", task: fromItem(failed) }),
+    };
+  };
+
+  const canceling = <R>(task: TaskItem, actor: Actor, result: Attempt<R>["result"]): Attempt<R> => ({
+    condition: isUnchanged(task),
+    change: canceled(actor, task.status === "running"),
+    result,
+  });
+
+  const canceled = (actor: Actor, wasRunning: boolean) => ({
+    set: { status: "canceled", endedAtMs: actor.atMs, ttl: table.ttlOf(actor.atMs) },
+    remove: ["leaseUntilMs", "lane", "place"],
+    notes: [noteOf(actor, { to: "canceled", ...(wasRunning && { outcome: "crashed" as const }) })],
+  });
+
+  const extend = (leases: readonly Lease[], leaseMs: number, nowMs: number, context: Context): Promise<LeaseState[]> =>
+    forEach(leases, async ({ id, claim: number }) => {
+      const leaseUntilMs = nowMs + leaseMs;
+      const standing = standingOf("due", leaseUntilMs + abandonedAfterMs, id);
+      const update = toUpdate(
+        id,
+        { set: { leaseUntilMs, ...standing }, add: { version: 1 } },
+        { text: "#claim = :isClaim AND #status = :running", values: { ":isClaim": number, ":running": "running" } },
+      );
+      const kept = await calls.update({ ...update, ReturnValues: "ALL_NEW" }, context);
+      if (kept.kind === "refused") return "lost";
+      return kept.item?.isCancelAsked ? "canceled" : "kept";
+    });
+
+  const finish = async (request: FinishRequest, context: Context): Promise<Ending["to"] | null> => {
+    const { id, claim: number, ending } = request;
+    const decide = (task: TaskItem): Decision<Ending["to"] | null> => {
+      const isOurs = task.claim === number && task.status === "running";
+      return isOurs ? { try: finishing(request, withoutFurtherAttempt(ending), "") } : { done: null };
+    };
+    const noCancel = isOver(ending) ? "" : " AND attribute_not_exists(#isCancelAsked)";
+    const usual = finishing(request, ending, noCancel);
+    // A worker that had no answer repeats its request.
+    return (await changeTask(calls, id, usual, decide, context, tokenOf(request))) ?? null;
+  };
+
+  const finishing = (
+    { id, claim: number, actor }: FinishRequest,
+    ending: Ending,
+    furtherCondition: string,
+  ): Attempt<Ending["to"] | null> => {
+    const { to } = ending;
+    const sendAtMs = sendAtAfter(ending, actor.atMs);
+    const ttl = sendAtMs === null ? table.ttlOf(actor.atMs) : undefined;
+    const kept = to === "succeeded" ? keepResult(calls.table, id, ending.result, ttl) : { set: {}, parts: [] };
+    const error = "error" in ending ? ending.error : undefined;
+    const set = {
+      status: to,
+      ...kept.set,
+      ...(error && to !== "canceled" && errorSet(error)),
+      ...(to === "failed" && { reason: ending.reason }),
+      ...(to === "retrying" && { runAtMs: ending.runAtMs }),
+      ...(to === "queued" && ending.runsAlone && { runsAlone: true }),
+      ...(isOver(ending) && { endedAtMs: actor.atMs }),
+      ...(sendAtMs !== null && standingOf("due", sendAtMs, id)),
+      ...(ttl !== undefined && { ttl }),
+    };
+    const remove = endingAttributes.filter((name) => !(name in set));
+    const note = noteOf(actor, { to, outcome: outcomeOf(ending), ...(error && { error }), isOutcome: true });
+    return {
+      condition: {
+        text: `#claim = :isClaim AND #status = :running${furtherCondition}`,
+        values: { ":isClaim": number, ":running": "running" },
+      },
+      change: { set, remove, notes: [note], ...(to === "queued" && { add: { attempt: -1 } }) },
+      // Of a request that was repeated, the first time may have ended it otherwise.
+      result: ({ status }) => (isEnding(status) ? status : to),
+      ...(kept.parts.length > 0 && { parts: kept.parts }),
+    };
+  };
+
+  const cancel = async (id: string, actor: Actor, context: Context): Promise<CancelResult> => {
+    const usual: Attempt<CancelResult> = {
+      condition: {
+        text: "#status IN (:scheduled, :queued, :retrying)",
+        values: { ":scheduled": "scheduled", ":queued": "queued", ":retrying": "retrying" },
+      },
+      change: canceled(actor, false),
+      result: (task) => ({ kind: "canceled", task: fromItem(task) }),
+    };
+    const decide = (task: TaskItem): Decision<CancelResult> => {
+      const { status } = task;
+      if (isEnded(status) || status === "failed") return { done: { kind: "moved_on", status } };
+      if (status !== "running") return { try: usual };
+      const requested: Attempt<CancelResult> = {
+        condition: { text: "#status = :running", values: { ":running": "running" } },
+        change: { set: { isCancelAsked: true } },
+        result: (asked) => ({ kind: "requested", task: fromItem(asked) }),
+      };
+      return { try: requested };
+    };
+    return (await changeTask(calls, id, usual, decide, context)) ?? { kind: "unknown" };
+  };
+
+  return { create, get: (id, context) => read(id, context), timeline, awaitEnd, claim, extend, finish, cancel };
+}
+
+/** What an outcome writes or takes away. */
+const endingAttributes = [
+  "leaseUntilMs",
+  "result",
+  "error",
+  "errorType",
+  "reason",
+  "endedAtMs",
+  "runsAlone",
+  "lane",
+  "place",
+] as const;
+
+function isEnding(status: TaskStatus): status is Ending["to"] {
+  return endings.some((to) => to === status);
+}
+
+const endings = ["succeeded", "retrying", "failed", "queued", "canceled"] as const satisfies Ending["to"][];
+
+function isOver({ to }: Ending): boolean {
+  return to !== "retrying" && to !== "queued";
+}
+
+function errorSet(error: Parameters<typeof bounded>[0]) {
+  const kept = bounded(error);
+  return { error: JSON.stringify(kept), errorType: kept.type };
+}

@@ -1,0 +1,39 @@
+/** What an attempt's ending means for its task, the same in every store. Pure. */
+
+import type { Ending } from "./store.ts";
+
+/** A lease that ran out this long ago, with no message left, belongs to the sweeper. */
+export const abandonedAfterMs = 15_000;
+
+/** What a canceled task's attempt ends in, when another attempt would have followed. */
+export function withoutFurtherAttempt(ending: Ending): Ending {
+  if (ending.to !== "retrying" && ending.to !== "queued") return ending;
+  return { to: "canceled", outcome: outcomeOf(ending), error: ending.error };
+}
+
+export function outcomeOf(ending: Ending) {
+  switch (ending.to) {
+    case "succeeded":
+      return "succeeded";
+    case "queued":
+      return "interrupted";
+    case "retrying":
+    case "failed":
+    case "canceled":
+      return ending.outcome;
+  }
+}
+
+/** When the sweeper looks at the task again if no message of it turns up. */
+export function sendAtAfter(ending: Ending, nowMs: number): number | null {
+  switch (ending.to) {
+    case "succeeded":
+    case "canceled":
+      return null;
+    case "retrying":
+      return ending.sendAtMs;
+    case "failed":
+    case "queued":
+      return nowMs + abandonedAfterMs;
+  }
+}

@@ -1,0 +1,53 @@
+/** Opens the store that the settings ask for. */
+
+import type { Tracer } from "@opentelemetry/api";
+import type { Breaker } from "../breaker.ts";
+import type { Config } from "../config.ts";
+import { TaskError } from "../errors.ts";
+import type { DynamoLocation } from "./dynamo-calls.ts";
+import { connectSqlite } from "./sqlite-client.ts";
+import { databaseFile } from "./sqlite-sql.ts";
+import type { Store } from "./store.ts";
+
+export interface OpenedStore {
+  store: Store;
+  /** What its connections lead to, as their metrics name it. */
+  pool: string;
+  close(): void;
+}
+
+export interface OpenStoreOptions {
+  /** A line to the thread of the SQLite file; undefined on any other store. */
+  port: MessagePort | undefined;
+  tracer: Tracer;
+  breaker?: Breaker;
+}
+
+export async function openStore(config: Config, options: OpenStoreOptions): Promise<OpenedStore> {
+  const { port, tracer, breaker } = options;
+  const given = { tracer, ...(breaker && { breaker }) };
+  switch (config.store) {
+    case "sqlite": {
+      if (!port) throw new TaskError("internal", "there is no line to the store's thread");
+      const store = connectSqlite({ port, table: config.table, ...given });
+      return { store, pool: databaseFile, close: () => port.close() };
+    }
+    case "dynamodb": {
+      // Its client is large: only who needs it loads it.
+      const { connectDynamo } = await import("./dynamo.ts");
+      const store = connectDynamo({ location: dynamoLocation(config), retentionMs: config.taskRetention, ...given });
+      return { store, pool: `dynamodb/${config.table}`, close: () => store.close() };
+    }
+  }
+}
+
+/** Makes what the store needs and does not have yet. */
+export async function prepareStore(config: Config): Promise<void> {
+  if (config.store !== "dynamodb") return;
+  const { setUpDynamo } = await import("./dynamo-setup.ts");
+  await setUpDynamo(dynamoLocation(config));
+}
+
+function dynamoLocation({ table, awsRegion = "", storeEndpoint }: Config): DynamoLocation {
+  return { table, region: awsRegion, endpoint: storeEndpoint };
+}
