@@ -41,7 +41,7 @@ export interface SpawnedProcess extends AsyncDisposable {
 }
 
 export interface ThroughlineProcess extends SpawnedProcess {
-  /** As on the ready line: `gateway_url`, `task_service_url`, `admin_url`. */
+  /** As on the ready line: `gateway_url`, `task_service_url`, `grpc_url`, `admin_url`. */
   addresses: Record<string, string>;
 }
 
@@ -49,6 +49,7 @@ export interface ThroughlineProcess extends SpawnedProcess {
 export const freePorts = [
   "--gateway-listen=127.0.0.1:0",
   "--task-service-listen=127.0.0.1:0",
+  "--grpc-listen=127.0.0.1:0",
   "--admin-listen=127.0.0.1:0",
 ] as const;
 

@@ -150,6 +150,18 @@ describe("packages with one home", () => {
     ["the AWS client and its parts", /^@(aws-sdk|smithy)\//, ["queue/fast-sqs.ts", "queue/sqs.ts"]],
     ["the embedded broker", /^fauxqs$/, ["queue/embedded.ts"]],
     ["the library of circuit breakers", /^cockatiel$/, ["breaker.ts"]],
+    [
+      "the gRPC library",
+      /^@grpc\//,
+      [
+        "rpc/grpc-client.ts",
+        "rpc/grpc-health.ts",
+        "rpc/grpc-reflection.ts",
+        "rpc/grpc-server.ts",
+        "rpc/grpc-service.ts",
+        "rpc/grpc.ts",
+      ],
+    ],
     ["SQLite", /^node:sqlite$/, ["queue/embedded.ts", "store/schema.ts", "store/sqlite-connection.ts"]],
     ["the environment and the process as imports", /^(node:)?process$|^bun(:|$)/, []],
   ];
