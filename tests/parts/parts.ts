@@ -3,6 +3,7 @@
 import { isBuilt, type Recipe } from "./cache.ts";
 import { collectorRecipe } from "./collector.ts";
 import { elasticMqRecipe } from "./elasticmq.ts";
+import { grpcurlRecipe } from "./grpcurl.ts";
 import { jaegerRecipe } from "./jaeger.ts";
 import { prometheusRecipe } from "./prometheus.ts";
 import { toxiproxyRecipe } from "./toxiproxy.ts";
@@ -11,6 +12,7 @@ import { toxiproxyRecipe } from "./toxiproxy.ts";
 export const recipes = {
   collector: collectorRecipe,
   elasticmq: elasticMqRecipe,
+  grpcurl: grpcurlRecipe,
   jaeger: jaegerRecipe,
   prometheus: prometheusRecipe,
   toxiproxy: toxiproxyRecipe,
