@@ -13,7 +13,7 @@ import {
 } from "@grpc/grpc-js";
 import { TaskError } from "../errors.ts";
 import { TaskService } from "../gen/tasks_pb.ts";
-import { type Address, type Listener, urlOf } from "../listen.ts";
+import { type Address, closeWithin, type Listener, urlOf } from "../listen.ts";
 import { type AnswerCall, maxCallsInProgress, maxMessageBytes } from "./call.ts";
 import { grpcWire, toErrorStatus } from "./grpc.ts";
 import { createHealthService } from "./grpc-health.ts";
@@ -26,7 +26,8 @@ const serverOptions: ServerOptions = {
   "grpc.max_receive_message_length": 4 * maxMessageBytes,
   // A gateway has all its calls on one connection.
   "grpc.max_concurrent_streams": maxCallsInProgress,
-  "grpc.enable_channelz": 0,
+  // Without its book-keeping the library forgets the connections that it is to close by force.
+  "grpc.enable_channelz": 1,
 };
 
 type UnaryHandler = (call: ServerUnaryCall<Buffer, Uint8Array>, callback: sendUnaryData<Uint8Array>) => void;
@@ -43,12 +44,20 @@ export async function listenGrpc(address: Address, answerCall: AnswerCall): Prom
     server.addService(definition, implementation);
   }
   bound.port = await bind(server, address);
+  let closed: Promise<void> | undefined;
   return {
     url: urlOf(bound),
     ...bound,
     stop: (graceMs = 1000) => {
       draining.abort();
-      return shutDown(server, graceMs);
+      // Asked a second time, the library would say at once that it is done.
+      closed ??= new Promise((resolve) => server.tryShutdown(() => resolve()));
+      const closing = closed;
+      return closeWithin(
+        graceMs,
+        () => closing,
+        () => server.forceShutdown(),
+      );
     },
   };
 }
@@ -59,20 +68,6 @@ function bind(server: Server, address: Address): Promise<number> {
     server.bindAsync(target, ServerCredentials.createInsecure(), (cause, port) => {
       if (!cause) return resolve(port);
       reject(new TaskError("unavailable", `could not listen on ${target}: ${cause.message}`, { cause }));
-    });
-  });
-}
-
-/** Takes no new connection or call, and waits for open ones, at most `graceMs`. */
-function shutDown(server: Server, graceMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const late = setTimeout(() => {
-      server.forceShutdown();
-      resolve();
-    }, graceMs);
-    server.tryShutdown(() => {
-      clearTimeout(late);
-      resolve();
     });
   });
 }

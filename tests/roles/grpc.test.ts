@@ -12,6 +12,7 @@ import { eventually } from "../support/eventually.ts";
 import { parsePrometheus } from "../support/metric-series.ts";
 import { type RawGrpcCall, rawGrpcStatus } from "../support/raw-grpc.ts";
 import { rejectionOf } from "../support/rejection.ts";
+import { isTaskServiceWaiting } from "../support/store-wait.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
 
 const limitMs = 30_000;
@@ -38,21 +39,6 @@ async function countOf({ adminUrl }: TestSystem, statusCode: string): Promise<nu
   return counts.reduce((sum, { value }) => sum + value, 0);
 }
 
-/** Whether the store owes the task service an answer, not for a moment only. */
-async function isWaiting({ adminUrl }: TestSystem): Promise<boolean> {
-  for (let n = 0; n < 5; n++) {
-    const series = parsePrometheus(await (await fetch(`${adminUrl}/metrics`)).text());
-    const used = series.find(
-      ({ name, labels }) =>
-        name === "db_client_connection_count" &&
-        labels.service_name === "task-service" &&
-        labels.db_client_connection_state === "used",
-    );
-    if (used?.value !== 1) return false;
-  }
-  return true;
-}
-
 describe("a running server", () => {
   let running: TestSystem;
   /** Of a task that does not end. */
@@ -72,7 +58,7 @@ describe("a running server", () => {
         status.DEADLINE_EXCEEDED,
       );
       await eventually(async () => (await countOf(running, "DEADLINE_EXCEEDED")) === 1);
-      await eventually(async () => !(await isWaiting(running)));
+      await eventually(async () => !(await isTaskServiceWaiting(running.adminUrl)));
     },
     limitMs,
   );
@@ -82,11 +68,11 @@ describe("a running server", () => {
     async () => {
       const caller = new AbortController();
       const call = rejectionOf(clientOf(running).tasks.getTask({ id, wait: forever }, { signal: caller.signal }));
-      await eventually(() => isWaiting(running));
+      await eventually(() => isTaskServiceWaiting(running.adminUrl));
       caller.abort();
       expect(await call).toMatchObject({ code: Code.Canceled });
       await eventually(async () => (await countOf(running, "CANCELLED")) === 1);
-      await eventually(async () => !(await isWaiting(running)));
+      await eventually(async () => !(await isTaskServiceWaiting(running.adminUrl)));
     },
     limitMs,
   );
@@ -152,6 +138,7 @@ test(
     })();
     await eventually(() => seen.length === 1);
     const held = tasks.getTask({ id, wait: forever });
+    await eventually(() => isTaskServiceWaiting(running.adminUrl));
     await running.system.drain();
     await watching;
     expect(seen).toEqual([Serving.SERVING, Serving.NOT_SERVING]);

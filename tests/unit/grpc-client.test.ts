@@ -135,6 +135,32 @@ describe("a task service that gives no answer", () => {
   );
 });
 
+test(
+  "a server that stops waits for its calls, until it is told to stop at once",
+  async () => {
+    let held = 0;
+    await using server = await startServing((_request, { signal }) => {
+      held += 1;
+      return whenAborted(signal);
+    });
+    using calling = startCalling(server.url);
+    const call = rejectionOf(calling.call());
+    await eventually(() => held === 1);
+    let isStopped = false;
+    const stopping = server.stop(limitMs).then(() => {
+      isStopped = true;
+    });
+    // A new connection is refused before the old one is gone.
+    using late = startCalling(server.url);
+    expect(await rejectionOf(late.call())).toMatchObject({ code: "unavailable" });
+    expect(isStopped).toBe(false);
+    await server.stop(0);
+    expect(await call).toMatchObject({ code: "unavailable" });
+    await stopping;
+  },
+  limitMs,
+);
+
 function whenAborted(signal: AbortSignal | undefined): Promise<never> {
   return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
 }
