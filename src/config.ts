@@ -86,7 +86,9 @@ const settings = {
   createQueues: setting("true", flag, "create the queues when they do not exist"),
   gatewayListen: setting("127.0.0.1:8080", address, "public HTTP API"),
   taskServiceListen: setting("127.0.0.1:8081", address, "RPC (Connect) of the task service"),
+  grpcListen: setting("127.0.0.1:8082", optional(address), "the same by gRPC, without TLS; empty switches it off"),
   taskServiceUrl: setting("", optional(httpUrl), "where the gateway finds the task service (default: from the above)"),
+  rpc: setting("connect", oneOf("connect", "grpc"), "connect or grpc: what the gateway speaks to the task service"),
   adminListen: setting("127.0.0.1:9464", address, "health and metrics of this process"),
   handlers: setting(
     () => (existsSync("./handlers") ? "./handlers" : ""),
@@ -315,6 +317,9 @@ function contradictionsOf(config: Config, env: Record<string, string | undefined
   }
   if (config.store === "dynamodb" && config.awsRegion === undefined) {
     problems.push("--store=dynamodb needs AWS_REGION");
+  }
+  if (config.rpc === "grpc" && config.role.includes("gateway") && !config.grpcListen && !config.taskServiceUrl) {
+    problems.push("--rpc=grpc needs a --grpc-listen or a --task-service-url");
   }
   if (config.queueName === config.dlqName) problems.push("--queue-name and --dlq-name must differ");
   if (config.retryCap < config.retryBase) problems.push("--retry-cap must not be below --retry-base");

@@ -22,7 +22,8 @@ import type { GetTaskResponseJson } from "./gen/tasks_pb.ts";
 import { answerHealth, type ProcessState } from "./health.ts";
 import { parseJson, readBody } from "./http-body.ts";
 import { type HttpHandler, listen, urlOf } from "./listen.ts";
-import { createTaskServiceClient, type TaskServiceClient } from "./rpc/client.ts";
+import { createTaskServiceClient, type TaskServiceClient, type Transport } from "./rpc/client.ts";
+import { createConnectTransport } from "./rpc/connect-client.ts";
 import type { Service } from "./service.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { markFailed, recordException } from "./telemetry/tracing.ts";
@@ -173,8 +174,14 @@ function routeOf(c: HonoContext): string | undefined {
 }
 
 /** Where the settings say, else where this process, or another with the same settings, has its task service. */
-function taskServiceUrlOf({ taskServiceUrl, taskServiceListen }: Config): string {
-  return taskServiceUrl ?? urlOf(taskServiceListen);
+function taskServiceUrlOf({ taskServiceUrl, taskServiceListen, grpcListen, rpc }: Config): string {
+  return taskServiceUrl ?? urlOf((rpc === "grpc" && grpcListen) || taskServiceListen);
+}
+
+/** Its library is loaded by those alone who use it. */
+async function createGrpc(url: string): Promise<Transport> {
+  const { createGrpcTransport } = await import("./rpc/grpc-client.ts");
+  return createGrpcTransport(url);
 }
 
 /** Opens the gateway's address; `breaker` is the one around the task service. */
@@ -186,7 +193,8 @@ export async function startGateway(
   const { breaker } = parts;
   const draining = new AbortController();
   const url = taskServiceUrlOf(config);
-  const taskService = createTaskServiceClient({ url, tracer: telemetry.tracer, breaker });
+  const transport = config.rpc === "grpc" ? await createGrpc(url) : createConnectTransport(url);
+  const taskService = createTaskServiceClient({ url, transport, tracer: telemetry.tracer, breaker });
   const handler = createGateway({
     taskService,
     telemetry,
@@ -204,9 +212,10 @@ export async function startGateway(
       await taskService.probe().catch(() => {});
       return {};
     },
-    drain: () => {
+    drain: async () => {
       draining.abort();
-      return listener.stop(config.drainTimeout);
+      await listener.stop(config.drainTimeout);
+      taskService.close();
     },
     abort: () => void listener.stop(0),
   };

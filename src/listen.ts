@@ -115,7 +115,8 @@ function withWholeUrl(request: Request, address: Address): Request {
   return new Request(`${urlOf(address)}/${request.url.replace(/^(https?:\/\/[^/]*)?\/*/, "")}`, request);
 }
 
-async function closeWithin(graceMs: number, close: () => Promise<void>, closeNow: () => unknown): Promise<void> {
+/** Waits for `close`, at most `graceMs`; then for `closeNow`. */
+export async function closeWithin(graceMs: number, close: () => Promise<void>, closeNow: () => unknown): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<"late">((resolve) => {
     timer = setTimeout(() => resolve("late"), graceMs);

@@ -394,14 +394,16 @@ function answerOf<T>(asked: Promise<T>): Promise<T | undefined> {
 
 /** Later roles and restarted ones use the real addresses, so that a port that was 0 stays what it became. */
 function withAddresses(config: Config, addresses: Record<string, string>): Config {
-  const { gateway_url: gatewayUrl, task_service_url: taskServiceUrl } = addresses;
+  const { gateway_url: gatewayUrl, task_service_url: connectUrl, grpc_url: grpcUrl } = addresses;
+  const taskServiceUrl = config.rpc === "grpc" ? grpcUrl : connectUrl;
   return {
     ...config,
     ...(gatewayUrl !== undefined && { gatewayListen: { ...config.gatewayListen, port: portOf(gatewayUrl) } }),
-    ...(taskServiceUrl !== undefined && {
-      taskServiceListen: { ...config.taskServiceListen, port: portOf(taskServiceUrl) },
-      taskServiceUrl: config.taskServiceUrl ?? taskServiceUrl,
+    ...(connectUrl !== undefined && {
+      taskServiceListen: { ...config.taskServiceListen, port: portOf(connectUrl) },
     }),
+    ...(grpcUrl !== undefined && config.grpcListen && { grpcListen: { ...config.grpcListen, port: portOf(grpcUrl) } }),
+    ...(taskServiceUrl !== undefined && { taskServiceUrl: config.taskServiceUrl ?? taskServiceUrl }),
   };
 }
 

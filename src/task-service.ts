@@ -9,10 +9,11 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toTaskError } from "./errors.ts";
 import { checkParts } from "./health.ts";
-import { listen } from "./listen.ts";
+import { type Listener, listen } from "./listen.ts";
 import type { Queue, Queues } from "./queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "./queue/task-message.ts";
-import { type Call, createRpcHandler, type RpcHandlers } from "./rpc/server.ts";
+import { type AnswerCall, type Call, createCalls, type RpcHandlers } from "./rpc/call.ts";
+import { createConnectHandler } from "./rpc/connect-server.ts";
 import { toTaskJson, toTimelineJson } from "./rpc/task-view.ts";
 import type { Service } from "./service.ts";
 import type { Actor, CancelResult, DueTask, NewTask, Store } from "./store/store.ts";
@@ -47,6 +48,8 @@ export interface TaskServiceDeps {
   retentionMs: number;
   /** Keys of the metadata that spans show. */
   metadataAttributes: readonly string[];
+  /** Once it aborts, nobody is kept waiting for a task's end. */
+  draining: AbortSignal;
 }
 
 /** How long the answer for an accepted task waits for its send: a broker that hangs is not the caller's to wait for. */
@@ -170,15 +173,33 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     }
   };
 
-  const getTask: RpcHandlers["GetTask"] = async (message, { context }) => {
+  const getTask: RpcHandlers["GetTask"] = async (message, { context, signal }) => {
     const { id, wait } = parseGetTask(message);
-    const task = isTaskId(id) ? await read(id, wait ?? 0, context) : undefined;
+    const task = isTaskId(id) ? await read(id, wait ?? 0, context, signal) : undefined;
     if (!task) throw noTask(id);
     return { task: toTaskJson(task, await store.timeline(id, context)) };
   };
 
-  const read = (id: string, waitMs: number, context: Context): Promise<TaskRecord | undefined> =>
-    waitMs > 0 ? admitWait(() => store.awaitEnd(id, waitMs, context)) : store.get(id, context);
+  const read = async (id: string, waitMs: number, context: Context, signal?: AbortSignal) => {
+    if (waitMs === 0) return store.get(id, context);
+    return admitWait(() => untilOver(signal, (over) => store.awaitEnd(id, waitMs, context, over)));
+  };
+
+  /** `wait` is told when it is to end: when its caller is gone, or when this service drains. */
+  const untilOver = async <T>(signal: AbortSignal | undefined, wait: (over: AbortSignal) => Promise<T>): Promise<T> => {
+    const over = new AbortController();
+    const done = new AbortController();
+    const signals = [deps.draining, ...(signal ? [signal] : [])];
+    for (const each of signals) {
+      if (each.aborted) over.abort();
+      each.addEventListener("abort", () => over.abort(), { once: true, signal: done.signal });
+    }
+    try {
+      return await wait(over.signal);
+    } finally {
+      done.abort();
+    }
+  };
 
   const getTimeline: RpcHandlers["GetTimeline"] = async (message, { context }) => {
     const { id } = parseGetTimeline(message);
@@ -255,6 +276,7 @@ export async function startTaskService(
   parts: { store: Store; queues: Queues },
 ): Promise<Service> {
   const { store, queues } = parts;
+  const draining = new AbortController();
   const service = createTaskService({
     store,
     queue: queues.tasks,
@@ -263,34 +285,62 @@ export async function startTaskService(
     maxAttempts: config.maxAttempts,
     retentionMs: config.taskRetention,
     metadataAttributes: config.metadataAttributes,
+    draining: draining.signal,
   });
   observeStore(telemetry.meter, createStoreFigures(store, systemClock), {
     tasks: queues.tasks.name,
     deadLetters: queues.deadLetters.name,
   });
-  const draining = new AbortController();
-  let { host, port } = config.taskServiceListen;
-  const handler = createRpcHandler(service.handlers, {
-    tracer: telemetry.tracer,
-    log: telemetry.log.module("rpc"),
-    address: () => ({ host, port }),
-    newCorrelationId: newTaskId,
-  });
-  const listener = await listen(config.taskServiceListen, handler);
-  ({ host, port } = listener);
-  const sweeping = service.sweepLoop(draining.signal);
-  telemetry.log.info("task service listens", { url: listener.url });
+  const { tracer } = telemetry;
+  const log = telemetry.log.module("rpc");
+  const answerCall = createCalls(service.handlers, { tracer, log, newCorrelationId: newTaskId });
+  const { listeners, addresses } = await openListeners(config, answerCall);
+  const sweepOver = new AbortController();
+  const sweeping = service.sweepLoop(sweepOver.signal);
+  telemetry.log.info("task service listens", { url: addresses.task_service_url, grpc_url: addresses.grpc_url ?? null });
+  const stopListening = async (graceMs: number): Promise<void> => {
+    draining.abort();
+    await Promise.all(listeners.map((listener) => listener.stop(graceMs)));
+  };
   return {
-    addresses: { task_service_url: listener.url },
+    addresses,
     checks: () => checkParts({ store, queues: [queues.tasks] }),
     drain: async () => {
-      await listener.stop(config.drainTimeout);
-      draining.abort();
+      await stopListening(config.drainTimeout);
+      sweepOver.abort();
       await sweeping;
     },
     abort: () => {
-      draining.abort();
-      void listener.stop(0);
+      sweepOver.abort();
+      void stopListening(0);
     },
   };
+}
+
+interface Addresses extends Record<string, string> {
+  task_service_url: string;
+}
+
+/** One for each protocol that is switched on; when one cannot be opened, none stays open. */
+async function openListeners(
+  config: Config,
+  answerCall: AnswerCall,
+): Promise<{ listeners: Listener[]; addresses: Addresses }> {
+  let { host, port } = config.taskServiceListen;
+  const connect = await listen(
+    config.taskServiceListen,
+    createConnectHandler(answerCall, () => ({ host, port })),
+  );
+  ({ host, port } = connect);
+  const addresses = { task_service_url: connect.url };
+  if (!config.grpcListen) return { listeners: [connect], addresses };
+  try {
+    // Its library is loaded by those alone who use it.
+    const { listenGrpc } = await import("./rpc/grpc-server.ts");
+    const grpc = await listenGrpc(config.grpcListen, answerCall);
+    return { listeners: [connect, grpc], addresses: { ...addresses, grpc_url: grpc.url } };
+  } catch (error) {
+    await connect.stop(0);
+    throw error;
+  }
 }

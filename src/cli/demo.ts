@@ -68,9 +68,10 @@ export async function runDemo(flags: Flags, once: boolean): Promise<number> {
 /** The addresses of the settings, but a free port for each that is taken and was not asked for. */
 async function onFreePorts(config: Config, isAsked: (name: SettingName) => boolean): Promise<Config> {
   const chosen = { ...config };
-  for (const name of ["gatewayListen", "taskServiceListen", "adminListen"] as const) {
-    if (isAsked(name) || (await isFree(config[name]))) continue;
-    chosen[name] = { ...config[name], port: 0 };
+  for (const name of ["gatewayListen", "taskServiceListen", "grpcListen", "adminListen"] as const) {
+    const address = config[name];
+    if (!address || isAsked(name) || (await isFree(address))) continue;
+    chosen[name] = { ...address, port: 0 };
   }
   return chosen;
 }

@@ -2,7 +2,7 @@
 
 import type { Context as HonoContext } from "hono";
 import type { Peer } from "../listen.ts";
-import type { RpcMethod, RpcMethods } from "../rpc/connect.ts";
+import type { RpcMethod, RpcMethods } from "../rpc/methods.ts";
 import type { RequestTrace } from "./request-trace.ts";
 
 export interface Edge {

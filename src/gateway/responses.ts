@@ -23,10 +23,10 @@ export function toHttpTask(task: TaskJson): Record<string, unknown> {
     correlation_id: task.correlationId,
     trace_id: task.traceId,
     metadata: task.metadata ?? {},
-    created_at: task.createdAt,
-    run_at: task.runAt,
-    started_at: task.startedAt ?? null,
-    ended_at: task.endedAt ?? null,
+    created_at: toHttpTime(task.createdAt),
+    run_at: toHttpTime(task.runAt),
+    started_at: toHttpTime(task.startedAt),
+    ended_at: toHttpTime(task.endedAt),
     attempts: (task.attempts ?? []).map(toHttpAttempt),
   };
 }
@@ -34,8 +34,8 @@ export function toHttpTask(task: TaskJson): Record<string, unknown> {
 function toHttpAttempt(attempt: AttemptJson): Record<string, unknown> {
   return {
     number: attempt.number,
-    started_at: attempt.startedAt,
-    ended_at: attempt.endedAt ?? null,
+    started_at: toHttpTime(attempt.startedAt),
+    ended_at: toHttpTime(attempt.endedAt),
     outcome: attempt.outcome || null,
     error: toHttpFailure(attempt.error),
     trace_id: attempt.traceId,
@@ -45,7 +45,7 @@ function toHttpAttempt(attempt: AttemptJson): Record<string, unknown> {
 
 export function toHttpEntry(entry: TimelineEntryJson): Record<string, unknown> {
   return {
-    at: entry.at,
+    at: toHttpTime(entry.at),
     from: entry.from || null,
     to: entry.to,
     attempt: entry.attempt ?? 0,
@@ -62,7 +62,7 @@ export function toHttpDeadLetter(letter: DeadLetterJson): Record<string, unknown
   return {
     task: letter.task && toHttpTask(letter.task),
     reason: letter.reason,
-    died_at: letter.diedAt,
+    died_at: toHttpTime(letter.diedAt),
     trace_id: letter.traceId,
     redrives: letter.redrives ?? 0,
   };
@@ -78,8 +78,8 @@ export function toHttpRedrive(redrive: RedriveJson): Record<string, unknown> {
     failed: Number(redrive.failed ?? 0),
     rate_per_second: Number(redrive.ratePerSecond ?? 0) || null,
     reason: redrive.reason || null,
-    created_at: redrive.createdAt ?? null,
-    ended_at: redrive.endedAt ?? null,
+    created_at: toHttpTime(redrive.createdAt),
+    ended_at: toHttpTime(redrive.endedAt),
   };
 }
 
@@ -89,10 +89,16 @@ export function toHttpUnreadable(message: UnreadableMessageJson): Record<string,
     body: message.body ?? "",
     attributes: message.attributes ?? {},
     reason: message.reason,
-    received_at: message.receivedAt,
+    received_at: toHttpTime(message.receivedAt),
   };
 }
 
 function toHttpFailure(failure: FailureJson | undefined): Record<string, unknown> | null {
-  return failure ? { type: failure.type, message: failure.message } : null;
+  return failure ? { type: failure.type, message: failure.message ?? "" } : null;
+}
+
+/** Protobuf's JSON leaves out milliseconds that are nought. */
+function toHttpTime(time: string | undefined): string | null {
+  if (time === undefined) return null;
+  return time.length === "2026-01-01T00:00:00.000Z".length ? time : new Date(time).toISOString();
 }

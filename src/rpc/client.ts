@@ -1,6 +1,6 @@
 /**
- * The gateway's side of the RPC: one POST a call, with its span, its deadline and its error as ours. A task service that
- * gives no answer, five times in a row, is not asked for a while.
+ * The gateway's side of the RPC, whatever protocol carries it: a call with its span, its deadline and its error as ours.
+ * A task service that gives no answer, five times in a row, is not asked for a while.
  */
 
 import { type Context, SpanKind, type Tracer } from "@opentelemetry/api";
@@ -9,16 +9,10 @@ import { meanings, TaskError } from "../errors.ts";
 import { key } from "../telemetry/names.ts";
 import { toCarrier } from "../telemetry/propagation.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
-import {
-  type Answered,
-  contentTypes,
-  fromErrorAnswer,
-  fullMethod,
-  type RpcMethod,
-  type RpcMethods,
-} from "./connect.ts";
-import { createHeldPost } from "./held-post.ts";
-import { type CallMetadata, correlationHeader, requestIdHeader, timeoutHeader } from "./metadata.ts";
+import type { Wire } from "./call.ts";
+import { createConnectTransport } from "./connect-client.ts";
+import { type CallMetadata, correlationHeader, requestIdHeader } from "./metadata.ts";
+import { fullMethod, type RpcMethod, type RpcMethods } from "./methods.ts";
 
 export interface CallOptions extends CallMetadata {
   timeoutMs: number;
@@ -35,45 +29,61 @@ export interface TaskServiceClient {
   ): Promise<RpcMethods[M]["response"]>;
   /** Resolves when the task service is there. Has no span: it belongs to nobody's request. */
   probe(): Promise<void>;
+  /** Closes its connections. */
+  close(): void;
 }
 
 export interface TaskServiceClientOptions {
   url: string;
+  /** To the task service at `url`; by Connect unless told otherwise. */
+  transport?: Transport;
   tracer: Tracer;
   breaker: Breaker;
+}
+
+/** One question and its answer, by one protocol. */
+export interface Transport {
+  wire: Wire;
+  /** The answer, which may be an error of the task service's own; rejects when the task service gives none. */
+  exchange(exchange: Exchange): Promise<unknown>;
+  /** A short question that shows whether a task service is there. Rejects when it gives no answer in time. */
+  probe(timeoutMs: number): Promise<void>;
+  close(): void;
+}
+
+export interface Exchange {
+  method: RpcMethod;
+  /** In protobuf's JSON form, as the answer is. */
+  request: unknown;
+  metadata: Record<string, string>;
+  timeoutMs: number;
+  isHeld: boolean;
 }
 
 /** A task service that is there says so within this time. */
 const probeLimitMs = 2000;
 
-export function createTaskServiceClient({ url, tracer, breaker }: TaskServiceClientOptions): TaskServiceClient {
+export function createTaskServiceClient(options: TaskServiceClientOptions): TaskServiceClient {
+  const { url, tracer, breaker, transport = createConnectTransport(url) } = options;
   const { hostname, port, protocol } = new URL(url);
+  const { wire } = transport;
   const spanAttributes = {
-    [key.rpcSystemName]: "connectrpc",
+    [key.rpcSystemName]: wire.systemName,
     [key.serverAddress]: hostname,
     [key.serverPort]: Number(port) || (protocol === "https:" ? 443 : 80),
   };
-  const postHeld = createHeldPost();
 
-  /** No method is called GET /: whatever a task service says to that shows that it is there. */
   const probe = async (): Promise<void> => {
     try {
-      const { status, body } = await fetch(url, { signal: AbortSignal.timeout(probeLimitMs) });
-      await body?.cancel();
-      if (status >= 500) throw foreignAnswer(status);
+      await transport.probe(probeLimitMs);
     } catch (error) {
       throw toCallError(error, "a probe");
     }
   };
 
-  /** The task service's answer, which may be an error of its own; throws when there is none. */
-  const exchange = async (name: string, request: unknown, called: Context, options: CallOptions): Promise<unknown> => {
-    const { timeoutMs, isHeld = false } = options;
-    const send = isHeld ? postHeld : post;
+  const exchange = async (name: string, asked: Exchange): Promise<unknown> => {
     try {
-      const headers = headersOf(called, options);
-      const answer = await send(`${url}/${name}`, JSON.stringify(request), headers, AbortSignal.timeout(timeoutMs));
-      return answer.status === 200 ? JSON.parse(answer.text) : errorOf(answer);
+      return await transport.exchange(asked);
     } catch (error) {
       throw toCallError(error, name);
     }
@@ -81,60 +91,35 @@ export function createTaskServiceClient({ url, tracer, breaker }: TaskServiceCli
 
   return {
     probe: () => breaker.call(probe),
+    close: () => transport.close(),
 
-    async call(method, request, context, options) {
+    async call(method, request, context, { timeoutMs, isHeld = false, correlationId, requestId }) {
       const name = fullMethod(method);
       const attributes = { ...spanAttributes, [key.rpcMethod]: name };
       const { span, context: called } = startSpan(tracer, name, context, { kind: SpanKind.CLIENT, attributes });
       try {
-        const guard = options.isHeld ? { probe } : {};
-        const answer = await breaker.call(() => exchange(name, request, called, options), guard);
+        const metadata = {
+          [correlationHeader]: correlationId,
+          [requestIdHeader]: requestId,
+          ...toCarrier(called),
+        };
+        const asked = { method, request, metadata, timeoutMs, isHeld };
+        const answer = await breaker.call(() => exchange(name, asked), isHeld ? { probe } : {});
         if (answer instanceof TaskError) throw answer;
-        span.setAttribute(key.rpcStatusCode, "ok");
+        span.setAttribute(key.rpcStatusCode, wire.statusOf("ok"));
         // The task service answers with the method's own message; both are of this version or one that understands it.
         return answer as RpcMethods[typeof method]["response"];
       } catch (error) {
         const failed = toCallError(error, name);
-        span.setAttribute(key.rpcStatusCode, meanings[failed.code].rpcCode);
-        markFailed(span, { type: meanings[failed.code].rpcCode, message: failed.message });
+        const status = wire.statusOf(meanings[failed.code].rpcCode);
+        span.setAttribute(key.rpcStatusCode, status);
+        markFailed(span, { type: status, message: failed.message });
         throw failed;
       } finally {
         span.end();
       }
     },
   };
-}
-
-function headersOf(called: Context, { timeoutMs, correlationId, requestId }: CallOptions): Record<string, string> {
-  return {
-    "content-type": contentTypes.json,
-    "connect-protocol-version": "1",
-    [timeoutHeader]: String(timeoutMs),
-    [correlationHeader]: correlationId,
-    [requestIdHeader]: requestId,
-    ...toCarrier(called),
-  };
-}
-
-async function post(
-  url: string,
-  body: string,
-  headers: Record<string, string>,
-  signal: AbortSignal,
-): Promise<Answered> {
-  const response = await fetch(url, { method: "POST", headers, body, signal });
-  return { status: response.status, retryAfter: response.headers.get("retry-after"), text: await response.text() };
-}
-
-/** The task service's own error is an answer like others; what something in between says instead means that it is away. */
-function errorOf(answer: Answered): TaskError {
-  const error = fromErrorAnswer(answer);
-  if (!error) throw foreignAnswer(answer.status);
-  return error;
-}
-
-function foreignAnswer(status: number): TaskError {
-  return new TaskError("unavailable", `the task service answered ${status}`);
 }
 
 function toCallError(error: unknown, name: string): TaskError {

@@ -7,7 +7,8 @@ export interface CallMetadata {
 
 export const correlationHeader = "x-correlation-id";
 export const requestIdHeader = "x-request-id";
-export const timeoutHeader = "connect-timeout-ms";
+/** In seconds, with an error that passes. */
+export const retryAfterHeader = "retry-after";
 
 /** UUIDs too. */
 const correlationPattern = /^[A-Za-z0-9._-]{1,64}$/;
@@ -15,10 +16,10 @@ const correlationPattern = /^[A-Za-z0-9._-]{1,64}$/;
 const requestIdPattern = /^[\x21-\x7e]{1,128}$/;
 
 /** The caller's, when it is harmless. */
-export function keptCorrelationId(header: string | null): string | undefined {
-  return header !== null && correlationPattern.test(header) ? header : undefined;
+export function keptCorrelationId(header: string | null | undefined): string | undefined {
+  return header != null && correlationPattern.test(header) ? header : undefined;
 }
 
-export function keptRequestId(header: string | null): string | undefined {
-  return header !== null && requestIdPattern.test(header) ? header : undefined;
+export function keptRequestId(header: string | null | undefined): string | undefined {
+  return header != null && requestIdPattern.test(header) ? header : undefined;
 }

@@ -97,9 +97,24 @@ export function connectSqlite(options: SqliteClientOptions): Store {
   /** The longest wait is no trial: a ping goes before it. */
   const probe = (): Promise<unknown> => send({ op: "ping", args: [] });
 
-  const ask = (call: StoreCall): Promise<unknown> => {
+  const ask = (call: StoreCall, over?: AbortSignal): Promise<unknown> => {
     const guard = call.op === "awaitEnd" ? { isAway: isStoreAway, probe } : { isAway: isStoreAway };
-    return admit(() => breaker.call(() => send(call), guard));
+    return admit(() => breaker.call(() => (over ? sendUntil(call, over) : send(call)), guard));
+  };
+
+  /** A wait that may end before its time. */
+  const sendUntil = async (call: StoreCall, over: AbortSignal): Promise<unknown> => {
+    const answered = send(call);
+    const number = lastNumber;
+    const tellOver = (): void =>
+      postSoon({ number: ++lastNumber, call: { op: "waitOver", args: [String(call.args[0]), number] } });
+    if (over.aborted) tellOver();
+    over.addEventListener("abort", tellOver);
+    try {
+      return await answered;
+    } finally {
+      over.removeEventListener("abort", tellOver);
+    }
   };
 
   const send = (call: StoreCall): Promise<unknown> =>
@@ -120,9 +135,13 @@ export function connectSqlite(options: SqliteClientOptions): Store {
           reject(new TaskError(failure.type as ErrorCode, failure.message));
         },
       });
-      outgoing.push({ number, call });
-      if (outgoing.length === 1) queueMicrotask(post);
+      postSoon({ number, call });
     });
+
+  const postSoon = (question: StoreQuestion): void => {
+    outgoing.push(question);
+    if (outgoing.length === 1) queueMicrotask(post);
+  };
 
   const inSpan = async <T>(statement: keyof TaskSql, context: Context, work: () => Promise<T>): Promise<T> => {
     const { name, attributes } = shown[statement];
@@ -157,9 +176,13 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     create: traced("create", "insert"),
     get: traced("get", "select"),
     timeline: traced("timeline", "timeline"),
-    awaitEnd: (id, waitMs, context) =>
+    awaitEnd: (id, waitMs, context, over) =>
       // A wait is answered with the task, as `get` is.
-      inSpan("select", context, () => ask({ op: "awaitEnd", args: [id, waitMs] }) as Promise<TaskRecord | undefined>),
+      inSpan(
+        "select",
+        context,
+        () => ask({ op: "awaitEnd", args: [id, waitMs] }, over) as Promise<TaskRecord | undefined>,
+      ),
     claim: traced("claim", "claim"),
     extend: traced("extend", "extend"),
     finish: traced("finish", "finish"),

@@ -16,9 +16,15 @@ export type OperationCall = { [O in Operation]: { op: O; args: Parameters<Sqlite
 
 export type StoreCall = OperationCall | { op: "awaitEnd"; args: [id: string, waitMs: number] };
 
+/** That a wait is over; it is answered like one whose time is, and this itself is not. */
+export interface WaitOver {
+  op: "waitOver";
+  args: [id: string, ofNumber: number];
+}
+
 export interface StoreQuestion {
   number: number;
-  call: StoreCall;
+  call: StoreCall | WaitOver;
 }
 
 export type StoreAnswer = { number: number; value: unknown } | { number: number; failure: Failure };
@@ -82,6 +88,11 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     wake(id);
   };
 
+  const endWait = (port: MessagePort, id: string, ofNumber: number): void => {
+    const waiter = [...(waiters.get(id) ?? [])].find((it) => it.port === port && it.number === ofNumber);
+    if (waiter) release(waiter, operations.get(id));
+  };
+
   let seenVersion = connection.dataVersion();
   const otherProcesses = setInterval(() => {
     if (waiters.size === 0) return;
@@ -95,6 +106,7 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
       port.onmessage = (event: MessageEvent<StoreQuestion[]>) => {
         for (const { number, call } of event.data) {
           if (call.op === "awaitEnd") wait(port, number, ...call.args);
+          else if (call.op === "waitOver") endWait(port, ...call.args);
           else waiting.push({ port, number, call });
         }
         if (isScheduled || waiting.length === 0) return;

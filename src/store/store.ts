@@ -157,8 +157,11 @@ export interface Store extends DeadLetterStore {
   create(task: NewTask, actor: Actor, context: Context): Promise<CreateResult>;
   get(id: string, context: Context): Promise<TaskRecord | undefined>;
   timeline(id: string, context: Context): Promise<TimelineEntry[]>;
-  /** The task once it has ended, or as it is after `waitMs`; undefined when there is none of that id. */
-  awaitEnd(id: string, waitMs: number, context: Context): Promise<TaskRecord | undefined>;
+  /**
+   * The task once it has ended, or as it is after `waitMs` or when `over` aborts; undefined when there is none of that
+   * id.
+   */
+  awaitEnd(id: string, waitMs: number, context: Context, over?: AbortSignal): Promise<TaskRecord | undefined>;
   /** Takes the right to run the next attempt: raises the claim number, counts the attempt, sets the lease. */
   claim(request: ClaimRequest, context: Context): Promise<ClaimResult>;
   /** Prolongs leases; gives the state of each, in their order. */

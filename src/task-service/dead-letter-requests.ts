@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { TaskError } from "../errors.ts";
-import { parseMessage } from "../rpc/server.ts";
+import { parseMessage } from "../rpc/call.ts";
 import type { DeadCursor, DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
 import { isTaskId, taskReasons, taskTypePattern } from "../task.ts";
 

@@ -3,8 +3,8 @@
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
 import { TaskError } from "../errors.ts";
+import type { RpcHandlers } from "../rpc/call.ts";
 import { toDeadLetterJson, toRedriveJson, toUnreadableJson } from "../rpc/dead-letter-view.ts";
-import type { RpcHandlers } from "../rpc/server.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
 import type { RedriveOrder } from "../store/dead-letters.ts";
 import type { Actor, Store } from "../store/store.ts";

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { parseMessage } from "../rpc/server.ts";
+import { parseMessage } from "../rpc/call.ts";
 import { longestDurationMs } from "../settings.ts";
 import { taskTypePattern } from "../task.ts";
 

@@ -60,8 +60,8 @@ export function fromCarrier(carrier: Carrier): Context {
 }
 
 /** The same, of a call's metadata. A caller that is none of our roles may send B3 as it likes. */
-export function fromMetadata(headers: Headers): Context {
-  return readCarrier((name) => headers.get(name) ?? undefined);
+export function fromMetadata(get: Get): Context {
+  return readCarrier(get);
 }
 
 function readCarrier(get: Get): Context {

@@ -1,5 +1,12 @@
 import { expect, test } from "bun:test";
 import { resolve } from "node:path";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { TaskService } from "../../src/gen/tasks_pb.ts";
+import { eventually } from "../support/eventually.ts";
+import { httpApi } from "../support/http-api.ts";
+import { freePorts, startThroughline } from "../support/process.ts";
+import { isTaskServiceWaiting } from "../support/store-wait.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const root = resolve(import.meta.dir, "../..");
@@ -19,4 +26,23 @@ test("the same source runs on Deno: the demo ends as scripted", async () => {
   const [said, exitCode] = await Promise.all([new Response(deno.stderr).text(), deno.exited]);
   expect({ exitCode, right: said.match(/ ✓$/gm)?.length, said }).toEqual({ exitCode: 0, right: 10, said });
   expect(said).toContain("dlq-processor");
+}, 120_000);
+
+test("it serves and speaks gRPC there: a task of either port is seen through the other", async () => {
+  await using running = await startThroughline(["serve", "--rpc=grpc", ...freePorts], { command: "deno" });
+  const { gateway_url: gatewayUrl, grpc_url: grpcUrl = "" } = running.addresses;
+  const api = httpApi(gatewayUrl);
+  const client = createClient(TaskService, createGrpcTransport({ baseUrl: grpcUrl }));
+
+  const { task } = await client.createTask({ type: "echo" });
+  expect(await api.ended(task?.id ?? "")).toMatchObject({ status: "succeeded" });
+  const { id } = await api.submit({ type: "echo" });
+  expect((await client.getTask({ id, wait: { seconds: 20n } })).task).toMatchObject({ id, status: "succeeded" });
+
+  const waiting = await api.submit({ type: "echo", delay: "1h" });
+  const held = client.getTask({ id: waiting.id, wait: { seconds: 3600n } });
+  await eventually(() => isTaskServiceWaiting(running.addresses.admin_url));
+  const exited = running.stop();
+  expect((await held).task).toMatchObject({ status: "scheduled" });
+  expect(await exited).toBe(0);
 }, 120_000);

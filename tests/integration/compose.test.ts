@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { roles } from "../../src/config.ts";
 import { resolveComposeFile } from "../parts/docker-compose.ts";
-import { containerConfig, type Environment, knowsManyMachines } from "../support/deployed-settings.ts";
+import { containerConfig, type Environment } from "../support/deployed-settings.ts";
 import { projectFolder } from "../support/executable.ts";
 import { describeWith } from "../support/requires.ts";
 
@@ -42,7 +42,7 @@ describeWith("dockerCompose")("the compose file", () => {
     expect(ours.find(([name]) => name === "worker")?.[1].deploy?.replicas).toBe(2);
   });
 
-  test.skipIf(!knowsManyMachines)("gives every role settings that hold, with nothing on its own disk", async () => {
+  test("gives every role settings that hold, with nothing on its own disk", async () => {
     for (const [, { command = [], environment = {} }] of ours) {
       const { store, queue, role } = await containerConfig(command, environment);
       expect<unknown>({ role, store, queue }).toEqual({ role, store: "dynamodb", queue: "sqs" });

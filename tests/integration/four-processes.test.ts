@@ -8,6 +8,7 @@ import { spansOfOperation, spansOfTrace } from "../support/jaeger-spans.ts";
 import { type MetricSeries, parsePrometheus } from "../support/metric-series.ts";
 import { freePorts, startThroughline, type ThroughlineProcess } from "../support/process.ts";
 import { describeWith } from "../support/requires.ts";
+import type { RpcProtocol } from "../support/span-attributes.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { expectedTree, tenTasks } from "../support/ten-tasks.ts";
 import {
@@ -23,10 +24,14 @@ import type { TraceNode } from "../support/trace-tree.ts";
 const timeoutMs = 120_000;
 
 describeWith("elasticmq", "jaeger")("ten tasks through four processes", () => {
-  testTenTasks(runFourProcesses, timeoutMs);
+  testTenTasks(() => runFourProcesses("connect"), timeoutMs);
 });
 
-async function runFourProcesses(): Promise<TenTasksRun> {
+describeWith("elasticmq", "jaeger")("ten tasks through four processes, two of which speak gRPC", () => {
+  testTenTasks(() => runFourProcesses("grpc"), timeoutMs, "grpc");
+});
+
+async function runFourProcesses(protocol: RpcProtocol): Promise<TenTasksRun> {
   await using stack = new AsyncDisposableStack();
   const [elasticMq, jaeger] = await Promise.all([startElasticMq(), startJaeger()]);
   stack.use(elasticMq);
@@ -46,7 +51,9 @@ async function runFourProcesses(): Promise<TenTasksRun> {
   const taskService = await start("task-service");
   const worker = await start("worker");
   const dlq = await start("dlq");
-  const gateway = await start("gateway", `--task-service-url=${taskService.addresses.task_service_url}`);
+  const { task_service_url: connectUrl, grpc_url: grpcUrl } = taskService.addresses;
+  const taskServiceUrl = protocol === "grpc" ? grpcUrl : connectUrl;
+  const gateway = await start("gateway", `--rpc=${protocol}`, `--task-service-url=${taskServiceUrl}`);
   const processes = [gateway, worker, dlq, taskService];
 
   const tasks = await runTasks(gateway.addresses.gateway_url, tenTasks);

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { roles } from "../../src/config.ts";
 import { buildKustomization, checkObjects } from "../parts/kubernetes.ts";
-import { containerConfig, type Environment, knowsManyMachines } from "../support/deployed-settings.ts";
+import { containerConfig, type Environment } from "../support/deployed-settings.ts";
 import { projectFolder } from "../support/executable.ts";
 import { codeWords, readDoc } from "../support/markdown.ts";
 import { metricsIn } from "../support/promql.ts";
@@ -136,7 +136,7 @@ describeWith("kubernetes")("the kustomization", () => {
     }
   });
 
-  test.skipIf(!knowsManyMachines)("gives every role settings that hold, with nothing on its own disk", async () => {
+  test("gives every role settings that hold, with nothing on its own disk", async () => {
     const [settings] = objects.filter((each): each is KubernetesObject & { data: Environment } => "data" in each);
     for (const { spec } of deployments) {
       for (const { args } of spec.template.spec.containers) {

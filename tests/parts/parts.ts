@@ -5,6 +5,7 @@ import { collectorRecipe } from "./collector.ts";
 import { dockerComposeRecipe } from "./docker-compose.ts";
 import { dynamoDbRecipe } from "./dynamodb.ts";
 import { elasticMqRecipe } from "./elasticmq.ts";
+import { grpcurlRecipe } from "./grpcurl.ts";
 import { hadolintRecipe } from "./hadolint.ts";
 import { jaegerRecipe } from "./jaeger.ts";
 import { kubernetesRecipe } from "./kubernetes.ts";
@@ -17,6 +18,7 @@ export const recipes = {
   dockerCompose: dockerComposeRecipe,
   dynamodb: dynamoDbRecipe,
   elasticmq: elasticMqRecipe,
+  grpcurl: grpcurlRecipe,
   hadolint: hadolintRecipe,
   jaeger: jaegerRecipe,
   kubernetes: kubernetesRecipe,

@@ -288,8 +288,10 @@ async function startServing({ config }: Brokered, queue: Queue): Promise<Serving
     maxAttempts: 3,
     retentionMs: 0,
     metadataAttributes: [],
+    draining: new AbortController().signal,
   });
-  const call = { context: ROOT_CONTEXT, span: telemetry.tracer.startSpan("test"), correlationId: "c-1", requestId: "" };
+  const span = telemetry.tracer.startSpan("test");
+  const call = { context: ROOT_CONTEXT, span, signal: undefined, correlationId: "c-1", requestId: "" };
   const owned = stack.move();
   return {
     service,

@@ -7,9 +7,10 @@ import { systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
 import { createGateway } from "../../src/gateway.ts";
 import type { HttpHandler } from "../../src/listen.ts";
+import { createCalls } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
-import { type RpcMethod, rpcSchemas } from "../../src/rpc/connect.ts";
-import { createRpcHandler } from "../../src/rpc/server.ts";
+import { createConnectHandler } from "../../src/rpc/connect-server.ts";
+import { type RpcMethod, rpcSchemas } from "../../src/rpc/methods.ts";
 import { startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../support/eventually.ts";
 import { startHeldServer } from "../support/held-server.ts";
@@ -121,12 +122,8 @@ describe("the RPC server", () => {
         typeof answer
       >;
       const { tracer, log } = testTelemetry();
-      const handler = createRpcHandler(handlers, {
-        tracer,
-        log,
-        address: () => ({ host: "127.0.0.1", port: 1 }),
-        newCorrelationId: () => "c-1",
-      });
+      const answerCall = createCalls(handlers, { tracer, log, newCorrelationId: () => "c-1" });
+      const handler = createConnectHandler(answerCall, () => ({ host: "127.0.0.1", port: 1 }));
       const url = "http://task-service/tasks.TaskService/GetTask";
       const init = { method: "POST", body: "{}", headers: { "content-type": "application/json" } };
       const inProgress = askMany(handler, 5120, url, init);

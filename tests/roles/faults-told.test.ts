@@ -8,9 +8,10 @@ import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { startReceiver } from "../../src/console/receiver.ts";
 import { createGateway } from "../../src/gateway.ts";
 import { listen } from "../../src/listen.ts";
+import { createCalls } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
-import { type RpcMethod, rpcSchemas } from "../../src/rpc/connect.ts";
-import { createRpcHandler } from "../../src/rpc/server.ts";
+import { createConnectHandler } from "../../src/rpc/connect-server.ts";
+import { type RpcMethod, rpcSchemas } from "../../src/rpc/methods.ts";
 import { newTaskId } from "../../src/task.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import type { LogLine } from "../support/system.ts";
@@ -42,7 +43,7 @@ async function startFaulty(fail: () => never) {
   const address = () => ({ host: "127.0.0.1", port: 1 });
   const taskService = await listen(
     anyPort,
-    createRpcHandler(handlers, { tracer, log, address, newCorrelationId: newTaskId }),
+    createConnectHandler(createCalls(handlers, { tracer, log, newCorrelationId: newTaskId }), address),
   );
   stack.defer(() => taskService.stop(0));
   const breaker = createBreaker({ name: "task-service", side: "the task service" });

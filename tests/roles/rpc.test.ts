@@ -1,9 +1,10 @@
-/** The task service, asked by the Connect library's own client: we speak its protocol, not one that only looks like it. */
+/** The task service, asked by the Connect library's own clients: we speak its protocols, not what only looks like them. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { fromJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
-import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { TaskService } from "../../src/gen/tasks_pb.ts";
 import { newTaskId } from "../../src/task.ts";
@@ -14,19 +15,23 @@ const startingMs = 30_000;
 
 let running: TestSystem;
 let url: string;
+let grpcUrl: string;
 beforeAll(async () => {
   running = await startTestSystem();
-  url = running.system.addresses.task_service_url ?? "";
+  ({ task_service_url: url = "", grpc_url: grpcUrl = "" } = running.system.addresses);
 }, startingMs);
 afterAll(() => running?.[Symbol.asyncDispose](), startingMs);
 
-describe.each([
-  ["JSON", false],
-  ["binary", true],
-])("a Connect client that speaks %s", (_codec, useBinaryFormat) => {
+const transports: [what: string, create: () => Transport][] = [
+  ["Connect with JSON", () => createConnectTransport({ baseUrl: url, useBinaryFormat: false })],
+  ["Connect with binary messages", () => createConnectTransport({ baseUrl: url, useBinaryFormat: true })],
+  ["gRPC", () => createGrpcTransport({ baseUrl: grpcUrl })],
+];
+
+describe.each(transports)("a client that speaks %s", (_what, createTransport) => {
   let client: Client<typeof TaskService>;
   beforeAll(() => {
-    client = createClient(TaskService, createConnectTransport({ baseUrl: url, useBinaryFormat }));
+    client = createClient(TaskService, createTransport());
   });
 
   test("creates a task, waits for its end and reads how it came to that", async () => {
@@ -99,6 +104,26 @@ describe.each([
     expect(codes).toEqual([...Array(6).fill("InvalidArgument"), "OutOfRange", ...Array(3).fill("NotFound")]);
     expect(running.rows("SELECT count(*) AS count FROM tasks")).toEqual(before);
   });
+
+  test("a task goes on in the trace of its call", async () => {
+    const traceId = crypto.randomUUID().replaceAll("-", "");
+    const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
+    const { task } = await client.createTask({ type: "echo" }, { headers });
+    expect(task?.traceId).toBe(traceId);
+    const started = await eventually(() =>
+      running.lines.find((line) => line.task_id === task?.id && line.attempt === 1),
+    );
+    expect(started.trace_id).toBe(traceId);
+  });
+
+  test("a caller's correlation id is kept when it is harmless, and made anew when it is not", async () => {
+    const idOf = async (sent: string): Promise<string | undefined> => {
+      const { task } = await client.createTask({ type: "echo" }, { headers: { "x-correlation-id": sent } });
+      return task?.correlationId;
+    };
+    expect(await idOf("c".repeat(64))).toBe("c".repeat(64));
+    for (const sent of ["c".repeat(65), "two words", ""]) expect(await idOf(sent)).toMatch(/^[0-9a-f-]{36}$/);
+  });
 });
 
 async function codeOf(call: Promise<unknown>): Promise<string> {
@@ -141,23 +166,3 @@ function call(method: string, init: RequestInit): Promise<Response> {
   const headers = { "content-type": "application/json" };
   return fetch(`${url}/tasks.TaskService/${method}`, { method: "POST", headers, body: "{}", ...init });
 }
-
-test("a task goes on in the trace of its call", async () => {
-  const traceId = crypto.randomUUID().replaceAll("-", "");
-  const client = createClient(TaskService, createConnectTransport({ baseUrl: url }));
-  const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
-  const { task } = await client.createTask({ type: "echo" }, { headers });
-  expect(task?.traceId).toBe(traceId);
-  const started = await eventually(() => running.lines.find((line) => line.task_id === task?.id && line.attempt === 1));
-  expect(started.trace_id).toBe(traceId);
-});
-
-test("a caller's correlation id is kept when it is harmless, and made anew when it is not", async () => {
-  const client = createClient(TaskService, createConnectTransport({ baseUrl: url }));
-  const idOf = async (sent: string): Promise<string | undefined> => {
-    const { task } = await client.createTask({ type: "echo" }, { headers: { "x-correlation-id": sent } });
-    return task?.correlationId;
-  };
-  expect(await idOf("c".repeat(64))).toBe("c".repeat(64));
-  for (const sent of ["c".repeat(65), "two words", ""]) expect(await idOf(sent)).toMatch(/^[0-9a-f-]{36}$/);
-});

@@ -125,7 +125,7 @@ describe("a start", () => {
     limitMs,
   );
 
-  test.each(["gatewayListen", "taskServiceListen", "adminListen"] as const)(
+  test.each(["gatewayListen", "taskServiceListen", "grpcListen", "adminListen"] as const)(
     "on an address that is taken says so and leaves nothing behind: %s",
     async (taken) => {
       await using folder = await tempFolder();
@@ -133,6 +133,7 @@ describe("a start", () => {
       const addresses = {
         gatewayListen: `127.0.0.1:${await freePort()}`,
         taskServiceListen: `127.0.0.1:${await freePort()}`,
+        grpcListen: `127.0.0.1:${await freePort()}`,
         adminListen: `127.0.0.1:${await freePort()}`,
       };
       const flags = { ...addresses, dataDir: folder.path };

@@ -32,6 +32,3 @@ export async function containerConfig([command, ...args]: readonly string[], env
   });
   return readConfig(Object.fromEntries(pairs), { ...(await imageEnvironment()), ...env }).config;
 }
-
-/** Whether the settings are there that deployments on more than one machine need. */
-export const knowsManyMachines = ["storeEndpoint", "grpcListen"].every((name) => name in readConfig({}, {}).config);

@@ -12,8 +12,8 @@ export interface StartOptions {
   env?: Record<string, string>;
   /** Where it runs; a fresh folder, removed at the end, when not given. */
   cwd?: string;
-  /** The compiled executable (default), the sources, or an executable somewhere else. */
-  command?: "compiled" | "source" | { executable: string };
+  /** The compiled executable (default), the sources, the sources on Deno, or an executable somewhere else. */
+  command?: "compiled" | "source" | "deno" | { executable: string };
 }
 
 /** One line of stdout, read. */
@@ -41,7 +41,7 @@ export interface SpawnedProcess extends AsyncDisposable {
 }
 
 export interface ThroughlineProcess extends SpawnedProcess {
-  /** As on the ready line: `gateway_url`, `task_service_url`, `admin_url`. */
+  /** As on the ready line: `gateway_url`, `task_service_url`, `grpc_url`, `admin_url`. */
   addresses: Record<string, string>;
 }
 
@@ -49,6 +49,7 @@ export interface ThroughlineProcess extends SpawnedProcess {
 export const freePorts = [
   "--gateway-listen=127.0.0.1:0",
   "--task-service-listen=127.0.0.1:0",
+  "--grpc-listen=127.0.0.1:0",
   "--admin-listen=127.0.0.1:0",
 ] as const;
 
@@ -127,7 +128,15 @@ export async function spawnThroughline(args: readonly string[], options: StartOp
 
 async function commandOf(command: NonNullable<StartOptions["command"]>): Promise<string[]> {
   if (command === "source") return [process.execPath, `${projectFolder}/src/main.ts`];
+  if (command === "deno") return [await denoExecutable(), "run", "-A", `${projectFolder}/src/main.ts`];
   return [command === "compiled" ? await compiledExecutable() : command.executable];
+}
+
+/** Deno itself: the package's command is a program around it, which passes no signal on. */
+async function denoExecutable(): Promise<string> {
+  const wrapper = `${projectFolder}/node_modules/.bin/deno`;
+  const asked = Bun.spawn([wrapper, "eval", "console.log(Deno.execPath())"], { stdout: "pipe" });
+  return (await new Response(asked.stdout).text()).trim();
 }
 
 function cleanEnvironment(): Record<string, string> {

@@ -9,12 +9,15 @@ const number = expect.any(Number);
 
 const server = { "server.address": text, "server.port": number };
 
-const rpc = {
-  ...server,
-  "rpc.system.name": "connectrpc",
-  "rpc.method": "tasks.TaskService/CreateTask",
-  "rpc.status_code": "ok",
+export type RpcProtocol = "connect" | "grpc";
+
+/** The protocol and the status of a call that succeeded. */
+const rpcWires: Record<RpcProtocol, Record<string, unknown>> = {
+  connect: { "rpc.system.name": "connectrpc", "rpc.status_code": "ok" },
+  grpc: { "rpc.system.name": "grpc", "rpc.status_code": "OK" },
 };
+
+const rpc = { ...server, "rpc.method": "tasks.TaskService/CreateTask" };
 
 const sqlite = {
   "db.system.name": "sqlite",
@@ -106,14 +109,15 @@ const resource = {
   "host.name": text,
 };
 
-/** Fails unless every span is one of the table and carries what the table says. */
-export function expectAttributes(spans: readonly ReceivedSpan[]): void {
+/** Fails unless every span is one of the table and carries what the table says; `protocol` is that of the calls. */
+export function expectAttributes(spans: readonly ReceivedSpan[], protocol: RpcProtocol): void {
   for (const { kind, name, attributes, resource: origin, status } of spans) {
     const row = `${kind} ${name}`.replace(/^INTERNAL run .*/, "INTERNAL run");
     const required = attributeTable[row];
     if (!required) throw new Error(`the table has no row "${row}"`);
+    const wire = name.includes("TaskService/") ? rpcWires[protocol] : {};
     const error = status.code === "ERROR" ? { "error.type": text } : {};
-    expect({ row, ...attributes }).toMatchObject({ row, ...required, ...error });
+    expect({ row, ...attributes }).toMatchObject({ row, ...required, ...wire, ...error });
     // A copy: Bun's matcher writes into what it compares, and all spans of a request share their resource.
     expect({ ...origin }).toMatchObject(resource);
   }

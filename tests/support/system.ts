@@ -72,6 +72,7 @@ export interface LogLine {
 const quiet: TestFlags = {
   gatewayListen: "127.0.0.1:0",
   taskServiceListen: "127.0.0.1:0",
+  grpcListen: "127.0.0.1:0",
   adminListen: "127.0.0.1:0",
   handlers: "",
   threads: "2",

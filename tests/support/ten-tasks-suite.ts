@@ -5,7 +5,7 @@ import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { httpApi } from "./http-api.ts";
 import { type MetricSeries, sortSeries } from "./metric-series.ts";
 import type { LogLine } from "./process.ts";
-import { deprecatedKeys, expectAttributes } from "./span-attributes.ts";
+import { deprecatedKeys, expectAttributes, type RpcProtocol } from "./span-attributes.ts";
 import type { HttpTask } from "./system.ts";
 import {
   expectedDepths,
@@ -69,8 +69,15 @@ function housekeepingOf(spans: readonly ReceivedSpan[]): ReceivedSpan[] {
   return spans.filter(({ service, name }) => housekeepingSpans.has(`${service} ${name}`));
 }
 
-/** Runs the ten tasks once with `runTenTasks` and registers the tests of what was seen. */
-export function testTenTasks(runTenTasks: () => Promise<TenTasksRun>, timeoutMs: number): void {
+/**
+ * Runs the ten tasks once with `runTenTasks` and registers the tests of what was seen; `protocol`: what the gateway
+ * speaks to the task service.
+ */
+export function testTenTasks(
+  runTenTasks: () => Promise<TenTasksRun>,
+  timeoutMs: number,
+  protocol: RpcProtocol = "connect",
+): void {
   let run: TenTasksRun;
   beforeAll(async () => {
     run = await runTenTasks();
@@ -122,7 +129,7 @@ export function testTenTasks(runTenTasks: () => Promise<TenTasksRun>, timeoutMs:
   });
 
   test("every span carries the attributes of its kind, and its service's resource", () => {
-    expectAttributes([...run.tasks.flatMap(spansOf), ...housekeepingOf(run.spans)]);
+    expectAttributes([...run.tasks.flatMap(spansOf), ...housekeepingOf(run.spans)], protocol);
   });
 
   test("no span carries a deprecated attribute", async () => {

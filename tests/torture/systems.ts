@@ -83,7 +83,12 @@ async function startFourProcesses({ dataDir, journal, logFolder }: Places): Prom
     const own = [`--role=${role}`, "--queue=sqs", `--data-dir=${dataDir}`, "--admin-listen=127.0.0.1:0", ...flags];
     return stack.use(createVictim({ name, args: ["serve", ...commonFlags, ...own], env, journal, logFolder }));
   };
-  const taskService = create("task-service", "task-service", `--task-service-listen=127.0.0.1:${taskServicePort}`);
+  const taskService = create(
+    "task-service",
+    "task-service",
+    `--task-service-listen=127.0.0.1:${taskServicePort}`,
+    "--grpc-listen=127.0.0.1:0",
+  );
   const workers = ["worker-1", "worker-2"].map((name) => create(name, "worker", "--threads=2"));
   const dlq = create("dlq", "dlq");
   const gateway = create(

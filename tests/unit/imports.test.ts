@@ -154,6 +154,18 @@ describe("packages with one home", () => {
     ],
     ["the embedded broker", /^fauxqs$/, ["queue/embedded.ts"]],
     ["the library of circuit breakers", /^cockatiel$/, ["breaker.ts"]],
+    [
+      "the gRPC library",
+      /^@grpc\//,
+      [
+        "rpc/grpc-client.ts",
+        "rpc/grpc-health.ts",
+        "rpc/grpc-reflection.ts",
+        "rpc/grpc-server.ts",
+        "rpc/grpc-service.ts",
+        "rpc/grpc.ts",
+      ],
+    ],
     ["SQLite", /^node:sqlite$/, ["queue/embedded.ts", "store/schema.ts", "store/sqlite-connection.ts"]],
     ["the environment and the process as imports", /^(node:)?process$|^bun(:|$)/, []],
   ];

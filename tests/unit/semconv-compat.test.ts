@@ -1,6 +1,7 @@
 /** The old twins of attributes: each key is one that the conventions call deprecated, and none is without its new one. */
 
 import { describe, expect, test } from "bun:test";
+import { status } from "@grpc/grpc-js";
 import { SpanKind } from "@opentelemetry/api";
 import { key } from "../../src/telemetry/names.ts";
 import { oldKeys, oldTwins, oldValues } from "../../src/telemetry/semconv-compat.ts";
@@ -54,6 +55,23 @@ describe("old twins", () => {
     expect(oldTwins(SpanKind.CLIENT, { ...attributes, [key.rpcStatusCode]: "ok" })).not.toHaveProperty(
       "rpc.connect_rpc.error_code",
     );
+  });
+
+  test("of a call by gRPC, whose status was a number", () => {
+    const numbers = Object.entries(status).filter(([, number]) => typeof number === "number");
+    expect(numbers).toHaveLength(17);
+    for (const [name, number] of numbers) {
+      const attributes = {
+        [key.rpcSystemName]: "grpc",
+        [key.rpcMethod]: "tasks.TaskService/GetTask",
+        [key.rpcStatusCode]: name,
+      };
+      expect(oldTwins(SpanKind.CLIENT, attributes)).toEqual({
+        "rpc.system": "grpc",
+        "rpc.service": "tasks.TaskService",
+        "rpc.grpc.status_code": number,
+      });
+    }
   });
 
   test("of a message and a statement", () => {

@@ -76,6 +76,25 @@ export function describeAwaitEnd(open: OpenStore): void {
       expect(await place.store.awaitEnd(newTaskId(), foreverMs, ROOT_CONTEXT)).toBeUndefined();
     });
 
+    test(
+      "gives the task as it is when nobody waits any longer, and goes on for others",
+      async () => {
+        await using place = await open();
+        const tasks = tasksIn(place.store);
+        const task = await tasks.create();
+        const other = await beginWait(place.store, task.id);
+        const over = new AbortController();
+        const end = place.store.awaitEnd(task.id, foreverMs, ROOT_CONTEXT, over.signal);
+        await place.store.ping();
+        over.abort();
+        expect(await end).toEqual(recordOf(task));
+        expect(await place.store.awaitEnd(task.id, foreverMs, ROOT_CONTEXT, over.signal)).toEqual(recordOf(task));
+        await tasks.die(task.id, "receive_limit", t0);
+        expect(await other.end).toMatchObject({ status: "dead" });
+      },
+      limitMs,
+    );
+
     test("gives the task as it is when the time is over", async () => {
       await using place = await open();
       const task = await tasksIn(place.store).create();

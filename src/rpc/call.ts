@@ -1,0 +1,124 @@
+/** The task service's side of one call, whatever protocol carries it: its span, its bound, its metadata, its errors. */
+
+import type { JsonValue } from "@bufbuild/protobuf";
+import { type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
+import { createAdmission } from "../admission.ts";
+import { meanings, type RpcCode, serverFaults, TaskError, toFailure, toTaskError } from "../errors.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { key } from "../telemetry/names.ts";
+import { fromMetadata, type Get } from "../telemetry/propagation.ts";
+import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
+import { type CallMetadata, correlationHeader, keptCorrelationId, keptRequestId, requestIdHeader } from "./metadata.ts";
+import { canonical, fullMethod, type RpcMethod, type RpcMethods, rpcSchemas } from "./methods.ts";
+
+/** What a method gets besides its request. */
+export interface Call extends CallMetadata {
+  context: Context;
+  span: Span;
+  /** Aborts when nobody waits for the answer any more. None: the protocol does not tell. */
+  signal: AbortSignal | undefined;
+}
+
+export type RpcHandlers = {
+  [M in RpcMethod]: (request: unknown, call: Call) => Promise<RpcMethods[M]["response"]>;
+};
+
+/** How a protocol is named in spans and metrics, and how it spells the status of a call. */
+export interface Wire {
+  /** `rpc.system.name` of the conventions. */
+  systemName: "connectrpc" | "grpc";
+  statusOf(code: RpcCode | "ok"): string;
+}
+
+/** A call as its protocol brought it, and how that protocol answers. */
+export interface IncomingCall<Answer> {
+  method: RpcMethod;
+  wire: Wire;
+  /** Where the server listens. */
+  address: { host: string; port: number };
+  metadata: Get;
+  /** Aborts with a `TimeoutError` when the caller's deadline is over, with an `AbortError` when it went away. */
+  signal?: AbortSignal;
+  /** The request in protobuf's JSON form; throws a `TaskError` when it cannot be read. */
+  read(): JsonValue | Promise<JsonValue>;
+  accept(message: JsonValue): Answer;
+  refuse(error: TaskError): Answer;
+}
+
+/** Never rejects. */
+export type AnswerCall = <Answer>(incoming: IncomingCall<Answer>) => Promise<Answer>;
+
+export interface CallsOptions {
+  tracer: Tracer;
+  log: Logger;
+  newCorrelationId: () => string;
+}
+
+/** A gateway's body of 256 KiB grows by what JSON escapes; nobody sends more than this in good faith. */
+export const maxMessageBytes = 1024 * 1024;
+
+/** Calls that are not answered yet, by all protocols: what a gateway may have in progress, those that it holds included. */
+export const maxCallsInProgress = 5120;
+
+export function createCalls(handlers: RpcHandlers, { tracer, log, newCorrelationId }: CallsOptions): AnswerCall {
+  const admit = createAdmission(maxCallsInProgress, "calls in progress");
+
+  return async (incoming) => {
+    const { method, wire, address, metadata, signal } = incoming;
+    const name = fullMethod(method);
+    const { span, context } = startSpan(tracer, name, fromMetadata(metadata), {
+      kind: SpanKind.SERVER,
+      attributes: {
+        [key.rpcSystemName]: wire.systemName,
+        [key.rpcMethod]: name,
+        [key.serverAddress]: address.host,
+        [key.serverPort]: address.port,
+      },
+    });
+    const call: Call = {
+      context,
+      span,
+      signal,
+      correlationId: keptCorrelationId(metadata(correlationHeader)) ?? newCorrelationId(),
+      requestId: keptRequestId(metadata(requestIdHeader)) ?? "",
+    };
+    try {
+      const message = await admit(async () => handlers[method](await incoming.read(), call));
+      // What was done in vain all the same ends as its caller saw it.
+      signal?.throwIfAborted();
+      // An answer is plain JSON by the type of its method.
+      const answer = incoming.accept(message as JsonValue);
+      span.setAttribute(key.rpcStatusCode, wire.statusOf("ok"));
+      return answer;
+    } catch (thrown) {
+      const error = toTaskError(thrown);
+      const { rpcCode } = meanings[error.code];
+      const status = wire.statusOf(rpcCode);
+      span.setAttribute(key.rpcStatusCode, status);
+      if (serverFaults.has(rpcCode)) markFailed(span, { type: status, message: error.message });
+      else span.setAttribute(key.errorType, status);
+      if (error.code === "internal") {
+        const failure = toFailure(thrown);
+        recordException(span, failure);
+        log.in(context).error("call failed", { rpc_method: name, error: failure });
+      }
+      return incoming.refuse(error);
+    } finally {
+      span.end();
+    }
+  };
+}
+
+/** Parses with `parse`; when that refuses, once more after bringing protobuf's other spellings into the canonical one. */
+export function parseMessage<T>(
+  method: RpcMethod,
+  message: unknown,
+  parse: (message: unknown) => { success: true; data: T } | { success: false },
+): T {
+  const first = parse(message);
+  if (first.success) return first.data;
+  // It came out of JSON.parse, or of protobuf's own.
+  const second = parse(canonical(rpcSchemas[method].request, message as JsonValue));
+  if (second.success) return second.data;
+  throw new TaskError("invalid_argument", `the ${method} request does not fit`);
+}

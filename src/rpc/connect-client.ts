@@ -1,0 +1,60 @@
+/** Calls by the Connect protocol: one POST each. */
+
+import { TaskError } from "../errors.ts";
+import type { Transport } from "./client.ts";
+import { type Answered, connectWire, contentTypes, fromErrorAnswer } from "./connect.ts";
+import { createHeldPost } from "./held-post.ts";
+import { retryAfterHeader } from "./metadata.ts";
+import { fullMethod } from "./methods.ts";
+
+const timeoutHeader = "connect-timeout-ms";
+
+export function createConnectTransport(url: string): Transport {
+  const postHeld = createHeldPost();
+  return {
+    wire: connectWire,
+    // Idle connections of both ways end by themselves.
+    close: () => {},
+
+    exchange: async ({ method, request, metadata, timeoutMs, isHeld }) => {
+      const send = isHeld ? postHeld : post;
+      const headers = {
+        "content-type": contentTypes.json,
+        "connect-protocol-version": "1",
+        [timeoutHeader]: String(timeoutMs),
+        ...metadata,
+      };
+      const signal = AbortSignal.timeout(timeoutMs);
+      const answer = await send(`${url}/${fullMethod(method)}`, JSON.stringify(request), headers, signal);
+      return answer.status === 200 ? JSON.parse(answer.text) : errorOf(answer);
+    },
+
+    /** No method is called GET /: whatever a task service says to that shows that it is there. */
+    probe: async (timeoutMs) => {
+      const { status, body } = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+      await body?.cancel();
+      if (status >= 500) throw foreignAnswer(status);
+    },
+  };
+}
+
+async function post(
+  url: string,
+  body: string,
+  headers: Record<string, string>,
+  signal: AbortSignal,
+): Promise<Answered> {
+  const response = await fetch(url, { method: "POST", headers, body, signal });
+  return { status: response.status, retryAfter: response.headers.get(retryAfterHeader), text: await response.text() };
+}
+
+/** The task service's own error is an answer like others; what something in between says instead means that it is away. */
+function errorOf(answer: Answered): TaskError {
+  const error = fromErrorAnswer(answer);
+  if (!error) throw foreignAnswer(answer.status);
+  return error;
+}
+
+function foreignAnswer(status: number): TaskError {
+  return new TaskError("unavailable", `the task service answered ${status}`);
+}

@@ -1,0 +1,104 @@
+/** The methods of the task service, whatever protocol carries them: their names, their messages in protobuf's JSON form. */
+
+import {
+  type DescMessage,
+  type DescMethod,
+  fromBinary,
+  fromJson,
+  type JsonValue,
+  toBinary,
+  toJson,
+} from "@bufbuild/protobuf";
+import { TaskError } from "../errors.ts";
+import {
+  type CancelTaskRequestJson,
+  type CancelTaskResponseJson,
+  type ControlRedriveRequestJson,
+  type ControlRedriveResponseJson,
+  type CreateTaskRequestJson,
+  type CreateTaskResponseJson,
+  type DiscardDeadLetterRequestJson,
+  type DiscardDeadLetterResponseJson,
+  type GetRedriveRequestJson,
+  type GetRedriveResponseJson,
+  type GetTaskRequestJson,
+  type GetTaskResponseJson,
+  type GetTimelineRequestJson,
+  type GetTimelineResponseJson,
+  type ListDeadLettersRequestJson,
+  type ListDeadLettersResponseJson,
+  type ListUnreadableRequestJson,
+  type ListUnreadableResponseJson,
+  type RedriveDeadLettersRequestJson,
+  type RedriveDeadLettersResponseJson,
+  TaskService,
+} from "../gen/tasks_pb.ts";
+
+export const serviceName = TaskService.typeName;
+
+/** Requests and responses in protobuf's JSON form. */
+export interface RpcMethods {
+  CreateTask: { request: CreateTaskRequestJson; response: CreateTaskResponseJson };
+  GetTask: { request: GetTaskRequestJson; response: GetTaskResponseJson };
+  GetTimeline: { request: GetTimelineRequestJson; response: GetTimelineResponseJson };
+  CancelTask: { request: CancelTaskRequestJson; response: CancelTaskResponseJson };
+  ListDeadLetters: { request: ListDeadLettersRequestJson; response: ListDeadLettersResponseJson };
+  ListUnreadable: { request: ListUnreadableRequestJson; response: ListUnreadableResponseJson };
+  RedriveDeadLetters: { request: RedriveDeadLettersRequestJson; response: RedriveDeadLettersResponseJson };
+  GetRedrive: { request: GetRedriveRequestJson; response: GetRedriveResponseJson };
+  ControlRedrive: { request: ControlRedriveRequestJson; response: ControlRedriveResponseJson };
+  DiscardDeadLetter: { request: DiscardDeadLetterRequestJson; response: DiscardDeadLetterResponseJson };
+}
+
+export type RpcMethod = keyof RpcMethods;
+
+function schemasOf({ input, output }: DescMethod): { request: DescMessage; response: DescMessage } {
+  return { request: input, response: output };
+}
+
+export const rpcSchemas: Record<RpcMethod, { request: DescMessage; response: DescMessage }> = {
+  CreateTask: schemasOf(TaskService.method.createTask),
+  GetTask: schemasOf(TaskService.method.getTask),
+  GetTimeline: schemasOf(TaskService.method.getTimeline),
+  CancelTask: schemasOf(TaskService.method.cancelTask),
+  ListDeadLetters: schemasOf(TaskService.method.listDeadLetters),
+  ListUnreadable: schemasOf(TaskService.method.listUnreadable),
+  RedriveDeadLetters: schemasOf(TaskService.method.redriveDeadLetters),
+  GetRedrive: schemasOf(TaskService.method.getRedrive),
+  ControlRedrive: schemasOf(TaskService.method.controlRedrive),
+  DiscardDeadLetter: schemasOf(TaskService.method.discardDeadLetter),
+};
+
+/** `tasks.TaskService/CreateTask`: the path without its slash, the span's name and `rpc.method`. */
+export function fullMethod(method: RpcMethod): string {
+  return `${serviceName}/${method}`;
+}
+
+/** The method of that name of that service, if it is one of ours. */
+export function methodNamed(service: string, method: string): RpcMethod | undefined {
+  // Found among the keys.
+  return service === serviceName && Object.hasOwn(rpcSchemas, method) ? (method as RpcMethod) : undefined;
+}
+
+/** A binary message in protobuf's JSON form; throws `invalid_argument` when it cannot be read. */
+export function fromBinaryMessage(schema: DescMessage, bytes: Uint8Array): JsonValue {
+  try {
+    return toJson(schema, fromBinary(schema, bytes));
+  } catch (cause) {
+    throw new TaskError("invalid_argument", "the message cannot be read", { cause });
+  }
+}
+
+export function toBinaryMessage(schema: DescMessage, json: JsonValue): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(toBinary(schema, fromJson(schema, json)));
+}
+
+/** Protobuf JSON with any of the spellings that protobuf allows, as the canonical one. */
+export function canonical(schema: DescMessage, json: JsonValue): JsonValue {
+  try {
+    return toJson(schema, fromJson(schema, json));
+  } catch (cause) {
+    const reason = cause instanceof Error ? `: ${cause.message}` : "";
+    throw new TaskError("invalid_argument", `the request message does not fit its schema${reason}`, { cause });
+  }
+}
