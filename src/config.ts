@@ -85,7 +85,7 @@ const settings = {
   dlqName: setting("task-events-dlq", queueName, "the dead-letter queue"),
   createQueues: setting("true", flag, "create the queues when they do not exist"),
   gatewayListen: setting("127.0.0.1:8080", address, "public HTTP API"),
-  taskServiceListen: setting("127.0.0.1:8081", address, "RPC (Connect) of the task service"),
+  taskServiceListen: setting("127.0.0.1:8081", address, "RPC of the task service (Connect, gRPC-Web)"),
   grpcListen: setting("127.0.0.1:8082", optional(address), "the same by gRPC, without TLS; empty switches it off"),
   taskServiceUrl: setting("", optional(httpUrl), "where the gateway finds the task service (default: from the above)"),
   rpc: setting("connect", oneOf("connect", "grpc"), "connect or grpc: what the gateway speaks to the task service"),

@@ -1,22 +1,37 @@
-/** The Connect protocol's side of a call that arrives: what of HTTP it takes and gives. */
+/** Calls that arrive over HTTP/1.1, by Connect or gRPC-Web: what of HTTP they take and give. */
 
 import { TaskError } from "../errors.ts";
 import { readBody } from "../http-body.ts";
 import type { HttpHandler } from "../listen.ts";
 import { type AnswerCall, maxMessageBytes } from "./call.ts";
 import { codecOf, connectWire, contentTypes, decodeMessage, encodeMessage, toErrorResponse } from "./connect.ts";
-import { methodNamed, rpcSchemas } from "./methods.ts";
+import { grpcWebWire, isGrpcWeb, readFrame, toGrpcWebError, toGrpcWebResponse } from "./grpc-web.ts";
+import { fromBinaryMessage, methodNamed, type RpcMethod, rpcSchemas, toBinaryMessage } from "./methods.ts";
 
 /** `address`: where the server listens, once it does. */
 export function createConnectHandler(
   answerCall: AnswerCall,
   address: () => { host: string; port: number },
 ): HttpHandler {
+  const answerGrpcWeb = (request: Request, method: RpcMethod): Promise<Response> => {
+    const schemas = rpcSchemas[method];
+    return answerCall({
+      method,
+      wire: grpcWebWire,
+      address: address(),
+      metadata: (header) => request.headers.get(header) ?? undefined,
+      read: async () => fromBinaryMessage(schemas.request, readFrame(await readBody(request, maxMessageBytes))),
+      accept: (message) => toGrpcWebResponse(toBinaryMessage(schemas.response, message)),
+      refuse: toGrpcWebError,
+    });
+  };
+
   return async (request) => {
     const [, service = "", name = ""] = new URL(request.url).pathname.split("/");
     const method = methodNamed(service, name);
     if (!method) return new Response(null, { status: 404 });
     if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: "POST" } });
+    if (isGrpcWeb(request.headers.get("content-type"))) return answerGrpcWeb(request, method);
     const codec = codecOf(request.headers.get("content-type"));
     if (!codec) {
       const accepted = Object.values(contentTypes).join(", ");

@@ -14,8 +14,9 @@ import {
 } from "@grpc/grpc-js";
 import { TaskError } from "../errors.ts";
 import type { Transport } from "./client.ts";
-import { fromErrorStatus, grpcWire } from "./grpc.ts";
+import { fromErrorStatus } from "./grpc.ts";
 import { healthCheckPath } from "./grpc-health.ts";
+import { grpcWire } from "./grpc-status.ts";
 import { fromBinaryMessage, fullMethod, rpcSchemas, toBinaryMessage } from "./methods.ts";
 
 const channelOptions: ChannelOptions = {

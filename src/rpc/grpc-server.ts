@@ -15,10 +15,11 @@ import { TaskError } from "../errors.ts";
 import { TaskService } from "../gen/tasks_pb.ts";
 import { type Address, closeWithin, type Listener, urlOf } from "../listen.ts";
 import { type AnswerCall, maxCallsInProgress, maxMessageBytes } from "./call.ts";
-import { grpcWire, toErrorStatus } from "./grpc.ts";
+import { toErrorStatus } from "./grpc.ts";
 import { createHealthService } from "./grpc-health.ts";
 import { createReflectionServices } from "./grpc-reflection.ts";
 import { definitionOf } from "./grpc-service.ts";
+import { grpcWire } from "./grpc-status.ts";
 import { fromBinaryMessage, type RpcMethod, rpcSchemas, toBinaryMessage } from "./methods.ts";
 
 const serverOptions: ServerOptions = {

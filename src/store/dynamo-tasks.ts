@@ -64,13 +64,13 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
   };
 
   /** Its own process learns of the end as every other does: by looking. Only the first look has a span. */
-  const awaitEnd = async (id: string, waitMs: number, context: Context): Promise<TaskRecord | undefined> => {
+  const awaitEnd: TaskOperations["awaitEnd"] = async (id, waitMs, context, over) => {
     const untilMs = performance.now() + waitMs;
     let task = await read(id, context);
     for (let pauseMs = firstLookMs; task && !isEnded(task.status); pauseMs *= lookFactor) {
       const leftMs = untilMs - performance.now();
-      if (leftMs <= 0) return task;
-      await clock.sleep(Math.min(leftMs, pauseMs, longestLookMs));
+      if (leftMs <= 0 || over?.aborted) return task;
+      await clock.sleep(Math.min(leftMs, pauseMs, longestLookMs), over);
       // What an older copy says is made good by the next look.
       task = (await read(id, null, false)) ?? task;
     }
