@@ -3,10 +3,10 @@
 import type { Config } from "../config.ts";
 import { lookAtAddresses } from "./doctor/addresses.ts";
 import { lookAtCollector } from "./doctor/collector.ts";
-import { lookAtDataFolder } from "./doctor/data-folder.ts";
 import type { Finding, FindingStatus } from "./doctor/finding.ts";
 import { lookAtHandlers } from "./doctor/handlers.ts";
 import { lookAtQueues } from "./doctor/queues.ts";
+import { lookAtStore } from "./doctor/store.ts";
 
 /** Gives the exit code: 1 when something will not work. */
 export async function runDoctor(config: Config, asJson: boolean): Promise<number> {
@@ -18,9 +18,9 @@ export async function runDoctor(config: Config, asJson: boolean): Promise<number
 /** Changes nothing. */
 async function examine(config: Config): Promise<Finding[]> {
   const runsHandlers = config.role.includes("worker");
-  const keepsFiles = config.role.some((role) => role !== "gateway");
+  const keepsTasks = config.role.some((role) => role !== "gateway");
   const found = await Promise.all([
-    keepsFiles ? lookAtDataFolder(config) : [],
+    keepsTasks ? lookAtStore(config) : [],
     lookAtQueues(config),
     lookAtCollector(config),
     runsHandlers ? lookAtHandlers(config) : [],

@@ -33,6 +33,18 @@ export async function setUpDynamo(location: DynamoLocation, clock: Clock = syste
   }
 }
 
+const lookLimitMs = 5000;
+
+/** Whether the table is there, and of use. Rejects with the client's own error when it cannot be asked. */
+export async function isDynamoSetUp(location: DynamoLocation): Promise<boolean> {
+  const client = createDynamoClient(location);
+  try {
+    return (await statusOf(client, location.table, AbortSignal.timeout(lookLimitMs))) === "ACTIVE";
+  } finally {
+    client.destroy();
+  }
+}
+
 async function makeTable(client: DynamoDBClient, table: string, abortSignal: AbortSignal): Promise<void> {
   if (await statusOf(client, table, abortSignal)) return;
   const text = (AttributeName: string) => ({ AttributeName, AttributeType: "S" as const });

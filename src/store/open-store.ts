@@ -48,6 +48,13 @@ export async function prepareStore(config: Config): Promise<void> {
   await setUpDynamo(dynamoLocation(config));
 }
 
+/** Whether nothing of that is missing. Rejects when the store cannot be asked. */
+export async function isStorePrepared(config: Config): Promise<boolean> {
+  if (config.store !== "dynamodb") return true;
+  const { isDynamoSetUp } = await import("./dynamo-setup.ts");
+  return isDynamoSetUp(dynamoLocation(config));
+}
+
 function dynamoLocation({ table, awsRegion = "", storeEndpoint }: Config): DynamoLocation {
   return { table, region: awsRegion, endpoint: storeEndpoint };
 }

@@ -5,6 +5,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { startReceiver } from "../../src/console/receiver.ts";
+import { startDynamoDb } from "../parts/dynamodb.ts";
 import { type ElasticMqPart, startElasticMq } from "../parts/elasticmq.ts";
 import { runThroughline } from "../support/command.ts";
 import { describeWith } from "../support/requires.ts";
@@ -105,6 +106,26 @@ describeWith("elasticmq")("throughline doctor on a broker", () => {
       for (const name of ["task-events", "task-events-dlq"]) await createQueue(broker, name);
       const bare = await examine(["--queue=sqs", "--role=dlq", "--create-queues=false"], env);
       expect([bare.exitCode, bare.wrong]).toEqual([0, ["warn redrive policy", "warn collector"]]);
+    },
+    limitMs,
+  );
+});
+
+describeWith("dynamodb")("throughline doctor on a table", () => {
+  test(
+    "knows one that is not there, and finds it well once it was made",
+    async () => {
+      await using dynamo = await startDynamoDb();
+      const env = {
+        AWS_ENDPOINT_URL_DYNAMODB: dynamo.url,
+        AWS_REGION: "eu-west-1",
+        AWS_ACCESS_KEY_ID: "test",
+        AWS_SECRET_ACCESS_KEY: "test",
+      };
+      const flags = ["--store=dynamodb", "--environment=production"];
+      expect((await examine(flags, env)).wrong).toEqual(["failed table tasks", "warn collector"]);
+      expect((await runThroughline(["setup", ...flags], env)).exitCode).toBe(0);
+      expect((await examine(flags, env)).wrong).toEqual(["warn collector"]);
     },
     limitMs,
   );

@@ -2,6 +2,7 @@
 
 import type { Config } from "../../config.ts";
 import { lookAtQueue, type QueueLook } from "../../queue/queue-look.ts";
+import { awsFailed } from "./aws-error.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";
 
 /** AWS refuses signatures that are older or newer. */
@@ -32,24 +33,8 @@ function judge({ name, state, error }: QueueLook, config: Config): Finding {
         ? ok(check, "is not there yet: it is made at the first start")
         : failed(check, "is not there, and --create-queues is false", "make it, or let the first start make it");
     case "refused":
-      return failed(check, inWords(error), mendOf(error));
+      return awsFailed(check, error, "AWS_ENDPOINT_URL_SQS");
   }
-}
-
-/** AWS says in the name of an error what it is about, others do not. */
-function inWords(error: Error | undefined): string {
-  const { name = "", message = "it does not answer" } = error ?? {};
-  return /^(Type)?Error$/.test(name) ? message : `${name}: ${message}`;
-}
-
-function mendOf(error: Error | undefined): string {
-  const name = error?.name ?? "";
-  if (/credential|token/i.test(name))
-    return "set AWS credentials: AWS_ACCESS_KEY_ID and its like, a profile, or a role";
-  if (/AccessDenied|NotAuthorized|Forbidden/i.test(name)) {
-    return "allow this role's actions on the queue: docs/operations.md lists them";
-  }
-  return "is the broker there? AWS_REGION and AWS_ENDPOINT_URL_SQS say where it is looked for";
 }
 
 /** The net under a task that ends every worker it meets. */
