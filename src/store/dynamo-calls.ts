@@ -29,7 +29,16 @@ import { type Clock, systemClock } from "../clock.ts";
 import type { Connections } from "../health.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
-import { conditionFailed, isConflict, nameOf, reasonsOf, serviceErrorOf, toStoreError } from "./dynamo-errors.ts";
+import {
+  conditionException,
+  conditionFailed,
+  isConflict,
+  nameOf,
+  reasonsOf,
+  serviceErrorOf,
+  toStoreError,
+} from "./dynamo-errors.ts";
+import { createFastDynamo, type FastAnswer, type FastOperation } from "./fast-dynamo.ts";
 import { createGate } from "./gate.ts";
 
 /** Where the table is. */
@@ -101,6 +110,8 @@ const batchAttempts = 8;
 
 interface Answer {
   ConsumedCapacity?: unknown;
+  /** A condition was not met. */
+  isRefused?: boolean;
   $metadata?: { requestId?: string | undefined };
 }
 
@@ -117,9 +128,9 @@ export function createDynamoClient({ region, endpoint }: DynamoLocation): Dynamo
 export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
   const { location, tracer, breaker, clock = systemClock } = options;
   const { table } = location;
-  const client = DynamoDBDocumentClient.from(createDynamoClient(location), {
-    marshallOptions: { removeUndefinedValues: true },
-  });
+  const plain = createDynamoClient(location);
+  const fast = createFastDynamo(plain, location.endpoint);
+  const client = DynamoDBDocumentClient.from(plain, { marshallOptions: { removeUndefinedValues: true } });
   const gate = createGate(maxConnections);
   const admit = createAdmission(maxUnanswered, "calls that wait for the store");
   const spans = showOperations(location);
@@ -173,6 +184,21 @@ export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
       }),
     );
 
+  /** A call on one item, by the short way if that is enough. */
+  const callItem = (
+    operation: FastOperation,
+    caller: Caller,
+    input: object,
+    sendBySdk: (abortSignal: AbortSignal) => Promise<FastAnswer>,
+  ): Promise<WriteResult> =>
+    call(
+      operation,
+      caller,
+      async (abortSignal) => (await fast.send(operation, input, abortSignal)) ?? (await sendBySdk(abortSignal)),
+      ({ item, isRefused }): WriteResult => ({ kind: isRefused ? "refused" : "done", item }),
+      refusedWrite,
+    );
+
   const batchOnce = async (keys: readonly string[], given: BatchKeys, caller: Caller): Promise<Item[]> => {
     const found: Item[] = [];
     let left: BatchGetCommandInput["RequestItems"] = { [table]: { ...given, Keys: keys.map((pk) => ({ pk })) } };
@@ -196,35 +222,29 @@ export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
 
   return {
     table,
-    get: (input, caller) =>
-      call(
-        "GetItem",
-        caller,
-        (abortSignal) => client.send(new GetCommand({ ...input, ...common }), { abortSignal }),
-        ({ Item }) => Item,
-      ),
-    put: (input, caller) =>
-      call<Answer, WriteResult>(
-        "PutItem",
-        caller,
-        (abortSignal) =>
-          client.send(new PutCommand({ ReturnValuesOnConditionCheckFailure: "ALL_OLD", ...input, ...common }), {
-            abortSignal,
-          }),
-        () => ({ kind: "done", item: input.Item }),
-        refusedWrite,
-      ),
-    update: (input, caller) =>
-      call(
-        "UpdateItem",
-        caller,
-        (abortSignal) =>
-          client.send(new UpdateCommand({ ReturnValuesOnConditionCheckFailure: "ALL_OLD", ...input, ...common }), {
-            abortSignal,
-          }),
-        ({ Attributes }): WriteResult => ({ kind: "done", item: Attributes }),
-        refusedWrite,
-      ),
+    get: async (input, caller) => {
+      const all = { ...input, ...common };
+      const given = await callItem("GetItem", caller, all, async (abortSignal) => {
+        const { Item, ...rest } = await client.send(new GetCommand(all), { abortSignal });
+        return { item: Item, isRefused: false, ...rest };
+      });
+      return given.item;
+    },
+    put: async (input, caller) => {
+      const all = { ...input, ...common, ReturnValuesOnConditionCheckFailure: "ALL_OLD" } as const;
+      const given = await callItem("PutItem", caller, all, async (abortSignal) => {
+        const { Attributes: _, ...rest } = await client.send(new PutCommand(all), { abortSignal });
+        return { item: undefined, isRefused: false, ...rest };
+      });
+      return given.kind === "refused" ? given : { kind: "done", item: input.Item };
+    },
+    update: (input, caller) => {
+      const all = { ...input, ...common, ReturnValuesOnConditionCheckFailure: "ALL_OLD" } as const;
+      return callItem("UpdateItem", caller, all, async (abortSignal) => {
+        const { Attributes, ...rest } = await client.send(new UpdateCommand(all), { abortSignal });
+        return { item: Attributes, isRefused: false, ...rest };
+      });
+    },
     query: (input, caller) =>
       call(
         "Query",
@@ -274,7 +294,8 @@ function showOperations({ table, region, endpoint }: DynamoLocation) {
   return Object.fromEntries(shown) as Record<Operation, { name: string; attributes: Attributes }>;
 }
 
-function tellAnswer(span: Span, { ConsumedCapacity: consumed, $metadata }: Answer): void {
+function tellAnswer(span: Span, { ConsumedCapacity: consumed, $metadata, isRefused }: Answer): void {
+  if (isRefused) span.setAttribute(key.dbResponseStatusCode, conditionException);
   if (consumed) {
     const all = Array.isArray(consumed) ? consumed : [consumed];
     span.setAttribute(
@@ -291,9 +312,7 @@ function toCallError(error: unknown, doing: string): unknown {
 }
 
 function isRefusal(error: unknown): boolean {
-  return (
-    nameOf(error) === "ConditionalCheckFailedException" || reasonsOf(error).some(({ Code }) => Code === conditionFailed)
-  );
+  return nameOf(error) === conditionException || reasonsOf(error).some(({ Code }) => Code === conditionFailed);
 }
 
 function refusedWrite(error: unknown): WriteResult | undefined {

@@ -18,6 +18,9 @@ export function serviceErrorOf(error: unknown): string | undefined {
   return cause instanceof Error && "$fault" in cause ? cause.name : undefined;
 }
 
+/** Of a write whose condition was not met. */
+export const conditionException = "ConditionalCheckFailedException";
+
 /** The code of a reason for which a transaction was canceled. */
 export const conditionFailed = "ConditionalCheckFailed";
 
@@ -51,7 +54,8 @@ export function toStoreError(error: unknown, doing: string): TaskError {
   const name = nameOf(error);
   const reason = error instanceof Error ? error.message || name : String(error);
   const code = refusals.has(name) ? "internal" : "unavailable";
-  return new TaskError(code, `could not ${doing}: ${name}: ${reason}`, { cause: error });
+  const hint = name === "ResourceNotFoundException" ? ": throughline setup makes the table" : "";
+  return new TaskError(code, `could not ${doing}: ${name}: ${reason}${hint}`, { cause: error });
 }
 
 export function alreadyThere(id: string): TaskError {

@@ -4,6 +4,7 @@
  */
 
 import type { Context } from "@opentelemetry/api";
+import { TaskError } from "../errors.ts";
 import {
   type DeadLetterStore,
   type Redrive,
@@ -89,7 +90,8 @@ export function createRedriveOperations(table: DynamoTable): RedriveOperations {
   };
 
   const controlRedrive = async (id: string, command: RedriveCommand, nowMs: number, context: Context) => {
-    for (;;) {
+    const token = newToken();
+    for (let attempt = 0; attempt < commitAttempts; attempt++) {
       const row = await rowOf(id, context);
       if (!row) return undefined;
       if (row.ended_at !== null) return { redrive: fromRedriveRow(row), isTaken: false };
@@ -99,13 +101,16 @@ export function createRedriveOperations(table: DynamoTable): RedriveOperations {
         next_at: Math.max(row.next_at, nowMs),
         ended_at: command === "cancel" ? nowMs : null,
       };
-      const written = await calls.update(changing(after, row.version), context);
-      if (written.kind === "done") return { redrive: fromRedriveRow(after), isTaken: true };
+      const written = await calls.update(changing({ ...after, token }, row.version), context);
+      // A call that was repeated because its answer was lost finds its own change.
+      const isDone = written.kind === "done" || written.item?.token === token;
+      if (isDone) return { redrive: fromRedriveRow(after), isTaken: true };
     }
+    throw new TaskError("unavailable", `the redrive changed ${commitAttempts} times while it was told to ${command}`);
   };
 
   /** The redrive as `after` has it, if it is still of that version. */
-  const changing = (after: RedriveRow, version: number) => {
+  const changing = (after: RedriveRow & { token: string }, version: number) => {
     const { pk, version: _, ...set } = toItem(after);
     const remove = after.status === "running" ? [] : ["lane", "place"];
     const condition = { text: "#version = :isVersion", values: { ":isVersion": version } };
@@ -203,7 +208,8 @@ export function createRedriveOperations(table: DynamoTable): RedriveOperations {
         const task = byId.get(move.id);
         return task ? [reviving(task, move, commit)] : [];
       });
-      const stepped = changing(afterStep(row, commit, revivals.length), row.version);
+      const after = { ...afterStep(row, commit, revivals.length), token: newToken() };
+      const stepped = changing(after, row.version);
       const written = await calls.transact(
         [{ Update: inTransaction(stepped) }, ...revivals.map(({ part }) => part)],
         context,

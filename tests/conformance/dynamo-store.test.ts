@@ -67,7 +67,10 @@ withDynamoDb("the DynamoDB store itself", () => {
         operation("PutItem", answered),
         operation("UpdateItem", answered),
         // A claim that was not won is an answer.
-        operation("UpdateItem", { "db.response.status_code": "ConditionalCheckFailedException" }),
+        operation("UpdateItem", {
+          "db.response.status_code": "ConditionalCheckFailedException",
+          "aws.request_id": expect.stringMatching(/./),
+        }),
       ]);
     });
 
@@ -155,6 +158,21 @@ withDynamoDb("the DynamoDB store itself", () => {
         "discarded",
       ]);
     });
+
+    test("has taken effect once also when it is a command to a redrive", async () => {
+      await using table = await part.makeTable();
+      await using crooked = startCrookedDynamo(part.url);
+      const store = table.connect({ endpoint: crooked.url });
+      await bring(tasksIn(store), "dead");
+      const redrives = redrivesIn(store);
+      const { id } = await redrives.start(endMs);
+      crooked.faultOf = (operation) => (operation === "UpdateItem" && isFirst() ? "lost answer" : undefined);
+      let updates = 0;
+      const isFirst = () => updates++ === 0;
+      const canceled = { isTaken: true, redrive: { status: "canceled", endedAtMs: endMs + 1 } };
+      expect(await redrives.control(id, "cancel", endMs + 1)).toMatchObject(canceled);
+      expect(await redrives.control(id, "cancel", endMs + 2)).toMatchObject({ ...canceled, isTaken: false });
+    });
   });
 
   describe("an outcome of which no answer came, however often the SDK asked", () => {
@@ -208,7 +226,7 @@ withDynamoDb("the DynamoDB store itself", () => {
       const store = table.connect({ table: "nobody_has_made_it" });
       expect(await rejectionOf(store.ping())).toMatchObject({
         code: "unavailable",
-        message: expect.stringContaining("ResourceNotFoundException"),
+        message: expect.stringMatching(/ResourceNotFoundException: .*: throughline setup makes the table$/),
       });
     });
   });
@@ -239,6 +257,16 @@ withDynamoDb("the DynamoDB store itself", () => {
       await redrives.start(endMs + 1);
       await redrives.run(endMs + 1);
       expect(await ttlOf(table, dead)).toBeUndefined();
+    });
+
+    test("leaves its idempotency key behind only until then, whenever the service removes that", async () => {
+      await using table = await part.makeTable();
+      const retentionMs = 40 * 365 * dayMs;
+      const tasks = tasksIn(table.connect({ retentionMs }));
+      const asked = (digest: string) => newTask({ idempotency: { key: "order 17", digest } });
+      await tasks.tryCreate(asked("d1"));
+      expect(await tasks.tryCreate(asked("d2"), t0 + retentionMs - 1000)).toEqual({ kind: "mismatch" });
+      expect(await tasks.tryCreate(asked("d2"), t0 + retentionMs + 1000)).toMatchObject({ kind: "created" });
     });
 
     test("stays for ever when it is so set", async () => {

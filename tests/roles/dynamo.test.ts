@@ -7,18 +7,12 @@ import { eventually } from "../support/eventually.ts";
 import { type ObservedSystem, spansIn, startObservedSystem } from "../support/observed-system.ts";
 import { describeWith } from "../support/requires.ts";
 import type { HttpTask } from "../support/system.ts";
-import { expectedTree, type TaskCase } from "../support/ten-tasks.ts";
-import { faultsOf, type TraceNode, toTraceTrees } from "../support/trace-tree.ts";
+import { expectedTree, inDynamoWords, type TaskCase } from "../support/ten-tasks.ts";
+import { faultsOf, toTraceTrees } from "../support/trace-tree.ts";
 
 const limitMs = 60_000;
 
 const withDynamoDb = describeWith("dynamodb");
-
-/** The tree that the same task has on SQLite, in DynamoDB's words. */
-function inDynamoWords({ name, children, ...node }: TraceNode): TraceNode {
-  const words: Record<string, string> = { "INSERT tasks": "PutItem tasks", "UPDATE tasks": "UpdateItem tasks" };
-  return { ...node, name: words[name] ?? name, children: children.map(inDynamoWords) };
-}
 
 withDynamoDb("a system on DynamoDB", () => {
   let part: DynamoPart;

@@ -37,6 +37,12 @@ export function expectedTree(task: TaskCase): TraceNode {
   ]);
 }
 
+/** The tree of `expectedTree`, which is that of a task on SQLite, in DynamoDB's words. */
+export function inDynamoWords({ name, children, ...node }: TraceNode): TraceNode {
+  const words: Record<string, string> = { "INSERT tasks": "PutItem tasks", "UPDATE tasks": "UpdateItem tasks" };
+  return { ...node, name: words[name] ?? name, children: children.map(inDynamoWords) };
+}
+
 /** What the built-in types throw, and what stands for the error of a handler that cannot tell. */
 const errorTypes: Record<Outcome, string | undefined> = {
   succeeded: undefined,

@@ -150,7 +150,14 @@ describe("packages with one home", () => {
     [
       "the AWS clients and their parts",
       /^@(aws-sdk|smithy)\//,
-      ["queue/fast-sqs.ts", "queue/queue-look.ts", "queue/sqs.ts", "store/dynamo-calls.ts", "store/dynamo-setup.ts"],
+      [
+        "queue/fast-sqs.ts",
+        "queue/queue-look.ts",
+        "queue/sqs.ts",
+        "store/dynamo-calls.ts",
+        "store/dynamo-setup.ts",
+        "store/fast-dynamo.ts",
+      ],
     ],
     ["the embedded broker", /^fauxqs$/, ["queue/embedded.ts"]],
     ["the library of circuit breakers", /^cockatiel$/, ["breaker.ts"]],
