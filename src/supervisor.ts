@@ -34,7 +34,9 @@ export interface System {
   /** Second stop signal: cancel what runs. `drain` then resolves soon. */
   abort(): void;
   /** Ends a role's thread, as a crash would. For tests of the restart. */
-  crash(role: Role): void;
+  crash(part: Role | "store"): void;
+  /** Resolves when something ended that only another start of the process can bring back. */
+  lost: Promise<void>;
 }
 
 /** The order of the parts. */
@@ -87,10 +89,13 @@ class Supervisor implements System {
   readonly #startedAtMs: number;
   readonly #roles: RoleState[];
   readonly #stopping = new AbortController();
+  readonly #lost = Promise.withResolvers<void>();
+  readonly lost = this.#lost.promise;
   #admin: Listener | undefined;
   #store: LinkedThread | undefined;
   #broker: LinkedThread | undefined;
   #isStarted = false;
+  #isLost = false;
   #draining: Promise<void> | undefined;
 
   constructor(config: Config, telemetry: Telemetry, writeLine: WriteLine, clock: Clock) {
@@ -167,8 +172,8 @@ class Supervisor implements System {
     for (const { running } of this.#roles) running?.abort();
   }
 
-  crash(role: Role): void {
-    const thread = this.#roles.find((state) => state.role === role)?.thread;
+  crash(part: Role | "store"): void {
+    const thread = part === "store" ? this.#store : this.#roles.find(({ role }) => role === part)?.thread;
     thread?.crash();
   }
 
@@ -194,7 +199,8 @@ class Supervisor implements System {
   }
 
   async #drainRole({ role, running }: RoleState): Promise<void> {
-    const isDone = await isDoneWithin(this.#config.drainTimeout + abortLimitMs, running?.drain());
+    const limitMs = this.#isLost ? abortLimitMs : this.#config.drainTimeout + abortLimitMs;
+    const isDone = await isDoneWithin(limitMs, running?.drain());
     if (!isDone) this.#telemetry.log.error("a role did not stop in time, it is ended", { role });
   }
 
@@ -330,10 +336,17 @@ class Supervisor implements System {
     }
   }
 
-  /** Every role's line to the store is cut when its thread ends: all start anew. */
+  /** Every role's line to the store is cut when its thread ends: all start anew, the single one with its process. */
   async #restartStore(reason: string): Promise<void> {
     if (!this.#isStarted || this.#stopping.signal.aborted) return;
-    this.#telemetry.log.error("the store's thread ended, every role that asks it starts again", { reason });
+    const { log } = this.#telemetry;
+    if (this.#roles.length === 1) {
+      log.error("the store's thread ended, and the process with it", { reason });
+      this.#isLost = true;
+      this.#lost.resolve();
+      return;
+    }
+    log.error("the store's thread ended, every role that asks it starts again", { reason });
     await this.#clock.sleep(firstRestartDelayMs, this.#stopping.signal);
     try {
       await this.#startStore();

@@ -7,11 +7,10 @@ import { productVersion } from "../version.ts";
 import { askReady } from "./ask-ready.ts";
 import { runDemo } from "./demo.ts";
 import { runDoctor } from "./doctor.ts";
+import { exitCodes } from "./exit-codes.ts";
 import { serve } from "./serve.ts";
 import { setUp } from "./setup.ts";
 import { showConfig } from "./show-config.ts";
-
-export const exitCodes = { done: 0, failed: 1, usage: 2, internal: 70 } as const;
 
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   let exitCode: number = exitCodes.done;

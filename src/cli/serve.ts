@@ -2,15 +2,18 @@
 
 import type { Config } from "../config.ts";
 import { type System, startSystem } from "../supervisor.ts";
+import { exitCodes } from "./exit-codes.ts";
 
 export async function serve(config: Config): Promise<number> {
   let system: System | undefined;
   // Before the start: a signal that comes with the ready line, or earlier, drains as any other.
   const stopped = stopSignal(() => system?.abort());
   system = await startSystem(config, (line) => process.stdout.write(line));
-  await stopped;
+  const isLost = await Promise.race([stopped.then(() => false), system.lost.then(() => true)]);
+  // What still runs could not be brought to an end.
+  if (isLost) system.abort();
   await system.drain();
-  return 0;
+  return isLost ? exitCodes.internal : exitCodes.done;
 }
 
 /** Resolves at the first SIGTERM or SIGINT; calls `again` at the second. */
