@@ -6,7 +6,7 @@ import { runReplicas } from "../torture/replicas.ts";
 
 describeWith("dynamodb", "elasticmq")("two gateways, two task services, three workers and two dlq", () => {
   test("run every accepted task while one after the other is killed, each worker its share, and tell each whole", async () => {
-    const tasks = 1000;
+    const tasks = 500;
     const { accepted, kills, ended, shares, calm, whole } = await runReplicas({ tasks, pauseMs: 200, rpc: "grpc" });
     expect({ accepted, ended }).toEqual({ accepted: tasks, ended: { succeeded: tasks } });
     expect(kills).toBeGreaterThan(1);

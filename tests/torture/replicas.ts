@@ -83,14 +83,13 @@ export async function runReplicas({ tasks, pauseMs, rpc }: ReplicasOptions): Pro
   const victims = [...pairs.map(({ taskService }) => taskService), ...workers, ...dlqs, ...gateways];
   for (const victim of victims) await victim.start();
 
-  const submit = (count: number): Promise<string[]> => submitAll(gateways, count);
   const loading = new AbortController();
   const killing = killInTurn(victims, pauseMs, loading.signal);
-  const ids = await submit(tasks);
+  const ids = await submitAll(gateways, tasks);
   loading.abort();
   const kills = await killing;
   const ended = await allEnded(gateways, ids);
-  const calm = await allEnded(gateways, await submit(calmTasks));
+  const calm = await allEnded(gateways, await submitCalmly(gateways));
   for (const victim of victims.toReversed()) await victim.stop();
 
   const traces = Map.groupBy(spans, ({ traceId }) => traceId);
@@ -130,6 +129,13 @@ async function submitAll(gateways: readonly Victim[], count: number): Promise<st
   };
   await Promise.all(Array.from({ length: callers }, (_, number) => caller(number)));
   return ids;
+}
+
+/** Without keys, as most people do: the usual trace. */
+async function submitCalmly(gateways: readonly Victim[]): Promise<string[]> {
+  const apis = gateways.map((gateway) => httpApi(gateway.addresses()?.gateway_url));
+  const submitted = Array.from({ length: calmTasks }, (_, number) => apis[number % apis.length]?.submit(echo.body));
+  return (await Promise.all(submitted)).map((task) => task?.id ?? "");
 }
 
 async function submitOnce(gatewayUrl: string | undefined, key: string): Promise<string | undefined> {
