@@ -1,7 +1,8 @@
 /** A broker that answers, but not what one hopes for: tasks are accepted all the same, and none is lost. */
 
 import { describe, expect, test } from "bun:test";
-import { type Refusal, startBrokerDoor } from "../support/broker-door.ts";
+import type { Refusal } from "../support/aws-door.ts";
+import { startBrokerDoor } from "../support/broker-door.ts";
 import { eventually } from "../support/eventually.ts";
 import { httpApi } from "../support/http-api.ts";
 import { parsePrometheus } from "../support/metric-series.ts";
