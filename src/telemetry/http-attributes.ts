@@ -6,6 +6,9 @@ import { key } from "./names.ts";
 /** OpenTelemetry semantic conventions 1.45, `http.request.method`. */
 const knownMethods = new Set("CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE".split(" "));
 
+/** What the conventions give to a value that is not one of a known few. */
+export const other = "_OTHER";
+
 /** Text that a stranger chose is cut at this length; a URL at the other. */
 const maxTextLength = 256;
 const maxUrlLength = 2048;
@@ -15,9 +18,17 @@ export function methodName(method: string): string {
   return knownMethods.has(method) ? method : "HTTP";
 }
 
+/** The method, if the conventions know it. */
+export function knownMethod(method: string): string {
+  return knownMethods.has(method) ? method : other;
+}
+
 export function methodAttributes(method: string): Attributes {
-  if (knownMethods.has(method)) return { [key.httpRequestMethod]: method };
-  return { [key.httpRequestMethod]: "_OTHER", [key.httpRequestMethodOriginal]: cutText(method) };
+  const known = knownMethod(method);
+  return {
+    [key.httpRequestMethod]: known,
+    ...(known === other && { [key.httpRequestMethodOriginal]: cutText(method) }),
+  };
 }
 
 /** Host and port of a URL; an IPv6 address without its brackets. */

@@ -7,16 +7,11 @@
 import type { Attributes, AttributeValue } from "@opentelemetry/api";
 import { SpanKind } from "@opentelemetry/api";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { knownMethod, other } from "./http-attributes.ts";
 import { instruments } from "./instruments.ts";
 import type { Label } from "./labelled-series.ts";
 import type { Histogram, Meter } from "./meter.ts";
 import { key } from "./names.ts";
-
-/** What the conventions give to a value that is not one of a known few. */
-const other = "_OTHER";
-
-/** RFC 9110 and RFC 5789, as the conventions list them ("http.request.method"). */
-const httpMethods = new Set(["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]);
 
 /** The names of errors come from handlers too: what is more counts as `_OTHER`. */
 const maxErrorTypes = 100;
@@ -142,8 +137,7 @@ function createErrorTypes(): (attributes: Attributes) => Label {
 }
 
 function methodOf(attributes: Attributes): string {
-  const method = String(attributes[key.httpRequestMethod]);
-  return httpMethods.has(method) ? method : other;
+  return knownMethod(String(attributes[key.httpRequestMethod]));
 }
 
 function labelOf(value: AttributeValue | undefined): Label {
