@@ -7,6 +7,7 @@ export type ErrorCode =
   | "invalid_argument"
   | "payload_too_large"
   | "not_found"
+  | "method_not_allowed"
   | "conflict"
   | "idempotency_mismatch"
   | "resource_exhausted"
@@ -89,6 +90,8 @@ export const meanings: Record<ErrorCode, Meaning> = {
   deadline_exceeded: { httpStatus: 504, title: "It took too long", rpcCode: "deadline_exceeded" },
   canceled: { httpStatus: 499, title: "The caller went away", rpcCode: "canceled" },
   unimplemented: { httpStatus: 501, title: "Not implemented", rpcCode: "unimplemented" },
+  // Of HTTP alone; what RPC has for it comes back as the code above.
+  method_not_allowed: { httpStatus: 405, title: "There is no such method here", rpcCode: "unimplemented" },
   internal: { httpStatus: 500, title: "A fault of ours", rpcCode: "internal" },
 };
 

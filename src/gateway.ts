@@ -10,17 +10,16 @@ import { createAdmission } from "./admission.ts";
 import type { Breaker } from "./breaker.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { TaskError, toFailure, toTaskError } from "./errors.ts";
+import { toFailure, toTaskError } from "./errors.ts";
 import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
 import type { CallInRequest, Edge } from "./gateway/edge.ts";
 import { createForceLimit } from "./gateway/force-limit.ts";
+import { addHealthRoutes } from "./gateway/health.ts";
 import { toProblem } from "./gateway/problem.ts";
 import { finishRequestTrace, startRequestTrace } from "./gateway/request-trace.ts";
-import { maxBodyBytes, maxBodyDepth, parseWait, refuseQuery, toCreateTask, toSeconds } from "./gateway/requests.ts";
-import { toHttpEntry, toHttpTask } from "./gateway/responses.ts";
-import type { GetTaskResponseJson } from "./gen/tasks_pb.ts";
-import { answerHealth, type ProcessState } from "./health.ts";
-import { parseJson, readBody } from "./http-body.ts";
+import { answerUnrouted, type Routes } from "./gateway/serve-route.ts";
+import { addTaskRoutes } from "./gateway/tasks.ts";
+import type { ProcessState } from "./health.ts";
 import { type HttpHandler, listen, urlOf } from "./listen.ts";
 import { createTaskServiceClient, type TaskServiceClient, type Transport } from "./rpc/client.ts";
 import { createConnectTransport } from "./rpc/connect-client.ts";
@@ -65,57 +64,6 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
     finishRequestTrace(trace, c.req.method, routeOf(c), c.res);
   });
 
-  /** Body in, accepted task out. */
-  const createTask = async (c: HonoContext<Edge>): Promise<Response> => {
-    refuseQuery(new URL(c.req.url).searchParams);
-    const body = parseJson(await readBody(c.req.raw, maxBodyBytes), maxBodyDepth);
-    const request = toCreateTask(body, c.req.header("idempotency-key"));
-    const { task, replayed } = await call(c, "CreateTask", request);
-    if (!task?.id) throw new TaskError("internal", "the task service answered without a task");
-    const headers = {
-      location: `${c.req.path.startsWith("/v1/") ? "/v1" : ""}/tasks/${task.id}`,
-      ...(replayed && { "idempotent-replayed": "true" }),
-    };
-    return Response.json(toHttpTask(task), { status: replayed ? 200 : 202, headers });
-  };
-
-  const getTask = async (c: HonoContext<Edge>): Promise<Response> => {
-    const waitMs = parseWait(new URL(c.req.url).searchParams);
-    const id = c.req.param("id") ?? "";
-    const waiting = (): Promise<GetTaskResponseJson> => waitForEnd(c, id, waitMs);
-    const { task } = waitMs > 0 ? await admitWait(waiting) : await call(c, "GetTask", { id });
-    if (!task) throw new TaskError("internal", "the task service answered without a task");
-    return Response.json(toHttpTask(task));
-  };
-
-  /** The task as it ends; as it is, when the time is over or the gateway drains. */
-  const waitForEnd = async (c: HonoContext<Edge>, id: string, waitMs: number): Promise<GetTaskResponseJson> => {
-    const ended = ask(c, "GetTask", { id, wait: toSeconds(waitMs) }, waitMs);
-    const over = new AbortController();
-    const drained = aborted(deps.draining, over.signal).then(() => ask(c, "GetTask", { id }));
-    // The call that comes second is nobody's any more.
-    ended.catch(() => {});
-    drained.catch(() => {});
-    try {
-      return await Promise.race([ended, drained]);
-    } finally {
-      over.abort();
-    }
-  };
-
-  const getTimeline = async (c: HonoContext<Edge>): Promise<Response> => {
-    refuseQuery(new URL(c.req.url).searchParams);
-    const { entries } = await call(c, "GetTimeline", { id: c.req.param("id") ?? "" });
-    return Response.json({ items: (entries ?? []).map(toHttpEntry) });
-  };
-
-  const cancelTask = async (c: HonoContext<Edge>): Promise<Response> => {
-    refuseQuery(new URL(c.req.url).searchParams);
-    const { task } = await call(c, "CancelTask", { id: c.req.param("id") ?? "" });
-    if (!task) throw new TaskError("internal", "the task service answered without a task");
-    return Response.json(toHttpTask(task), { status: 202 });
-  };
-
   const call: CallInRequest = (c, method, request) => admitCall(() => ask(c, method, request));
 
   const ask: CallInRequest = (c, method, request, heldMs = 0) => {
@@ -124,31 +72,14 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
     return taskService.call(method, request, context, { correlationId, requestId, timeoutMs, isHeld: heldMs > 0 });
   };
 
-  for (const prefix of ["/v1", ""]) {
-    app.post(`${prefix}/tasks`, createTask);
-    app.get(`${prefix}/tasks/:id`, getTask);
-    app.get(`${prefix}/tasks/:id/timeline`, getTimeline);
-    app.post(`${prefix}/tasks/:id/cancel`, cancelTask);
-    addDeadLetterRoutes(app, `${prefix}/dead-letters`, call);
-  }
-  for (const path of ["/health", "/health/ready", "/health/live"]) {
-    app.get(path, async (c) => (await answerHealth(path, deps.processState)) ?? c.notFound());
-  }
-  app.notFound((c) => {
-    const error = new TaskError("not_found", `there is nothing at ${c.req.method} ${c.req.path}`);
-    return toProblem(error, c.get("trace").span.spanContext().traceId);
-  });
+  const routes: Routes = { app, admit: () => {} };
+  addTaskRoutes(routes, { call, ask, admitWait, draining: deps.draining });
+  addDeadLetterRoutes(routes, call);
+  addHealthRoutes(routes, deps.processState);
+  app.notFound(answerUnrouted);
   app.onError((thrown, c) => answerError(thrown, c, deps.telemetry));
 
   return (request, peer) => app.fetch(request, { peer });
-}
-
-/** Resolves when `signal` aborts; when `over` does first, it never does, and leaves nothing behind. */
-function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true, signal: over });
-  });
 }
 
 /** The edge's one catch: every error becomes a problem; only a fault of ours or of what we lean on marks the span. */

@@ -256,12 +256,37 @@ describe("bad input", () => {
     ["a task that is not there", "GET", `/v1/tasks/${missing}/timeline`, 404, "not_found", new RegExp(missing)],
     ["an id that is none", "GET", "/v1/tasks/1%27%20OR%201", 404, "not_found", /no task/],
     ["a path that is not there", "GET", "/v1/nothing", 404, "not_found", /GET \/v1\/nothing/],
-    ["a method that is not there", "PUT", "/v1/tasks", 404, "not_found", /PUT \/v1\/tasks/],
+    [
+      "a parameter that is there twice",
+      "GET",
+      `/v1/tasks/${missing}?wait=1s&wait=2s`,
+      400,
+      "invalid_argument",
+      /"wait"/,
+    ],
+    ["a path below another", "GET", `/v1/tasks/${missing}/timeline/1`, 404, "not_found", /nothing at GET/],
+    ["health below /v1", "GET", "/v1/health", 404, "not_found", /nothing at GET/],
   ];
   test.each(requests)("is refused: %s (%s %s)", async (_what, method, path, status, code, detail) => {
     const before = stored();
     const answer = await fetch(`${running.url}${path}`, { method, body: method === "POST" ? '{"type":"echo"}' : null });
     expect(await problemOf(answer)).toMatchObject({ status, code, detail: expect.stringMatching(detail) });
+    expect(stored()).toEqual(before);
+  });
+
+  test.each([
+    ["PUT", "/v1/tasks", "OPTIONS, POST"],
+    ["GET", "/tasks", "OPTIONS, POST"],
+    ["DELETE", `/v1/tasks/${missing}`, "GET, HEAD, OPTIONS"],
+    ["POST", "/v1/dead-letters/unreadable", "GET, HEAD, OPTIONS"],
+    ["POST", "/health", "GET, HEAD, OPTIONS"],
+    ["PROPFIND", "/v1/dead-letters", "GET, HEAD, OPTIONS"],
+  ])("in the method is refused, and the methods of that path are told: %s %s", async (method, path, allow) => {
+    const before = stored();
+    const answer = await fetch(`${running.url}${path}`, { method });
+    expect(answer.headers.get("allow")).toBe(allow);
+    const detail = `${path} does not take ${method}; it takes ${allow}`;
+    expect(await problemOf(answer)).toMatchObject({ status: 405, code: "method_not_allowed", detail });
     expect(stored()).toEqual(before);
   });
 
@@ -302,6 +327,33 @@ function metadata(entries: number): string {
     metadata: Object.fromEntries(Array.from({ length: entries }, (_, n) => [n, "x"])),
   });
 }
+
+describe("a caller who only wants to know", () => {
+  test("is told by HEAD what GET would say, without a body", async () => {
+    const { id } = await running.accept({ type: "echo", delay: "1h" });
+    for (const path of [`/v1/tasks/${id}`, `/tasks/${id}/timeline`, "/health"]) {
+      const head = await fetch(`${running.url}${path}`, { method: "HEAD" });
+      expect([path, head.status, await head.text()]).toEqual([path, 200, ""]);
+      expect(head.headers.get("traceresponse")).toMatch(traceresponse);
+    }
+    const missing = await fetch(`${running.url}/v1/tasks/${newTaskId()}`, { method: "HEAD" });
+    expect([missing.status, await missing.text()]).toEqual([404, ""]);
+  });
+
+  test("is told by OPTIONS what may be asked of a path", async () => {
+    for (const [path, allow] of [
+      ["/v1/tasks", "OPTIONS, POST"],
+      // It could be an id.
+      ["/dead-letters/redrive", "GET, HEAD, OPTIONS, POST"],
+      ["/v1/dead-letters", "GET, HEAD, OPTIONS"],
+    ]) {
+      const answer = await fetch(`${running.url}${path}`, { method: "OPTIONS" });
+      expect([path, answer.status, answer.headers.get("allow"), await answer.text()]).toEqual([path, 204, allow, ""]);
+      expect(answer.headers.get("x-request-id")).toMatch(uuid);
+    }
+    expect((await fetch(`${running.url}/v1/nothing`, { method: "OPTIONS" })).status).toBe(404);
+  });
+});
 
 describe("who asks and in which trace", () => {
   test("is kept from the caller's headers, on the answer, the task and its log lines", async () => {

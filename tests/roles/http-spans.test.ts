@@ -88,7 +88,7 @@ describe.concurrent("the span of a request", () => {
 
   test("names no method that a stranger made up", async () => {
     const { answer, span } = await requested("PROPFIND /v1/tasks HTTP/1.1", [["host", "shop.example"]]);
-    expect([answer.status, span.name]).toEqual([404, "HTTP"]);
+    expect([answer.status, span.name]).toEqual([405, "HTTP"]);
     expect(span.attributes).toMatchObject({
       "http.request.method": "_OTHER",
       "http.request.method_original": "PROPFIND",

@@ -1,0 +1,174 @@
+/** The routes of dead letters and redrives, as the HTTP API promises them. */
+
+import { z } from "zod";
+import { deadReasons, isTaskId, taskReasons, taskTypePattern } from "../task.ts";
+import { declareRoute } from "./route.ts";
+import { task, time, timeOrNull, traceId } from "./task-schemas.ts";
+
+const filterFields = {
+  type: z.string().regex(taskTypePattern, "expected a task type").optional(),
+  error: z.string().min(1).max(255).optional().meta({ description: "The `type` of the last attempt's error." }),
+  reason: z.enum(taskReasons).optional().meta({ description: "Why the task died." }),
+};
+const filter = z
+  .strictObject(filterFields)
+  .meta({ id: "DeadLetterFilter", description: "All of it fits; {} fits all." });
+
+export type DeadLetterFilter = z.infer<typeof filter>;
+
+const pageLimit = z.coerce.number().int().min(1).max(100).optional().meta({ description: "Most items in the answer." });
+
+const redriveBody = z
+  .strictObject({
+    ids: z.array(z.string().refine(isTaskId, "expected a task id")).min(1).max(1000).optional(),
+    filter: filter.optional(),
+    rate_per_second: z.number().min(0.001).max(100_000).optional().meta({ description: "Else as fast as it goes." }),
+    dry_run: z.boolean().optional().meta({ description: "Only counts what fits." }),
+    force: z.boolean().optional().meta({ description: "Also those that came back dead three times." }),
+    reason: z.string().max(1024).optional().meta({ description: "For whoever reads the history." }),
+  })
+  .refine((body) => (body.ids === undefined) !== (body.filter === undefined), {
+    message: "expected either ids or filter; the filter {} fits all",
+  })
+  .meta({
+    id: "NewRedrive",
+    oneOf: [{ required: ["ids"] }, { required: ["filter"] }],
+    examples: [{ filter: { type: "send-email" }, rate_per_second: 50 }],
+  });
+
+const deadLetter = z
+  .object({
+    task,
+    reason: z.enum(deadReasons),
+    died_at: time,
+    trace_id: traceId,
+    redrives: z.int().meta({ description: "How often it was brought back before." }),
+  })
+  .meta({ id: "DeadLetter", description: "A dead task, why and when it died." });
+
+const unreadable = z
+  .object({
+    message_id: z.string(),
+    body: z.string(),
+    attributes: z.record(z.string(), z.string()),
+    reason: z.string(),
+    received_at: time,
+  })
+  .meta({ id: "UnreadableMessage", description: "A message of the dead-letter queue that names no task." });
+
+const redrive = z
+  .object({
+    id: z.string().nullable().meta({ description: "null of a dry run." }),
+    status: z.string(),
+    matched: z.int(),
+    moved: z.int(),
+    failed: z.int(),
+    rate_per_second: z.number().nullable(),
+    reason: z.string().nullable(),
+    created_at: timeOrNull,
+    ended_at: timeOrNull,
+  })
+  .meta({ id: "Redrive", description: "Dead tasks on their way back to work." });
+
+const tag = "dead letters";
+const path = "/dead-letters";
+
+/** One of `pause`, `resume`, `cancel`. */
+const control = (command: "pause" | "resume" | "cancel", summary: string) =>
+  declareRoute({
+    operationId: `${command}Redrive`,
+    tag,
+    method: "post",
+    path: `${path}/redrives/{id}/${command}`,
+    scope: "operate",
+    summary,
+    answers: { 200: { description: "The redrive as it is now.", schema: redrive } },
+    problems: ["not_found", "conflict"],
+  });
+
+export const deadLetterRoutes = {
+  list: declareRoute({
+    operationId: "listDeadLetters",
+    tag,
+    method: "get",
+    path,
+    scope: "read",
+    summary: "List dead tasks",
+    query: z.strictObject({
+      ...filterFields,
+      limit: pageLimit,
+      cursor: z.string().optional().meta({ description: "The `next_cursor` of an earlier answer." }),
+    }),
+    answers: {
+      200: {
+        description: "The newest first.",
+        schema: z.object({ items: z.array(deadLetter), next_cursor: z.string().nullable() }),
+      },
+    },
+  }),
+
+  listUnreadable: declareRoute({
+    operationId: "listUnreadable",
+    tag,
+    method: "get",
+    path: `${path}/unreadable`,
+    scope: "read",
+    summary: "List messages that nobody can read",
+    query: z.strictObject({ limit: pageLimit }),
+    answers: { 200: { description: "The newest first.", schema: z.object({ items: z.array(unreadable) }) } },
+  }),
+
+  redrive: declareRoute({
+    operationId: "redriveDeadLetters",
+    tag,
+    method: "post",
+    path: `${path}/redrive`,
+    scope: "operate",
+    summary: "Bring dead tasks back",
+    body: redriveBody,
+    answers: {
+      202: { description: "They are on their way.", schema: redrive },
+      200: { description: "Of a dry run: how many there are.", schema: redrive },
+    },
+  }),
+
+  getRedrive: declareRoute({
+    operationId: "getRedrive",
+    tag,
+    method: "get",
+    path: `${path}/redrives/{id}`,
+    scope: "read",
+    summary: "Look at a redrive",
+    answers: { 200: { description: "The redrive.", schema: redrive } },
+    problems: ["not_found"],
+  }),
+
+  pauseRedrive: control("pause", "Pause a redrive"),
+  resumeRedrive: control("resume", "Let a paused redrive go on"),
+  cancelRedrive: control("cancel", "End a redrive; what it has moved stays moved"),
+
+  get: declareRoute({
+    operationId: "getDeadLetter",
+    tag,
+    method: "get",
+    path: `${path}/{id}`,
+    scope: "read",
+    summary: "Look at a dead task",
+    answers: { 200: { description: "The dead letter.", schema: deadLetter } },
+    problems: ["not_found"],
+  }),
+
+  discard: declareRoute({
+    operationId: "discardDeadLetter",
+    tag,
+    method: "post",
+    path: `${path}/{id}/discard`,
+    scope: "operate",
+    summary: "Put a dead task away for good",
+    body: z
+      .strictObject({ reason: z.string().min(1).max(1024) })
+      .meta({ id: "NewDiscard", examples: [{ reason: "the order was canceled" }] }),
+    answers: { 200: { description: "The task.", schema: task } },
+    problems: ["not_found", "conflict"],
+  }),
+};

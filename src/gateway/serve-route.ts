@@ -1,0 +1,80 @@
+/** From a declared route to one that is served: who may use it, what the request says, and what there is elsewhere. */
+
+import type { Hono, Context as HonoContext } from "hono";
+import type { z } from "zod";
+import { TaskError } from "../errors.ts";
+import { parseJson, readBody } from "../http-body.ts";
+import type { Edge } from "./edge.ts";
+import { toProblem } from "./problem.ts";
+import { parseBody, parseQuery } from "./requests.ts";
+import { type Route, takesBody } from "./route.ts";
+import { allRoutes } from "./routes.ts";
+
+export type EdgeContext = HonoContext<Edge>;
+
+/** What a request says, once it fits its route. */
+export interface Asked<Query, Body> {
+  /** Of the path; empty when it has none. */
+  id: string;
+  query: Query;
+  body: Body;
+}
+
+export interface Routes {
+  app: Hono<Edge>;
+  /** Throws for who may not use the route, or not now. Asked before anything else of the request is looked at. */
+  admit(c: EdgeContext, route: Route): void | Promise<void>;
+}
+
+/** Serves `route` at its path and, unless it is unversioned, below `/v1`. */
+export function addRoute<Query extends z.ZodType, Body extends z.ZodType>(
+  routes: Routes,
+  route: Route<Query, Body>,
+  handler: (c: EdgeContext, asked: Asked<z.output<Query>, z.output<Body>>) => Response | Promise<Response>,
+): void {
+  const serve = async (c: EdgeContext): Promise<Response> => {
+    await routes.admit(c, route);
+    const query = parseQuery(route.query, c.req.url);
+    const json = takesBody(route) ? await readJson(c, route) : undefined;
+    const body = parseBody(route.body, json);
+    return handler(c, { id: c.req.param("id") ?? "", query, body });
+  };
+  const path = route.path.replace(/\{(\w+)\}/g, ":$1");
+  for (const prefix of route.isUnversioned ? [""] : ["/v1", ""]) {
+    routes.app.on(route.method.toUpperCase(), `${prefix}${path}`, serve);
+  }
+}
+
+async function readJson(c: EdgeContext, { maxBodyBytes, maxBodyDepth }: Route): Promise<unknown> {
+  return parseJson(await readBody(c.req.raw, maxBodyBytes), maxBodyDepth);
+}
+
+/**
+ * The answer to a request that no route took: 204 to `OPTIONS`, else a problem, 404 or 405. Where there is anything at
+ * its path, `Allow` says what may be asked there (RFC 9110, 9.3.7 and 15.5.6).
+ */
+export function answerUnrouted(c: EdgeContext): Response {
+  const { method, path } = c.req;
+  const { traceId } = c.get("trace").span.spanContext();
+  const allow = allowedMethods(path).join(", ");
+  if (allow === "") return toProblem(new TaskError("not_found", `there is nothing at ${method} ${path}`), traceId);
+  if (method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+  const error = new TaskError("method_not_allowed", `${path} does not take ${method}; it takes ${allow}`);
+  const answer = toProblem(error, traceId);
+  answer.headers.set("allow", allow);
+  return answer;
+}
+
+/** Empty when nothing is at `path`. `GET` brings `HEAD`, and any of them `OPTIONS`. */
+function allowedMethods(path: string): string[] {
+  const unversioned = path.replace(/^\/v1(?=\/)/, "");
+  const fitting = allRoutes.filter((route) => patternOf(route).test(route.isUnversioned ? path : unversioned));
+  const methods = new Set(fitting.map(({ method }) => method.toUpperCase()));
+  if (methods.has("GET")) methods.add("HEAD");
+  if (methods.size > 0) methods.add("OPTIONS");
+  return [...methods].sort();
+}
+
+function patternOf({ path }: Route): RegExp {
+  return new RegExp(`^${path.replace(/\{\w+\}/g, "[^/]+")}$`);
+}

@@ -1,0 +1,116 @@
+/** Tasks as the HTTP API takes and shows them: what is checked, and what OpenAPI tells. */
+
+import { z } from "zod";
+import { taskStatuses, taskTypePattern } from "../task.ts";
+import { duration } from "./requests.ts";
+
+const exampleId = "0199a0b2-7c4e-7d3a-9f61-2b8f0c5d4e17";
+const exampleTraceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+const durationShown = { description: "A number and a unit: ms, s, m, h or d.", examples: ["30s"] };
+
+export const taskType = z
+  .string()
+  .regex(taskTypePattern, "expected 1 to 128 letters, digits or . _ : / -")
+  .meta({
+    description: "Which handler runs it.",
+    examples: ["send-email"],
+  });
+
+/** What `POST /v1/tasks` takes. */
+export const newTask = z
+  .strictObject({
+    type: taskType,
+    payload: z.unknown().optional().meta({ description: "Any JSON; its handler gets it as it is." }),
+    delay: duration.optional().meta({ ...durationShown, description: "How long it waits before it may start." }),
+    run_at: z.iso
+      .datetime({ offset: true })
+      .optional()
+      .meta({ description: "When it may start, instead of `delay`.", examples: ["2026-01-01T08:00:00Z"] }),
+    timeout: duration
+      .refine((ms) => ms > 0, "expected a duration above 0")
+      .optional()
+      .meta({ ...durationShown, description: "Deadline of each attempt, instead of its type's." }),
+    max_attempts: z.int().min(1).max(100).optional().meta({ description: "Instead of its type's." }),
+    metadata: z
+      .record(z.string().max(128), z.string().max(1024))
+      .refine((metadata) => Object.keys(metadata).length <= 32, "expected at most 32 entries")
+      .optional()
+      .meta({ description: "Texts of the caller's own, up to 32.", maxProperties: 32, examples: [{ shop: "7" }] }),
+  })
+  .refine((body) => body.delay === undefined || body.run_at === undefined, {
+    path: ["run_at"],
+    message: "expected either delay or run_at, not both",
+  })
+  .meta({
+    id: "NewTask",
+    not: { required: ["delay", "run_at"] },
+    examples: [{ type: "echo", payload: { hello: "world" }, delay: "2s" }],
+  });
+
+export type NewTask = z.output<typeof newTask>;
+
+/** A time in an answer: UTC with milliseconds. */
+export const time = z.string().meta({ format: "date-time", examples: ["2026-01-01T08:00:00.000Z"] });
+export const timeOrNull = time.nullable();
+
+export const traceId = z.string().meta({ description: "Of the trace, 32 hex digits.", examples: [exampleTraceId] });
+export const taskId = z.string().meta({ description: "A UUID of version 7.", examples: [exampleId] });
+const status = z.enum(taskStatuses).meta({ id: "TaskStatus", description: "Where the task is in its life." });
+
+const failure = z
+  .object({
+    type: z.string().meta({ description: "The error's class or code.", examples: ["TimeoutError"] }),
+    message: z.string(),
+  })
+  .meta({ id: "Failure", description: "Why an attempt failed." });
+
+const attempt = z
+  .object({
+    number: z.int().meta({ description: "From 1; after a redrive from 1 again." }),
+    started_at: time,
+    ended_at: timeOrNull,
+    outcome: z
+      .string()
+      .nullable()
+      .meta({ description: "null while it runs.", examples: ["succeeded"] }),
+    error: failure.nullable(),
+    trace_id: traceId,
+    worker: z.string().nullable(),
+  })
+  .meta({ id: "Attempt", description: "One try to run a task." });
+
+export const task = z
+  .object({
+    id: taskId,
+    type: taskType,
+    status,
+    payload: z.unknown().meta({ description: "As it was handed in." }),
+    result: z.unknown().meta({ description: "What the handler returned; null before." }),
+    error: failure.nullable(),
+    attempt: z.int().meta({ description: "The newest attempt's number; 0 before the first." }),
+    max_attempts: z.int(),
+    correlation_id: z.string(),
+    trace_id: traceId,
+    metadata: z.record(z.string(), z.string()),
+    created_at: time,
+    run_at: time,
+    started_at: timeOrNull,
+    ended_at: timeOrNull,
+    attempts: z.array(attempt),
+  })
+  .meta({ id: "Task", description: "A task and its whole history." });
+
+export const timelineEntry = z
+  .object({
+    at: time,
+    from: status.nullable(),
+    to: status,
+    attempt: z.int(),
+    duration_ms: z.int().meta({ description: "Time spent in the state that was left." }),
+    error: failure.nullable(),
+    trace_id: traceId,
+    span_id: z.string(),
+    service: z.string().meta({ description: "The role that made the change.", examples: ["worker"] }),
+  })
+  .meta({ id: "TimelineEntry", description: "One change of a task's state." });

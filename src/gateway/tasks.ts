@@ -1,0 +1,97 @@
+/** The routes of tasks: hand one in, look at it, wait for its end, cancel it. */
+
+import type { Admit } from "../admission.ts";
+import { TaskError } from "../errors.ts";
+import type { CreateTaskRequestJson, GetTaskResponseJson, TaskJson } from "../gen/tasks_pb.ts";
+import type { CallInRequest } from "./edge.ts";
+import { toSeconds } from "./requests.ts";
+import { toHttpEntry, toHttpTask } from "./responses.ts";
+import { addRoute, type EdgeContext, type Routes } from "./serve-route.ts";
+import { taskRoutes } from "./task-routes.ts";
+import type { NewTask } from "./task-schemas.ts";
+
+export interface TaskRouteDeps {
+  /** Takes a place among the calls in progress. */
+  call: CallInRequest;
+  /** Takes none. */
+  ask: CallInRequest;
+  /** Places for those that wait for a task's end. */
+  admitWait: Admit;
+  /** Once it aborts, nobody is kept waiting for a task's end. */
+  draining: AbortSignal;
+}
+
+export function addTaskRoutes(routes: Routes, { call, ask, admitWait, draining }: TaskRouteDeps): void {
+  /** Body in, accepted task out. */
+  addRoute(routes, taskRoutes.createTask, async (c, { body }) => {
+    const request = toCreateTask(body, c.req.header("idempotency-key"));
+    const { task, replayed } = await call(c, "CreateTask", request);
+    if (!task?.id) throw new TaskError("internal", "the task service answered without a task");
+    const headers = {
+      location: `${c.req.path.startsWith("/v1/") ? "/v1" : ""}/tasks/${task.id}`,
+      ...(replayed && { "idempotent-replayed": "true" }),
+    };
+    return Response.json(toHttpTask(task), { status: replayed ? 200 : 202, headers });
+  });
+
+  addRoute(routes, taskRoutes.getTask, async (c, { id, query: { wait: waitMs = 0 } }) => {
+    const waiting = (): Promise<GetTaskResponseJson> => waitForEnd(c, id, waitMs);
+    const { task } = waitMs > 0 ? await admitWait(waiting) : await call(c, "GetTask", { id });
+    return answerTask(task, 200);
+  });
+
+  /** The task as it ends; as it is, when the time is over or the gateway drains. */
+  const waitForEnd = async (c: EdgeContext, id: string, waitMs: number): Promise<GetTaskResponseJson> => {
+    const ended = ask(c, "GetTask", { id, wait: toSeconds(waitMs) }, waitMs);
+    const over = new AbortController();
+    const drained = aborted(draining, over.signal).then(() => ask(c, "GetTask", { id }));
+    // The call that comes second is nobody's any more.
+    ended.catch(() => {});
+    drained.catch(() => {});
+    try {
+      return await Promise.race([ended, drained]);
+    } finally {
+      over.abort();
+    }
+  };
+
+  addRoute(routes, taskRoutes.getTimeline, async (c, { id }) => {
+    const { entries } = await call(c, "GetTimeline", { id });
+    return Response.json({ items: (entries ?? []).map(toHttpEntry) });
+  });
+
+  addRoute(routes, taskRoutes.cancelTask, async (c, { id }) => {
+    const { task } = await call(c, "CancelTask", { id });
+    return answerTask(task, 202);
+  });
+}
+
+function answerTask(task: TaskJson | undefined, status: number): Response {
+  if (!task) throw new TaskError("internal", "the task service answered without a task");
+  return Response.json(toHttpTask(task), { status });
+}
+
+function toCreateTask(task: NewTask, idempotencyKey: string | undefined): CreateTaskRequestJson {
+  if (idempotencyKey !== undefined && (idempotencyKey.length < 1 || idempotencyKey.length > 255)) {
+    throw new TaskError("invalid_argument", "the Idempotency-Key must have 1 to 255 characters");
+  }
+  return {
+    type: task.type,
+    // It came out of JSON.parse.
+    payload: (task.payload ?? null) as NonNullable<CreateTaskRequestJson["payload"]>,
+    ...(task.delay !== undefined && { delay: toSeconds(task.delay) }),
+    ...(task.run_at !== undefined && { runAt: new Date(task.run_at).toISOString() }),
+    ...(task.timeout !== undefined && { timeout: toSeconds(task.timeout) }),
+    ...(task.max_attempts !== undefined && { maxAttempts: task.max_attempts }),
+    ...(task.metadata && { metadata: task.metadata }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+  };
+}
+
+/** Resolves when `signal` aborts; when `over` does first, it never does, and leaves nothing behind. */
+function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true, signal: over });
+  });
+}
