@@ -251,7 +251,7 @@ export class ConfigError extends Error {
 }
 
 /** Variables of the command line that are not settings of the server. */
-const otherVariables = new Set(["THROUGHLINE_URL"]);
+const otherVariables = new Set(["THROUGHLINE_URL", "THROUGHLINE_API_KEY"]);
 
 /** Variables of other projects whose URL a client would otherwise refuse with a word of its own, or quietly not use. */
 const urlVariables = /^(OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?ENDPOINT|AWS_ENDPOINT_URL(_SQS|_DYNAMODB)?)$/;
@@ -262,11 +262,8 @@ export function readConfig(
   env: Record<string, string | undefined> = process.env,
 ): { config: Config; rows: SettingRow[] } {
   const problems: string[] = [];
-  const known = new Set<string>(settingNames.map(variableOf));
+  problems.push(...unknownVariables(env));
   for (const [variable, text] of Object.entries(env)) {
-    if (variable.startsWith("THROUGHLINE_") && !known.has(variable) && !otherVariables.has(variable)) {
-      problems.push(`unknown variable ${variable}`);
-    }
     if (urlVariables.test(variable) && text && !/^https?:/.test(URL.parse(text)?.protocol ?? "")) {
       problems.push(`${variable}: "${text}": expected an http(s) URL`);
     }
@@ -296,6 +293,56 @@ export function readConfig(
   const contradictions = contradictionsOf(config, env);
   if (contradictions.length > 0) throw new ConfigError(contradictions);
   return { config, rows };
+}
+
+function unknownVariables(env: Record<string, string | undefined>): string[] {
+  const known = new Set<string>([...settingNames.map(variableOf), ...otherVariables]);
+  const unknown = Object.keys(env).filter((variable) => variable.startsWith("THROUGHLINE_") && !known.has(variable));
+  return unknown.map((variable) => `unknown variable ${variable}`);
+}
+
+/** Which running system the command line talks to, and as whom. */
+export interface Remote {
+  /** Without a slash at the end. */
+  url: string;
+  /** A secret: never printed. */
+  apiKey: string | undefined;
+  /** The trace that the caller's own work is in, in the form of the headers. */
+  traceHeaders: Record<string, string>;
+}
+
+export const defaultRemoteUrl = "http://127.0.0.1:8080";
+
+/** `--url` over `THROUGHLINE_URL` over the default. Throws `ConfigError` with every problem. */
+export function readRemote(urlFlag?: string, env: Record<string, string | undefined> = process.env): Remote {
+  const problems = unknownVariables(env);
+  const text = urlFlag ?? (env.THROUGHLINE_URL || defaultRemoteUrl);
+  const url = URL.parse(text);
+  const spelled = urlFlag === undefined ? "THROUGHLINE_URL" : "--url";
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    problems.push(`${spelled}: "${text}": expected an http(s) URL, such as ${defaultRemoteUrl}`);
+  } else if (url.username || url.password) {
+    problems.push(`${spelled}: expected a URL without a user and a password: a key belongs in THROUGHLINE_API_KEY`);
+  }
+  const apiKey = env.THROUGHLINE_API_KEY || undefined;
+  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
+    problems.push("THROUGHLINE_API_KEY: expected a key as `throughline key create` prints it, without spaces");
+  }
+  if (!url || problems.length > 0) throw new ConfigError(problems);
+  // What people copy from an example request is the same place.
+  const path = url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
+  return { url: `${url.origin}${path}`, apiKey, traceHeaders: traceHeadersOf(env) };
+}
+
+/** OpenTelemetry, "Environment Variables as Context Propagation Carriers": the headers' names in capitals. */
+function traceHeadersOf(env: Record<string, string | undefined>): Record<string, string> {
+  const { TRACEPARENT: traceparent, TRACESTATE: tracestate, BAGGAGE: baggage } = env;
+  const isHeader = (text: string | undefined): text is string => text !== undefined && /^[\x20-\x7e]+$/.test(text);
+  return {
+    ...(isHeader(traceparent) && { traceparent }),
+    ...(isHeader(traceparent) && isHeader(tracestate) && { tracestate }),
+    ...(isHeader(baggage) && { baggage }),
+  };
 }
 
 function rowOf(name: SettingName, flagText: string | undefined, variableText: string | undefined): SettingRow {

@@ -32,10 +32,7 @@ describe("what does not hold is refused with exit code 2 and every reason on std
       "an unknown command",
       ["serv"],
       {},
-      [
-        "error: too many arguments for 'serve'. Expected 0 arguments but got 1: serv.",
-        "(throughline help shows what there is)",
-      ],
+      ["error: unknown command 'serv'", "(Did you mean serve?)", "(throughline help shows what there is)"],
     ],
     [
       "a flag without its value",

@@ -1,0 +1,31 @@
+/**
+ * Every command, in the order in which help lists them. A command has two files: its declaration here below commands/
+ * (flags, help, examples), which every start of the program loads, and its doing in cli/, which only its action imports.
+ */
+
+import type { Command } from "commander";
+import { addConfig } from "./commands/config.ts";
+import { addDemo } from "./commands/demo.ts";
+import { addDoctor } from "./commands/doctor.ts";
+import { addHealth } from "./commands/health.ts";
+import { addServe } from "./commands/serve.ts";
+import { addSetup } from "./commands/setup.ts";
+import { addTask } from "./commands/task.ts";
+import { addVersion } from "./commands/version.ts";
+
+/** Says with which exit code the program ends; 0 when nobody says. */
+export type End = (exitCode: number) => void;
+
+/** Adds a command, or a group of commands, to the program. */
+export type AddCommand = (program: Command, end: End) => void;
+
+export const commands: readonly AddCommand[] = [
+  addServe,
+  addDemo,
+  addTask,
+  addDoctor,
+  addConfig,
+  addSetup,
+  addHealth,
+  addVersion,
+];
