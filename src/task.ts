@@ -88,6 +88,8 @@ export interface TaskRecord {
   redrives: number;
   /** The `traceparent` of the death that the newest redrive brought it back from. */
   redrivenFrom: string | null;
+  /** How far its newest attempt has said that it is, from 0 to 1; null: it has said nothing. */
+  progress: number | null;
 }
 
 /** One change of state. */
@@ -156,6 +158,16 @@ export function newTaskId(): string {
 export function isTaskId(text: string): boolean {
   return validate(text) && version(text) === 7;
 }
+
+/** No UUIDv7 made at or after `ms` sorts before this (RFC 9562: the first 48 bits are the time). */
+export function firstIdAt(ms: number): string {
+  const hex = Math.min(maxIdMs, Math.max(0, Math.floor(ms)))
+    .toString(16)
+    .padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
+}
+
+const maxIdMs = 2 ** 48 - 1;
 
 /** When the task of this id was made, milliseconds since the epoch: the first 48 bits of a UUIDv7. */
 export function createdAtMsOf(taskId: string): number {

@@ -25,7 +25,7 @@ import { ownKey } from "./telemetry/names.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
-import type { RunResult } from "./worker/attempt.ts";
+import type { RunRequest, RunResult } from "./worker/attempt.ts";
 import { toEnding } from "./worker/ending.ts";
 import type { HandledType } from "./worker/handlers.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
@@ -33,6 +33,7 @@ import { createMemoryWatch } from "./worker/memory-watch.ts";
 import { createOutage } from "./worker/outage.ts";
 import { createPollers } from "./worker/pollers.ts";
 import { startPool, type ThreadPool } from "./worker/pool.ts";
+import { createProgressTeller } from "./worker/progress.ts";
 import { type Concluding, type ReportTo, reportAttempt, reportCanceled, reportNeverFinished } from "./worker/report.ts";
 import { createSettlement } from "./worker/settlement.ts";
 import type { CancelReason } from "./worker/thread-messages.ts";
@@ -76,6 +77,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
   const settlement = createSettlement({ queues, telemetry, clock });
   const outage = createOutage({ clock, leaseMs, log: log.module("worker.outage") });
+  const progress = createProgressTeller({ store, clock, log: log.module("worker.progress") });
   let inFlight = 0;
 
   const run: TaskWorker["run"] = async (draining) => {
@@ -85,7 +87,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     outage.drain();
     await pollers.done();
     done.abort();
-    await keeping;
+    await Promise.all([keeping, progress.stop()]);
   };
 
   /** One delivery, from receive to settle. */
@@ -185,13 +187,19 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     leases.hold(lease);
     inFlight += 1;
     try {
-      const running = runHandler(task, context, AbortSignal.any([ending.signal, deps.aborting]));
+      const running = runHandler(task, context, {
+        signal: AbortSignal.any([ending.signal, deps.aborting]),
+        onProgress: (share) => progress.say(lease, share),
+      });
       pollers.seat(message);
-      const verdict = await conclude({ task, claim, ran: await running, active, beganAtMs, taskLog });
+      const ran = await running;
+      const share = progress.end(lease);
+      const verdict = await conclude({ task, claim, ran, active, beganAtMs, taskLog }, share);
       await leases.release(lease);
       if (verdict) await settlement.carryOut(verdict, message, task, context);
     } finally {
       inFlight -= 1;
+      progress.end(lease);
       await leases.release(lease);
     }
   };
@@ -208,7 +216,11 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     return { metrics, events, taskType: labelOf(task.type), committedAtMs };
   };
 
-  const runHandler = (task: TaskRecord, context: Context, signal: AbortSignal): Promise<RunResult> => {
+  const runHandler = (
+    task: TaskRecord,
+    context: Context,
+    hooks: Pick<RunRequest, "signal" | "onProgress">,
+  ): Promise<RunResult> => {
     const type = types.get(task.type);
     return pool.run({
       run: {
@@ -223,12 +235,12 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       },
       timeoutMs: task.timeoutMs ?? type?.timeoutMs ?? config.taskTimeout,
       isAlone: task.runsAlone || type?.isolation === "exclusive",
-      signal,
+      ...hooks,
     });
   };
 
   /** Decides, and commits. Nothing is left to do when the claim was no longer ours: somebody else owns the message. */
-  const conclude = async (concluding: Concluding): Promise<Verdict | undefined> => {
+  const conclude = async (concluding: Concluding, progress?: number): Promise<Verdict | undefined> => {
     const { task, claim, ran, active, taskLog } = concluding;
     const { outcome } = ran;
     if (outcome.kind !== "succeeded") telemetry.keep(active.context);
@@ -239,7 +251,8 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       return undefined;
     }
     const ending = toEnding(verdict, outcome, clock.nowMs());
-    const request = { id: task.id, claim, ending, actor: actorOf(active) };
+    const said = progress === undefined ? {} : { progress };
+    const request = { id: task.id, claim, ending, actor: actorOf(active), ...said };
     const became = await outage.commit(() => store.finish(request, active.context));
     if (became === null) {
       active.span.setAttribute(ownKey.outcome, "lease_lost");

@@ -10,9 +10,20 @@ import type { Carrier } from "../telemetry/propagation.ts";
 import type { Actor, DueTask } from "./store.ts";
 
 /** Which dead letters: those named, or all that fit. An absent field fits everything. */
-export type DeadSelection =
-  | { kind: "ids"; ids: readonly string[] }
-  | { kind: "filter"; type?: string /** The last error's type. */; errorType?: string; reason?: DeadReason };
+export type DeadSelection = { kind: "ids"; ids: readonly string[] } | DeadFilter;
+
+export interface DeadFilter {
+  kind: "filter";
+  type?: string;
+  /** The last error's type. */
+  errorType?: string;
+  reason?: DeadReason;
+  /** Fingerprint of the last error. */
+  group?: string;
+  /** Died then or later, and then or earlier. */
+  sinceMs?: number;
+  untilMs?: number;
+}
 
 /** Where a list of dead letters goes on: the last one that was shown. */
 export interface DeadCursor {
@@ -26,6 +37,19 @@ export interface DeadLetter {
   diedAtMs: number;
   /** The span that recorded the death, as a `traceparent`. */
   deathTraceparent: string;
+  /** Fingerprint of the last error. */
+  group: string;
+}
+
+/** Dead letters of one task type with one fingerprint. */
+export interface DeadGroup {
+  type: string;
+  group: string;
+  count: number;
+  firstSeenMs: number;
+  lastSeenMs: number;
+  /** One of them: the newest. */
+  sample: DeadLetter;
 }
 
 export interface UnreadableMessage {
@@ -113,6 +137,8 @@ export const redriveGuard = 3;
 export interface DeadLetterStore {
   /** Newest death first. */
   listDead(selection: DeadSelection, limit: number, after: DeadCursor | null, context: Context): Promise<DeadLetter[]>;
+  /** The largest first. Of `filter`, the error's type and the reason are not looked at. */
+  deadGroups(filter: DeadFilter, limit: number, context: Context): Promise<DeadGroup[]>;
   /** A message of the dead-letter queue that names no task: kept as it is, once. */
   keepUnreadable(message: UnreadableMessage, context: Context): Promise<void>;
   /** Newest first. */

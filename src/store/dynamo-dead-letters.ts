@@ -1,9 +1,13 @@
-/** Dead letters on DynamoDB: recorded, listed, discarded; and messages that name no task. */
+/** Dead letters on DynamoDB: recorded, listed, grouped, discarded; and messages that name no task. */
 
 import type { Context } from "@opentelemetry/api";
+import type { Failure } from "../errors.ts";
 import { isEnded } from "../task.ts";
+import { deadGroupOf, errorOfDeath } from "./dead-group.ts";
 import type {
   DeadCursor,
+  DeadFilter,
+  DeadGroup,
   DeadLetter,
   DeadLetterStore,
   DeadSelection,
@@ -13,14 +17,14 @@ import type {
 import type { Caller } from "./dynamo-calls.ts";
 import { type Attempt, changeTask, type Decision, isUnchanged } from "./dynamo-change.ts";
 import { fromItem, type IndexedTask, type TaskItem } from "./dynamo-item.ts";
-import { lanesOf, placeOf, standingOf, unreadableLane } from "./dynamo-lanes.ts";
+import { endOf, lanesOf, placeOf, standingOf, timeOfPlace, unreadableLane } from "./dynamo-lanes.ts";
 import type { DynamoTable } from "./dynamo-table.ts";
 import { noteOf, traceparentOf } from "./dynamo-timeline.ts";
 import { type Walk, walkLanes } from "./dynamo-walk.ts";
 import type { Actor, DeathReport, DeathResult, Store } from "./store.ts";
 
 type DeadLetterOperations = Pick<Store, "recordDead"> &
-  Pick<DeadLetterStore, "keepUnreadable" | "listUnreadable" | "listDead" | "discard">;
+  Pick<DeadLetterStore, "keepUnreadable" | "listUnreadable" | "listDead" | "deadGroups" | "discard">;
 
 export function createDeadLetterOperations(table: DynamoTable): DeadLetterOperations {
   const { calls } = table;
@@ -28,7 +32,7 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterOperat
   const recordDead = async (report: DeathReport, context: Context): Promise<DeathResult> => {
     const { id, reason, actor } = report;
     // A worker's letter follows the failure that it wrote here.
-    const usual = dying(report, { text: "#status = :failed", values: { ":failed": "failed" } }, false);
+    const usual = dying(report, { text: "#status = :failed", values: { ":failed": "failed" } });
     const decide = (task: TaskItem): Decision<DeathResult> => {
       const { status, leaseUntilMs = 0 } = task;
       // One about a live task is a copy from an earlier life.
@@ -36,15 +40,16 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterOperat
       // A second copy of a long task's message is put back again and again, until the broker gives the copy up.
       const isHeld = status === "running" && leaseUntilMs > actor.atMs;
       if (isOld || isHeld || isEnded(status)) return { done: { kind: "known", status } };
-      return { try: dying(report, isUnchanged(task), status === "running") };
+      return { try: dying(report, isUnchanged(task), task) };
     };
     return (await changeTask(calls, id, usual, decide, context)) ?? { kind: "unknown" };
   };
 
+  /** `task`: as it is, when that is known; else it has failed, with all that is to be known of why. */
   const dying = (
     { id, reason, actor }: DeathReport,
     condition: Attempt<DeathResult>["condition"],
-    wasRunning: boolean,
+    task?: TaskItem,
   ): Attempt<DeathResult> => ({
     condition,
     change: {
@@ -55,10 +60,10 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterOperat
         ...standingOf("dead", actor.atMs, id),
       },
       // The worker's reason, written when the task failed, knows more than the message's.
-      keep: { reason, endedAtMs: actor.atMs },
+      keep: { reason, endedAtMs: actor.atMs, deadGroup: deadGroupOf(errorOfDeath(errorIn(task), reason)) },
       remove: ["leaseUntilMs"],
       // The broker gave up a task whose attempt has not told how it ended, and whose outcome is refused from now on.
-      notes: [noteOf(actor, { to: "dead", ...(wasRunning && { outcome: "lease_lost" as const }) })],
+      notes: [noteOf(actor, { to: "dead", ...(task?.status === "running" && { outcome: "lease_lost" as const }) })],
     },
     result: (task) => ({ kind: "recorded", task: fromItem(task), reason: task.reason ?? reason }),
   });
@@ -93,16 +98,47 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterOperat
         : await findDead(
             table,
             // One more than asked for: the place after which it goes on is included.
-            {
-              ...deadWalk(selection),
-              limit: limit + 1,
-              isNewestFirst: true,
-              ...(after && { to: placeOf(after.diedAtMs, after.id) }),
-            },
+            { ...upTo(deadWalk(selection), after), limit: limit + 1, isNewestFirst: true },
             context,
           );
     const newestFirst = dead.filter(isBefore).sort((a, b) => (deathPlace(a) < deathPlace(b) ? 1 : -1));
     return newestFirst.slice(0, limit).map(toLetter);
+  };
+
+  const deadGroups: DeadLetterOperations["deadGroups"] = async (filter, limit, context) => {
+    const { errorType: _, reason: __, ...asked } = filter;
+    const dead = await walkLanes<IndexedTask>(
+      table,
+      { ...deadWalk(asked), limit: Number.MAX_SAFE_INTEGER, isNewestFirst: true },
+      context,
+    );
+    const groups = [...Map.groupBy(dead, ({ type, deadGroup = "" }) => `${deadGroup} ${type}`).values()];
+    const largest = groups
+      // In the order of their newest, as the walk is.
+      .sort((a, b) => b.length - a.length)
+      .slice(0, limit);
+    const newest = await readDead(
+      table,
+      largest.flatMap(([first]) => first?.pk ?? []),
+      context,
+    );
+    const byId = new Map(newest.map((task) => [task.pk, task]));
+    return largest.flatMap((members): DeadGroup[] => {
+      const [first, last] = [members[0], members.at(-1)];
+      const sample = first && byId.get(first.pk);
+      // The index may still show one that has come back.
+      if (!first || !last || !sample) return [];
+      return [
+        {
+          type: first.type,
+          group: first.deadGroup ?? "",
+          count: members.length,
+          firstSeenMs: timeOfPlace(last.place),
+          lastSeenMs: timeOfPlace(first.place),
+          sample: toLetter(sample),
+        },
+      ];
+    });
   };
 
   const keepUnreadable = async (message: UnreadableMessage, context: Context): Promise<void> => {
@@ -143,7 +179,17 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterOperat
       .sort((a, b) => b.atMs - a.atMs || (a.messageId < b.messageId ? -1 : 1));
   };
 
-  return { recordDead, keepUnreadable, listUnreadable, listDead, discard };
+  return { recordDead, keepUnreadable, listUnreadable, listDead, deadGroups, discard };
+}
+
+function errorIn(task: TaskItem | undefined): Failure | null {
+  return task?.error === undefined ? null : JSON.parse(task.error);
+}
+
+/** The walk, ended before the place of the last one that was shown. */
+function upTo(walk: Pick<Walk, "lanes" | "filter" | "from" | "to">, after: DeadCursor | null) {
+  const place = after && placeOf(after.diedAtMs, after.id);
+  return { ...walk, ...(place && (walk.to === undefined || place < walk.to) && { to: place }) };
 }
 
 function toLetter(task: TaskItem): DeadLetter {
@@ -152,6 +198,7 @@ function toLetter(task: TaskItem): DeadLetter {
     reason: task.reason ?? "receive_limit",
     diedAtMs: task.diedAtMs ?? 0,
     deathTraceparent: traceparentOf(task.timeline, -1),
+    group: task.deadGroup ?? "",
   };
 }
 
@@ -167,13 +214,18 @@ export async function readDead({ calls }: DynamoTable, ids: readonly string[], c
 }
 
 /** The dead lanes, and what a filter asks of what stands there. */
-export function deadWalk(selection: Extract<DeadSelection, { kind: "filter" }>): Pick<Walk, "lanes" | "filter"> {
-  const { type, errorType, reason } = selection;
-  const asked = Object.entries({ type, errorType, reason }).filter(([, value]) => value !== undefined);
-  if (asked.length === 0) return { lanes: lanesOf("dead") };
+export function deadWalk(selection: DeadFilter): Pick<Walk, "lanes" | "filter" | "from" | "to"> {
+  const { type, errorType, reason, group: deadGroup, sinceMs, untilMs } = selection;
+  const asked = Object.entries({ type, errorType, reason, deadGroup }).filter(([, value]) => value !== undefined);
+  const within = {
+    ...(sinceMs !== undefined && { from: placeOf(sinceMs, "") }),
+    ...(untilMs !== undefined && { to: endOf(untilMs) }),
+  };
+  if (asked.length === 0) return { lanes: lanesOf("dead"), ...within };
   const text = asked.map(([name]) => `#${name} = :${name}`).join(" AND ");
   return {
     lanes: lanesOf("dead"),
+    ...within,
     filter: { text, values: Object.fromEntries(asked.map(([name, value]) => [`:${name}`, value])) },
   };
 }

@@ -1,7 +1,7 @@
 /** A task as an item of the DynamoDB table, and how it becomes the words of `task.ts`. What is null there is absent here. */
 
 import type { DeadReason, TaskRecord, TaskStatus } from "../task.ts";
-import { type Standing, standingOf } from "./dynamo-lanes.ts";
+import { type Standing, shelfOf, standingOf } from "./dynamo-lanes.ts";
 import { noteOf } from "./dynamo-timeline.ts";
 import type { Actor, DueTask, NewTask } from "./store.ts";
 
@@ -43,16 +43,23 @@ export interface TaskItem extends Partial<Standing> {
   redrivenAtMs?: number;
   redriveOrigin?: string;
   redrivenFrom?: string;
+  /** Where it stands in the index of lists. */
+  shelf: string;
+  progress?: number;
+  /** What it died of, as a fingerprint. */
+  deadGroup?: string;
   timeline: string[];
   /** When DynamoDB may remove it, in seconds since the epoch. */
   ttl?: number;
 }
 
 /** What the index knows of a task. */
-export const indexedAttributes = ["status", "runAtMs", "type", "errorType", "reason", "redrives"] as const;
+export const indexedAttributes = ["status", "runAtMs", "type", "errorType", "reason", "redrives", "deadGroup"] as const;
 
-export type IndexedTask = Pick<TaskItem, "pk" | "status" | "runAtMs" | "type" | "errorType" | "reason" | "redrives"> &
-  Standing;
+export type IndexedTask = Pick<TaskItem, "pk" | (typeof indexedAttributes)[number]> & Standing;
+
+/** What the index of lists knows of a task. */
+export const listedAttributes = ["type", "correlationId"] as const;
 
 export function toNewItem(task: NewTask, actor: Actor, token: string): TaskItem {
   return {
@@ -73,6 +80,7 @@ export function toNewItem(task: NewTask, actor: Actor, token: string): TaskItem 
     createdAtMs: actor.atMs,
     runAtMs: task.runAtMs,
     redrives: 0,
+    shelf: shelfOf(task.id),
     timeline: [noteOf(actor, { to: task.status })],
     ...standingOf("due", task.sendAtMs, task.id),
   };
@@ -99,6 +107,7 @@ export function fromItem(item: TaskItem): TaskRecord {
     runsAlone: item.runsAlone ?? false,
     redrives: item.redrives,
     redrivenFrom: item.redrivenFrom ?? null,
+    progress: item.progress ?? null,
   };
 }
 

@@ -1,11 +1,15 @@
 /**
- * The one index of the DynamoDB table, and what stands in it: `lane`, which is what is waited for and a shard of it, and
+ * The indexes of the DynamoDB table, and what stands in them. The first has what is waited for: `lane`, which is what is waited for and a shard of it, and
  * `place`, which is a time and an id, so that a lane is in the order of time. A task stands in one lane at most: due for
- * sending, sent, or dead; what ended otherwise stands in none. So nothing is ever looked for by a scan.
+ * sending, sent, or dead; what ended otherwise stands in none. The second has every task, by its id, for lists. So nothing is ever
+ * looked for by a scan.
  */
 
 /** Its name in the table. */
 export const laneIndex = "lanes";
+
+/** The second one's name, and its key in an item: the shard. What it knows besides never changes, so it costs one write. */
+export const listIndex = "list";
 
 /**
  * Each lane takes 1,000 writes a second (a partition's limit), and a task writes up to six of them in its life: these
@@ -44,10 +48,22 @@ export function endOf(atMs: number): string {
   return `${timeOf(atMs)}#~`;
 }
 
+/** Places begin with their time. */
+export function timeOfPlace(place: string): number {
+  return Number(place.split("#", 1)[0]);
+}
+
 /** Digits enough for any date, so that text sorts as the numbers do. */
 function timeOf(ms: number): string {
   return String(Math.max(0, Math.ceil(ms))).padStart(16, "0");
 }
+
+/** The shard of the second index that the task stands in, and all of them. */
+export function shelfOf(id: string): string {
+  return `tasks-${shardOf(id)}`;
+}
+
+export const shelves = Array.from({ length: shardCount }, (_, shard) => `tasks-${shard}`);
 
 function laneOf(kind: LaneKind, shard: number): string {
   return `${kind}-${shard}`;

@@ -172,8 +172,10 @@ export function createRedriveOperations(table: DynamoTable): RedriveOperations {
       const to = from + ids.length;
       return { tasks, refused: ids.length - tasks.length, cursor: String(to), isLast: to >= selection.ids.length };
     }
-    const walk = { ...deadWalk(selection), to: endOf(createdAtMs), limit, ...(cursor && { from: `${cursor}~` }) };
-    const listed = await walkLanes<IndexedTask>(table, walk, null);
+    const { to, ...walk } = deadWalk(selection);
+    const until = endOf(createdAtMs);
+    const upTo = { to: to !== undefined && to < until ? to : until, limit, ...(cursor && { from: `${cursor}~` }) };
+    const listed = await walkLanes<IndexedTask>(table, { ...walk, ...upTo }, null);
     const dead = await readDead(
       table,
       listed.map(({ pk }) => pk),
@@ -270,6 +272,7 @@ const forgotten = [
   "reason",
   "endedAtMs",
   "diedAtMs",
+  "deadGroup",
   "runsAlone",
   "isCancelAsked",
   "ttl",

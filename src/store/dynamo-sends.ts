@@ -4,7 +4,7 @@ import type { Context } from "@opentelemetry/api";
 import { type LiveStatus, liveStatuses } from "../task.ts";
 import { changeTask, toUpdate } from "./dynamo-change.ts";
 import { type IndexedTask, type TaskItem, toDueTask } from "./dynamo-item.ts";
-import { endOf, lanesOf, standingOf } from "./dynamo-lanes.ts";
+import { endOf, lanesOf, standingOf, timeOfPlace } from "./dynamo-lanes.ts";
 import { type DynamoTable, forEach } from "./dynamo-table.ts";
 import { noteOf } from "./dynamo-timeline.ts";
 import { countLanes, walkLanes } from "./dynamo-walk.ts";
@@ -156,9 +156,4 @@ function countLive(tasks: readonly IndexedTask[]): Record<LiveStatus, number> {
   const counts: Record<LiveStatus, number> = { scheduled: 0, queued: 0, running: 0, retrying: 0, failed: 0 };
   for (const status of liveStatuses) counts[status] = tasks.filter((task) => task.status === status).length;
   return counts;
-}
-
-/** Places begin with their time. */
-function timeOfPlace(place: string): number {
-  return Number(place.split("#", 1)[0]);
 }

@@ -5,6 +5,7 @@ import {
   DescribeTableCommand,
   DescribeTimeToLiveCommand,
   type DynamoDBClient,
+  type GlobalSecondaryIndex,
   ResourceInUseException,
   ResourceNotFoundException,
   UpdateTimeToLiveCommand,
@@ -13,8 +14,8 @@ import { type Clock, systemClock } from "../clock.ts";
 import { TaskError } from "../errors.ts";
 import { createDynamoClient, type DynamoLocation } from "./dynamo-calls.ts";
 import { toStoreError } from "./dynamo-errors.ts";
-import { indexedAttributes } from "./dynamo-item.ts";
-import { laneIndex } from "./dynamo-lanes.ts";
+import { indexedAttributes, listedAttributes } from "./dynamo-item.ts";
+import { laneIndex, listIndex } from "./dynamo-lanes.ts";
 
 const setupLimitMs = 120_000;
 const lookEveryMs = 200;
@@ -45,24 +46,34 @@ export async function isDynamoSetUp(location: DynamoLocation): Promise<boolean> 
   }
 }
 
+const keys = ["pk", "lane", "place", "shelf"].map((AttributeName) => ({ AttributeName, AttributeType: "S" as const }));
+
+const laneDefinition = {
+  IndexName: laneIndex,
+  KeySchema: [
+    { AttributeName: "lane", KeyType: "HASH" },
+    { AttributeName: "place", KeyType: "RANGE" },
+  ],
+  Projection: { ProjectionType: "INCLUDE", NonKeyAttributes: [...indexedAttributes] },
+} satisfies GlobalSecondaryIndex;
+
+const listDefinition = {
+  IndexName: listIndex,
+  KeySchema: [
+    { AttributeName: "shelf", KeyType: "HASH" },
+    { AttributeName: "pk", KeyType: "RANGE" },
+  ],
+  Projection: { ProjectionType: "INCLUDE", NonKeyAttributes: [...listedAttributes] },
+} satisfies GlobalSecondaryIndex;
+
 async function makeTable(client: DynamoDBClient, table: string, abortSignal: AbortSignal): Promise<void> {
   if (await statusOf(client, table, abortSignal)) return;
-  const text = (AttributeName: string) => ({ AttributeName, AttributeType: "S" as const });
   const command = new CreateTableCommand({
     TableName: table,
     BillingMode: "PAY_PER_REQUEST",
-    AttributeDefinitions: [text("pk"), text("lane"), text("place")],
+    AttributeDefinitions: keys,
     KeySchema: [{ AttributeName: "pk", KeyType: "HASH" }],
-    GlobalSecondaryIndexes: [
-      {
-        IndexName: laneIndex,
-        KeySchema: [
-          { AttributeName: "lane", KeyType: "HASH" },
-          { AttributeName: "place", KeyType: "RANGE" },
-        ],
-        Projection: { ProjectionType: "INCLUDE", NonKeyAttributes: [...indexedAttributes] },
-      },
-    ],
+    GlobalSecondaryIndexes: [laneDefinition, listDefinition],
   });
   try {
     await client.send(command, { abortSignal });

@@ -6,14 +6,15 @@
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
 import { isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../task.ts";
-import { type Attempt, changeTask, type Decision, isUnchanged, toUpdate } from "./dynamo-change.ts";
+import { deadGroupOf } from "./dead-group.ts";
+import { type Attempt, type Condition, changeTask, type Decision, isUnchanged, toUpdate } from "./dynamo-change.ts";
 import { alreadyThere } from "./dynamo-errors.ts";
 import { createIdempotent } from "./dynamo-idempotency.ts";
 import { fromItem, type TaskItem, toNewItem } from "./dynamo-item.ts";
 import { standingOf } from "./dynamo-lanes.ts";
 import { keepResult, withResult } from "./dynamo-parts.ts";
 import { type DynamoTable, forEach } from "./dynamo-table.ts";
-import { bounded, noteOf, toTimeline, traceparentOf } from "./dynamo-timeline.ts";
+import { bounded, firstNumber, newestNumber, noteOf, toTimeline, traceparentOf } from "./dynamo-timeline.ts";
 import { newToken, tokenOf } from "./dynamo-token.ts";
 import { abandonedAfterMs, outcomeOf, sendAtAfter, withoutFurtherAttempt } from "./endings.ts";
 import type {
@@ -29,10 +30,11 @@ import type {
   NewTask,
   Store,
 } from "./store.ts";
+import { isNews } from "./task-watch.ts";
 
 type TaskOperations = Pick<
   Store,
-  "create" | "get" | "timeline" | "awaitEnd" | "claim" | "extend" | "finish" | "cancel"
+  "create" | "get" | "timeline" | "awaitEnd" | "awaitChange" | "claim" | "extend" | "noteProgress" | "finish" | "cancel"
 >;
 
 /** A wait looks again after this long, and half as long again each time, up to the longest. */
@@ -51,10 +53,15 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
     return { kind: "created", task: fromItem(item) };
   };
 
-  const read = async (id: string, context: Context | null, isConsistent = true): Promise<TaskRecord | undefined> => {
+  const readItem = async (id: string, context: Context | null, isConsistent = true): Promise<TaskItem | undefined> => {
     const item = await calls.get({ Key: { pk: id }, ConsistentRead: isConsistent }, context);
     // The items of tasks' ids are tasks.
-    return item && fromItem(await withResult(calls, item as unknown as TaskItem, context));
+    return item as TaskItem | undefined;
+  };
+
+  const get = async (id: string, context: Context): Promise<TaskRecord | undefined> => {
+    const item = await readItem(id, context);
+    return item && fromItem(await withResult(calls, item, context));
   };
 
   const timeline = async (id: string, context: Context): Promise<TimelineEntry[]> => {
@@ -64,17 +71,47 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
   };
 
   /** Its own process learns of the end as every other does: by looking. Only the first look has a span. */
-  const awaitEnd: TaskOperations["awaitEnd"] = async (id, waitMs, context, over) => {
+  const awaitItem = async (
+    id: string,
+    isAwaited: (item: TaskItem) => boolean,
+    waitMs: number,
+    context: Context,
+    over: AbortSignal | undefined,
+  ): Promise<TaskItem | undefined> => {
     const untilMs = performance.now() + waitMs;
-    let task = await read(id, context);
-    for (let pauseMs = firstLookMs; task && !isEnded(task.status); pauseMs *= lookFactor) {
+    let item = await readItem(id, context);
+    for (let pauseMs = firstLookMs; item && !isAwaited(item); pauseMs *= lookFactor) {
       const leftMs = untilMs - performance.now();
-      if (leftMs <= 0 || over?.aborted) return task;
+      if (leftMs <= 0 || over?.aborted) break;
       await clock.sleep(Math.min(leftMs, pauseMs, longestLookMs), over);
       // What an older copy says is made good by the next look.
-      task = (await read(id, null, false)) ?? task;
+      item = (await readItem(id, null, false)) ?? item;
     }
-    return task;
+    return item && withResult(calls, item, context);
+  };
+
+  const awaitEnd: TaskOperations["awaitEnd"] = async (id, waitMs, context, over) => {
+    const item = await awaitItem(id, ({ status }) => isEnded(status), waitMs, context, over);
+    return item && fromItem(item);
+  };
+
+  const awaitChange: TaskOperations["awaitChange"] = async (id, seen, waitMs, context, over) => {
+    const hasNews = (item: TaskItem): boolean =>
+      isNews(seen, newestNumber(item.timeline), { status: item.status, progress: item.progress ?? null });
+    const item = await awaitItem(id, hasNews, waitMs, context, over);
+    return (
+      item && {
+        task: fromItem(item),
+        timeline: toTimeline(item.timeline),
+        firstNumber: firstNumber(item.timeline),
+      }
+    );
+  };
+
+  const noteProgress: TaskOperations["noteProgress"] = async (told, context) => {
+    await forEach(told, ({ id, claim: number, share }) =>
+      calls.update(toUpdate(id, { set: { progress: share } }, runningUnder(number)), context),
+    );
   };
 
   const claim = async (request: ClaimRequest, context: Context): Promise<ClaimResult> => {
@@ -122,6 +159,7 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
         set: { status: "running", leaseUntilMs, ...standing, ...alone },
         keep: { startedAtMs: actor.atMs },
         add: { attempt: 1, claim: 1 },
+        remove: ["progress"],
         notes: [...queued, noteOf(actor, { to: "running", worker })],
       },
       result: (won) => {
@@ -137,7 +175,13 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
     return {
       condition: isUnchanged(task),
       change: {
-        set: { status: "failed", ...errorSet(error), reason: "never_finished", endedAtMs: actor.atMs },
+        set: {
+          status: "failed",
+          ...errorSet(error),
+          deadGroup: deadGroupOf(error),
+          reason: "never_finished",
+          endedAtMs: actor.atMs,
+        },
         remove: ["leaseUntilMs"],
         notes: [noteOf(actor, { to: "failed", outcome: "crashed", error })],
       },
@@ -161,11 +205,7 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
     forEach(leases, async ({ id, claim: number }) => {
       const leaseUntilMs = nowMs + leaseMs;
       const standing = standingOf("due", leaseUntilMs + abandonedAfterMs, id);
-      const update = toUpdate(
-        id,
-        { set: { leaseUntilMs, ...standing }, add: { version: 1 } },
-        { text: "#claim = :isClaim AND #status = :running", values: { ":isClaim": number, ":running": "running" } },
-      );
+      const update = toUpdate(id, { set: { leaseUntilMs, ...standing }, add: { version: 1 } }, runningUnder(number));
       const kept = await calls.update({ ...update, ReturnValues: "ALL_NEW" }, context);
       if (kept.kind === "refused") return "lost";
       return kept.item?.isCancelAsked ? "canceled" : "kept";
@@ -184,7 +224,7 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
   };
 
   const finishing = (
-    { id, claim: number, actor }: FinishRequest,
+    { id, claim: number, actor, progress }: FinishRequest,
     ending: Ending,
     furtherCondition: string,
   ): Attempt<Ending["to"] | null> => {
@@ -197,20 +237,18 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
       status: to,
       ...kept.set,
       ...(error && to !== "canceled" && errorSet(error)),
-      ...(to === "failed" && { reason: ending.reason }),
+      ...(to === "failed" && { reason: ending.reason, deadGroup: deadGroupOf(ending.error) }),
       ...(to === "retrying" && { runAtMs: ending.runAtMs }),
       ...(to === "queued" && ending.runsAlone && { runsAlone: true }),
       ...(isOver(ending) && { endedAtMs: actor.atMs }),
       ...(sendAtMs !== null && standingOf("due", sendAtMs, id)),
       ...(ttl !== undefined && { ttl }),
+      progress,
     };
     const remove = endingAttributes.filter((name) => !(name in set));
     const note = noteOf(actor, { to, outcome: outcomeOf(ending), ...(error && { error }), isOutcome: true });
     return {
-      condition: {
-        text: `#claim = :isClaim AND #status = :running${furtherCondition}`,
-        values: { ":isClaim": number, ":running": "running" },
-      },
+      condition: { ...runningUnder(number), text: runningUnder(number).text + furtherCondition },
       change: { set, remove, notes: [note], ...(to === "queued" && { add: { attempt: -1 } }) },
       // Of a request that was repeated, the first time may have ended it otherwise.
       result: ({ status }) => (isEnding(status) ? status : to),
@@ -241,7 +279,11 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
     return (await changeTask(calls, id, usual, decide, context)) ?? { kind: "unknown" };
   };
 
-  return { create, get: (id, context) => read(id, context), timeline, awaitEnd, claim, extend, finish, cancel };
+  return { create, get, timeline, awaitEnd, awaitChange, claim, extend, noteProgress, finish, cancel };
+}
+
+function runningUnder(claim: number): Condition {
+  return { text: "#claim = :isClaim AND #status = :running", values: { ":isClaim": claim, ":running": "running" } };
 }
 
 /** What an outcome writes or takes away. */

@@ -32,7 +32,7 @@ type Kept = [
 ];
 
 /** What stands in place of entries that were forgotten: how they had left the task. */
-type Gap = ["…", atMs: number, to: TaskStatus, attempt: number, worker: string | null];
+type Gap = ["…", atMs: number, to: TaskStatus, attempt: number, worker: string | null, forgotten?: number];
 
 /** The text of one entry, as it is appended. */
 export function noteOf(actor: Actor, { to, outcome, error, worker, isOutcome }: NotedChange): string {
@@ -133,6 +133,22 @@ export function traceparentOf(notes: readonly string[], index: number): string {
 export function forgetOldest(notes: readonly string[]): string[] {
   const kept = notes.slice(Math.ceil(notes.length / 2));
   const { end } = walk(notes.slice(0, notes.length - kept.length));
-  const gap: Gap = ["…", end.atMs, end.status ?? "queued", end.attempt, end.worker];
+  const forgotten = newestNumber(notes) - kept.length;
+  const gap: Gap = ["…", end.atMs, end.status ?? "queued", end.attempt, end.worker, forgotten];
   return [JSON.stringify(gap), ...kept];
+}
+
+/** The entries of a task are numbered from 1 on; of those that are kept, this is the first one's number. */
+export function firstNumber(notes: readonly string[]): number {
+  return newestNumber(notes) - notes.length + (gapOf(notes) ? 2 : 1);
+}
+
+export function newestNumber(notes: readonly string[]): number {
+  const gap = gapOf(notes);
+  return gap ? (gap[5] ?? 0) + notes.length - 1 : notes.length;
+}
+
+function gapOf([first = "[]"]: readonly string[]): Gap | undefined {
+  const kept: Kept | Gap = JSON.parse(first);
+  return kept[0] === "…" ? kept : undefined;
 }

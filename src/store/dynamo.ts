@@ -1,5 +1,5 @@
 /**
- * The store on DynamoDB: one table, one index, any number of processes. Every change is a conditional write of one item;
+ * The store on DynamoDB: one table, two indexes, any number of processes. Every change is a conditional write of one item;
  * what belongs together beyond that is one transaction.
  */
 
@@ -8,6 +8,7 @@ import { type Breaker, createBreaker } from "../breaker.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { createDynamoCalls, type DynamoLocation } from "./dynamo-calls.ts";
 import { createDeadLetterOperations } from "./dynamo-dead-letters.ts";
+import { createListOperations } from "./dynamo-list.ts";
 import { createRedriveOperations } from "./dynamo-redrive.ts";
 import { createSendOperations } from "./dynamo-sends.ts";
 import { createDynamoTable } from "./dynamo-table.ts";
@@ -38,6 +39,7 @@ export function connectDynamo(options: DynamoOptions): DynamoStore {
   return {
     ...createTaskOperations(table, clock),
     ...createSendOperations(table),
+    ...createListOperations(table),
     ...createDeadLetterOperations(table),
     ...createRedriveOperations(table),
     ...createTypeOperations(table),

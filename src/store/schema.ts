@@ -102,6 +102,15 @@ export const migrations: readonly ((table: string) => string)[] = [
     CREATE INDEX ${table}_live ON ${table} (status, run_at)
       WHERE status IN ('scheduled', 'queued', 'running', 'retrying', 'failed');
   `,
+  (table) => `
+    ALTER TABLE ${table} ADD COLUMN progress REAL;   -- 0 to 1, as its newest attempt has said it last
+    ALTER TABLE ${table} ADD COLUMN dead_group TEXT; -- what it died of, as a fingerprint
+    DROP INDEX ${table}_live;
+    CREATE INDEX ${table}_status ON ${table} (status, id, run_at);
+    CREATE INDEX ${table}_type ON ${table} (type, id);
+    CREATE INDEX ${table}_correlation ON ${table} (correlation_id, id);
+    CREATE INDEX ${table}_groups ON ${table} (dead_group, type, status_at, id) WHERE status = 'dead';
+  `,
 ];
 
 /** Brings the open database to the newest schema. */

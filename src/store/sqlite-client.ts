@@ -12,8 +12,9 @@ import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
 import type { SqliteOperations } from "./sqlite.ts";
 import { databaseFile, sqlFor, type TaskSql } from "./sqlite-sql.ts";
-import type { Operation, OperationCall, StoreAnswer, StoreCall, StoreQuestion } from "./sqlite-thread.ts";
+import type { Operation, OperationCall, StoreAnswer, StoreCall, StoreQuestion, WaitCall } from "./sqlite-thread.ts";
 import type { Store } from "./store.ts";
+import type { WatchedTask } from "./task-watch.ts";
 
 interface Pending {
   settle(value: unknown): void;
@@ -32,6 +33,10 @@ const maxUnanswered = 10_000;
  */
 function isStoreAway(error: unknown): boolean {
   return error instanceof TaskError && /\bdid not answer\b|\bdatabase is locked\b/.test(error.message);
+}
+
+function isWait(call: StoreCall): call is WaitCall {
+  return call.op === "awaitEnd" || call.op === "awaitChange";
 }
 
 export interface SqliteClientOptions {
@@ -98,7 +103,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
   const probe = (): Promise<unknown> => send({ op: "ping", args: [] });
 
   const ask = (call: StoreCall, over?: AbortSignal): Promise<unknown> => {
-    const guard = call.op === "awaitEnd" ? { isAway: isStoreAway, probe } : { isAway: isStoreAway };
+    const guard = isWait(call) ? { isAway: isStoreAway, probe } : { isAway: isStoreAway };
     return admit(() => breaker.call(() => (over ? sendUntil(call, over) : send(call)), guard));
   };
 
@@ -120,7 +125,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
   const send = (call: StoreCall): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const number = ++lastNumber;
-      const limit = call.op === "awaitEnd" ? call.args[1] + answerLimitMs : answerLimitMs;
+      const limit = isWait(call) ? call.args[1] + answerLimitMs : answerLimitMs;
       const timer = setTimeout(() => {
         pending.delete(number);
         reject(new TaskError("unavailable", `the store did not answer ${call.op} within ${limit} ms`));
@@ -176,6 +181,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     create: traced("create", "insert"),
     get: traced("get", "select"),
     timeline: traced("timeline", "timeline"),
+    listTasks: traced("listTasks", "list"),
     awaitEnd: (id, waitMs, context, over) =>
       // A wait is answered with the task, as `get` is.
       inSpan(
@@ -183,13 +189,22 @@ export function connectSqlite(options: SqliteClientOptions): Store {
         context,
         () => ask({ op: "awaitEnd", args: [id, waitMs] }, over) as Promise<TaskRecord | undefined>,
       ),
+    awaitChange: (id, seen, waitMs, context, over) =>
+      // Such a wait is answered with what `watch` gives.
+      inSpan(
+        "select",
+        context,
+        () => ask({ op: "awaitChange", args: [id, waitMs, seen] }, over) as Promise<WatchedTask | undefined>,
+      ),
     claim: traced("claim", "claim"),
     extend: traced("extend", "extend"),
+    noteProgress: traced("noteProgress", "noteProgress"),
     finish: traced("finish", "finish"),
     cancel: traced("cancel", "cancel"),
     recordDead: traced("recordDead", "die"),
     keepUnreadable: traced("keepUnreadable", "keepUnreadable"),
     listDead: traced("listDead", "dead"),
+    deadGroups: traced("deadGroups", "deadGroups"),
     listUnreadable: traced("listUnreadable", "unreadable"),
     discard: traced("discard", "discard"),
     countRedrive: traced("countRedrive", "countDead"),

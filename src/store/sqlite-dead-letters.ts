@@ -1,7 +1,16 @@
-/** Dead letters on SQLite: recorded, kept, listed, discarded. */
+/** Dead letters on SQLite: recorded, kept, listed, grouped, discarded. */
 
 import { type AttemptOutcome, type DeadReason, isEnded } from "../task.ts";
-import type { DeadCursor, DeadLetter, DeadSelection, DiscardResult, UnreadableMessage } from "./dead-letters.ts";
+import { deadGroupOf, errorOfDeath } from "./dead-group.ts";
+import type {
+  DeadCursor,
+  DeadFilter,
+  DeadGroup,
+  DeadLetter,
+  DeadSelection,
+  DiscardResult,
+  UnreadableMessage,
+} from "./dead-letters.ts";
 import { fromRow, type TaskRow } from "./sqlite-rows.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
 import type { Actor, DeathReport, DeathResult } from "./store.ts";
@@ -20,7 +29,7 @@ export function createDeadLetterOperations(table: SqliteTable) {
     // The worker's reason, written when the task failed, knows more than the message's.
     const known = row.reason ?? reason;
     const endedAt = row.ended_at ?? actor.atMs;
-    db.run(sql.die, actor.atMs, known, endedAt, id);
+    db.run(sql.die, actor.atMs, known, endedAt, groupOf(row, known), id);
     // The broker gave up a task whose attempt has not told how it ended, and whose outcome is refused from now on.
     const lost = row.status === "running" ? { outcome: "lease_lost" as AttemptOutcome } : {};
     note(row, row.status, actor, { to: "dead", attempt: row.attempt, ...lost });
@@ -44,7 +53,7 @@ export function createDeadLetterOperations(table: SqliteTable) {
     const fits = conditionsOf(selection);
     if (after) fits.and("(status_at, id) < (?, ?)", after.diedAtMs, after.id);
     const rows = db.all<TaskRow>(
-      `${sql.dead}${fits.text} ORDER BY status_at DESC, id DESC LIMIT ?`,
+      `${selection.kind === "ids" ? sql.deadOfIds : sql.dead}${fits.text} ORDER BY status_at DESC, id DESC LIMIT ?`,
       ...fits.values,
       limit,
     );
@@ -56,7 +65,42 @@ export function createDeadLetterOperations(table: SqliteTable) {
     reason: reasonOf(row),
     diedAtMs: row.status_at,
     deathTraceparent: lastTraceparent(row.id),
+    group: row.dead_group ?? groupOf(row, reasonOf(row)),
   });
+
+  const deadGroups = ({ type, group, sinceMs, untilMs }: DeadFilter, limit: number): DeadGroup[] => {
+    const fits = conditionsOf({
+      kind: "filter",
+      ...(type !== undefined && { type }),
+      ...(group !== undefined && { group }),
+      ...(sinceMs !== undefined && { sinceMs }),
+      ...(untilMs !== undefined && { untilMs }),
+    });
+    const rows = db.all<GroupRow>(
+      `${sql.deadGroups}${fits.text} GROUP BY dead_group, type ORDER BY count DESC, last_seen DESC, dead_group, type LIMIT ?`,
+      ...fits.values,
+      limit,
+    );
+    return rows.flatMap((row) => {
+      const newest = db.get<TaskRow>(sql.newestOfGroup, row.dead_group, row.type, row.last_seen);
+      if (!newest) return [];
+      return [
+        {
+          type: row.type,
+          group: row.dead_group,
+          count: row.count,
+          firstSeenMs: row.first_seen,
+          lastSeenMs: row.last_seen,
+          sample: toLetter(newest),
+        },
+      ];
+    });
+  };
+
+  /** What died before there were groups: a file of an older version. */
+  const groupUngrouped = (): void => {
+    for (const row of db.all<TaskRow>(sql.ungrouped)) db.run(sql.setGroup, groupOf(row, reasonOf(row)), row.id);
+  };
 
   const discard = (id: string, reason: string, actor: Actor): DiscardResult => {
     const row = rowOf(id);
@@ -71,7 +115,19 @@ export function createDeadLetterOperations(table: SqliteTable) {
     return { kind: "discarded", task: fromRow({ ...row, status: "discarded" }) };
   };
 
-  return { recordDead, keepUnreadable, listUnreadable, listDead, discard };
+  return { recordDead, keepUnreadable, listUnreadable, listDead, deadGroups, groupUngrouped, discard };
+}
+
+function groupOf(row: TaskRow, reason: DeadReason): string {
+  return deadGroupOf(errorOfDeath(row.error === null ? null : JSON.parse(row.error), reason));
+}
+
+interface GroupRow {
+  type: string;
+  dead_group: string;
+  count: number;
+  first_seen: number;
+  last_seen: number;
 }
 
 interface UnreadableRow {
@@ -106,9 +162,12 @@ export function conditionsOf(selection: DeadSelection): Conditions {
     conditions.and(`id IN (${selection.ids.map(() => "?").join(", ")})`, ...selection.ids);
     return conditions;
   }
-  const { type, errorType, reason } = selection;
+  const { type, errorType, reason, group, sinceMs, untilMs } = selection;
   if (type !== undefined) conditions.and("type = ?", type);
   if (errorType !== undefined) conditions.and("json_extract(error, '$.type') = ?", errorType);
   if (reason !== undefined) conditions.and("reason = ?", reason);
+  if (group !== undefined) conditions.and("dead_group = ?", group);
+  if (sinceMs !== undefined) conditions.and("status_at >= ?", sinceMs);
+  if (untilMs !== undefined) conditions.and("status_at <= ?", untilMs);
   return conditions;
 }

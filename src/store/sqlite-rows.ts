@@ -36,6 +36,8 @@ export interface TaskRow {
   redriven_at: number | null;
   redrive_origin: string | null;
   redriven_from: string | null;
+  progress: number | null;
+  dead_group: string | null;
 }
 
 export interface TimelineRow {
@@ -73,6 +75,7 @@ export function fromRow(row: TaskRow): TaskRecord {
     runsAlone: row.runs_alone === 1,
     redrives: row.redrives,
     redrivenFrom: row.redriven_from,
+    progress: row.progress,
   };
 }
 

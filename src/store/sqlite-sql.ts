@@ -6,20 +6,28 @@ export const databaseFile = "throughline.db";
 export type TaskSql = ReturnType<typeof sqlFor>;
 
 export function sqlFor(table: string) {
-  return { ...lifeSql(table), ...sendSql(table), ...deadLetterSql(table), ...redriveSql(table), ...keptSql(table) };
+  return {
+    ...lifeSql(table),
+    ...sendSql(table),
+    ...deadLetterSql(table),
+    ...redriveSql(table),
+    ...keptSql(table),
+    ...listSql(table),
+  };
 }
 
 function lifeSql(table: string) {
   return {
-    insert: `INSERT INTO ${table} VALUES (${placeholders(31)})`,
+    insert: `INSERT INTO ${table} VALUES (${placeholders(33)})`,
     note: `INSERT INTO ${table}_timeline VALUES (${placeholders(13)})`,
     key: `SELECT digest, task_id FROM ${table}_keys WHERE key = ?`,
     insertKey: `INSERT INTO ${table}_keys VALUES (?, ?, ?, ?)`,
     select: `SELECT * FROM ${table} WHERE id = ?`,
     timeline: `SELECT * FROM ${table}_timeline WHERE task_id = ? ORDER BY version`,
-    claim: `UPDATE ${table} SET status = 'running', status_at = ?, version = version + 1, attempt = ?, claim = ?, lease_until = ?, worker = ?, started_at = ?, send_at = ?, runs_alone = ? WHERE id = ?`,
+    claim: `UPDATE ${table} SET status = 'running', status_at = ?, version = version + 1, attempt = ?, claim = ?, lease_until = ?, worker = ?, started_at = ?, send_at = ?, runs_alone = ?, progress = NULL WHERE id = ?`,
     extend: `UPDATE ${table} SET lease_until = ?, send_at = ? WHERE id = ? AND claim = ? AND status = 'running' RETURNING cancel_requested`,
-    finish: `UPDATE ${table} SET status = ?, status_at = ?, version = version + 1, attempt = ?, result = ?, error = ?, reason = ?, run_at = ?, ended_at = ?, send_at = ?, runs_alone = ?, lease_until = NULL WHERE id = ?`,
+    finish: `UPDATE ${table} SET status = ?, status_at = ?, version = version + 1, attempt = ?, result = ?, error = ?, reason = ?, run_at = ?, ended_at = ?, send_at = ?, runs_alone = ?, progress = coalesce(?, progress), lease_until = NULL WHERE id = ?`,
+    noteProgress: `UPDATE ${table} SET progress = ? WHERE id = ? AND claim = ? AND status = 'running'`,
     fail: `UPDATE ${table} SET status = 'failed', status_at = ?, version = version + 1, error = ?, reason = ?, ended_at = ?, lease_until = NULL WHERE id = ?`,
     requestCancel: `UPDATE ${table} SET cancel_requested = 1 WHERE id = ?`,
     cancel: `UPDATE ${table} SET status = 'canceled', status_at = ?, version = version + 1, ended_at = ?, lease_until = NULL, send_at = NULL WHERE id = ?`,
@@ -30,7 +38,19 @@ function lifeSql(table: string) {
   };
 }
 
+function listSql(table: string) {
+  // The conditions, the order and the limit follow. What is not in an index is left to the caller to look at.
+  const looked = `SELECT id, type, status FROM ${table}`;
+  return {
+    list: `${looked} WHERE true`,
+    listByCorrelation: `${looked} INDEXED BY ${table}_correlation WHERE correlation_id = ?`,
+    listByStatus: `${looked} INDEXED BY ${table}_status WHERE status = ?`,
+    listByType: `${looked} INDEXED BY ${table}_type WHERE type = ?`,
+  };
+}
+
 function sendSql(table: string) {
+  // Of several indexes that fit, the one that has no other tasks is named wherever SQLite might take another.
   const waiting = "status IN ('queued', 'retrying') AND send_at IS NULL AND sent_at <= ?";
   return {
     markSent: `UPDATE ${table} SET send_at = NULL, sent_at = ? WHERE id = ? AND claim = ? AND status IN ('queued', 'retrying')`,
@@ -38,22 +58,27 @@ function sendSql(table: string) {
     hold: `UPDATE ${table} SET send_at = ? WHERE id = ?`,
     queue: `UPDATE ${table} SET status = 'queued', status_at = ?, version = version + 1 WHERE id = ?`,
     resendAll: `UPDATE ${table} SET send_at = coalesce(lease_until, run_at) WHERE status IN ('scheduled', 'queued', 'running', 'retrying', 'failed')`,
-    countWaiting: `SELECT count(*) AS count FROM ${table} WHERE ${waiting}`,
-    resendWaiting: `UPDATE ${table} SET send_at = ? WHERE id IN (SELECT id FROM ${table} WHERE ${waiting} ORDER BY sent_at LIMIT ?)`,
+    countWaiting: `SELECT count(*) AS count FROM ${table} INDEXED BY ${table}_waiting WHERE ${waiting}`,
+    resendWaiting: `UPDATE ${table} SET send_at = ? WHERE id IN (SELECT id FROM ${table} INDEXED BY ${table}_waiting WHERE ${waiting} ORDER BY sent_at LIMIT ?)`,
   };
 }
 
 function deadLetterSql(table: string) {
   return {
-    die: `UPDATE ${table} SET status = 'dead', status_at = ?, version = version + 1, reason = ?, ended_at = ?, lease_until = NULL, send_at = NULL WHERE id = ?`,
+    die: `UPDATE ${table} SET status = 'dead', status_at = ?, version = version + 1, reason = ?, ended_at = ?, dead_group = ?, lease_until = NULL, send_at = NULL WHERE id = ?`,
     discard: `UPDATE ${table} SET status = 'discarded', status_at = ?, version = version + 1, ended_at = ? WHERE id = ?`,
     lastNote: `SELECT * FROM ${table}_timeline WHERE task_id = ? ORDER BY version DESC LIMIT 1`,
     keepUnreadable: `INSERT INTO ${table}_unreadable VALUES (?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING`,
     unreadable: `SELECT * FROM ${table}_unreadable ORDER BY received_at DESC, message_id LIMIT ?`,
     removeUnreadable: `DELETE FROM ${table}_unreadable WHERE received_at < ?`,
     /** The conditions and the order follow. */
-    dead: `SELECT * FROM ${table} WHERE status = 'dead'`,
-    countDead: `SELECT count(*) AS matched, coalesce(sum(redrives >= ?), 0) AS refused FROM ${table} WHERE status = 'dead'`,
+    dead: `SELECT * FROM ${table} INDEXED BY ${table}_dead WHERE status = 'dead'`,
+    deadOfIds: `SELECT * FROM ${table} WHERE status = 'dead'`,
+    countDead: `SELECT count(*) AS matched, coalesce(sum(redrives >= ?), 0) AS refused FROM ${table} INDEXED BY ${table}_dead WHERE status = 'dead'`,
+    deadGroups: `SELECT type, dead_group, count(*) AS count, min(status_at) AS first_seen, max(status_at) AS last_seen FROM ${table} INDEXED BY ${table}_groups WHERE status = 'dead'`,
+    newestOfGroup: `SELECT * FROM ${table} INDEXED BY ${table}_groups WHERE status = 'dead' AND dead_group = ? AND type = ? AND status_at = ? ORDER BY id DESC LIMIT 1`,
+    ungrouped: `SELECT * FROM ${table} INDEXED BY ${table}_groups WHERE status = 'dead' AND dead_group IS NULL`,
+    setGroup: `UPDATE ${table} SET dead_group = ? WHERE id = ?`,
     revive: `UPDATE ${table} SET status = 'queued', status_at = ?, version = version + 1, attempt = 0, error = NULL, reason = NULL, run_at = ?, ended_at = NULL, send_at = ?, sent_at = NULL, runs_alone = 0, cancel_requested = 0, redrives = redrives + 1, redriven_at = ?, redrive_origin = ?, redriven_from = ? WHERE id = ?`,
   };
 }
@@ -73,9 +98,8 @@ function keptSql(table: string) {
   return {
     registerType: `INSERT INTO ${table}_types VALUES (?, ?, ?, ?) ON CONFLICT (type) DO UPDATE SET max_attempts = excluded.max_attempts, timeout_ms = excluded.timeout_ms, isolation = excluded.isolation`,
     types: `SELECT * FROM ${table}_types ORDER BY type`,
-    // In the words of the index, which is used only then.
     live: `SELECT status, count(*) AS count, min(run_at) AS oldest FROM ${table} WHERE status IN ('scheduled', 'queued', 'running', 'retrying', 'failed') GROUP BY status`,
-    oldestDead: `SELECT min(status_at) AS oldest FROM ${table} WHERE status = 'dead'`,
+    oldestDead: `SELECT min(status_at) AS oldest FROM ${table} INDEXED BY ${table}_dead WHERE status = 'dead'`,
   };
 }
 

@@ -19,18 +19,20 @@ export interface SqliteTable {
    * failed, whose traces are kept.
    */
   lastTraceparent(id: string): string;
-  /** Ids of tasks that have ended since this was asked last: somebody may wait for them. */
-  takeEnded(): string[];
+  /** The task has changed otherwise than in its state. */
+  noteChange(id: string): void;
+  /** Tasks that have changed since this was asked last, and whether they have ended: somebody may wait for that. */
+  takeChanged(): Map<string, boolean>;
 }
 
 export function createSqliteTable(db: SqliteConnection, sql: TaskSql): SqliteTable {
-  let ended: string[] = [];
+  let changed = new Map<string, boolean>();
   return {
     db,
     sql,
     row: (id) => db.get<TaskRow>(sql.select, id),
     note: (row, from, actor, entry) => {
-      if (isEnded(entry.to)) ended.push(row.id);
+      changed.set(row.id, isEnded(entry.to));
       db.run(
         sql.note,
         row.id,
@@ -52,10 +54,11 @@ export function createSqliteTable(db: SqliteConnection, sql: TaskSql): SqliteTab
       const last = db.get<TimelineRow>(sql.lastNote, id);
       return `00-${last?.trace_id}-${last?.span_id}-01`;
     },
-    takeEnded: () => {
-      const ids = ended;
-      ended = [];
-      return ids;
+    noteChange: (id) => changed.set(id, changed.get(id) ?? false),
+    takeChanged: () => {
+      const taken = changed;
+      changed = new Map();
+      return taken;
     },
   };
 }

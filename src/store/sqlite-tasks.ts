@@ -15,11 +15,13 @@ import type {
   Lease,
   LeaseState,
   NewTask,
+  Progress,
 } from "./store.ts";
+import { isNews, type Seen, type WatchedTask } from "./task-watch.ts";
 
 /** `isDiskNearlyFull`: no new task is taken, so that those that were have room to end. */
 export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () => boolean) {
-  const { db, sql, row: rowOf, note, lastTraceparent } = table;
+  const { db, sql, row: rowOf, note, noteChange, lastTraceparent } = table;
 
   const create = (task: NewTask, actor: Actor): CreateResult => {
     if (task.idempotency) {
@@ -48,6 +50,15 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
   };
 
   const timeline = (id: string): TimelineEntry[] => db.all<TimelineRow>(sql.timeline, id).map(fromTimelineRow);
+
+  /** undefined: there is none of that id; null: nothing that was not seen. */
+  const watch = (id: string, seen: Seen): WatchedTask | null | undefined => {
+    const row = rowOf(id);
+    if (!row) return undefined;
+    const task = fromRow(row);
+    // The row counts its changes of state.
+    return isNews(seen, row.version, task) ? { task, timeline: timeline(id), firstNumber: 1 } : null;
+  };
 
   const claim = ({ id, worker, leaseMs, actor }: ClaimRequest): ClaimResult => {
     const row = rowOf(id);
@@ -80,7 +91,12 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
     db.run(sql.claim, ...values, row.id);
     const crashed = row.status === "running" ? ({ outcome: "crashed" } as const) : {};
     note(row, row.status, actor, { to: "running", attempt: won.attempt, worker, ...crashed });
-    return { kind: "won", claim: won.claim, previous, task: fromRow({ ...row, ...won, status: "running" }) };
+    return {
+      kind: "won",
+      claim: won.claim,
+      previous,
+      task: fromRow({ ...row, ...won, progress: null, status: "running" }),
+    };
   };
 
   /** A task whose last attempt was begun and never told how it ended. */
@@ -113,7 +129,11 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
     });
   };
 
-  const finish = ({ id, claim: number, ending: asked, actor }: FinishRequest): Ending["to"] | null => {
+  const noteProgress = (told: readonly Progress[]): void => {
+    for (const { id, claim, share } of told) if (db.run(sql.noteProgress, share, id, claim) > 0) noteChange(id);
+  };
+
+  const finish = ({ id, claim: number, ending: asked, actor, progress }: FinishRequest): Ending["to"] | null => {
     const row = rowOf(id);
     if (!row || row.claim !== number || row.status !== "running") return null;
     const ending = row.cancel_requested ? withoutFurtherAttempt(asked) : asked;
@@ -130,6 +150,7 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
       isOver ? actor.atMs : null,
       sendAtAfter(ending, actor.atMs),
       ending.to === "queued" && ending.runsAlone ? 1 : 0,
+      progress ?? null,
       id,
     );
     note(row, "running", actor, {
@@ -154,7 +175,7 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
     return { kind: "canceled", task: fromRow({ ...row, status: "canceled", ended_at: actor.atMs }) };
   };
 
-  return { create, get, timeline, claim, extend, finish, cancel };
+  return { create, get, timeline, watch, claim, extend, noteProgress, finish, cancel };
 }
 
 /** Moves a scheduled task that is due. */
@@ -198,5 +219,7 @@ function toNewRow(task: NewTask, actor: Actor): TaskRow {
     redriven_at: null,
     redrive_origin: null,
     redriven_from: null,
+    progress: null,
+    dead_group: null,
   };
 }

@@ -1,20 +1,26 @@
 /**
  * The store's thread: takes calls from the role threads over message ports, runs everything that waits there as one
- * transaction at the end of the turn, and answers after the commit. Also holds the waits for a task's end, so that a
- * waiting caller costs no polling: a commit of this process wakes it at once.
+ * transaction at the end of the turn, and answers after the commit. Also holds the waits for a task's end or its next change,
+ * so that a waiting caller costs no polling: a commit of this process wakes it at once.
  */
 
 import { type Failure, toFailure } from "../errors.ts";
 import { isEnded, type TaskRecord } from "../task.ts";
 import { openSqlite, type SqliteOperations } from "./sqlite.ts";
 import type { SqliteLocation } from "./sqlite-connection.ts";
+import { nothingSeen, type Seen, type WatchedTask } from "./task-watch.ts";
 
 export type Operation = keyof SqliteOperations;
 
 /** One operation with its arguments, as it crosses to the store's thread. */
 export type OperationCall = { [O in Operation]: { op: O; args: Parameters<SqliteOperations[O]> } }[Operation];
 
-export type StoreCall = OperationCall | { op: "awaitEnd"; args: [id: string, waitMs: number] };
+/** A wait is for a task's end, or for anything that was not seen of it. */
+export type WaitCall =
+  | { op: "awaitEnd"; args: [id: string, waitMs: number] }
+  | { op: "awaitChange"; args: [id: string, waitMs: number, seen: Seen] };
+
+export type StoreCall = OperationCall | WaitCall;
 
 /** That a wait is over; it is answered like one whose time is, and this itself is not. */
 export interface WaitOver {
@@ -39,6 +45,8 @@ interface Waiter {
   port: MessagePort;
   number: number;
   id: string;
+  /** null: only the end counts. */
+  seen: Seen | null;
   timer: ReturnType<typeof setTimeout>;
 }
 
@@ -53,7 +61,7 @@ export interface StoreThread {
 
 /** Opens the database in this thread; throws when the folder cannot be used. */
 export function startStoreThread(location: SqliteLocation): StoreThread {
-  const { connection, operations, takeEnded } = openSqlite(location);
+  const { connection, operations, takeChanged } = openSqlite(location);
   const waiters = new Map<string, Set<Waiter>>();
   let waiting: Waiting[] = [];
   let isScheduled = false;
@@ -63,41 +71,54 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     const turn = waiting;
     waiting = [];
     answerAll(turn, connection.runBatch(turn.map(({ call }) => toWork(operations, call))));
-    for (const id of takeEnded()) wake(id);
+    for (const [id, hasEnded] of takeChanged()) wake(id, hasEnded);
   };
 
-  const wake = (id: string): void => {
-    const waiting = waiters.get(id);
-    if (!waiting) return;
-    const task = operations.get(id);
-    if (!task || isEnded(task.status)) for (const waiter of waiting) release(waiter, task);
+  const wake = (id: string, hasEnded: boolean): void => {
+    for (const waiter of [...(waiters.get(id) ?? [])]) {
+      if (waiter.seen) {
+        const watched = operations.watch(id, waiter.seen);
+        if (watched !== null) release(waiter, watched);
+      } else if (hasEnded) {
+        const task = operations.get(id);
+        if (!task || isEnded(task.status)) release(waiter, task);
+      }
+    }
   };
 
-  const release = (waiter: Waiter, task: TaskRecord | undefined): void => {
+  /** As the task is. */
+  const releaseNow = (waiter: Waiter): void => {
+    const { id, seen } = waiter;
+    release(waiter, seen ? (operations.watch(id, nothingSeen) ?? undefined) : operations.get(id));
+  };
+
+  const release = (waiter: Waiter, answer: TaskRecord | WatchedTask | undefined): void => {
     clearTimeout(waiter.timer);
     const others = waiters.get(waiter.id);
     others?.delete(waiter);
     if (others?.size === 0) waiters.delete(waiter.id);
-    waiter.port.postMessage([{ number: waiter.number, value: task }] satisfies StoreAnswer[]);
+    waiter.port.postMessage([{ number: waiter.number, value: answer }] satisfies StoreAnswer[]);
   };
 
-  const wait = (port: MessagePort, number: number, id: string, waitMs: number): void => {
-    const timer = setTimeout(() => release(waiter, operations.get(id)), waitMs);
-    const waiter: Waiter = { port, number, id, timer };
+  const wait = (port: MessagePort, number: number, call: WaitCall): void => {
+    const [id, waitMs] = call.args;
+    const seen = call.op === "awaitChange" ? call.args[2] : null;
+    const timer = setTimeout(() => releaseNow(waiter), waitMs);
+    const waiter: Waiter = { port, number, id, seen, timer };
     waiters.set(id, (waiters.get(id) ?? new Set()).add(waiter));
-    wake(id);
+    wake(id, true);
   };
 
   const endWait = (port: MessagePort, id: string, ofNumber: number): void => {
     const waiter = [...(waiters.get(id) ?? [])].find((it) => it.port === port && it.number === ofNumber);
-    if (waiter) release(waiter, operations.get(id));
+    if (waiter) releaseNow(waiter);
   };
 
   let seenVersion = connection.dataVersion();
   const otherProcesses = setInterval(() => {
     if (waiters.size === 0) return;
     const version = connection.dataVersion();
-    if (version !== seenVersion) for (const id of [...waiters.keys()]) wake(id);
+    if (version !== seenVersion) for (const id of [...waiters.keys()]) wake(id, true);
     seenVersion = version;
   }, otherProcessCheckMs);
 
@@ -105,7 +126,7 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     serve: (port) => {
       port.onmessage = (event: MessageEvent<StoreQuestion[]>) => {
         for (const { number, call } of event.data) {
-          if (call.op === "awaitEnd") wait(port, number, ...call.args);
+          if (call.op === "awaitEnd" || call.op === "awaitChange") wait(port, number, call);
           else if (call.op === "waitOver") endWait(port, ...call.args);
           else waiting.push({ port, number, call });
         }
@@ -117,7 +138,7 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     },
     close: () => {
       clearInterval(otherProcesses);
-      for (const set of [...waiters.values()]) for (const waiter of set) release(waiter, operations.get(waiter.id));
+      for (const set of [...waiters.values()]) for (const waiter of set) releaseNow(waiter);
       connection.close();
     },
   };

@@ -1,6 +1,6 @@
 /** What the sweeper asks of SQLite: what has to be sent, what the broker may have lost, what may go. */
 
-import { isEnded, type LiveStatus, type TaskStatus, type TaskType } from "../task.ts";
+import { firstIdAt, isEnded, type LiveStatus, type TaskStatus, type TaskType } from "../task.ts";
 import { type TaskRow, toDueTask } from "./sqlite-rows.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
 import { enqueue } from "./sqlite-tasks.ts";
@@ -90,10 +90,4 @@ export function createUpkeepOperations(table: SqliteTable) {
   const ping = (): void => {};
 
   return { markSent, takeDue, resendAll, countWaiting, resendWaiting, prune, registerTypes, listTypes, figures, ping };
-}
-
-/** No UUIDv7 made at or after `ms` sorts before this (RFC 9562: the first 48 bits are the time). */
-function firstIdAt(ms: number): string {
-  const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, "0");
-  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
 }

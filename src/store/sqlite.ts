@@ -7,6 +7,7 @@ import { systemClock } from "../clock.ts";
 import { createFreeDisk } from "./free-disk.ts";
 import { SqliteConnection, type SqliteLocation } from "./sqlite-connection.ts";
 import { createDeadLetterOperations } from "./sqlite-dead-letters.ts";
+import { createListOperations } from "./sqlite-list.ts";
 import { createRedriveOperations } from "./sqlite-redrive.ts";
 import { sqlFor } from "./sqlite-sql.ts";
 import { createSqliteTable } from "./sqlite-table.ts";
@@ -21,11 +22,14 @@ export type SqliteOperations = SqliteStore["operations"];
 export function openSqlite(location: SqliteLocation) {
   const connection = new SqliteConnection(location);
   const table = createSqliteTable(connection, sqlFor(location.table));
+  const { groupUngrouped, ...deadLetters } = createDeadLetterOperations(table);
+  for (const grouped of connection.runBatch([groupUngrouped])) grouped();
   const operations = {
     ...createTaskOperations(table, createFreeDisk(location.folder, systemClock)),
-    ...createDeadLetterOperations(table),
+    ...createListOperations(table),
+    ...deadLetters,
     ...createRedriveOperations(table),
     ...createUpkeepOperations(table),
   };
-  return { connection, operations, takeEnded: table.takeEnded };
+  return { connection, operations, takeChanged: table.takeChanged };
 }

@@ -21,6 +21,8 @@ import type {
 } from "../task.ts";
 import type { Carrier } from "../telemetry/propagation.ts";
 import type { DeadLetterStore } from "./dead-letters.ts";
+import type { TaskFilter, TaskPage } from "./task-list.ts";
+import type { Seen, WatchedTask } from "./task-watch.ts";
 
 /** Who makes a change of state, and in which span: stands in the timeline. */
 export interface Actor {
@@ -90,12 +92,19 @@ export interface FinishRequest {
   claim: number;
   ending: Ending;
   actor: Actor;
+  /** What the attempt has said last of how far it is, if anything. */
+  progress?: number;
 }
 
 /** The right to run a task's newest attempt. */
 export interface Lease {
   id: string;
   claim: number;
+}
+
+/** How far an attempt says that it is, from 0 to 1. */
+export interface Progress extends Lease {
+  share: number;
 }
 
 export interface DeathReport {
@@ -157,15 +166,27 @@ export interface Store extends DeadLetterStore {
   create(task: NewTask, actor: Actor, context: Context): Promise<CreateResult>;
   get(id: string, context: Context): Promise<TaskRecord | undefined>;
   timeline(id: string, context: Context): Promise<TimelineEntry[]>;
+  /** Tasks made before the one of the id `before` (null begins), newest first, up to `limit` of those that fit. */
+  listTasks(filter: TaskFilter, limit: number, before: string | null, context: Context): Promise<TaskPage>;
   /**
    * The task once it has ended, or as it is after `waitMs` or when `over` aborts; undefined when there is none of that
    * id.
    */
   awaitEnd(id: string, waitMs: number, context: Context, over?: AbortSignal): Promise<TaskRecord | undefined>;
+  /** The same once there is something that `seen` does not have, which the task's end always is. */
+  awaitChange(
+    id: string,
+    seen: Seen,
+    waitMs: number,
+    context: Context,
+    over?: AbortSignal,
+  ): Promise<WatchedTask | undefined>;
   /** Takes the right to run the next attempt: raises the claim number, counts the attempt, sets the lease. */
   claim(request: ClaimRequest, context: Context): Promise<ClaimResult>;
   /** Prolongs leases; gives the state of each, in their order. */
   extend(leases: readonly Lease[], leaseMs: number, nowMs: number, context: Context): Promise<LeaseState[]>;
+  /** Of a claim that is no longer the newest, nothing is noted. */
+  noteProgress(told: readonly Progress[], context: Context): Promise<void>;
   /**
    * Commits an attempt's outcome; gives the state that the task has then, which is `canceled` in place of a further
    * attempt when its user wants that. null when the claim is no longer ours: then nothing was written.

@@ -14,6 +14,8 @@ export interface RunRequest {
   isAlone: boolean;
   /** Aborts the attempt; its reason, a `CancelReason`, says why. */
   signal: AbortSignal;
+  /** Told each time the handler says how far it is, from 0 to 1. */
+  onProgress?: (share: number) => void;
 }
 
 export interface RunResult {
@@ -33,6 +35,8 @@ export interface Attempt {
   canceled(): CancelReason | undefined;
   /** It was signalled, and its grace is over. */
   isOverdue(): boolean;
+  /** How far its handler says that it is. */
+  say(share: number): void;
   /** Its thread has ended: no timer, no signal any more. The outcome follows. */
   close(): void;
   /** The one outcome. */
@@ -79,6 +83,7 @@ export function startAttempt(number: number, request: RunRequest, events: Attemp
     startMs,
     canceled: () => canceled,
     isOverdue: () => isOverdue,
+    say: (share) => request.onProgress?.(share),
     close,
     settle: (outcome) => {
       close();

@@ -34,7 +34,7 @@ export interface HandlerContext {
   readonly tracer: Tracer;
   /** `fetch` with a span of its own, which carries the trace on. */
   readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response>;
-  /** Tells how far the work is, from 0 to 1. */
+  /** Tells how far the work is, from 0 to 1: shown as the task's `progress`, and in its events. Call it as often as you like. */
   progress(share: number): Promise<void>;
   /** Throw what this gives: no further attempt, straight to the dead letters. */
   fatal(message: string, options?: { cause?: unknown }): Error;

@@ -78,7 +78,9 @@ export async function startHandlerThread(
       tracer: tracing.tracer,
       fetch: createTracedFetch({ tracer: tracing.tracer, context, correlationId: run.correlationId }),
       progress: async (share) => {
-        span.addEvent("progress", { [ownKey.progress]: share });
+        const told = toShare(share);
+        span.addEvent("progress", { [ownKey.progress]: told });
+        tell({ kind: "progress", number: run.number, share: told });
       },
       fatal: (message, options) => new FatalError(message, options),
       retryAfter: (delay, message) => toRetryAfter(delay, message),
@@ -146,6 +148,14 @@ function toJson(result: unknown): string {
   } catch (cause) {
     throw new FatalError("the handler's result cannot be written as JSON", { cause });
   }
+}
+
+/** A sum of parts may come out a little above 1; what is no number at all is a mistake to be told. */
+function toShare(share: number): number {
+  if (typeof share !== "number" || Number.isNaN(share)) {
+    throw new TypeError(`progress takes a number from 0 to 1, not "${share}"`);
+  }
+  return Math.min(Math.max(0, share), 1);
 }
 
 function toRetryAfter(delay: string | number, message = "asked to be tried again later"): RetryAfterError {

@@ -97,6 +97,9 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
         if (attempt) events.onLog(attempt.run, message.line);
         break;
       }
+      case "progress":
+        running.get(message.number)?.say(message.share);
+        break;
       case "pong":
         slot.pulse.answered();
         for (const answer of listening) answer();

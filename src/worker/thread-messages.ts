@@ -51,5 +51,7 @@ export type FromHandlerThread =
   | { kind: "refused"; problems: string[] }
   | { kind: "ended"; number: number; end: RunEnd; spans: PlainSpan[] }
   | { kind: "pong" }
+  /** From 0 to 1. */
+  | { kind: "progress"; number: number; share: number }
   | { kind: "span"; span: PlainSpan }
   | { kind: "log"; number: number; line: HandlerLogLine };

@@ -19,9 +19,11 @@ import { describeAwaitEnd } from "./store/await-end.ts";
 import { describeCancel } from "./store/cancel.ts";
 import { describeClaim } from "./store/claim.ts";
 import { describeCreate } from "./store/create.ts";
+import { describeDeadGroups } from "./store/dead-groups.ts";
 import { describeDeadLetters } from "./store/dead-letters.ts";
 import { describeFigures } from "./store/figures.ts";
 import { describeFinish } from "./store/finish.ts";
+import { describeList } from "./store/list.ts";
 import { describeModel } from "./store/model.ts";
 import { describePrune } from "./store/prune.ts";
 import { describeRedriveCommits } from "./store/redrive-commits.ts";
@@ -31,6 +33,7 @@ import { describeRedriveSteps } from "./store/redrive-steps.ts";
 import { describeSchema } from "./store/schema.ts";
 import { describeSweep } from "./store/sweep.ts";
 import { describeWaiting } from "./store/waiting.ts";
+import { describeWatch } from "./store/watch.ts";
 
 /** Each test starts threads of its own, on a machine that may be busy. */
 setDefaultTimeout(60_000);
@@ -43,6 +46,7 @@ function describeStore(open: OpenStore, histories: number): void {
     describeFinish(open);
     describeCancel(open);
     describeDeadLetters(open);
+    describeDeadGroups(open);
     describeRedriveOrders(open);
     describeRedriveRate(open);
     describeRedriveSteps(open);
@@ -51,6 +55,8 @@ function describeStore(open: OpenStore, histories: number): void {
     describeWaiting(open);
     describeFigures(open);
     describeAwaitEnd(open);
+    describeList(open);
+    describeWatch(open);
     describeTypes(open);
     describeKeeping(open);
     describeModel(open, histories);

@@ -52,7 +52,8 @@ export function recordOf(task: NewTask): TaskRecord {
   const told = { id, type, status, payload, maxAttempts, timeoutMs, correlationId, metadata, runAtMs };
   const none = { result: null, error: null, startedAtMs: null, endedAtMs: null };
   const { traceId } = actorAt(t0);
-  return { ...told, ...none, attempt: 0, traceId, createdAtMs: t0, runsAlone: false, redrives: 0, redrivenFrom: null };
+  const fresh = { attempt: 0, runsAlone: false, redrives: 0, redrivenFrom: null, progress: null };
+  return { ...told, ...none, ...fresh, traceId, createdAtMs: t0 };
 }
 
 /** How `actorAt(atMs)` reads as the traceparent of an attempt or a death. */

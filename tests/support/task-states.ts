@@ -55,15 +55,21 @@ export async function bring(
   return id;
 }
 
+export interface DeathOptions {
+  reason?: DeadReason;
+  errorType?: string;
+  message?: string;
+}
+
 /** Runs the task's next attempt, lets it fail for good, and records the death, all at that time. */
 export async function runToDeath(
   tasks: StoredTasks,
   id: string,
   atMs: number,
-  { reason = "fatal", errorType = smtpError.type }: { reason?: DeadReason; errorType?: string } = {},
+  { reason = "fatal", errorType = smtpError.type, message = smtpError.message }: DeathOptions = {},
 ): Promise<void> {
   const { claim } = await tasks.win(id, atMs);
-  const error = { ...smtpError, type: errorType };
+  const error = { type: errorType, message };
   await tasks.finish(id, claim, { to: "failed", reason, outcome: "failed", error }, atMs);
   await tasks.die(id, reason, atMs);
 }

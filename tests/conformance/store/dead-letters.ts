@@ -2,12 +2,13 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { deadGroupOf } from "../../../src/store/dead-group.ts";
 import type { DeadCursor, DeadLetter, DeadSelection, UnreadableMessage } from "../../../src/store/dead-letters.ts";
 import { newTaskId, type TaskStatus, taskStatuses } from "../../../src/task.ts";
 import { all, type Redrives, redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { entryAt, t0, tasksIn, traceparentAt } from "../../support/stored-tasks.ts";
-import { bring, endMs, keptOf, runToDeath } from "../../support/task-states.ts";
+import { bring, endMs, keptOf, runToDeath, smtpError } from "../../support/task-states.ts";
 
 const hourMs = 3_600_000;
 
@@ -50,11 +51,13 @@ function describeList(open: OpenStore): void {
           reason: "receive_limit",
           diedAtMs: t0 + 20,
           deathTraceparent: traceparentAt(t0 + 20),
+          group: deadGroupOf({ type: "receive_limit", message: "" }),
         }),
         await letterOf(first.id, {
           reason: "attempts_exhausted",
           diedAtMs: t0 + 10,
           deathTraceparent: traceparentAt(t0 + 10),
+          group: deadGroupOf(smtpError),
         }),
       ];
       expect<unknown>(await redrives.list()).toEqual(expected);

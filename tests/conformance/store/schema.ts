@@ -4,13 +4,14 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { deadGroupOf } from "../../../src/store/dead-group.ts";
 import { migrations } from "../../../src/store/schema.ts";
 import { databaseFile } from "../../../src/store/sqlite-sql.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import { rejectionOf } from "../../support/rejection.ts";
 import { startStoreThread } from "../../support/sqlite-store.ts";
 import { leaseMs, newTask, t0, tasksIn } from "../../support/stored-tasks.ts";
-import { bring, endMs, failed, type Kept, keptOf, retrying, succeeded } from "../../support/task-states.ts";
+import { bring, endMs, failed, type Kept, keptOf, retrying, smtpError, succeeded } from "../../support/task-states.ts";
 import { tempFolder } from "../../support/temp-folder.ts";
 
 const hourMs = 3_600_000;
@@ -120,6 +121,16 @@ export function describeSchema(): void {
       await redrives.start(t0 + hourMs);
       expect(await redrives.run(t0 + hourMs)).toEqual([dead, lost]);
       expect((await tasks.win(dead, t0 + hourMs)).task).toMatchObject({ attempt: 1, redrives: 1 });
+    });
+
+    test("has its dead letters grouped, as those that die from now on", async () => {
+      await using folder = await tempFolder();
+      await writeFirst(folder.path);
+      await using thread = await startStoreThread(folder.path);
+      const store = await thread.connect();
+      await bring(tasksIn(store), "dead");
+      const groups = await store.deadGroups({ kind: "filter" }, 10, ROOT_CONTEXT);
+      expect(groups.map(({ count, group }) => [count, group])).toEqual([[2, deadGroupOf(smtpError)]]);
     });
 
     test("has its sent tasks found when the broker loses them", async () => {
