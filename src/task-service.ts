@@ -12,7 +12,7 @@ import { checkParts } from "./health.ts";
 import { type Listener, listen } from "./listen.ts";
 import type { Queue, Queues } from "./queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "./queue/task-message.ts";
-import { type AnswerCall, type Call, createCalls, type RpcHandlers } from "./rpc/call.ts";
+import { type AnswerCall, createCalls, maxMessageBytes, type RpcHandlers } from "./rpc/call.ts";
 import { createConnectHandler } from "./rpc/connect-server.ts";
 import { toTaskJson, toTimelineJson } from "./rpc/task-view.ts";
 import type { Service } from "./service.ts";
@@ -20,16 +20,20 @@ import type { Actor, CancelResult, DueTask, NewTask, Store } from "./store/store
 import { createStoreFigures } from "./store/store-figures.ts";
 import { createTaskTypes } from "./store/task-types.ts";
 import { isTaskId, newTaskId, type TaskRecord, type TaskType } from "./task.ts";
+import { createBatchHandler, type Place } from "./task-service/batch.ts";
 import { createDeadLetterHandlers } from "./task-service/dead-letters.ts";
 import {
   type CreateTask,
   digestOf,
+  noTask,
   parseCancelTask,
   parseCreateTask,
   parseGetTask,
   parseGetTimeline,
 } from "./task-service/requests.ts";
 import { createSweeper, sendConfirmMs } from "./task-service/sweeper.ts";
+import { createListHandler } from "./task-service/task-list.ts";
+import { createWatchHandler, type HoldCall } from "./task-service/watch.ts";
 import { metadataAttributes } from "./telemetry/metadata.ts";
 import { createTaskMetrics, observeStore } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
@@ -88,7 +92,13 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   let isRefusing = false;
 
   const createTask: RpcHandlers["CreateTask"] = async (message, call) => {
-    const request = parseCreateTask(message);
+    const { result, sent } = await accept(parseCreateTask(message), call);
+    if (sent) await waitPatiently(sent);
+    return result;
+  };
+
+  /** Resolves when the task is committed; `sent`, when the broker has taken it or it was left to the sweeper. */
+  const accept = async (request: CreateTask, call: Place) => {
     const type = await types.find(request.type);
     const nowMs = clock.nowMs();
     const task = toNewTask(request, type, call, nowMs);
@@ -107,14 +117,14 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     });
     if (created.kind === "replayed") {
       const timeline = await store.timeline(created.task.id, call.context);
-      return { task: toTaskJson(created.task, timeline), replayed: true };
+      return { result: { task: toTaskJson(created.task, timeline), replayed: true }, sent: null };
     }
     tellRefusing(false);
     metrics.processed(types.labelOf(task.type), "submitted");
     taskLog(created.task, call.context).info("task created", { status: task.status });
     events.publish("task.created", nowMs);
-    if (task.status === "queued") await waitPatiently(sendFirst(task, call.context));
-    return { task: toTaskJson(created.task, []) };
+    const sent = task.status === "queued" ? sendFirst(task, call.context) : null;
+    return { result: { task: toTaskJson(created.task, []) }, sent };
   };
 
   /** Once when tasks begin to be refused, and once when that is over. */
@@ -125,13 +135,17 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     else log.info("new tasks are accepted again");
   };
 
-  const toNewTask = (request: CreateTask, type: TaskType | undefined, call: Call, nowMs: number): NewTask => {
+  const toNewTask = (request: CreateTask, type: TaskType | undefined, call: Place, nowMs: number): NewTask => {
     const runAtMs = request.runAt ?? nowMs + (request.delay ?? 0);
     const isScheduled = runAtMs > nowMs;
+    const payload = JSON.stringify(request.payload);
+    if (payload.length > maxMessageBytes) {
+      throw new TaskError("payload_too_large", `the payload is larger than ${maxMessageBytes} bytes`);
+    }
     return {
       id: newTaskId(),
       type: request.type,
-      payload: JSON.stringify(request.payload),
+      payload,
       metadata: request.metadata,
       maxAttempts: request.maxAttempts || type?.maxAttempts || deps.maxAttempts,
       timeoutMs: request.timeout ?? null,
@@ -182,8 +196,10 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
 
   const read = async (id: string, waitMs: number, context: Context, signal?: AbortSignal) => {
     if (waitMs === 0) return store.get(id, context);
-    return admitWait(() => untilOver(signal, (over) => store.awaitEnd(id, waitMs, context, over)));
+    return hold(signal, (over) => store.awaitEnd(id, waitMs, context, over));
   };
+
+  const hold: HoldCall = (signal, wait) => admitWait(() => untilOver(signal, wait));
 
   /** `wait` is told when it is to end: when its caller is gone, or when this service drains. */
   const untilOver = async <T>(signal: AbortSignal | undefined, wait: (over: AbortSignal) => Promise<T>): Promise<T> => {
@@ -256,17 +272,16 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   return {
     handlers: {
       CreateTask: createTask,
+      CreateTasks: createBatchHandler({ tracer: telemetry.tracer, log, accept, patiently: waitPatiently }),
       GetTask: getTask,
       GetTimeline: getTimeline,
+      WatchTask: createWatchHandler(store, hold),
+      ListTasks: createListHandler(store),
       CancelTask: cancelTask,
       ...deadLetters,
     },
     sweepLoop,
   };
-}
-
-function noTask(id: string): TaskError {
-  return new TaskError("not_found", `there is no task "${id}"`);
 }
 
 /** Opens the RPC address and begins to sweep. */

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tasks.proto.
  */
 export const file_tasks: GenFile = /*@__PURE__*/
-  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3Mi5gIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKEkNyZWF0ZVRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCCJFCg5HZXRUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCRInCgR3YWl0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIiwKD0dldFRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzayIgChJHZXRUaW1lbGluZVJlcXVlc3QSCgoCaWQYASABKAkiPAoTR2V0VGltZWxpbmVSZXNwb25zZRIlCgdlbnRyaWVzGAEgAygLMhQudGFza3MuVGltZWxpbmVFbnRyeSIfChFDYW5jZWxUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCSIvChJDYW5jZWxUYXNrUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siTgoNRGVhZFNlbGVjdGlvbhILCgNpZHMYASADKAkSDAoEdHlwZRgCIAEoCRISCgplcnJvcl90eXBlGAMgASgJEg4KBnJlYXNvbhgEIAEoCSJgChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIlAKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEiAKBWl0ZW1zGAEgAygLMhEudGFza3MuRGVhZExldHRlchITCgtuZXh0X2N1cnNvchgCIAEoCSKIAQoKRGVhZExldHRlchIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIOCgZyZWFzb24YAiABKAkSKwoHZGllZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmVkcml2ZXMYBCABKAUSEAoIdHJhY2VfaWQYBSABKAkiJgoVTGlzdFVucmVhZGFibGVSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFIkEKFkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USJwoFaXRlbXMYASADKAsyGC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZSLnAQoRVW5yZWFkYWJsZU1lc3NhZ2USEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgRib2R5GAIgASgJEjwKCmF0dHJpYnV0ZXMYAyADKAsyKC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZS5BdHRyaWJ1dGVzRW50cnkSDgoGcmVhc29uGAQgASgJEi8KC3JlY2VpdmVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKNAQoZUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEhcKD3JhdGVfcGVyX3NlY29uZBgCIAEoARIPCgdkcnlfcnVuGAMgASgIEg0KBWZvcmNlGAQgASgIEg4KBnJlYXNvbhgFIAEoCSI9ChpSZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZRIfCgdyZWRyaXZlGAEgASgLMg4udGFza3MuUmVkcml2ZSLcAQoHUmVkcml2ZRIKCgJpZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSDwoHbWF0Y2hlZBgDIAEoAxINCgVtb3ZlZBgEIAEoAxIOCgZmYWlsZWQYBSABKAMSFwoPcmF0ZV9wZXJfc2Vjb25kGAYgASgBEg4KBnJlYXNvbhgHIAEoCRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiHwoRR2V0UmVkcml2ZVJlcXVlc3QSCgoCaWQYASABKAkiNQoSR2V0UmVkcml2ZVJlc3BvbnNlEh8KB3JlZHJpdmUYASABKAsyDi50YXNrcy5SZWRyaXZlIjQKFUNvbnRyb2xSZWRyaXZlUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdjb21tYW5kGAIgASgJIjkKFkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USHwoHcmVkcml2ZRgBIAEoCzIOLnRhc2tzLlJlZHJpdmUiNgoYRGlzY2FyZERlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI2ChlEaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIqsECgRUYXNrEgoKAmlkGAEgASgJEgwKBHR5cGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEicKB3BheWxvYWQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoGcmVzdWx0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh0KBWVycm9yGAYgASgLMg4udGFza3MuRmFpbHVyZRIPCgdhdHRlbXB0GAcgASgFEhQKDG1heF9hdHRlbXB0cxgIIAEoBRIWCg5jb3JyZWxhdGlvbl9pZBgJIAEoCRIQCgh0cmFjZV9pZBgKIAEoCRIrCghtZXRhZGF0YRgLIAMoCzIZLnRhc2tzLlRhc2suTWV0YWRhdGFFbnRyeRIuCgpjcmVhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgZydW5fYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCghhdHRlbXB0cxgQIAMoCzIOLnRhc2tzLkF0dGVtcHQaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIskBCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgEIAEoCRIdCgVlcnJvchgFIAEoCzIOLnRhc2tzLkZhaWx1cmUSEAoIdHJhY2VfaWQYBiABKAkSDgoGd29ya2VyGAcgASgJIigKB0ZhaWx1cmUSDAoEdHlwZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIsoBCg1UaW1lbGluZUVudHJ5EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRmcm9tGAIgASgJEgoKAnRvGAMgASgJEg8KB2F0dGVtcHQYBCABKAUSEwoLZHVyYXRpb25fbXMYBSABKAMSHQoFZXJyb3IYBiABKAsyDi50YXNrcy5GYWlsdXJlEhAKCHRyYWNlX2lkGAcgASgJEg8KB3NwYW5faWQYCCABKAkSDwoHc2VydmljZRgJIAEoCTL5BQoLVGFza1NlcnZpY2USQQoKQ3JlYXRlVGFzaxIYLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0GhkudGFza3MuQ3JlYXRlVGFza1Jlc3BvbnNlEjgKB0dldFRhc2sSFS50YXNrcy5HZXRUYXNrUmVxdWVzdBoWLnRhc2tzLkdldFRhc2tSZXNwb25zZRJECgtHZXRUaW1lbGluZRIZLnRhc2tzLkdldFRpbWVsaW5lUmVxdWVzdBoaLnRhc2tzLkdldFRpbWVsaW5lUmVzcG9uc2USQQoKQ2FuY2VsVGFzaxIYLnRhc2tzLkNhbmNlbFRhc2tSZXF1ZXN0GhkudGFza3MuQ2FuY2VsVGFza1Jlc3BvbnNlElAKD0xpc3REZWFkTGV0dGVycxIdLnRhc2tzLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaHi50YXNrcy5MaXN0RGVhZExldHRlcnNSZXNwb25zZRJNCg5MaXN0VW5yZWFkYWJsZRIcLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVxdWVzdBodLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USWQoSUmVkcml2ZURlYWRMZXR0ZXJzEiAudGFza3MuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBohLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEkEKCkdldFJlZHJpdmUSGC50YXNrcy5HZXRSZWRyaXZlUmVxdWVzdBoZLnRhc2tzLkdldFJlZHJpdmVSZXNwb25zZRJNCg5Db250cm9sUmVkcml2ZRIcLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVxdWVzdBodLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USVgoRRGlzY2FyZERlYWRMZXR0ZXISHy50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlcXVlc3QaIC50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3Mi5gIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKEkNyZWF0ZVRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCCI9ChJDcmVhdGVUYXNrc1JlcXVlc3QSJwoFdGFza3MYASADKAsyGC50YXNrcy5DcmVhdGVUYXNrUmVxdWVzdCI/ChNDcmVhdGVUYXNrc1Jlc3BvbnNlEigKB3Jlc3VsdHMYASADKAsyFy50YXNrcy5DcmVhdGVUYXNrUmVzdWx0ImAKEENyZWF0ZVRhc2tSZXN1bHQSGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSEAoIcmVwbGF5ZWQYAiABKAgSHwoHcmVmdXNhbBgDIAEoCzIOLnRhc2tzLlJlZnVzYWwiWAoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLgoLcmV0cnlfYWZ0ZXIYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iRQoOR2V0VGFza1JlcXVlc3QSCgoCaWQYASABKAkSJwoEd2FpdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIsCg9HZXRUYXNrUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siIAoSR2V0VGltZWxpbmVSZXF1ZXN0EgoKAmlkGAEgASgJIjwKE0dldFRpbWVsaW5lUmVzcG9uc2USJQoHZW50cmllcxgBIAMoCzIULnRhc2tzLlRpbWVsaW5lRW50cnkiiQEKEFdhdGNoVGFza1JlcXVlc3QSCgoCaWQYASABKAkSEgoKc2Vlbl9lbnRyeRgCIAEoBRIaCg1zZWVuX3Byb2dyZXNzGAMgASgBSACIAQESJwoEd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQCg5fc2Vlbl9wcm9ncmVzcyKHAQoRV2F0Y2hUYXNrUmVzcG9uc2USJQoHZW50cmllcxgBIAMoCzIULnRhc2tzLlRpbWVsaW5lRW50cnkSFAoMZmlyc3RfbnVtYmVyGAIgASgFEhUKCHByb2dyZXNzGAMgASgBSACIAQESEQoJaGFzX2VuZGVkGAQgASgIQgsKCV9wcm9ncmVzcyLOAQoQTGlzdFRhc2tzUmVxdWVzdBIOCgZzdGF0dXMYASABKAkSDAoEdHlwZRgCIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgDIAEoCRIxCg1jcmVhdGVkX2FmdGVyGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJIkQKEUxpc3RUYXNrc1Jlc3BvbnNlEhoKBWl0ZW1zGAEgAygLMgsudGFza3MuVGFzaxITCgtuZXh0X2N1cnNvchgCIAEoCSIfChFDYW5jZWxUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCSIvChJDYW5jZWxUYXNrUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siswEKDURlYWRTZWxlY3Rpb24SCwoDaWRzGAEgAygJEgwKBHR5cGUYAiABKAkSEgoKZXJyb3JfdHlwZRgDIAEoCRIOCgZyZWFzb24YBCABKAkSDQoFZ3JvdXAYBSABKAkSKQoFc2luY2UYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJgChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIlAKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEiAKBWl0ZW1zGAEgAygLMhEudGFza3MuRGVhZExldHRlchITCgtuZXh0X2N1cnNvchgCIAEoCSKXAQoKRGVhZExldHRlchIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIOCgZyZWFzb24YAiABKAkSKwoHZGllZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmVkcml2ZXMYBCABKAUSEAoIdHJhY2VfaWQYBSABKAkSDQoFZ3JvdXAYBiABKAkiVQobTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SDQoFbGltaXQYAiABKAUiRQocTGlzdERlYWRMZXR0ZXJHcm91cHNSZXNwb25zZRIlCgVpdGVtcxgBIAMoCzIWLnRhc2tzLkRlYWRMZXR0ZXJHcm91cCLeAQoPRGVhZExldHRlckdyb3VwEgwKBHR5cGUYASABKAkSDQoFZ3JvdXAYAiABKAkSHQoFZXJyb3IYAyABKAsyDi50YXNrcy5GYWlsdXJlEg0KBWNvdW50GAQgASgDEi4KCmZpcnN0X3NlZW4YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWxhc3Rfc2VlbhgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdGFza19pZBgHIAEoCRIQCgh0cmFjZV9pZBgIIAEoCSImChVMaXN0VW5yZWFkYWJsZVJlcXVlc3QSDQoFbGltaXQYASABKAUiQQoWTGlzdFVucmVhZGFibGVSZXNwb25zZRInCgVpdGVtcxgBIAMoCzIYLnRhc2tzLlVucmVhZGFibGVNZXNzYWdlIucBChFVbnJlYWRhYmxlTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEgwKBGJvZHkYAiABKAkSPAoKYXR0cmlidXRlcxgDIAMoCzIoLnRhc2tzLlVucmVhZGFibGVNZXNzYWdlLkF0dHJpYnV0ZXNFbnRyeRIOCgZyZWFzb24YBCABKAkSLwoLcmVjZWl2ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIo0BChlSZWRyaXZlRGVhZExldHRlcnNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SFwoPcmF0ZV9wZXJfc2Vjb25kGAIgASgBEg8KB2RyeV9ydW4YAyABKAgSDQoFZm9yY2UYBCABKAgSDgoGcmVhc29uGAUgASgJIj0KGlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEh8KB3JlZHJpdmUYASABKAsyDi50YXNrcy5SZWRyaXZlItwBCgdSZWRyaXZlEgoKAmlkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIPCgdtYXRjaGVkGAMgASgDEg0KBW1vdmVkGAQgASgDEg4KBmZhaWxlZBgFIAEoAxIXCg9yYXRlX3Blcl9zZWNvbmQYBiABKAESDgoGcmVhc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIfChFHZXRSZWRyaXZlUmVxdWVzdBIKCgJpZBgBIAEoCSI1ChJHZXRSZWRyaXZlUmVzcG9uc2USHwoHcmVkcml2ZRgBIAEoCzIOLnRhc2tzLlJlZHJpdmUiNAoVQ29udHJvbFJlZHJpdmVSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB2NvbW1hbmQYAiABKAkiOQoWQ29udHJvbFJlZHJpdmVSZXNwb25zZRIfCgdyZWRyaXZlGAEgASgLMg4udGFza3MuUmVkcml2ZSI2ChhEaXNjYXJkRGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJIjYKGURpc2NhcmREZWFkTGV0dGVyUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sizwQKBFRhc2sSCgoCaWQYASABKAkSDAoEdHlwZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSJwoHcGF5bG9hZBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgZyZXN1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHQoFZXJyb3IYBiABKAsyDi50YXNrcy5GYWlsdXJlEg8KB2F0dGVtcHQYByABKAUSFAoMbWF4X2F0dGVtcHRzGAggASgFEhYKDmNvcnJlbGF0aW9uX2lkGAkgASgJEhAKCHRyYWNlX2lkGAogASgJEisKCG1ldGFkYXRhGAsgAygLMhkudGFza3MuVGFzay5NZXRhZGF0YUVudHJ5Ei4KCmNyZWF0ZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKCGF0dGVtcHRzGBAgAygLMg4udGFza3MuQXR0ZW1wdBIVCghwcm9ncmVzcxgRIAEoAUgAiAEBGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUILCglfcHJvZ3Jlc3MiyQEKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdvdXRjb21lGAQgASgJEh0KBWVycm9yGAUgASgLMg4udGFza3MuRmFpbHVyZRIQCgh0cmFjZV9pZBgGIAEoCRIOCgZ3b3JrZXIYByABKAkiKAoHRmFpbHVyZRIMCgR0eXBlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiygEKDVRpbWVsaW5lRW50cnkSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGZyb20YAiABKAkSCgoCdG8YAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRITCgtkdXJhdGlvbl9tcxgFIAEoAxIdCgVlcnJvchgGIAEoCzIOLnRhc2tzLkZhaWx1cmUSEAoIdHJhY2VfaWQYByABKAkSDwoHc3Bhbl9pZBgIIAEoCRIPCgdzZXJ2aWNlGAkgASgJMqAICgtUYXNrU2VydmljZRJBCgpDcmVhdGVUYXNrEhgudGFza3MuQ3JlYXRlVGFza1JlcXVlc3QaGS50YXNrcy5DcmVhdGVUYXNrUmVzcG9uc2USRAoLQ3JlYXRlVGFza3MSGS50YXNrcy5DcmVhdGVUYXNrc1JlcXVlc3QaGi50YXNrcy5DcmVhdGVUYXNrc1Jlc3BvbnNlEjgKB0dldFRhc2sSFS50YXNrcy5HZXRUYXNrUmVxdWVzdBoWLnRhc2tzLkdldFRhc2tSZXNwb25zZRJECgtHZXRUaW1lbGluZRIZLnRhc2tzLkdldFRpbWVsaW5lUmVxdWVzdBoaLnRhc2tzLkdldFRpbWVsaW5lUmVzcG9uc2USPgoJV2F0Y2hUYXNrEhcudGFza3MuV2F0Y2hUYXNrUmVxdWVzdBoYLnRhc2tzLldhdGNoVGFza1Jlc3BvbnNlEj4KCUxpc3RUYXNrcxIXLnRhc2tzLkxpc3RUYXNrc1JlcXVlc3QaGC50YXNrcy5MaXN0VGFza3NSZXNwb25zZRJBCgpDYW5jZWxUYXNrEhgudGFza3MuQ2FuY2VsVGFza1JlcXVlc3QaGS50YXNrcy5DYW5jZWxUYXNrUmVzcG9uc2USUAoPTGlzdERlYWRMZXR0ZXJzEh0udGFza3MuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBoeLnRhc2tzLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEl8KFExpc3REZWFkTGV0dGVyR3JvdXBzEiIudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0GiMudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXNwb25zZRJNCg5MaXN0VW5yZWFkYWJsZRIcLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVxdWVzdBodLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USWQoSUmVkcml2ZURlYWRMZXR0ZXJzEiAudGFza3MuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBohLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEkEKCkdldFJlZHJpdmUSGC50YXNrcy5HZXRSZWRyaXZlUmVxdWVzdBoZLnRhc2tzLkdldFJlZHJpdmVSZXNwb25zZRJNCg5Db250cm9sUmVkcml2ZRIcLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVxdWVzdBodLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USVgoRRGlzY2FyZERlYWRMZXR0ZXISHy50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlcXVlc3QaIC50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message tasks.CreateTaskRequest
@@ -169,6 +169,166 @@ export const CreateTaskResponseSchema: GenMessage<CreateTaskResponse, {jsonType:
   messageDesc(file_tasks, 1);
 
 /**
+ * @generated from message tasks.CreateTasksRequest
+ */
+export type CreateTasksRequest = Message<"tasks.CreateTasksRequest"> & {
+  /**
+   * @generated from field: repeated tasks.CreateTaskRequest tasks = 1;
+   */
+  tasks: CreateTaskRequest[];
+};
+
+/**
+ * @generated from message tasks.CreateTasksRequest
+ */
+export type CreateTasksRequestJson = {
+  /**
+   * @generated from field: repeated tasks.CreateTaskRequest tasks = 1;
+   */
+  tasks?: CreateTaskRequestJson[];
+};
+
+/**
+ * Describes the message tasks.CreateTasksRequest.
+ * Use `create(CreateTasksRequestSchema)` to create a new message.
+ */
+export const CreateTasksRequestSchema: GenMessage<CreateTasksRequest, {jsonType: CreateTasksRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 2);
+
+/**
+ * @generated from message tasks.CreateTasksResponse
+ */
+export type CreateTasksResponse = Message<"tasks.CreateTasksResponse"> & {
+  /**
+   * @generated from field: repeated tasks.CreateTaskResult results = 1;
+   */
+  results: CreateTaskResult[];
+};
+
+/**
+ * @generated from message tasks.CreateTasksResponse
+ */
+export type CreateTasksResponseJson = {
+  /**
+   * @generated from field: repeated tasks.CreateTaskResult results = 1;
+   */
+  results?: CreateTaskResultJson[];
+};
+
+/**
+ * Describes the message tasks.CreateTasksResponse.
+ * Use `create(CreateTasksResponseSchema)` to create a new message.
+ */
+export const CreateTasksResponseSchema: GenMessage<CreateTasksResponse, {jsonType: CreateTasksResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 3);
+
+/**
+ * Either a task, or why there is none.
+ *
+ * @generated from message tasks.CreateTaskResult
+ */
+export type CreateTaskResult = Message<"tasks.CreateTaskResult"> & {
+  /**
+   * @generated from field: tasks.Task task = 1;
+   */
+  task?: Task | undefined;
+
+  /**
+   * @generated from field: bool replayed = 2;
+   */
+  replayed: boolean;
+
+  /**
+   * @generated from field: tasks.Refusal refusal = 3;
+   */
+  refusal?: Refusal | undefined;
+};
+
+/**
+ * Either a task, or why there is none.
+ *
+ * @generated from message tasks.CreateTaskResult
+ */
+export type CreateTaskResultJson = {
+  /**
+   * @generated from field: tasks.Task task = 1;
+   */
+  task?: TaskJson;
+
+  /**
+   * @generated from field: bool replayed = 2;
+   */
+  replayed?: boolean;
+
+  /**
+   * @generated from field: tasks.Refusal refusal = 3;
+   */
+  refusal?: RefusalJson;
+};
+
+/**
+ * Describes the message tasks.CreateTaskResult.
+ * Use `create(CreateTaskResultSchema)` to create a new message.
+ */
+export const CreateTaskResultSchema: GenMessage<CreateTaskResult, {jsonType: CreateTaskResultJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 4);
+
+/**
+ * @generated from message tasks.Refusal
+ */
+export type Refusal = Message<"tasks.Refusal"> & {
+  /**
+   * As the error of a call has it: invalid_argument, already_exists, resource_exhausted, unavailable, internal.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * When it is worth trying again; absent: not as it is.
+   *
+   * @generated from field: google.protobuf.Duration retry_after = 3;
+   */
+  retryAfter?: Duration | undefined;
+};
+
+/**
+ * @generated from message tasks.Refusal
+ */
+export type RefusalJson = {
+  /**
+   * As the error of a call has it: invalid_argument, already_exists, resource_exhausted, unavailable, internal.
+   *
+   * @generated from field: string code = 1;
+   */
+  code?: string;
+
+  /**
+   * @generated from field: string message = 2;
+   */
+  message?: string;
+
+  /**
+   * When it is worth trying again; absent: not as it is.
+   *
+   * @generated from field: google.protobuf.Duration retry_after = 3;
+   */
+  retryAfter?: DurationJson;
+};
+
+/**
+ * Describes the message tasks.Refusal.
+ * Use `create(RefusalSchema)` to create a new message.
+ */
+export const RefusalSchema: GenMessage<Refusal, {jsonType: RefusalJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 5);
+
+/**
  * @generated from message tasks.GetTaskRequest
  */
 export type GetTaskRequest = Message<"tasks.GetTaskRequest"> & {
@@ -203,7 +363,7 @@ export type GetTaskRequestJson = {
  * Use `create(GetTaskRequestSchema)` to create a new message.
  */
 export const GetTaskRequestSchema: GenMessage<GetTaskRequest, {jsonType: GetTaskRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 2);
+  messageDesc(file_tasks, 6);
 
 /**
  * @generated from message tasks.GetTaskResponse
@@ -230,7 +390,7 @@ export type GetTaskResponseJson = {
  * Use `create(GetTaskResponseSchema)` to create a new message.
  */
 export const GetTaskResponseSchema: GenMessage<GetTaskResponse, {jsonType: GetTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 3);
+  messageDesc(file_tasks, 7);
 
 /**
  * @generated from message tasks.GetTimelineRequest
@@ -257,7 +417,7 @@ export type GetTimelineRequestJson = {
  * Use `create(GetTimelineRequestSchema)` to create a new message.
  */
 export const GetTimelineRequestSchema: GenMessage<GetTimelineRequest, {jsonType: GetTimelineRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 4);
+  messageDesc(file_tasks, 8);
 
 /**
  * @generated from message tasks.GetTimelineResponse
@@ -284,7 +444,293 @@ export type GetTimelineResponseJson = {
  * Use `create(GetTimelineResponseSchema)` to create a new message.
  */
 export const GetTimelineResponseSchema: GenMessage<GetTimelineResponse, {jsonType: GetTimelineResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 5);
+  messageDesc(file_tasks, 9);
+
+/**
+ * @generated from message tasks.WatchTaskRequest
+ */
+export type WatchTaskRequest = Message<"tasks.WatchTaskRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The number of the newest entry of the timeline that was seen; 0: none.
+   *
+   * @generated from field: int32 seen_entry = 2;
+   */
+  seenEntry: number;
+
+  /**
+   * The progress that was seen; absent: none.
+   *
+   * @generated from field: optional double seen_progress = 3;
+   */
+  seenProgress?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration wait = 4;
+   */
+  wait?: Duration | undefined;
+};
+
+/**
+ * @generated from message tasks.WatchTaskRequest
+ */
+export type WatchTaskRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * The number of the newest entry of the timeline that was seen; 0: none.
+   *
+   * @generated from field: int32 seen_entry = 2;
+   */
+  seenEntry?: number;
+
+  /**
+   * The progress that was seen; absent: none.
+   *
+   * @generated from field: optional double seen_progress = 3;
+   */
+  seenProgress?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * @generated from field: google.protobuf.Duration wait = 4;
+   */
+  wait?: DurationJson;
+};
+
+/**
+ * Describes the message tasks.WatchTaskRequest.
+ * Use `create(WatchTaskRequestSchema)` to create a new message.
+ */
+export const WatchTaskRequestSchema: GenMessage<WatchTaskRequest, {jsonType: WatchTaskRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 10);
+
+/**
+ * @generated from message tasks.WatchTaskResponse
+ */
+export type WatchTaskResponse = Message<"tasks.WatchTaskResponse"> & {
+  /**
+   * Those that were not seen, oldest first.
+   *
+   * @generated from field: repeated tasks.TimelineEntry entries = 1;
+   */
+  entries: TimelineEntry[];
+
+  /**
+   * The number of the first of them.
+   *
+   * @generated from field: int32 first_number = 2;
+   */
+  firstNumber: number;
+
+  /**
+   * Absent: its newest attempt has said nothing.
+   *
+   * @generated from field: optional double progress = 3;
+   */
+  progress?: number | undefined;
+
+  /**
+   * Nothing more happens by itself.
+   *
+   * @generated from field: bool has_ended = 4;
+   */
+  hasEnded: boolean;
+};
+
+/**
+ * @generated from message tasks.WatchTaskResponse
+ */
+export type WatchTaskResponseJson = {
+  /**
+   * Those that were not seen, oldest first.
+   *
+   * @generated from field: repeated tasks.TimelineEntry entries = 1;
+   */
+  entries?: TimelineEntryJson[];
+
+  /**
+   * The number of the first of them.
+   *
+   * @generated from field: int32 first_number = 2;
+   */
+  firstNumber?: number;
+
+  /**
+   * Absent: its newest attempt has said nothing.
+   *
+   * @generated from field: optional double progress = 3;
+   */
+  progress?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Nothing more happens by itself.
+   *
+   * @generated from field: bool has_ended = 4;
+   */
+  hasEnded?: boolean;
+};
+
+/**
+ * Describes the message tasks.WatchTaskResponse.
+ * Use `create(WatchTaskResponseSchema)` to create a new message.
+ */
+export const WatchTaskResponseSchema: GenMessage<WatchTaskResponse, {jsonType: WatchTaskResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 11);
+
+/**
+ * @generated from message tasks.ListTasksRequest
+ */
+export type ListTasksRequest = Message<"tasks.ListTasksRequest"> & {
+  /**
+   * What is empty or absent fits everything.
+   *
+   * @generated from field: string status = 1;
+   */
+  status: string;
+
+  /**
+   * @generated from field: string type = 2;
+   */
+  type: string;
+
+  /**
+   * @generated from field: string correlation_id = 3;
+   */
+  correlationId: string;
+
+  /**
+   * Made later than this.
+   *
+   * @generated from field: google.protobuf.Timestamp created_after = 4;
+   */
+  createdAfter?: Timestamp | undefined;
+
+  /**
+   * Made earlier than this.
+   *
+   * @generated from field: google.protobuf.Timestamp created_before = 5;
+   */
+  createdBefore?: Timestamp | undefined;
+
+  /**
+   * 1 to 100; 0: 20.
+   *
+   * @generated from field: int32 limit = 6;
+   */
+  limit: number;
+
+  /**
+   * As an earlier answer to the same question gave it.
+   *
+   * @generated from field: string cursor = 7;
+   */
+  cursor: string;
+};
+
+/**
+ * @generated from message tasks.ListTasksRequest
+ */
+export type ListTasksRequestJson = {
+  /**
+   * What is empty or absent fits everything.
+   *
+   * @generated from field: string status = 1;
+   */
+  status?: string;
+
+  /**
+   * @generated from field: string type = 2;
+   */
+  type?: string;
+
+  /**
+   * @generated from field: string correlation_id = 3;
+   */
+  correlationId?: string;
+
+  /**
+   * Made later than this.
+   *
+   * @generated from field: google.protobuf.Timestamp created_after = 4;
+   */
+  createdAfter?: TimestampJson;
+
+  /**
+   * Made earlier than this.
+   *
+   * @generated from field: google.protobuf.Timestamp created_before = 5;
+   */
+  createdBefore?: TimestampJson;
+
+  /**
+   * 1 to 100; 0: 20.
+   *
+   * @generated from field: int32 limit = 6;
+   */
+  limit?: number;
+
+  /**
+   * As an earlier answer to the same question gave it.
+   *
+   * @generated from field: string cursor = 7;
+   */
+  cursor?: string;
+};
+
+/**
+ * Describes the message tasks.ListTasksRequest.
+ * Use `create(ListTasksRequestSchema)` to create a new message.
+ */
+export const ListTasksRequestSchema: GenMessage<ListTasksRequest, {jsonType: ListTasksRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 12);
+
+/**
+ * @generated from message tasks.ListTasksResponse
+ */
+export type ListTasksResponse = Message<"tasks.ListTasksResponse"> & {
+  /**
+   * @generated from field: repeated tasks.Task items = 1;
+   */
+  items: Task[];
+
+  /**
+   * Empty on the last page. A page may have less than the limit and not be the last.
+   *
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor: string;
+};
+
+/**
+ * @generated from message tasks.ListTasksResponse
+ */
+export type ListTasksResponseJson = {
+  /**
+   * @generated from field: repeated tasks.Task items = 1;
+   */
+  items?: TaskJson[];
+
+  /**
+   * Empty on the last page. A page may have less than the limit and not be the last.
+   *
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor?: string;
+};
+
+/**
+ * Describes the message tasks.ListTasksResponse.
+ * Use `create(ListTasksResponseSchema)` to create a new message.
+ */
+export const ListTasksResponseSchema: GenMessage<ListTasksResponse, {jsonType: ListTasksResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 13);
 
 /**
  * @generated from message tasks.CancelTaskRequest
@@ -311,7 +757,7 @@ export type CancelTaskRequestJson = {
  * Use `create(CancelTaskRequestSchema)` to create a new message.
  */
 export const CancelTaskRequestSchema: GenMessage<CancelTaskRequest, {jsonType: CancelTaskRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 6);
+  messageDesc(file_tasks, 14);
 
 /**
  * @generated from message tasks.CancelTaskResponse
@@ -338,7 +784,7 @@ export type CancelTaskResponseJson = {
  * Use `create(CancelTaskResponseSchema)` to create a new message.
  */
 export const CancelTaskResponseSchema: GenMessage<CancelTaskResponse, {jsonType: CancelTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 7);
+  messageDesc(file_tasks, 15);
 
 /**
  * Which dead letters: those named, or all that fit. What is empty fits everything.
@@ -369,6 +815,27 @@ export type DeadSelection = Message<"tasks.DeadSelection"> & {
    * @generated from field: string reason = 4;
    */
   reason: string;
+
+  /**
+   * The fingerprint of the last error, as ListDeadLetterGroups tells it.
+   *
+   * @generated from field: string group = 5;
+   */
+  group: string;
+
+  /**
+   * Died then or later.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 6;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * Died then or earlier.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 7;
+   */
+  until?: Timestamp | undefined;
 };
 
 /**
@@ -400,6 +867,27 @@ export type DeadSelectionJson = {
    * @generated from field: string reason = 4;
    */
   reason?: string;
+
+  /**
+   * The fingerprint of the last error, as ListDeadLetterGroups tells it.
+   *
+   * @generated from field: string group = 5;
+   */
+  group?: string;
+
+  /**
+   * Died then or later.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 6;
+   */
+  since?: TimestampJson;
+
+  /**
+   * Died then or earlier.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 7;
+   */
+  until?: TimestampJson;
 };
 
 /**
@@ -407,7 +895,7 @@ export type DeadSelectionJson = {
  * Use `create(DeadSelectionSchema)` to create a new message.
  */
 export const DeadSelectionSchema: GenMessage<DeadSelection, {jsonType: DeadSelectionJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 8);
+  messageDesc(file_tasks, 16);
 
 /**
  * @generated from message tasks.ListDeadLettersRequest
@@ -462,7 +950,7 @@ export type ListDeadLettersRequestJson = {
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest, {jsonType: ListDeadLettersRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 9);
+  messageDesc(file_tasks, 17);
 
 /**
  * @generated from message tasks.ListDeadLettersResponse
@@ -503,7 +991,7 @@ export type ListDeadLettersResponseJson = {
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse, {jsonType: ListDeadLettersResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 10);
+  messageDesc(file_tasks, 18);
 
 /**
  * @generated from message tasks.DeadLetter
@@ -537,6 +1025,13 @@ export type DeadLetter = Message<"tasks.DeadLetter"> & {
    * @generated from field: string trace_id = 5;
    */
   traceId: string;
+
+  /**
+   * The fingerprint of the last error.
+   *
+   * @generated from field: string group = 6;
+   */
+  group: string;
 };
 
 /**
@@ -571,6 +1066,13 @@ export type DeadLetterJson = {
    * @generated from field: string trace_id = 5;
    */
   traceId?: string;
+
+  /**
+   * The fingerprint of the last error.
+   *
+   * @generated from field: string group = 6;
+   */
+  group?: string;
 };
 
 /**
@@ -578,7 +1080,184 @@ export type DeadLetterJson = {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter, {jsonType: DeadLetterJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 11);
+  messageDesc(file_tasks, 19);
+
+/**
+ * @generated from message tasks.ListDeadLetterGroupsRequest
+ */
+export type ListDeadLetterGroupsRequest = Message<"tasks.ListDeadLetterGroupsRequest"> & {
+  /**
+   * Of the selection, ids, error_type and reason must be empty.
+   *
+   * @generated from field: tasks.DeadSelection selection = 1;
+   */
+  selection?: DeadSelection | undefined;
+
+  /**
+   * 1 to 100; 0: 20.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit: number;
+};
+
+/**
+ * @generated from message tasks.ListDeadLetterGroupsRequest
+ */
+export type ListDeadLetterGroupsRequestJson = {
+  /**
+   * Of the selection, ids, error_type and reason must be empty.
+   *
+   * @generated from field: tasks.DeadSelection selection = 1;
+   */
+  selection?: DeadSelectionJson;
+
+  /**
+   * 1 to 100; 0: 20.
+   *
+   * @generated from field: int32 limit = 2;
+   */
+  limit?: number;
+};
+
+/**
+ * Describes the message tasks.ListDeadLetterGroupsRequest.
+ * Use `create(ListDeadLetterGroupsRequestSchema)` to create a new message.
+ */
+export const ListDeadLetterGroupsRequestSchema: GenMessage<ListDeadLetterGroupsRequest, {jsonType: ListDeadLetterGroupsRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 20);
+
+/**
+ * @generated from message tasks.ListDeadLetterGroupsResponse
+ */
+export type ListDeadLetterGroupsResponse = Message<"tasks.ListDeadLetterGroupsResponse"> & {
+  /**
+   * @generated from field: repeated tasks.DeadLetterGroup items = 1;
+   */
+  items: DeadLetterGroup[];
+};
+
+/**
+ * @generated from message tasks.ListDeadLetterGroupsResponse
+ */
+export type ListDeadLetterGroupsResponseJson = {
+  /**
+   * @generated from field: repeated tasks.DeadLetterGroup items = 1;
+   */
+  items?: DeadLetterGroupJson[];
+};
+
+/**
+ * Describes the message tasks.ListDeadLetterGroupsResponse.
+ * Use `create(ListDeadLetterGroupsResponseSchema)` to create a new message.
+ */
+export const ListDeadLetterGroupsResponseSchema: GenMessage<ListDeadLetterGroupsResponse, {jsonType: ListDeadLetterGroupsResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 21);
+
+/**
+ * @generated from message tasks.DeadLetterGroup
+ */
+export type DeadLetterGroup = Message<"tasks.DeadLetterGroup"> & {
+  /**
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * @generated from field: string group = 2;
+   */
+  group: string;
+
+  /**
+   * The last error, with a name in place of what differs within the group.
+   *
+   * @generated from field: tasks.Failure error = 3;
+   */
+  error?: Failure | undefined;
+
+  /**
+   * @generated from field: int64 count = 4;
+   */
+  count: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp first_seen = 5;
+   */
+  firstSeen?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_seen = 6;
+   */
+  lastSeen?: Timestamp | undefined;
+
+  /**
+   * The newest of them, and the trace in which its death was recorded.
+   *
+   * @generated from field: string task_id = 7;
+   */
+  taskId: string;
+
+  /**
+   * @generated from field: string trace_id = 8;
+   */
+  traceId: string;
+};
+
+/**
+ * @generated from message tasks.DeadLetterGroup
+ */
+export type DeadLetterGroupJson = {
+  /**
+   * @generated from field: string type = 1;
+   */
+  type?: string;
+
+  /**
+   * @generated from field: string group = 2;
+   */
+  group?: string;
+
+  /**
+   * The last error, with a name in place of what differs within the group.
+   *
+   * @generated from field: tasks.Failure error = 3;
+   */
+  error?: FailureJson;
+
+  /**
+   * @generated from field: int64 count = 4;
+   */
+  count?: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp first_seen = 5;
+   */
+  firstSeen?: TimestampJson;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp last_seen = 6;
+   */
+  lastSeen?: TimestampJson;
+
+  /**
+   * The newest of them, and the trace in which its death was recorded.
+   *
+   * @generated from field: string task_id = 7;
+   */
+  taskId?: string;
+
+  /**
+   * @generated from field: string trace_id = 8;
+   */
+  traceId?: string;
+};
+
+/**
+ * Describes the message tasks.DeadLetterGroup.
+ * Use `create(DeadLetterGroupSchema)` to create a new message.
+ */
+export const DeadLetterGroupSchema: GenMessage<DeadLetterGroup, {jsonType: DeadLetterGroupJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 22);
 
 /**
  * @generated from message tasks.ListUnreadableRequest
@@ -609,7 +1288,7 @@ export type ListUnreadableRequestJson = {
  * Use `create(ListUnreadableRequestSchema)` to create a new message.
  */
 export const ListUnreadableRequestSchema: GenMessage<ListUnreadableRequest, {jsonType: ListUnreadableRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 12);
+  messageDesc(file_tasks, 23);
 
 /**
  * @generated from message tasks.ListUnreadableResponse
@@ -636,7 +1315,7 @@ export type ListUnreadableResponseJson = {
  * Use `create(ListUnreadableResponseSchema)` to create a new message.
  */
 export const ListUnreadableResponseSchema: GenMessage<ListUnreadableResponse, {jsonType: ListUnreadableResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 13);
+  messageDesc(file_tasks, 24);
 
 /**
  * @generated from message tasks.UnreadableMessage
@@ -707,7 +1386,7 @@ export type UnreadableMessageJson = {
  * Use `create(UnreadableMessageSchema)` to create a new message.
  */
 export const UnreadableMessageSchema: GenMessage<UnreadableMessage, {jsonType: UnreadableMessageJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 14);
+  messageDesc(file_tasks, 25);
 
 /**
  * @generated from message tasks.RedriveDeadLettersRequest
@@ -782,7 +1461,7 @@ export type RedriveDeadLettersRequestJson = {
  * Use `create(RedriveDeadLettersRequestSchema)` to create a new message.
  */
 export const RedriveDeadLettersRequestSchema: GenMessage<RedriveDeadLettersRequest, {jsonType: RedriveDeadLettersRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 15);
+  messageDesc(file_tasks, 26);
 
 /**
  * @generated from message tasks.RedriveDeadLettersResponse
@@ -809,7 +1488,7 @@ export type RedriveDeadLettersResponseJson = {
  * Use `create(RedriveDeadLettersResponseSchema)` to create a new message.
  */
 export const RedriveDeadLettersResponseSchema: GenMessage<RedriveDeadLettersResponse, {jsonType: RedriveDeadLettersResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 16);
+  messageDesc(file_tasks, 27);
 
 /**
  * @generated from message tasks.Redrive
@@ -928,7 +1607,7 @@ export type RedriveJson = {
  * Use `create(RedriveSchema)` to create a new message.
  */
 export const RedriveSchema: GenMessage<Redrive, {jsonType: RedriveJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 17);
+  messageDesc(file_tasks, 28);
 
 /**
  * @generated from message tasks.GetRedriveRequest
@@ -955,7 +1634,7 @@ export type GetRedriveRequestJson = {
  * Use `create(GetRedriveRequestSchema)` to create a new message.
  */
 export const GetRedriveRequestSchema: GenMessage<GetRedriveRequest, {jsonType: GetRedriveRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 18);
+  messageDesc(file_tasks, 29);
 
 /**
  * @generated from message tasks.GetRedriveResponse
@@ -982,7 +1661,7 @@ export type GetRedriveResponseJson = {
  * Use `create(GetRedriveResponseSchema)` to create a new message.
  */
 export const GetRedriveResponseSchema: GenMessage<GetRedriveResponse, {jsonType: GetRedriveResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 19);
+  messageDesc(file_tasks, 30);
 
 /**
  * @generated from message tasks.ControlRedriveRequest
@@ -1023,7 +1702,7 @@ export type ControlRedriveRequestJson = {
  * Use `create(ControlRedriveRequestSchema)` to create a new message.
  */
 export const ControlRedriveRequestSchema: GenMessage<ControlRedriveRequest, {jsonType: ControlRedriveRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 20);
+  messageDesc(file_tasks, 31);
 
 /**
  * @generated from message tasks.ControlRedriveResponse
@@ -1050,7 +1729,7 @@ export type ControlRedriveResponseJson = {
  * Use `create(ControlRedriveResponseSchema)` to create a new message.
  */
 export const ControlRedriveResponseSchema: GenMessage<ControlRedriveResponse, {jsonType: ControlRedriveResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 21);
+  messageDesc(file_tasks, 32);
 
 /**
  * @generated from message tasks.DiscardDeadLetterRequest
@@ -1087,7 +1766,7 @@ export type DiscardDeadLetterRequestJson = {
  * Use `create(DiscardDeadLetterRequestSchema)` to create a new message.
  */
 export const DiscardDeadLetterRequestSchema: GenMessage<DiscardDeadLetterRequest, {jsonType: DiscardDeadLetterRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 22);
+  messageDesc(file_tasks, 33);
 
 /**
  * @generated from message tasks.DiscardDeadLetterResponse
@@ -1114,7 +1793,7 @@ export type DiscardDeadLetterResponseJson = {
  * Use `create(DiscardDeadLetterResponseSchema)` to create a new message.
  */
 export const DiscardDeadLetterResponseSchema: GenMessage<DiscardDeadLetterResponse, {jsonType: DiscardDeadLetterResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 23);
+  messageDesc(file_tasks, 34);
 
 /**
  * @generated from message tasks.Task
@@ -1207,6 +1886,13 @@ export type Task = Message<"tasks.Task"> & {
    * @generated from field: repeated tasks.Attempt attempts = 16;
    */
   attempts: Attempt[];
+
+  /**
+   * 0 to 1, as its newest attempt has said it last; absent: it has said nothing.
+   *
+   * @generated from field: optional double progress = 17;
+   */
+  progress?: number | undefined;
 };
 
 /**
@@ -1300,6 +1986,13 @@ export type TaskJson = {
    * @generated from field: repeated tasks.Attempt attempts = 16;
    */
   attempts?: AttemptJson[];
+
+  /**
+   * 0 to 1, as its newest attempt has said it last; absent: it has said nothing.
+   *
+   * @generated from field: optional double progress = 17;
+   */
+  progress?: number | "NaN" | "Infinity" | "-Infinity";
 };
 
 /**
@@ -1307,7 +2000,7 @@ export type TaskJson = {
  * Use `create(TaskSchema)` to create a new message.
  */
 export const TaskSchema: GenMessage<Task, {jsonType: TaskJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 24);
+  messageDesc(file_tasks, 35);
 
 /**
  * @generated from message tasks.Attempt
@@ -1398,7 +2091,7 @@ export type AttemptJson = {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt, {jsonType: AttemptJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 25);
+  messageDesc(file_tasks, 36);
 
 /**
  * @generated from message tasks.Failure
@@ -1435,7 +2128,7 @@ export type FailureJson = {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure, {jsonType: FailureJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 26);
+  messageDesc(file_tasks, 37);
 
 /**
  * @generated from message tasks.TimelineEntry
@@ -1550,7 +2243,7 @@ export type TimelineEntryJson = {
  * Use `create(TimelineEntrySchema)` to create a new message.
  */
 export const TimelineEntrySchema: GenMessage<TimelineEntry, {jsonType: TimelineEntryJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 27);
+  messageDesc(file_tasks, 38);
 
 /**
  * @generated from service tasks.TaskService
@@ -1565,6 +2258,16 @@ export const TaskService: GenService<{
     methodKind: "unary";
     input: typeof CreateTaskRequestSchema;
     output: typeof CreateTaskResponseSchema;
+  },
+  /**
+   * Up to 1,000 tasks in one call: one result for each, in order. What is wrong with one spoils no other.
+   *
+   * @generated from rpc tasks.TaskService.CreateTasks
+   */
+  createTasks: {
+    methodKind: "unary";
+    input: typeof CreateTasksRequestSchema;
+    output: typeof CreateTasksResponseSchema;
   },
   /**
    * The task as it is now, or, with `wait`, as it is when it ends or the time is over.
@@ -1587,6 +2290,26 @@ export const TaskService: GenService<{
     output: typeof GetTimelineResponseSchema;
   },
   /**
+   * What the caller has not seen of a task yet: as soon as there is anything, or when the time is over.
+   *
+   * @generated from rpc tasks.TaskService.WatchTask
+   */
+  watchTask: {
+    methodKind: "unary";
+    input: typeof WatchTaskRequestSchema;
+    output: typeof WatchTaskResponseSchema;
+  },
+  /**
+   * Newest first.
+   *
+   * @generated from rpc tasks.TaskService.ListTasks
+   */
+  listTasks: {
+    methodKind: "unary";
+    input: typeof ListTasksRequestSchema;
+    output: typeof ListTasksResponseSchema;
+  },
+  /**
    * A task that waits never starts; one that runs is told to end. FAILED_PRECONDITION when it has ended.
    *
    * @generated from rpc tasks.TaskService.CancelTask
@@ -1605,6 +2328,16 @@ export const TaskService: GenService<{
     methodKind: "unary";
     input: typeof ListDeadLettersRequestSchema;
     output: typeof ListDeadLettersResponseSchema;
+  },
+  /**
+   * Dead tasks by their type and the fingerprint of their last error, the largest group first.
+   *
+   * @generated from rpc tasks.TaskService.ListDeadLetterGroups
+   */
+  listDeadLetterGroups: {
+    methodKind: "unary";
+    input: typeof ListDeadLetterGroupsRequestSchema;
+    output: typeof ListDeadLetterGroupsResponseSchema;
   },
   /**
    * Messages of the dead-letter queue that name no task, newest first.

@@ -57,6 +57,15 @@ export interface CallsOptions {
 /** A gateway's body of 256 KiB grows by what JSON escapes; nobody sends more than this in good faith. */
 export const maxMessageBytes = 1024 * 1024;
 
+/** The same for the 4 MiB that a batch of tasks may have. */
+const maxBatchBytes = 16 * 1024 * 1024;
+
+export function maxBytesOf(method: RpcMethod): number {
+  return method === "CreateTasks" ? maxBatchBytes : maxMessageBytes;
+}
+
+export const largestMessageBytes = maxBatchBytes;
+
 /** Calls that are not answered yet, by all protocols: what a gateway may have in progress, those that it holds included. */
 export const maxCallsInProgress = 5120;
 

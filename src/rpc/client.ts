@@ -18,6 +18,8 @@ export interface CallOptions extends CallMetadata {
   timeoutMs: number;
   /** The task service is asked to hold its answer: the call is long without anything being wrong. */
   isHeld?: boolean;
+  /** Nobody waits for the answer any more: the call is given up, and rejects with `canceled`. */
+  signal?: AbortSignal;
 }
 
 export interface TaskServiceClient {
@@ -58,6 +60,7 @@ export interface Exchange {
   metadata: Record<string, string>;
   timeoutMs: number;
   isHeld: boolean;
+  signal?: AbortSignal | undefined;
 }
 
 /** A task service that is there says so within this time. */
@@ -93,7 +96,7 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
     probe: () => breaker.call(probe),
     close: () => transport.close(),
 
-    async call(method, request, context, { timeoutMs, isHeld = false, correlationId, requestId }) {
+    async call(method, request, context, { timeoutMs, isHeld = false, signal, correlationId, requestId }) {
       const name = fullMethod(method);
       const attributes = { ...spanAttributes, [key.rpcMethod]: name };
       const { span, context: called } = startSpan(tracer, name, context, { kind: SpanKind.CLIENT, attributes });
@@ -103,7 +106,7 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
           [requestIdHeader]: requestId,
           ...toCarrier(called),
         };
-        const asked = { method, request, metadata, timeoutMs, isHeld };
+        const asked = { method, request, metadata, timeoutMs, isHeld, signal };
         const answer = await breaker.call(() => exchange(name, asked), isHeld ? { probe } : {});
         if (answer instanceof TaskError) throw answer;
         span.setAttribute(key.rpcStatusCode, wire.statusOf("ok"));
@@ -126,6 +129,9 @@ function toCallError(error: unknown, name: string): TaskError {
   if (error instanceof TaskError) return error;
   if (error instanceof Error && error.name === "TimeoutError") {
     return new TaskError("deadline_exceeded", `${name} took too long`, { cause: error });
+  }
+  if (error instanceof Error && error.name === "AbortError") {
+    return new TaskError("canceled", `${name} was given up`, { cause: error });
   }
   return new TaskError("unavailable", "the task service cannot be reached", { cause: error });
 }

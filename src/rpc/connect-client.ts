@@ -16,7 +16,7 @@ export function createConnectTransport(url: string): Transport {
     // Idle connections of both ways end by themselves.
     close: () => {},
 
-    exchange: async ({ method, request, metadata, timeoutMs, isHeld }) => {
+    exchange: async ({ method, request, metadata, timeoutMs, isHeld, signal: over }) => {
       const send = isHeld ? postHeld : post;
       const headers = {
         "content-type": contentTypes.json,
@@ -24,7 +24,8 @@ export function createConnectTransport(url: string): Transport {
         [timeoutHeader]: String(timeoutMs),
         ...metadata,
       };
-      const signal = AbortSignal.timeout(timeoutMs);
+      const limit = AbortSignal.timeout(timeoutMs);
+      const signal = over ? AbortSignal.any([limit, over]) : limit;
       const answer = await send(`${url}/${fullMethod(method)}`, JSON.stringify(request), headers, signal);
       return answer.status === 200 ? JSON.parse(answer.text) : errorOf(answer);
     },

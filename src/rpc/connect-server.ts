@@ -3,7 +3,7 @@
 import { TaskError } from "../errors.ts";
 import { readBody } from "../http-body.ts";
 import type { HttpHandler } from "../listen.ts";
-import { type AnswerCall, maxMessageBytes } from "./call.ts";
+import { type AnswerCall, maxBytesOf } from "./call.ts";
 import { codecOf, connectWire, contentTypes, decodeMessage, encodeMessage, toErrorResponse } from "./connect.ts";
 import { grpcWebWire, isGrpcWeb, readFrame, toGrpcWebError, toGrpcWebResponse } from "./grpc-web.ts";
 import { fromBinaryMessage, methodNamed, type RpcMethod, rpcSchemas, toBinaryMessage } from "./methods.ts";
@@ -20,7 +20,8 @@ export function createConnectHandler(
       wire: grpcWebWire,
       address: address(),
       metadata: (header) => request.headers.get(header) ?? undefined,
-      read: async () => fromBinaryMessage(schemas.request, readFrame(await readBody(request, maxMessageBytes))),
+      ...signalOf(request, method),
+      read: async () => fromBinaryMessage(schemas.request, readFrame(await readBody(request, maxBytesOf(method)))),
       accept: (message) => toGrpcWebResponse(toBinaryMessage(schemas.response, message)),
       refuse: toGrpcWebError,
     });
@@ -43,9 +44,10 @@ export function createConnectHandler(
       wire: connectWire,
       address: address(),
       metadata: (header) => request.headers.get(header) ?? undefined,
+      ...signalOf(request, method),
       read: async () => {
         refuseEncoding(request);
-        return decodeMessage(schemas.request, codec, await readBody(request, maxMessageBytes));
+        return decodeMessage(schemas.request, codec, await readBody(request, maxBytesOf(method)));
       },
       accept: (message) =>
         new Response(encodeMessage(schemas.response, codec, message), {
@@ -54,6 +56,11 @@ export function createConnectHandler(
       refuse: toErrorResponse,
     });
   };
+}
+
+/** Whoever watches a task may be gone long before there is anything to tell. Other calls are not worth a listener. */
+function signalOf(request: Request, method: RpcMethod): { signal?: AbortSignal } {
+  return method === "WatchTask" ? { signal: request.signal } : {};
 }
 
 function refuseEncoding(request: Request): void {

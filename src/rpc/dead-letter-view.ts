@@ -1,7 +1,8 @@
 /** Dead letters and redrives in protobuf's JSON form, as the RPC gives them. */
 
-import type { DeadLetterJson, RedriveJson, UnreadableMessageJson } from "../gen/tasks_pb.ts";
-import type { DeadLetter, Redrive, UnreadableMessage } from "../store/dead-letters.ts";
+import type { DeadLetterGroupJson, DeadLetterJson, RedriveJson, UnreadableMessageJson } from "../gen/tasks_pb.ts";
+import { errorOfDeath, toPattern } from "../store/dead-group.ts";
+import type { DeadGroup, DeadLetter, Redrive, UnreadableMessage } from "../store/dead-letters.ts";
 import type { TimelineEntry } from "../task.ts";
 import { toTaskJson, toTimestamp } from "./task-view.ts";
 
@@ -11,9 +12,29 @@ export function toDeadLetterJson(letter: DeadLetter, timeline: readonly Timeline
     reason: letter.reason,
     diedAt: toTimestamp(letter.diedAtMs),
     redrives: letter.task.redrives,
-    // version-traceid-spanid-flags
-    traceId: letter.deathTraceparent.split("-")[1] ?? "",
+    traceId: traceIdOf(letter),
+    group: letter.group,
   };
+}
+
+export function toDeadLetterGroupJson(found: DeadGroup): DeadLetterGroupJson {
+  const { sample } = found;
+  const { type, message } = errorOfDeath(sample.task.error, sample.reason);
+  return {
+    type: found.type,
+    group: found.group,
+    error: { type, message: toPattern(message) },
+    count: String(found.count),
+    firstSeen: toTimestamp(found.firstSeenMs),
+    lastSeen: toTimestamp(found.lastSeenMs),
+    taskId: sample.task.id,
+    traceId: traceIdOf(sample),
+  };
+}
+
+/** version-traceid-spanid-flags */
+function traceIdOf({ deathTraceparent }: DeadLetter): string {
+  return deathTraceparent.split("-")[1] ?? "";
 }
 
 export function toRedriveJson(redrive: Redrive): RedriveJson {

@@ -38,13 +38,26 @@ export function createGrpcTransport(url: string): Transport {
   const channel = isSecure ? credentials.createSsl() : credentials.createInsecure();
   const client = new Client(target, channel, channelOptions);
 
-  const ask = (path: string, message: Uint8Array, metadata: Metadata, timeoutMs: number): Promise<Buffer> => {
-    const options: CallOptions = { deadline: Date.now() + timeoutMs };
-    return new Promise((resolve, reject) => {
-      client.makeUnaryRequest(path, asBuffer, asBuffer, message, metadata, options, (error, answer) => {
+  const ask = (
+    path: string,
+    message: Uint8Array,
+    metadata: Metadata,
+    wait: { timeoutMs: number; signal?: AbortSignal | undefined },
+  ): Promise<Buffer> => {
+    const options: CallOptions = { deadline: Date.now() + wait.timeoutMs };
+    const { signal } = wait;
+    return new Promise<Buffer>((resolve, reject) => {
+      signal?.throwIfAborted();
+      const call = client.makeUnaryRequest(path, asBuffer, asBuffer, message, metadata, options, (error, answer) => {
         if (error || !answer) reject(error ?? new Error(`${path} was answered with nothing`));
         else resolve(answer);
+        signal?.removeEventListener("abort", giveUp);
       });
+      const giveUp = (): void => {
+        call.cancel();
+        reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", giveUp);
     });
   };
 
@@ -52,14 +65,14 @@ export function createGrpcTransport(url: string): Transport {
     wire: grpcWire,
     close: () => client.close(),
 
-    exchange: async ({ method, request, metadata, timeoutMs }) => {
+    exchange: async ({ method, request, metadata, timeoutMs, signal }) => {
       const schemas = rpcSchemas[method];
       const sent = new Metadata();
       for (const [name, value] of Object.entries(metadata)) sent.set(name, value);
       // A request is plain JSON by the type of its method.
       const message = toBinaryMessage(schemas.request, request as never);
       try {
-        const answer = await ask(`/${fullMethod(method)}`, message, sent, timeoutMs);
+        const answer = await ask(`/${fullMethod(method)}`, message, sent, { timeoutMs, signal });
         return fromBinaryMessage(schemas.response, answer);
       } catch (error) {
         return errorOf(error);
@@ -68,7 +81,7 @@ export function createGrpcTransport(url: string): Transport {
 
     /** Whatever a task service says to that shows that it is there. */
     probe: async (timeoutMs) => {
-      await ask(healthCheckPath, new Uint8Array(), new Metadata(), timeoutMs).catch((error: ServiceError) => {
+      await ask(healthCheckPath, new Uint8Array(), new Metadata(), { timeoutMs }).catch((error: ServiceError) => {
         if (isAway(error)) throw toOurs(error);
       });
     },

@@ -14,7 +14,7 @@ import {
 import { TaskError } from "../errors.ts";
 import { TaskService } from "../gen/tasks_pb.ts";
 import { type Address, closeWithin, type Listener, urlOf } from "../listen.ts";
-import { type AnswerCall, maxCallsInProgress, maxMessageBytes } from "./call.ts";
+import { type AnswerCall, largestMessageBytes, maxBytesOf, maxCallsInProgress } from "./call.ts";
 import { toErrorStatus } from "./grpc.ts";
 import { createHealthService } from "./grpc-health.ts";
 import { createReflectionServices } from "./grpc-reflection.ts";
@@ -24,7 +24,7 @@ import { fromBinaryMessage, type RpcMethod, rpcSchemas, toBinaryMessage } from "
 
 const serverOptions: ServerOptions = {
   // Above ours, which answers with a span; the library's own refusal comes before there is a call.
-  "grpc.max_receive_message_length": 4 * maxMessageBytes,
+  "grpc.max_receive_message_length": 2 * largestMessageBytes,
   // A gateway has all its calls on one connection.
   "grpc.max_concurrent_streams": maxCallsInProgress,
   // Without its book-keeping the library forgets the connections that it is to close by force.
@@ -87,8 +87,8 @@ function toHandler(method: RpcMethod, address: Address, answerCall: AnswerCall):
       },
       signal: signalOf(call),
       read: () => {
-        if (call.request.byteLength > maxMessageBytes) {
-          throw new TaskError("payload_too_large", `the message is larger than ${maxMessageBytes} bytes`);
+        if (call.request.byteLength > maxBytesOf(method)) {
+          throw new TaskError("payload_too_large", `the message is larger than ${maxBytesOf(method)} bytes`);
         }
         return fromBinaryMessage(schemas.request, call.request);
       },

@@ -17,6 +17,8 @@ import {
   type ControlRedriveResponseJson,
   type CreateTaskRequestJson,
   type CreateTaskResponseJson,
+  type CreateTasksRequestJson,
+  type CreateTasksResponseJson,
   type DiscardDeadLetterRequestJson,
   type DiscardDeadLetterResponseJson,
   type GetRedriveRequestJson,
@@ -25,13 +27,19 @@ import {
   type GetTaskResponseJson,
   type GetTimelineRequestJson,
   type GetTimelineResponseJson,
+  type ListDeadLetterGroupsRequestJson,
+  type ListDeadLetterGroupsResponseJson,
   type ListDeadLettersRequestJson,
   type ListDeadLettersResponseJson,
+  type ListTasksRequestJson,
+  type ListTasksResponseJson,
   type ListUnreadableRequestJson,
   type ListUnreadableResponseJson,
   type RedriveDeadLettersRequestJson,
   type RedriveDeadLettersResponseJson,
   TaskService,
+  type WatchTaskRequestJson,
+  type WatchTaskResponseJson,
 } from "../gen/tasks_pb.ts";
 
 export const serviceName = TaskService.typeName;
@@ -39,10 +47,14 @@ export const serviceName = TaskService.typeName;
 /** Requests and responses in protobuf's JSON form. */
 export interface RpcMethods {
   CreateTask: { request: CreateTaskRequestJson; response: CreateTaskResponseJson };
+  CreateTasks: { request: CreateTasksRequestJson; response: CreateTasksResponseJson };
   GetTask: { request: GetTaskRequestJson; response: GetTaskResponseJson };
   GetTimeline: { request: GetTimelineRequestJson; response: GetTimelineResponseJson };
+  WatchTask: { request: WatchTaskRequestJson; response: WatchTaskResponseJson };
+  ListTasks: { request: ListTasksRequestJson; response: ListTasksResponseJson };
   CancelTask: { request: CancelTaskRequestJson; response: CancelTaskResponseJson };
   ListDeadLetters: { request: ListDeadLettersRequestJson; response: ListDeadLettersResponseJson };
+  ListDeadLetterGroups: { request: ListDeadLetterGroupsRequestJson; response: ListDeadLetterGroupsResponseJson };
   ListUnreadable: { request: ListUnreadableRequestJson; response: ListUnreadableResponseJson };
   RedriveDeadLetters: { request: RedriveDeadLettersRequestJson; response: RedriveDeadLettersResponseJson };
   GetRedrive: { request: GetRedriveRequestJson; response: GetRedriveResponseJson };
@@ -58,10 +70,14 @@ function schemasOf({ input, output }: DescMethod): { request: DescMessage; respo
 
 export const rpcSchemas: Record<RpcMethod, { request: DescMessage; response: DescMessage }> = {
   CreateTask: schemasOf(TaskService.method.createTask),
+  CreateTasks: schemasOf(TaskService.method.createTasks),
   GetTask: schemasOf(TaskService.method.getTask),
   GetTimeline: schemasOf(TaskService.method.getTimeline),
+  WatchTask: schemasOf(TaskService.method.watchTask),
+  ListTasks: schemasOf(TaskService.method.listTasks),
   CancelTask: schemasOf(TaskService.method.cancelTask),
   ListDeadLetters: schemasOf(TaskService.method.listDeadLetters),
+  ListDeadLetterGroups: schemasOf(TaskService.method.listDeadLetterGroups),
   ListUnreadable: schemasOf(TaskService.method.listUnreadable),
   RedriveDeadLetters: schemasOf(TaskService.method.redriveDeadLetters),
   GetRedrive: schemasOf(TaskService.method.getRedrive),

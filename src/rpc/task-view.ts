@@ -21,6 +21,7 @@ export function toTaskJson(task: TaskRecord, timeline: readonly TimelineEntry[])
     runAt: toTimestamp(task.runAtMs),
     ...(task.startedAtMs !== null && { startedAt: toTimestamp(task.startedAtMs) }),
     ...(task.endedAtMs !== null && { endedAt: toTimestamp(task.endedAtMs) }),
+    ...(task.progress !== null && { progress: task.progress }),
     attempts: toAttempts(timeline).map((attempt) => ({
       number: attempt.number,
       startedAt: toTimestamp(attempt.startedAtMs),

@@ -3,13 +3,13 @@
 import { z } from "zod";
 import { TaskError } from "../errors.ts";
 import { parseMessage } from "../rpc/call.ts";
-import type { DeadCursor, DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
+import { deadGroupPattern } from "../store/dead-group.ts";
+import type { DeadCursor, DeadFilter, DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
 import { isTaskId, taskReasons, taskTypePattern } from "../task.ts";
+import { pageLimit, timestamp } from "./requests.ts";
 
 /** Ids in one selection. */
 const maxIds = 1000;
-const defaultLimit = 20;
-const maxLimit = 100;
 /** Tasks a second; a redrive without a rate goes as fast as it can. The time of the next step must be a date. */
 const minRate = 0.001;
 const maxRate = 100_000;
@@ -20,27 +20,38 @@ const selection = z
     type: z.string().default(""),
     errorType: z.string().max(255).default(""),
     reason: z.union([z.literal(""), z.enum(taskReasons)]).default(""),
+    group: z.union([z.literal(""), z.string().regex(deadGroupPattern)]).default(""),
+    since: timestamp.optional(),
+    until: timestamp.optional(),
   })
-  .refine(({ ids, type, errorType, reason }) => ids.length === 0 || !(type || errorType || reason))
+  .refine(({ ids, ...filter }) => ids.length === 0 || Object.values(filter).every((value) => !value))
   .refine(({ type }) => type === "" || taskTypePattern.test(type))
-  .transform(({ ids, type, errorType, reason }): DeadSelection => {
+  .transform(({ ids, type, errorType, reason, group, since, until }): DeadSelection => {
     if (ids.length > 0) return { kind: "ids", ids: [...new Set(ids)] };
-    return { kind: "filter", ...(type && { type }), ...(errorType && { errorType }), ...(reason && { reason }) };
+    return {
+      kind: "filter",
+      ...(type && { type }),
+      ...(errorType && { errorType }),
+      ...(reason && { reason }),
+      ...(group && { group }),
+      ...(since !== undefined && { sinceMs: since }),
+      ...(until !== undefined && { untilMs: until }),
+    };
   });
 
-const everything: DeadSelection = { kind: "filter" };
-
-const limit = z
-  .int()
-  .min(0)
-  .max(maxLimit)
-  .default(0)
-  .transform((count) => count || defaultLimit);
+const everything: DeadFilter = { kind: "filter" };
 
 const listDeadLetters = z.strictObject({
   selection: selection.default(everything),
-  limit,
+  limit: pageLimit,
   cursor: z.string().default(""),
+});
+
+const listGroups = z.strictObject({
+  selection: selection
+    .refine((asked) => asked.kind === "filter" && asked.errorType === undefined && asked.reason === undefined)
+    .default(everything),
+  limit: pageLimit,
 });
 
 const redrive = z
@@ -58,7 +69,7 @@ const redrive = z
     isDryRun: dryRun,
   }));
 
-const listUnreadable = z.strictObject({ limit });
+const listUnreadable = z.strictObject({ limit: pageLimit });
 const getRedrive = z.strictObject({ id: z.string() });
 const controlRedrive = z.strictObject({ id: z.string(), command: z.enum(["pause", "resume", "cancel"]) });
 const discard = z.strictObject({ id: z.string(), reason: z.string().min(1).max(1024) });
@@ -66,6 +77,11 @@ const discard = z.strictObject({ id: z.string(), reason: z.string().min(1).max(1
 export function parseListDeadLetters(message: unknown) {
   const { cursor, ...rest } = parseMessage("ListDeadLetters", message, (it) => listDeadLetters.safeParse(it));
   return { ...rest, cursor: cursor === "" ? null : fromCursor(cursor) };
+}
+
+export function parseListGroups(message: unknown): { filter: DeadFilter; limit: number } {
+  const { selection, limit } = parseMessage("ListDeadLetterGroups", message, (it) => listGroups.safeParse(it));
+  return { filter: selection.kind === "filter" ? selection : everything, limit };
 }
 
 export function parseListUnreadable(message: unknown): z.infer<typeof listUnreadable> {

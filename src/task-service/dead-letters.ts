@@ -4,7 +4,7 @@ import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
 import { TaskError } from "../errors.ts";
 import type { RpcHandlers } from "../rpc/call.ts";
-import { toDeadLetterJson, toRedriveJson, toUnreadableJson } from "../rpc/dead-letter-view.ts";
+import { toDeadLetterGroupJson, toDeadLetterJson, toRedriveJson, toUnreadableJson } from "../rpc/dead-letter-view.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
 import type { RedriveOrder } from "../store/dead-letters.ts";
 import type { Actor, Store } from "../store/store.ts";
@@ -15,6 +15,7 @@ import {
   parseDiscard,
   parseGetRedrive,
   parseListDeadLetters,
+  parseListGroups,
   parseListUnreadable,
   parseRedrive,
   toCursor,
@@ -29,6 +30,7 @@ export interface DeadLetterDeps {
 
 type DeadLetterMethod =
   | "ListDeadLetters"
+  | "ListDeadLetterGroups"
   | "ListUnreadable"
   | "RedriveDeadLetters"
   | "GetRedrive"
@@ -52,6 +54,11 @@ export function createDeadLetterHandlers({
       items: letters.map((letter, index) => toDeadLetterJson(letter, timelines[index] ?? [])),
       ...(found.length > limit && last && { nextCursor: toCursor({ diedAtMs: last.diedAtMs, id: last.task.id }) }),
     };
+  };
+
+  const listGroups: RpcHandlers["ListDeadLetterGroups"] = async (message, { context }) => {
+    const { filter, limit } = parseListGroups(message);
+    return { items: (await store.deadGroups(filter, limit, context)).map(toDeadLetterGroupJson) };
   };
 
   const listUnreadable: RpcHandlers["ListUnreadable"] = async (message, { context }) => {
@@ -105,6 +112,7 @@ export function createDeadLetterHandlers({
 
   return {
     ListDeadLetters: listDeadLetters,
+    ListDeadLetterGroups: listGroups,
     ListUnreadable: listUnreadable,
     RedriveDeadLetters: redriveDeadLetters,
     GetRedrive: getRedrive,

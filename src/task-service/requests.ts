@@ -2,18 +2,30 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { TaskError } from "../errors.ts";
 import { parseMessage } from "../rpc/call.ts";
 import { longestDurationMs } from "../settings.ts";
 import { taskTypePattern } from "../task.ts";
 
 /** Protobuf JSON of a Duration: decimal seconds and `s`. */
-const duration = z
+export const duration = z
   .string()
   .regex(/^\d+(\.\d{1,9})?s$/)
   .transform((text) => Math.round(Number(text.slice(0, -1)) * 1000))
   .refine((ms) => ms <= longestDurationMs);
 
-const timestamp = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+export const timestamp = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+
+const defaultLimit = 20;
+const maxLimit = 100;
+
+/** Of a page; 0 asks for the usual. */
+export const pageLimit = z
+  .int()
+  .min(0)
+  .max(maxLimit)
+  .default(0)
+  .transform((count) => count || defaultLimit);
 
 const createTask = z
   .strictObject({
@@ -48,6 +60,10 @@ export function parseCancelTask(message: unknown): z.infer<typeof cancelTask> {
 
 export function parseGetTimeline(message: unknown): z.infer<typeof getTimeline> {
   return parseMessage("GetTimeline", message, (it) => getTimeline.safeParse(it));
+}
+
+export function noTask(id: string): TaskError {
+  return new TaskError("not_found", `there is no task "${id}"`);
 }
 
 /** Two requests with the same digest ask for the same task. */

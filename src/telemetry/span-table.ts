@@ -82,6 +82,17 @@ export const spanTable: readonly SpanRow[] = [
     },
   },
   {
+    title: "`create task`, of each task of a batch",
+    kind: "INTERNAL",
+    name: /^create task$/,
+    always: [],
+    sometimes: {
+      [ownKey.taskId]: "of the task that was made",
+      [ownKey.taskType]: "of the task that was made",
+      ...shownMetadata,
+    },
+  },
+  {
     title: "SQLite",
     kind: "CLIENT",
     name: /^(SELECT|INSERT|UPDATE|DELETE) \w+$/,

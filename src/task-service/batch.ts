@@ -1,0 +1,76 @@
+/**
+ * Many tasks in one call. Each is accepted or refused for itself, under a span of its own, from which its trace goes on;
+ * so many at once as one commit of the store should have.
+ */
+
+import { type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
+import { z } from "zod";
+import { meanings, serverFaults, type TaskError, toFailure, toTaskError } from "../errors.ts";
+import type { CreateTaskResultJson } from "../gen/tasks_pb.ts";
+import { type Call, parseMessage, type RpcHandlers } from "../rpc/call.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { key } from "../telemetry/names.ts";
+import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
+import { type CreateTask, parseCreateTask } from "./requests.ts";
+
+export const maxBatchTasks = 1000;
+const atOnce = 100;
+
+const createTasksRequest = z.strictObject({ tasks: z.array(z.unknown()).min(1).max(maxBatchTasks) });
+
+/** Where a task of a batch is made. */
+export type Place = Pick<Call, "correlationId"> & { context: Context; span: Span };
+
+export interface BatchDeps {
+  tracer: Tracer;
+  log: Logger;
+  /** Commits the task, and begins to send it; resolves when it is committed. */
+  accept(request: CreateTask, place: Place): Promise<{ result: CreateTaskResultJson; sent: Promise<unknown> | null }>;
+  /** Waits for the sends, not for long. */
+  patiently(sends: Promise<unknown>): Promise<void>;
+}
+
+export function createBatchHandler({ tracer, log, accept, patiently }: BatchDeps): RpcHandlers["CreateTasks"] {
+  const createOne = async (message: unknown, call: Call, sends: Promise<unknown>[]): Promise<CreateTaskResultJson> => {
+    const { span, context } = startSpan(tracer, "create task", call.context, { kind: SpanKind.INTERNAL });
+    try {
+      const place = { correlationId: call.correlationId, context, span };
+      const { result, sent } = await accept(parseCreateTask(message), place);
+      if (sent) sends.push(sent);
+      return result;
+    } catch (thrown) {
+      const error = toTaskError(thrown);
+      const { rpcCode } = meanings[error.code];
+      if (serverFaults.has(rpcCode)) markFailed(span, { type: error.code, message: error.message });
+      else span.setAttribute(key.errorType, error.code);
+      if (error.code === "internal") {
+        const failure = toFailure(thrown);
+        recordException(span, failure);
+        log.in(context).error("a task of a batch was not created", { error: failure });
+      }
+      return { refusal: toRefusal(error) };
+    } finally {
+      span.end();
+    }
+  };
+
+  return async (message, call) => {
+    const { tasks } = parseMessage("CreateTasks", message, (it) => createTasksRequest.safeParse(it));
+    const results: CreateTaskResultJson[] = [];
+    const sends: Promise<unknown>[] = [];
+    for (let from = 0; from < tasks.length; from += atOnce) {
+      const slice = tasks.slice(from, from + atOnce);
+      results.push(...(await Promise.all(slice.map((task) => createOne(task, call, sends)))));
+    }
+    if (sends.length > 0) await patiently(Promise.all(sends));
+    return { results };
+  };
+}
+
+function toRefusal({ code, message, retryAfterMs }: TaskError) {
+  return {
+    code: meanings[code].rpcCode,
+    message,
+    ...(retryAfterMs !== undefined && { retryAfter: `${retryAfterMs / 1000}s` }),
+  };
+}

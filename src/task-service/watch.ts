@@ -1,0 +1,42 @@
+/** What a caller has not seen of a task yet: told as soon as there is anything. The caller asks again with what it has. */
+
+import { z } from "zod";
+import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
+import { toTimelineJson } from "../rpc/task-view.ts";
+import type { Store } from "../store/store.ts";
+import { isEnded, isTaskId } from "../task.ts";
+import { duration, noTask } from "./requests.ts";
+
+const watchTask = z.strictObject({
+  id: z.string(),
+  seenEntry: z.int().min(0).default(0),
+  seenProgress: z.number().optional(),
+  wait: duration.optional(),
+});
+
+/** Runs a wait that ends when `signal` aborts, or when there is another reason to end it. */
+export type HoldCall = <T>(signal: AbortSignal | undefined, wait: (over: AbortSignal) => Promise<T>) => Promise<T>;
+
+export function createWatchHandler(store: Store, hold: HoldCall): RpcHandlers["WatchTask"] {
+  return async (message, { context, signal }) => {
+    const {
+      id,
+      seenEntry,
+      seenProgress,
+      wait = 0,
+    } = parseMessage("WatchTask", message, (it) => watchTask.safeParse(it));
+    const seen = { entry: seenEntry, progress: seenProgress ?? null };
+    const watched = isTaskId(id)
+      ? await hold(signal, (over) => store.awaitChange(id, seen, wait, context, over))
+      : undefined;
+    if (!watched) throw noTask(id);
+    const { task, timeline, firstNumber } = watched;
+    const isSeen = Math.max(0, seen.entry + 1 - firstNumber);
+    return {
+      entries: timeline.slice(isSeen).map(toTimelineJson),
+      firstNumber: firstNumber + isSeen,
+      ...(task.progress !== null && { progress: task.progress }),
+      hasEnded: isEnded(task.status),
+    };
+  };
+}
