@@ -12,6 +12,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { toFailure, toTaskError } from "./errors.ts";
 import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
+import { addDescriptionRoutes } from "./gateway/description.ts";
 import type { CallInRequest, Edge } from "./gateway/edge.ts";
 import { createForceLimit } from "./gateway/force-limit.ts";
 import { addHealthRoutes } from "./gateway/health.ts";
@@ -76,6 +77,7 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
   addTaskRoutes(routes, { call, ask, admitWait, draining: deps.draining });
   addDeadLetterRoutes(routes, call);
   addHealthRoutes(routes, deps.processState);
+  addDescriptionRoutes(routes);
   app.notFound(answerUnrouted);
   app.onError((thrown, c) => answerError(thrown, c, deps.telemetry));
 

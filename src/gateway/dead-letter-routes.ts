@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { deadReasons, isTaskId, taskReasons, taskTypePattern } from "../task.ts";
 import { declareRoute } from "./route.ts";
-import { task, time, timeOrNull, traceId } from "./task-schemas.ts";
+import { count, task, time, timeOrNull, traceId } from "./task-schemas.ts";
 
 const filterFields = {
   type: z.string().regex(taskTypePattern, "expected a task type").optional(),
@@ -20,7 +20,11 @@ const pageLimit = z.coerce.number().int().min(1).max(100).optional().meta({ desc
 
 const redriveBody = z
   .strictObject({
-    ids: z.array(z.string().refine(isTaskId, "expected a task id")).min(1).max(1000).optional(),
+    ids: z
+      .array(z.string().refine(isTaskId, "expected a task id").meta({ format: "uuid" }))
+      .min(1)
+      .max(1000)
+      .optional(),
     filter: filter.optional(),
     rate_per_second: z.number().min(0.001).max(100_000).optional().meta({ description: "Else as fast as it goes." }),
     dry_run: z.boolean().optional().meta({ description: "Only counts what fits." }),
@@ -42,7 +46,7 @@ const deadLetter = z
     reason: z.enum(deadReasons),
     died_at: time,
     trace_id: traceId,
-    redrives: z.int().meta({ description: "How often it was brought back before." }),
+    redrives: count.meta({ description: "How often it was brought back before." }),
   })
   .meta({ id: "DeadLetter", description: "A dead task, why and when it died." });
 
@@ -60,9 +64,9 @@ const redrive = z
   .object({
     id: z.string().nullable().meta({ description: "null of a dry run." }),
     status: z.string(),
-    matched: z.int(),
-    moved: z.int(),
-    failed: z.int(),
+    matched: count,
+    moved: count,
+    failed: count,
     rate_per_second: z.number().nullable(),
     reason: z.string().nullable(),
     created_at: timeOrNull,

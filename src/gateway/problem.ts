@@ -1,6 +1,22 @@
 /** Errors as `application/problem+json` (RFC 9457). No stack, and nothing of what a fault of ours says inside. */
 
+import { z } from "zod";
 import { meanings, retryAfterSeconds, type TaskError } from "../errors.ts";
+
+export const problem = z
+  .object({
+    type: z.literal("about:blank"),
+    title: z.string().meta({ description: "What the code means." }),
+    status: z.int().min(400).max(599),
+    detail: z.string().meta({ description: "What was wrong with this request." }),
+    code: z.enum(Object.keys(meanings)).meta({ description: "For programs to tell one from another." }),
+    trace_id: z.string().meta({ description: "Of the trace in which it happened." }),
+    errors: z
+      .array(z.object({ pointer: z.string().meta({ description: "JSON pointer (RFC 6901)." }), detail: z.string() }))
+      .optional()
+      .meta({ description: "Each thing that does not fit in the body." }),
+  })
+  .meta({ id: "Problem", description: "Why a request was not done (RFC 9457)." });
 
 export function toProblem(error: TaskError, traceId: string): Response {
   const { httpStatus, title } = meanings[error.code];
@@ -9,7 +25,7 @@ export function toProblem(error: TaskError, traceId: string): Response {
   if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
   // The rest of the upload is never read: without this the connection would wait for it.
   if (error.code === "payload_too_large") headers.set("connection", "close");
-  const problem = {
+  const body: z.input<typeof problem> = {
     type: "about:blank",
     title,
     status: httpStatus,
@@ -18,5 +34,5 @@ export function toProblem(error: TaskError, traceId: string): Response {
     trace_id: traceId,
     ...(error.problems.length > 0 && { errors: error.problems }),
   };
-  return new Response(JSON.stringify(problem), { status: httpStatus, headers });
+  return new Response(JSON.stringify(body), { status: httpStatus, headers });
 }

@@ -1,6 +1,7 @@
 /** The routes of tasks, as the HTTP API promises them. */
 
 import { z } from "zod";
+import { durationPattern } from "../settings.ts";
 import { duration } from "./requests.ts";
 import { declareRoute } from "./route.ts";
 import { newTask, task, timelineEntry } from "./task-schemas.ts";
@@ -59,6 +60,7 @@ export const taskRoutes = {
     summary: "Look at a task, or wait for its end",
     query: z.strictObject({
       wait: wait.optional().meta({
+        pattern: durationPattern.source,
         description: "Holds the answer until the task has ended, for at most this long, and a minute.",
         examples: ["20s"],
       }),

@@ -1,13 +1,14 @@
 /** Tasks as the HTTP API takes and shows them: what is checked, and what OpenAPI tells. */
 
 import { z } from "zod";
+import { durationPattern } from "../settings.ts";
 import { taskStatuses, taskTypePattern } from "../task.ts";
 import { duration } from "./requests.ts";
 
 const exampleId = "0199a0b2-7c4e-7d3a-9f61-2b8f0c5d4e17";
 const exampleTraceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-const durationShown = { description: "A number and a unit: ms, s, m, h or d.", examples: ["30s"] };
+const durationShown = { pattern: durationPattern.source, examples: ["30s"] };
 
 export const taskType = z
   .string()
@@ -44,11 +45,13 @@ export const newTask = z
   })
   .meta({
     id: "NewTask",
-    not: { required: ["delay", "run_at"] },
+    not: { required: ["delay", "run_at"], properties: { delay: true, run_at: true } },
     examples: [{ type: "echo", payload: { hello: "world" }, delay: "2s" }],
   });
 
 export type NewTask = z.output<typeof newTask>;
+
+export const count = z.int().min(0);
 
 /** A time in an answer: UTC with milliseconds. */
 export const time = z.string().meta({ format: "date-time", examples: ["2026-01-01T08:00:00.000Z"] });
@@ -67,7 +70,7 @@ const failure = z
 
 const attempt = z
   .object({
-    number: z.int().meta({ description: "From 1; after a redrive from 1 again." }),
+    number: count.meta({ description: "From 1; after a redrive from 1 again." }),
     started_at: time,
     ended_at: timeOrNull,
     outcome: z
@@ -88,8 +91,8 @@ export const task = z
     payload: z.unknown().meta({ description: "As it was handed in." }),
     result: z.unknown().meta({ description: "What the handler returned; null before." }),
     error: failure.nullable(),
-    attempt: z.int().meta({ description: "The newest attempt's number; 0 before the first." }),
-    max_attempts: z.int(),
+    attempt: count.meta({ description: "The newest attempt's number; 0 before the first." }),
+    max_attempts: count,
     correlation_id: z.string(),
     trace_id: traceId,
     metadata: z.record(z.string(), z.string()),
@@ -106,8 +109,8 @@ export const timelineEntry = z
     at: time,
     from: status.nullable(),
     to: status,
-    attempt: z.int(),
-    duration_ms: z.int().meta({ description: "Time spent in the state that was left." }),
+    attempt: count,
+    duration_ms: count.meta({ description: "Time spent in the state that was left." }),
     error: failure.nullable(),
     trace_id: traceId,
     span_id: z.string(),

@@ -8,6 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { readConfig, type SettingName } from "../../src/config.ts";
 import { databaseFile } from "../../src/store/sqlite-sql.ts";
 import { type System, startSystem } from "../../src/supervisor.ts";
+import { holdToDocument } from "./openapi.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 /** A setting by its field name, as the text that its flag would have. */
@@ -86,6 +87,7 @@ export async function startTestSystem(flags: TestFlags = {}, env: Record<string,
   const { config } = readConfig({ ...quiet, ...flags, dataDir }, env);
   const system = await startSystem(config, (line) => lines.push(JSON.parse(line)));
   const { gateway_url: url = "", admin_url: adminUrl = "" } = system.addresses;
+  if (url !== "") holdToDocument(url);
 
   const submit: TestSystem["submit"] = (body, headers = {}) =>
     fetch(`${url}/v1/tasks`, {

@@ -1,0 +1,139 @@
+/** The HTTP API as OpenAPI 3.1, made from the routes as they are served. Loaded by those alone who ask for it. */
+
+import { z } from "zod";
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi";
+import { type ErrorCode, meanings } from "../errors.ts";
+import { productVersion } from "../version.ts";
+import { problem } from "./problem.ts";
+import { type Answer, type Route, type Scope, takesBody, usualProblems } from "./route.ts";
+import { allRoutes, tags } from "./routes.ts";
+import { taskId } from "./task-schemas.ts";
+
+export type ApiDocument = ReturnType<typeof createDocument>;
+
+const description = `Every task is one trace: each answer tells in \`traceresponse\` where to find it.
+
+All paths below \`/v1\` are there without \`/v1\`, too. Times are RFC 3339 in UTC. Errors are problems (RFC 9457).
+An unknown field or query parameter is refused. Answers may get fields that are not told here.`;
+
+/** What every route reads. None of it is ever refused: what cannot be used is left out, or made anew. */
+const headersIn = z.object({
+  traceparent: headerIn(
+    "TraceParent",
+    "The caller's trace (W3C Trace Context), with `tracestate` and `baggage`. It goes on where the caller is trusted.",
+  ),
+  "x-request-id": headerIn("RequestId", "Kept, or made anew unless it is 1 to 128 visible characters."),
+  "x-correlation-id": headerIn(
+    "CorrelationId",
+    "Kept on the task, or made anew unless it is 1 to 64 letters, digits or . _ -",
+  ),
+  "x-force-trace": headerIn("ForceTrace", "`true`: the trace is sampled whole."),
+});
+
+function headerIn(id: string, told: string): z.ZodType {
+  return z
+    .string()
+    .optional()
+    .meta({ param: { id, description: told } });
+}
+
+/** What every answer has. */
+const headersOut = {
+  "x-request-id": headerOut("RequestId", "Of this request, as it stands in logs and spans."),
+  "x-correlation-id": headerOut("CorrelationId", "Of everything that belongs together."),
+  traceresponse: headerOut("TraceResponse", "The trace of this request (W3C Trace Context level 2)."),
+};
+const retryAfter = headerOut("RetryAfter", "After how many seconds it is worth trying again.");
+
+function headerOut(id: string, told: string): z.ZodType {
+  return z.string().meta({ header: { id, description: told } });
+}
+
+export function describeApi(): ApiDocument {
+  return createDocument(
+    {
+      openapi: "3.1.1",
+      info: { title: "Throughline", version: productVersion, description, license: { name: "MIT", identifier: "MIT" } },
+      servers: [{ url: "/", description: "Where this document comes from." }],
+      tags: [...tags],
+      paths: pathsOf(allRoutes),
+      components: {
+        securitySchemes: {
+          key: {
+            type: "http",
+            scheme: "bearer",
+            description: "An API key, where the server was started with a file of them.",
+          },
+        },
+      },
+    },
+    {
+      override: ({ jsonSchema, io }) => {
+        // A field more in an answer is no change that breaks a caller.
+        if (io === "output" && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+        // What fits into a number of JSON goes without saying.
+        if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      },
+    },
+  );
+}
+
+function pathsOf(routes: readonly Route[]): ZodOpenApiPathsObject {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const route of routes) {
+    const path = route.isUnversioned ? route.path : `/v1${route.path}`;
+    paths[path] = { ...paths[path], [route.method]: toOperation(route) };
+  }
+  return paths;
+}
+
+function toOperation(route: Route): ZodOpenApiOperationObject {
+  const { operationId, tag, summary, query, headers, body, path } = route;
+  return {
+    operationId,
+    tags: [tag],
+    summary,
+    ...(route.description && { description: route.description }),
+    security: securityOf(route.scope),
+    requestParams: {
+      ...(path.includes("{id}") && { path: z.object({ id: taskId }) }),
+      ...(query instanceof z.ZodObject && { query }),
+      header: headers.extend(headersIn.shape),
+    },
+    ...(takesBody(route) && { requestBody: { required: true, content: { "application/json": { schema: body } } } }),
+    responses: { ...answersOf(route), ...problemsOf(route) },
+  };
+}
+
+/** A key where keys are asked for, with that scope. */
+function securityOf(scope: Scope | null): Record<string, string[]>[] {
+  return scope === null ? [] : [{ key: [scope] }, {}];
+}
+
+function answersOf({ answers }: Route): ZodOpenApiOperationObject["responses"] {
+  return Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, toResponse(answer)]));
+}
+
+function toResponse({ description, schema, contentType = "application/json", headers }: Answer) {
+  return {
+    description,
+    headers: z.object({ ...headersOut, ...headers?.shape }),
+    ...(schema && { content: { [contentType]: { schema } } }),
+  };
+}
+
+/** Those of one status together. */
+function problemsOf(route: Route): ZodOpenApiOperationObject["responses"] {
+  const codes = [...usualProblems(route), ...route.problems];
+  const byStatus = Map.groupBy(codes, (code) => meanings[code].httpStatus);
+  return Object.fromEntries([...byStatus].map(([status, those]) => [status, toProblemResponse(status, those)]));
+}
+
+function toProblemResponse(status: number, codes: readonly ErrorCode[]) {
+  const isPassing = status === 429 || status === 503;
+  return {
+    description: codes.map((code) => `${meanings[code].title} (\`${code}\`).`).join(" "),
+    headers: z.object({ ...headersOut, ...(isPassing && { "retry-after": retryAfter }) }),
+    content: { "application/problem+json": { schema: problem } },
+  };
+}
