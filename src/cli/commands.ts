@@ -8,6 +8,7 @@ import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addHealth } from "./commands/health.ts";
+import { addOpenApi } from "./commands/openapi.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSetup } from "./commands/setup.ts";
 import { addTask } from "./commands/task.ts";
@@ -27,5 +28,6 @@ export const commands: readonly AddCommand[] = [
   addConfig,
   addSetup,
   addHealth,
+  addOpenApi,
   addVersion,
 ];

@@ -13,4 +13,12 @@ export const descriptionRoutes = {
     summary: "This document",
     answers: { 200: { description: "OpenAPI 3.1.", schema: z.looseObject({ openapi: z.string() }) } },
   }),
+
+  docs: declareRoute({
+    ...common,
+    operationId: "getDocs",
+    path: "/docs",
+    summary: "This document as a page",
+    answers: { 200: { description: "For a browser.", schema: z.string(), contentType: "text/html" } },
+  }),
 };

@@ -62,7 +62,7 @@ export const taskRoutes = {
       wait: wait.optional().meta({
         pattern: durationPattern.source,
         description: "Holds the answer until the task has ended, for at most this long, and a minute.",
-        examples: ["20s"],
+        override: { examples: ["20s"] },
       }),
     }),
     answers: { 200: { description: "The task.", schema: task } },

@@ -8,7 +8,8 @@ import { duration } from "./requests.ts";
 const exampleId = "0199a0b2-7c4e-7d3a-9f61-2b8f0c5d4e17";
 const exampleTraceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-const durationShown = { pattern: durationPattern.source, examples: ["30s"] };
+/** Of what is changed when it is read, zod tells no examples of its own accord. */
+const durationShown = { pattern: durationPattern.source, override: { examples: ["30s"] } };
 
 export const taskType = z
   .string()
@@ -46,7 +47,7 @@ export const newTask = z
   .meta({
     id: "NewTask",
     not: { required: ["delay", "run_at"], properties: { delay: true, run_at: true } },
-    examples: [{ type: "echo", payload: { hello: "world" }, delay: "2s" }],
+    override: { examples: [{ type: "echo", payload: { hello: "world" }, delay: "2s" }] },
   });
 
 export type NewTask = z.output<typeof newTask>;

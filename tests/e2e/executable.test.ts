@@ -174,10 +174,19 @@ describe("what it says of itself", () => {
     expect(await runThroughline(["version"])).toEqual({ exitCode: 0, stdout: `${packageJson.version}\n`, errors: [] });
   });
 
+  test("openapi is the document that the gateway serves, and a page shows it", async () => {
+    const { exitCode, stdout, errors } = await runThroughline(["openapi"]);
+    expect([exitCode, errors]).toEqual([0, []]);
+    await using running = await startThroughline([...freePorts]);
+    const { gateway_url: url } = running.addresses;
+    expect(await (await fetch(`${url}/openapi.json`)).json()).toEqual(JSON.parse(stdout));
+    expect(await (await fetch(`${url}/docs`)).text()).toContain("<h1>Throughline HTTP API</h1>");
+  });
+
   test("help names every command and every setting", async () => {
     const commands = await runThroughline(["help"]);
     expect([commands.exitCode, commands.errors]).toEqual([0, []]);
-    for (const command of ["serve", "demo", "setup", "config", "doctor", "health", "version", "help"]) {
+    for (const command of ["serve", "demo", "setup", "config", "doctor", "health", "openapi", "version", "help"]) {
       expect(commands.stdout).toMatch(new RegExp(`^  ${command} `, "m"));
     }
     const serve = await runThroughline(["help", "serve"]);
