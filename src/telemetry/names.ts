@@ -24,6 +24,7 @@ export const key = {
   hostName: "host.name",
   httpRequestMethod: "http.request.method",
   httpRequestMethodOriginal: "http.request.method_original",
+  httpRequestResendCount: "http.request.resend_count",
   httpResponseStatusCode: "http.response.status_code",
   httpRoute: "http.route",
   messagingBatchMessageCount: "messaging.batch.message_count",

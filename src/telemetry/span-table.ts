@@ -67,6 +67,7 @@ export const spanTable: readonly SpanRow[] = [
     sometimes: {
       [key.httpResponseStatusCode]: "when it was answered",
       [key.httpRequestMethodOriginal]: "of a method that is not known",
+      [key.httpRequestResendCount]: "when a redirect led there",
     },
   },
   { title: "RPC client", kind: "CLIENT", name: /^tasks\.TaskService\/\w+$/, always: rpc, sometimes: {} },

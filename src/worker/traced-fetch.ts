@@ -1,4 +1,7 @@
-/** `ctx.fetch`: a CLIENT span for each call, whose context the request carries on, and with it the task's correlation id. */
+/**
+ * `ctx.fetch`, and every other call of a handler: a CLIENT span for each, whose context the request carries on, and with
+ * it the task's correlation id.
+ */
 
 import { type Context, context as contextApi, type Span, SpanKind, type Tracer, trace } from "@opentelemetry/api";
 import { toFailure } from "../errors.ts";
@@ -16,18 +19,36 @@ export interface TracedFetchOptions {
   correlationId: string;
 }
 
-export function createTracedFetch({ tracer, context, correlationId }: TracedFetchOptions): HandlerContext["fetch"] {
-  return async (target, init = {}) => {
-    const url = new URL(target);
-    const method = init.method?.toUpperCase() ?? "GET";
+/** What is called, as it would be sent without a trace. */
+export interface Called {
+  url: URL;
+  method: string;
+  headers: Headers;
+  /** How many times it was sent elsewhere before, by redirects: `http.request.resend_count` of the conventions. */
+  resendCount: number;
+}
+
+/** `send` gets the headers with the trace in them. */
+export type TracedCall = <T extends { status: number }>(
+  called: Called,
+  send: (headers: Headers) => Promise<T>,
+) => Promise<T>;
+
+export function createTracedCall({ tracer, context, correlationId }: TracedFetchOptions): TracedCall {
+  return async ({ url, method, headers, resendCount }, send) => {
     const active = contextApi.active();
     const { span, context: called } = startSpan(tracer, methodName(method), trace.getSpan(active) ? active : context, {
       kind: SpanKind.CLIENT,
-      attributes: { ...methodAttributes(method), ...urlAttribute(url), ...serverAttributes(url) },
+      attributes: {
+        ...methodAttributes(method),
+        ...urlAttribute(url),
+        ...serverAttributes(url),
+        ...(resendCount > 0 && { [key.httpRequestResendCount]: resendCount }),
+      },
     });
     try {
-      const headers = carryOn(new Headers(init.headers), { ...toHeaders(called), [correlationHeader]: correlationId });
-      const answer = await fetch(url, { ...init, headers });
+      const carried = { ...toHeaders(called), [correlationHeader]: correlationId };
+      const answer = await send(carryOn(new Headers(headers), carried));
       markAnswered(span, answer.status);
       return answer;
     } catch (error) {
@@ -36,6 +57,17 @@ export function createTracedFetch({ tracer, context, correlationId }: TracedFetc
     } finally {
       span.end();
     }
+  };
+}
+
+export function createTracedFetch(options: TracedFetchOptions): HandlerContext["fetch"] {
+  const call = createTracedCall(options);
+  return async (target, init = {}) => {
+    const url = new URL(target);
+    const method = init.method?.toUpperCase() ?? "GET";
+    return call({ url, method, headers: new Headers(init.headers), resendCount: 0 }, (headers) =>
+      fetch(url, { ...init, headers }),
+    );
   };
 }
 

@@ -1,0 +1,247 @@
+/** The task type `http` against real servers: where it connects, what it follows, what it takes. */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { once } from "node:events";
+import { createServer as createTlsServer } from "node:https";
+import { type AddressInfo, createServer as createSocketServer } from "node:net";
+import { join } from "node:path";
+import { SpanKind } from "@opentelemetry/api";
+import type { HandlerContext } from "../../src/worker/handler.ts";
+import type { Resolve } from "../../src/worker/http-allow.ts";
+import { maxAnswerBytes } from "../../src/worker/http-send.ts";
+import { createHttpHandler } from "../../src/worker/http-task.ts";
+import { eventually } from "../support/eventually.ts";
+import { projectFolder } from "../support/executable.ts";
+import { type RecordingServer, startRecordingServer } from "../support/recording-server.ts";
+import { rejectionOf } from "../support/rejection.ts";
+import { startTestTracing } from "../support/test-tracing.ts";
+
+class Fatal extends Error {}
+
+let server: RecordingServer;
+let port: string;
+beforeAll(async () => {
+  server = await startRecordingServer(answerOf);
+  port = new URL(server.url).port;
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+function answerOf(request: Request): Response | Promise<Response> | undefined {
+  const { pathname, searchParams } = new URL(request.url);
+  if (pathname === "/moved") {
+    return new Response(null, { status: 307, headers: { location: searchParams.get("to") ?? "" } });
+  }
+  if (pathname === "/loop") return new Response(null, { status: 302, headers: { location: "/loop" } });
+  if (pathname === "/large") return new Response("x".repeat(maxAnswerBytes + 1));
+  if (pathname === "/silent") return new Promise(() => {});
+  if (pathname === "/echo") return request.text().then((body) => Response.json({ method: request.method, body }));
+  return undefined;
+}
+
+interface Called {
+  result: Promise<unknown>;
+  /** The names that were looked up, in order. */
+  asked: string[];
+  spans: ReturnType<ReturnType<typeof startTestTracing>["spans"]>;
+}
+
+/** Runs the task as a thread would. Every name resolves to the next of `answers`, then to the last. */
+async function call(payload: unknown, allow: string[], answers = ["127.0.0.1"], signal?: AbortSignal): Promise<Called> {
+  const asked: string[] = [];
+  const resolve: Resolve = async (host) => {
+    asked.push(host);
+    return [answers[Math.min(asked.length, answers.length) - 1] ?? ""];
+  };
+  const { tracer, spans } = startTestTracing();
+  const ctx: HandlerContext = {
+    signal: signal ?? AbortSignal.timeout(20_000),
+    log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    span: tracer.startSpan("run http"),
+    tracer,
+    fetch: () => Promise.reject(new Error("not asked for here")),
+    progress: async () => {},
+    fatal: (message) => new Fatal(message),
+    retryAfter: (_, message) => new Error(message),
+  };
+  const task = { id: "a", type: "http", payload, attempt: 1, correlationId: "order-7", metadata: {} };
+  const result = createHttpHandler(allow, resolve).run(task, ctx);
+  await Promise.allSettled([result]);
+  return { result: Promise.resolve(result), asked, spans: spans() };
+}
+
+describe("a call by name", () => {
+  test("connects to the address that was looked at, and says the name", async () => {
+    const { result, asked } = await call({ url: `http://shop.example:${port}/named` }, ["loopback"]);
+    expect(await result).toEqual({ status: 200, body: {} });
+    expect(asked).toEqual(["shop.example"]);
+    expect(await server.headersAt("/named")).toMatchObject({ host: `shop.example:${port}` });
+  });
+
+  test("whose name means another address by the next hop is refused there, and nothing is sent", async () => {
+    const url = `http://rebound.example:${port}/moved?to=/rebound`;
+    const { result, asked } = await call({ url }, ["loopback"], ["127.0.0.1", "10.0.0.1"]);
+    expect(await rejectionOf(result)).toEqual(
+      new Fatal("calls to private addresses are not allowed (rebound.example); --http-allow says which are"),
+    );
+    expect(asked).toEqual(["rebound.example", "rebound.example"]);
+    expect(server.requestsAt("/rebound")).toEqual([]);
+  });
+
+  test("that means nothing good is refused before a socket is opened", async () => {
+    const url = `http://inner.example:${port}/inner`;
+    const { result } = await call({ url }, ["public"], ["127.0.0.1", "8.8.8.8"]);
+    expect(await rejectionOf(result)).toBeInstanceOf(Fatal);
+    expect(server.requestsAt("/inner")).toEqual([]);
+  });
+
+  test("by TLS is one to whom the certificate names, and to nobody else", async () => {
+    const at = (file: string): string => join(projectFolder, "tests/fixtures", file);
+    const [key, cert] = await Promise.all(
+      ["tls/key.pem", "tls/certificate.pem"].map((file) => Bun.file(at(file)).text()),
+    );
+    const tls = createTlsServer({ key: key ?? "", cert: cert ?? "" }, (_, answer) => answer.end("welcome"));
+    tls.listen(0, "127.0.0.1");
+    await once(tls, "listening");
+    // A server on a port that is not a pipe's has such an address.
+    const { port: tlsPort } = tls.address() as AddressInfo;
+    const run = async (env: Record<string, string>): Promise<unknown> => {
+      const args = ["bun", at("call-by-tls.ts"), String(tlsPort), "shop.example", "other.example", "127.0.0.1"];
+      const child = Bun.spawn(args, { env: { PATH: process.env.PATH, ...env }, stdout: "pipe" });
+      return JSON.parse(await new Response(child.stdout).text());
+    };
+    try {
+      const trusted = await run({ NODE_EXTRA_CA_CERTS: at("tls/certificate.pem") });
+      expect(trusted).toEqual(["welcome", "ERR_TLS_CERT_ALTNAME_INVALID", "ERR_TLS_CERT_ALTNAME_INVALID"]);
+      expect(await run({})).toEqual(new Array(3).fill("DEPTH_ZERO_SELF_SIGNED_CERT"));
+    } finally {
+      tls.close();
+      tls.closeAllConnections();
+    }
+  });
+});
+
+describe("a redirect", () => {
+  const inner = ["http://10.0.0.1/", "http://169.254.169.254/latest/meta-data", "http://[::ffff:10.0.0.1]/"];
+
+  test.each(inner)("to %s is not followed", async (to) => {
+    const { result, asked } = await call({ url: `${server.url}/moved?to=${encodeURIComponent(to)}` }, ["loopback"]);
+    expect(String(await rejectionOf(result))).toMatch(/calls to (private|reserved) addresses are not allowed/);
+    expect(asked).toEqual([]);
+  });
+
+  test.each(["file:///etc/passwd", "gopher://127.0.0.1/", "http://me:secret@127.0.0.1/"])(
+    "to %s is not followed",
+    async (to) => {
+      const { result } = await call({ url: `${server.url}/moved?to=${encodeURIComponent(to)}` }, ["loopback"]);
+      expect(await rejectionOf(result)).toBeInstanceOf(Fatal);
+    },
+  );
+
+  test("is followed with method and body, in a span that counts it, with the trace and the correlation id", async () => {
+    const { result, spans } = await call({ url: `${server.url}/moved?to=/echo`, method: "PUT", body: [1] }, [
+      "loopback",
+    ]);
+    expect(await result).toEqual({ status: 200, body: { method: "PUT", body: "[1]" } });
+    const told = spans
+      .filter(({ kind }) => kind === SpanKind.CLIENT)
+      .map(({ attributes }) => [
+        attributes["url.full"],
+        attributes["http.response.status_code"],
+        attributes["http.request.resend_count"],
+      ]);
+    expect(told).toEqual([
+      [`${server.url}/moved?to=/echo`, 307, undefined],
+      [`${server.url}/echo`, 200, 1],
+    ]);
+    const [moved, echo] = [await server.headersAt("/moved"), await server.headersAt("/echo")];
+    expect(echo).toMatchObject({ "x-correlation-id": "order-7", "content-type": "application/json" });
+    expect(echo.traceparent).toMatch(/^00-/);
+    expect(echo.traceparent).not.toBe(moved.traceparent ?? "none");
+  });
+
+  test("to another origin takes no credentials along", async () => {
+    const to = `http://other.example:${port}/elsewhere`;
+    const headers = { authorization: "Bearer hunter2", cookie: "a=b", "x-api-key": "hunter2" };
+    const { result } = await call({ url: `${server.url}/moved?to=${encodeURIComponent(to)}`, headers }, ["loopback"]);
+    expect(await result).toEqual({ status: 200, body: {} });
+    const sent = await server.headersAt("/elsewhere");
+    expect(Object.keys(headers).filter((name) => name in sent)).toEqual([]);
+    expect(sent).toMatchObject({ host: `other.example:${port}`, "x-correlation-id": "order-7" });
+  });
+
+  test("that leads on for ever ends after five", async () => {
+    const { result } = await call({ url: `${server.url}/loop` }, ["loopback"]);
+    expect(await rejectionOf(result)).toEqual(new Fatal(`127.0.0.1:${port} redirects more than 5 times`));
+    expect(server.requestsAt("/loop").length).toBe(6);
+  });
+});
+
+describe("a call", () => {
+  test.each(["host", "Content-Length", "transfer-encoding", "connection", "proxy-authorization"])(
+    "does not let the task frame or readdress it by %s",
+    async (name) => {
+      const { result } = await call({ url: `${server.url}/framed`, headers: { [name]: "1" } }, ["loopback"]);
+      expect(String(await rejectionOf(result))).toContain(`the header "${name}" is the call's own`);
+      expect(server.requestsAt("/framed")).toEqual([]);
+    },
+  );
+
+  test.each(["CONNECT", "trace", "GET / HTTP/1.1\r\nhost: a\r\n\r\nGET"])(
+    "by the method %p is none",
+    async (method) => {
+      const { result } = await call({ url: `${server.url}/framed`, method }, ["loopback"]);
+      expect(await rejectionOf(result)).toBeInstanceOf(Fatal);
+      expect(server.requestsAt("/framed")).toEqual([]);
+    },
+  );
+
+  test.each([{ "x-a": "1\r\nx-b: 2" }, { "x a": "1" }])("with headers that are none (%p) is none", async (headers) => {
+    const { result } = await call({ url: `${server.url}/framed`, headers }, ["loopback"]);
+    expect(String(await rejectionOf(result))).toContain("names and values of HTTP headers");
+  });
+
+  test("takes no answer without a bound", async () => {
+    const { result } = await call({ url: `${server.url}/large` }, ["loopback"]);
+    expect(await rejectionOf(result)).toEqual(
+      new Fatal(`127.0.0.1:${port} answered with more than ${maxAnswerBytes} bytes`),
+    );
+  });
+
+  test("ends with its signal, for the signal's reason", async () => {
+    const deadline = new AbortController();
+    const ended = call({ url: `${server.url}/silent` }, ["loopback"], undefined, deadline.signal);
+    await server.headersAt("/silent");
+    deadline.abort(new DOMException("over", "TimeoutError"));
+    expect(await rejectionOf((await ended).result)).toMatchObject({ name: "TimeoutError", message: "over" });
+  });
+
+  test("to one who closes in the middle of the answer fails, and may be tried again", async () => {
+    const cut = createSocketServer((socket) => {
+      socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"));
+    });
+    cut.listen(0, "127.0.0.1");
+    await once(cut, "listening");
+    // A server on a port that is not a pipe's has such an address.
+    const { port: cutPort } = cut.address() as AddressInfo;
+    try {
+      const { result } = await call({ url: `http://127.0.0.1:${cutPort}/` }, ["loopback"]);
+      const error = await rejectionOf(result);
+      expect(error).toBeInstanceOf(Error);
+      expect(error).not.toBeInstanceOf(Fatal);
+    } finally {
+      cut.close();
+    }
+  });
+
+  test("to a name tries its next address when nobody is at the first", async () => {
+    const { tracer } = startTestTracing();
+    const resolve: Resolve = async () => ["127.0.0.9", "127.0.0.1"];
+    const only: Partial<HandlerContext> = { signal: AbortSignal.timeout(20_000), tracer };
+    // Nothing else of the context is asked for here.
+    const ctx = only as HandlerContext;
+    const task = { id: "a", type: "http", payload: { url: `http://two.example:${port}/two` }, attempt: 1 };
+    const all = { ...task, correlationId: "c", metadata: {} };
+    expect(await createHttpHandler(["loopback"], resolve).run(all, ctx)).toEqual({ status: 200, body: {} });
+    await eventually(() => server.requestsAt("/two").length === 1);
+  });
+});
