@@ -138,7 +138,12 @@ const settings = {
   trustTraceContext: setting(
     "true",
     flag,
-    "continue an outside caller's traceparent; false starts a new trace linked to it",
+    "continue an outside caller's traceparent; false starts a new trace linked to it; a key may say otherwise",
+  ),
+  apiKeysFile: setting(
+    "",
+    optional((text) => resolve(text)),
+    "file of the API keys that the gateway takes (throughline key create makes them); without it anybody is served",
   ),
 } as const;
 
@@ -343,6 +348,15 @@ function traceHeadersOf(env: Record<string, string | undefined>): Record<string,
     ...(isHeader(traceparent) && isHeader(tracestate) && { tracestate }),
     ...(isHeader(baggage) && { baggage }),
   };
+}
+
+/** The flag's file of API keys, or the variable's, for the commands that write it; undefined: neither says one. */
+export function readKeysPath(
+  fileFlag?: string,
+  env: Record<string, string | undefined> = process.env,
+): string | undefined {
+  const path = fileFlag ?? env[variableOf("apiKeysFile")];
+  return path ? resolve(path) : undefined;
 }
 
 function rowOf(name: SettingName, flagText: string | undefined, variableText: string | undefined): SettingRow {

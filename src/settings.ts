@@ -93,6 +93,31 @@ export function listOf<T>(parse: Parse<T>): Parse<T[]> {
   return (text) => text.split(",").map((word) => parse(word.trim()));
 }
 
+/** So many in a window of time. */
+export interface Rate {
+  count: number;
+  windowSeconds: number;
+}
+
+const rateWindows: Record<string, number> = { s: 1, m: 60, h: 3600 };
+
+/** `100/s`, `6000/m`, `10000/h`. */
+export function rate(text: string): Rate {
+  const match = /^(\d{1,9})\/([smh])$/.exec(text);
+  const count = Number(match?.[1]);
+  const windowSeconds = rateWindows[match?.[2] ?? ""];
+  if (!windowSeconds || count < 1) throw new Error("expected a rate such as 100/s, 6000/m or 10000/h");
+  return { count, windowSeconds };
+}
+
+/** `https://shop.example`, as browsers send it in `Origin` (RFC 6454, 6.2): no path, no slash. Or `*`: any. */
+export function origin(text: string): string {
+  if (text !== "*" && URL.parse(text)?.origin !== text) {
+    throw new Error("expected origins such as https://shop.example or http://localhost:3000, without a path, or *");
+  }
+  return text;
+}
+
 export const flag: Parse<boolean> = (text) => oneOf("true", "false")(text) === "true";
 
 /** `host:port`, `[::1]:port`. */

@@ -9,6 +9,7 @@ import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addHealth } from "./commands/health.ts";
 import { addOpenApi } from "./commands/openapi.ts";
+import { addKey } from "./commands/key.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSetup } from "./commands/setup.ts";
 import { addTask } from "./commands/task.ts";
@@ -27,6 +28,7 @@ export const commands: readonly AddCommand[] = [
   addDoctor,
   addConfig,
   addSetup,
+  addKey,
   addHealth,
   addOpenApi,
   addVersion,

@@ -55,6 +55,7 @@ describe("the settings", () => {
       redactKeys: [],
       httpAllow: [],
       trustTraceContext: true,
+      apiKeysFile: undefined,
       otel: {
         disabled: false,
         tracesUrl: undefined,

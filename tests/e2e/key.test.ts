@@ -1,0 +1,88 @@
+/** The commands that make, list and revoke API keys, of the compiled executable. */
+
+import { describe, expect, test } from "bun:test";
+import { readdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { hashApiKey, isApiKey } from "../../src/gateway/api-key.ts";
+import { parseKeyFile } from "../../src/gateway/api-key-file.ts";
+import { runThroughline } from "../support/command.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+
+const limitMs = 120_000;
+
+describe("throughline key", () => {
+  test(
+    "makes a key that is shown once, lists it, and takes it out again",
+    async () => {
+      await using folder = await tempFolder();
+      const file = join(folder.path, "keys.json");
+      const made = await runThroughline(["key", "create", "--id=shop", "--scope=submit,read", `--file=${file}`]);
+      const key = made.stdout.trimEnd();
+      expect([made.exitCode, isApiKey(key)]).toEqual([0, true]);
+      expect(made.errors.join()).not.toContain(key);
+      const text = await Bun.file(file).text();
+      expect(text).not.toContain(key);
+      expect(parseKeyFile(text, file)).toMatchObject([
+        { id: "shop", sha256: hashApiKey(key).toString("hex"), scopes: ["submit", "read"] },
+      ]);
+      expect((await stat(file)).mode & 0o777).toBe(0o600);
+
+      const options = ["--scope=operate", "--expires-in=90d", "--rate=5/s", "--distrust-trace-context"];
+      const env = { THROUGHLINE_API_KEYS_FILE: file };
+      const other = await runThroughline(["key", "create", "--id=ops", ...options], env);
+      expect(other.exitCode).toBe(0);
+      const listed = await runThroughline(["key", "list", "--json"], env);
+      expect(JSON.parse(listed.stdout)).toEqual([
+        { id: "shop", scopes: ["submit", "read"], created_at: expect.any(String) },
+        {
+          id: "ops",
+          scopes: ["operate"],
+          created_at: expect.any(String),
+          expires_at: expect.any(String),
+          rate: "5/s",
+          trust_trace_context: false,
+        },
+      ]);
+      const table = await runThroughline(["key", "list"], env);
+      expect(table.stdout).toMatch(
+        /^ID +SCOPES +EXPIRES +RATE\nshop +submit,read +never +-\nops +operate +20\S+Z +5\/s\n$/,
+      );
+
+      expect((await runThroughline(["key", "revoke", "shop"], env)).exitCode).toBe(0);
+      expect(parseKeyFile(await Bun.file(file).text(), file).map(({ id }) => id)).toEqual(["ops"]);
+      expect(await readdir(folder.path)).toEqual(["keys.json"]);
+    },
+    limitMs,
+  );
+
+  const refusals: [what: string, args: string[], exitCode: number, said: string][] = [
+    [
+      "a scope that is none",
+      ["create", "--id=a", "--scope=admin"],
+      2,
+      '--scope: "admin": expected submit or read or operate',
+    ],
+    ["no scope", ["create", "--id=a"], 2, "--scope <list>"],
+    ["a name that is none", ["create", "--id=a b", "--scope=read"], 2, "expected 1 to 64 letters"],
+    ["a name that is taken", ["create", "--id=shop", "--scope=read", "--file=FILE"], 2, "there is a key of that name"],
+    ["a rate that is none", ["create", "--id=a", "--scope=read", "--rate=9"], 2, "expected a rate such as 100/s"],
+    ["a time that is none", ["create", "--id=a", "--scope=read", "--expires-in=soon"], 2, '--expires-in: "soon"'],
+    ["no file", ["list"], 2, "which file? Give --file PATH"],
+    ["a file that is not there", ["list", "--file=/nowhere/keys.json"], 1, 'there is no file "/nowhere/keys.json"'],
+    ["a key that is not there", ["revoke", "b", "--file=FILE"], 1, 'there is no key "b"'],
+  ];
+  test.each(refusals)(
+    "says what is wrong with %s, and changes nothing",
+    async (_, args, exitCode, said) => {
+      await using folder = await tempFolder();
+      const file = join(folder.path, "keys.json");
+      const text = JSON.stringify({ keys: [{ id: "shop", sha256: "0".repeat(64), scopes: ["read"] }] });
+      await writeFile(file, text);
+      const ended = await runThroughline(["key", ...args.map((arg) => arg.replace("FILE", file))]);
+      expect([ended.exitCode, ended.stdout]).toEqual([exitCode, ""]);
+      expect(ended.errors.join("\n")).toContain(said);
+      expect(await Bun.file(file).text()).toBe(text);
+    },
+    limitMs,
+  );
+});
