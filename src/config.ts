@@ -22,6 +22,7 @@ import {
   type Parse,
   parseByteSize,
   queueName,
+  rate,
   showByteSize,
   tableName,
 } from "./settings.ts";
@@ -144,6 +145,11 @@ const settings = {
     "",
     optional((text) => resolve(text)),
     "file of the API keys that the gateway takes (throughline key create makes them); without it anybody is served",
+  ),
+  rateLimit: setting(
+    "",
+    optional(rate),
+    "requests that each key, or without keys each client address, may send to one gateway (100/s, 6000/m)",
   ),
 } as const;
 

@@ -5,6 +5,8 @@
 
 export type ErrorCode =
   | "invalid_argument"
+  | "unauthenticated"
+  | "permission_denied"
   | "payload_too_large"
   | "not_found"
   | "method_not_allowed"
@@ -77,6 +79,8 @@ export type RpcCode =
 
 export const meanings: Record<ErrorCode, Meaning> = {
   invalid_argument: { httpStatus: 400, title: "The request does not fit", rpcCode: "invalid_argument" },
+  unauthenticated: { httpStatus: 401, title: "Who asks is not known", rpcCode: "unauthenticated" },
+  permission_denied: { httpStatus: 403, title: "The key may not do this", rpcCode: "permission_denied" },
   payload_too_large: { httpStatus: 413, title: "The body is too large", rpcCode: "out_of_range" },
   not_found: { httpStatus: 404, title: "Not found", rpcCode: "not_found" },
   conflict: { httpStatus: 409, title: "The task has moved on", rpcCode: "failed_precondition" },
@@ -85,7 +89,7 @@ export const meanings: Record<ErrorCode, Meaning> = {
     title: "The idempotency key was used with another body",
     rpcCode: "already_exists",
   },
-  resource_exhausted: { httpStatus: 429, title: "Too much is waiting", rpcCode: "resource_exhausted" },
+  resource_exhausted: { httpStatus: 429, title: "Too much at once", rpcCode: "resource_exhausted" },
   unavailable: { httpStatus: 503, title: "Not available now", rpcCode: "unavailable" },
   deadline_exceeded: { httpStatus: 504, title: "It took too long", rpcCode: "deadline_exceeded" },
   canceled: { httpStatus: 499, title: "The caller went away", rpcCode: "canceled" },
@@ -135,8 +139,12 @@ export const serverFaults: ReadonlySet<RpcCode> = new Set([
   "data_loss",
 ]);
 
+/** The gateway alone asks who somebody is. From the RPC they come of what stands between: no fault of our own caller. */
+const ofTheEdge: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied"]);
+
 /** Our code for an RPC code that came over the wire; what we never send means a fault on the other side. */
 export function fromRpcCode(rpcCode: string): ErrorCode {
+  if (ofTheEdge.has(rpcCode)) return "internal";
   for (const [code, meaning] of Object.entries(meanings)) if (meaning.rpcCode === rpcCode) return code as ErrorCode;
   return "internal";
 }

@@ -11,20 +11,26 @@ import type { Breaker } from "./breaker.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { toFailure, toTaskError } from "./errors.ts";
+import { watchKeyFile } from "./gateway/api-key-watch.ts";
+import type { ApiKeys } from "./gateway/api-keys.ts";
+import { callerId, identify, isTrusted, mayForce } from "./gateway/caller.ts";
 import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
 import { addDescriptionRoutes } from "./gateway/description.ts";
 import type { CallInRequest, Edge } from "./gateway/edge.ts";
-import { createForceLimit } from "./gateway/force-limit.ts";
+import { createGuard } from "./gateway/guard.ts";
 import { addHealthRoutes } from "./gateway/health.ts";
 import { toProblem } from "./gateway/problem.ts";
+import { setRateLimitHeaders } from "./gateway/rate-limit.ts";
 import { finishRequestTrace, startRequestTrace } from "./gateway/request-trace.ts";
 import { answerUnrouted, type Routes } from "./gateway/serve-route.ts";
 import { addTaskRoutes } from "./gateway/tasks.ts";
+import { createTokenBucket } from "./gateway/token-bucket.ts";
 import type { ProcessState } from "./health.ts";
 import { type HttpHandler, listen, urlOf } from "./listen.ts";
 import { createTaskServiceClient, type TaskServiceClient, type Transport } from "./rpc/client.ts";
 import { createConnectTransport } from "./rpc/connect-client.ts";
 import type { Service } from "./service.ts";
+import type { Rate } from "./settings.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { markFailed, recordException } from "./telemetry/tracing.ts";
 
@@ -33,6 +39,10 @@ export interface GatewayDeps {
   telemetry: Telemetry;
   processState: ProcessState;
   trustTraceContext: boolean;
+  /** Those of the moment; undefined: nobody is asked for one. */
+  apiKeys(): ApiKeys | undefined;
+  /** Of each caller whose key does not say otherwise; undefined: no limit. */
+  rateLimit: Rate | undefined;
   clock: Clock;
   /** Once it aborts, nobody is kept waiting for a task's end. */
   draining: AbortSignal;
@@ -43,6 +53,8 @@ const callTimeoutMs = 10_000;
 
 /** Requests that the task service has not answered yet: about what it accepts in a tenth of a second. */
 const maxCallsInProgress = 1024;
+/** Forced traces: enough for a person, a script and a probe; too little to fill anybody's trace store. */
+const forcedPerSecond = 10;
 /** Requests held until a task has ended. They cost little but their connection, and take no place of the others. */
 const maxWaitsInProgress = 4096;
 
@@ -51,17 +63,23 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
   const { taskService } = deps;
   const admitCall = createAdmission(maxCallsInProgress, "requests in progress");
   const admitWait = createAdmission(maxWaitsInProgress, "requests that wait for a task");
-  const admitForced = createForceLimit(deps.clock);
+  const admitForced = createTokenBucket(deps.clock, forcedPerSecond);
+  const guard = createGuard(deps);
   const app = new Hono<Edge>();
 
   app.use(async (c, next) => {
+    const caller = identify(deps.apiKeys(), c.req.raw.headers.get("authorization"), deps.clock.nowMs());
     const trace = startRequestTrace(c.req.raw, new URL(c.req.url), c.env.peer, {
       tracer: deps.telemetry.tracer,
-      trustTraceContext: deps.trustTraceContext,
-      admitForced,
+      trustTraceContext: isTrusted(caller, deps.trustTraceContext),
+      admitForced: () => mayForce(caller) && admitForced(),
+      callerId: callerId(caller),
     });
+    c.set("caller", caller);
     c.set("trace", trace);
     await next();
+    const allowance = c.get("allowance");
+    if (allowance) setRateLimitHeaders(c.res.headers, allowance);
     finishRequestTrace(trace, c.req.method, routeOf(c), c.res);
   });
 
@@ -73,7 +91,7 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
     return taskService.call(method, request, context, { correlationId, requestId, timeoutMs, isHeld: heldMs > 0 });
   };
 
-  const routes: Routes = { app, admit: () => {} };
+  const routes: Routes = { app, ...guard };
   addTaskRoutes(routes, { call, ask, admitWait, draining: deps.draining });
   addDeadLetterRoutes(routes, call);
   addHealthRoutes(routes, deps.processState);
@@ -125,6 +143,8 @@ export async function startGateway(
 ): Promise<Service> {
   const { breaker } = parts;
   const draining = new AbortController();
+  const watchDeps = { clock: systemClock, log: telemetry.log, signal: draining.signal };
+  const watch = config.apiKeysFile === undefined ? undefined : await watchKeyFile(config.apiKeysFile, watchDeps);
   const url = taskServiceUrlOf(config);
   const transport = config.rpc === "grpc" ? await createGrpc(url) : createConnectTransport(url);
   const taskService = createTaskServiceClient({ url, transport, tracer: telemetry.tracer, breaker });
@@ -133,6 +153,8 @@ export async function startGateway(
     telemetry,
     processState: parts.processState,
     trustTraceContext: config.trustTraceContext,
+    apiKeys: () => watch?.keys(),
+    rateLimit: config.rateLimit,
     clock: systemClock,
     draining: draining.signal,
   });

@@ -3,11 +3,13 @@
 import type { Context as HonoContext } from "hono";
 import type { Peer } from "../listen.ts";
 import type { RpcMethod, RpcMethods } from "../rpc/methods.ts";
+import type { Caller } from "./caller.ts";
+import type { Allowance } from "./rate-limit.ts";
 import type { RequestTrace } from "./request-trace.ts";
 
 export interface Edge {
   Bindings: { peer: Peer };
-  Variables: { trace: RequestTrace };
+  Variables: { trace: RequestTrace; caller: Caller; allowance?: Allowance };
 }
 
 /** One RPC in the trace of the request; `heldMs`: how long the task service is asked to hold it. */

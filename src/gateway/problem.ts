@@ -1,7 +1,13 @@
 /** Errors as `application/problem+json` (RFC 9457). No stack, and nothing of what a fault of ours says inside. */
 
 import { z } from "zod";
-import { meanings, retryAfterSeconds, type TaskError } from "../errors.ts";
+import { type ErrorCode, meanings, retryAfterSeconds, type TaskError } from "../errors.ts";
+
+/** RFC 6750, 3: how a key is asked for. */
+const challenges: Partial<Record<ErrorCode, string>> = {
+  unauthenticated: 'Bearer realm="throughline"',
+  permission_denied: 'Bearer realm="throughline", error="insufficient_scope"',
+};
 
 export const problem = z
   .object({
@@ -23,6 +29,8 @@ export function toProblem(error: TaskError, traceId: string): Response {
   const headers = new Headers({ "content-type": "application/problem+json" });
   const retryAfter = retryAfterSeconds(error);
   if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
+  const challenge = challenges[error.code];
+  if (challenge !== undefined) headers.set("www-authenticate", challenge);
   // The rest of the upload is never read: without this the connection would wait for it.
   if (error.code === "payload_too_large") headers.set("connection", "close");
   const body: z.input<typeof problem> = {

@@ -39,8 +39,10 @@ export interface RequestTrace extends CallMetadata {
 export interface EdgeOptions {
   tracer: Tracer;
   trustTraceContext: boolean;
-  /** Whether one more caller may force its trace now. */
+  /** Whether this caller may force its trace now. */
   admitForced(): boolean;
+  /** The name of the caller's key, if there is one. */
+  callerId: string | undefined;
 }
 
 export function startRequestTrace(request: Request, url: URL, peer: Peer, options: EdgeOptions): RequestTrace {
@@ -50,7 +52,11 @@ export function startRequestTrace(request: Request, url: URL, peer: Peer, option
   const placed = isForced ? forceSampling(parent) : parent;
   const { span, context } = startSpan(options.tracer, methodName(request.method), placed, {
     kind: SpanKind.SERVER,
-    attributes: { ...requestAttributes(request, url, peer), [ownKey.correlationId]: correlationId },
+    attributes: {
+      ...requestAttributes(request, url, peer),
+      [ownKey.correlationId]: correlationId,
+      ...(options.callerId !== undefined && { [ownKey.caller]: options.callerId }),
+    },
     links,
   });
   return {

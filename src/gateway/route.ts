@@ -82,12 +82,20 @@ export function takesBody(route: Route): boolean {
   return route.body !== noBody;
 }
 
+const guarded = [
+  "unauthenticated",
+  "permission_denied",
+  "resource_exhausted",
+  "unavailable",
+  "deadline_exceeded",
+] as const;
+
 /** What a route may be refused with, whatever it does. */
 export function usualProblems(route: Route): ErrorCode[] {
   return [
     "invalid_argument",
     ...(takesBody(route) ? (["payload_too_large"] as const) : []),
-    ...(route.scope === null ? [] : (["resource_exhausted", "unavailable", "deadline_exceeded"] as const)),
+    ...(route.scope === null ? [] : guarded),
     "internal",
   ];
 }

@@ -24,6 +24,8 @@ export interface Routes {
   app: Hono<Edge>;
   /** Throws for who may not use the route, or not now. Asked before anything else of the request is looked at. */
   admit(c: EdgeContext, route: Route): void | Promise<void>;
+  /** Throws when the caller may not ask for `count` more now: for a route that takes many things at once. */
+  charge(c: EdgeContext, route: Route, count: number): void | Promise<void>;
 }
 
 /** Serves `route` at its path and, unless it is unversioned, below `/v1`. */

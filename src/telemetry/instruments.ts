@@ -163,6 +163,13 @@ export const instruments = {
     description: "Circuit breakers: 0 closed, 1 half-open, 2 open",
     labels: ["breaker"],
   },
+  requestsRefused: {
+    name: "requests_refused",
+    kind: "counter",
+    unit: "{request}",
+    description: "Requests refused for who asked: unauthenticated, permission_denied, rate_limited",
+    labels: ["reason"],
+  },
   httpServerDuration: {
     name: "http.server.request.duration",
     kind: "histogram",

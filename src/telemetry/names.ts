@@ -64,6 +64,8 @@ export const ownKey = {
   attempt: "attempt",
   correlationId: "correlation_id",
   attempts: "throughline.attempts",
+  /** Not `user.id` nor `enduser.id`: a key is a program's, and no person. */
+  caller: "throughline.caller",
   causeChain: "throughline.error.cause_chain",
   deadReason: "throughline.dead.reason",
   deadSourceQueue: "throughline.dead.source_queue",

@@ -54,6 +54,7 @@ export const spanTable: readonly SpanRow[] = [
     ],
     sometimes: {
       [key.httpRoute]: "when there is one",
+      [ownKey.caller]: "the name of the API key",
       [key.urlQuery]: "without secrets",
       [key.userAgentOriginal]: "as the caller says",
       [key.httpRequestMethodOriginal]: "of a method that is not known",

@@ -45,6 +45,8 @@ function gatewayOf(url: string): HttpHandler {
       health: async () => ({ status: "healthy", checks: {}, uptime_seconds: 0 }),
     },
     trustTraceContext: true,
+    apiKeys: () => undefined,
+    rateLimit: undefined,
     clock: systemClock,
     draining: new AbortController().signal,
   });

@@ -57,6 +57,8 @@ async function startFaulty(fail: () => never) {
         health: async () => ({ status: "healthy", checks: {}, uptime_seconds: 0 }),
       },
       trustTraceContext: true,
+      apiKeys: () => undefined,
+      rateLimit: undefined,
       clock: systemClock,
       draining: new AbortController().signal,
     }),

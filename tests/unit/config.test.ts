@@ -56,6 +56,7 @@ describe("the settings", () => {
       httpAllow: [],
       trustTraceContext: true,
       apiKeysFile: undefined,
+      rateLimit: undefined,
       otel: {
         disabled: false,
         tracesUrl: undefined,

@@ -24,6 +24,8 @@ describe("what an error means at a border", () => {
   test("is the HTTP status that the API promises", () => {
     expect(Object.fromEntries(codes.map((code) => [code, meanings[code].httpStatus]))).toEqual({
       invalid_argument: 400,
+      unauthenticated: 401,
+      permission_denied: 403,
       payload_too_large: 413,
       not_found: 404,
       conflict: 409,
@@ -38,8 +40,9 @@ describe("what an error means at a border", () => {
     });
   });
 
-  test("comes back from its RPC code, for every code of ours but that of HTTP alone", () => {
-    const crossing = codes.filter((code) => code !== "method_not_allowed");
+  test("comes back from its RPC code, for every code of ours but those of HTTP alone", () => {
+    const ofHttp = new Set<ErrorCode>(["method_not_allowed", "unauthenticated", "permission_denied"]);
+    const crossing = codes.filter((code) => !ofHttp.has(code));
     expect(crossing.map((code) => fromRpcCode(meanings[code].rpcCode))).toEqual(crossing);
   });
 

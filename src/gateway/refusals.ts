@@ -1,0 +1,32 @@
+/** Tells who was refused, and why: counts all of them, and writes as many lines as somebody can read. */
+
+import type { Context } from "@opentelemetry/api";
+import type { Clock } from "../clock.ts";
+import { instruments } from "../telemetry/instruments.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
+import { type Caller, callerId } from "./caller.ts";
+import { createTokenBucket } from "./token-bucket.ts";
+
+export type RefusalReason = "unauthenticated" | "permission_denied" | "rate_limited";
+
+/** Of one gateway: nobody fills a disk by asking. */
+const linesPerSecond = 10;
+
+export interface Refused {
+  reason: RefusalReason;
+  caller: Caller;
+  clientAddress: string;
+  operationId: string;
+  context: Context;
+}
+
+export function createRefusals({ meter, log }: Telemetry, clock: Clock): (refused: Refused) => void {
+  const counter = meter.counter(instruments.requestsRefused);
+  const isTold = createTokenBucket(clock, linesPerSecond);
+  return ({ reason, caller, clientAddress, operationId, context }) => {
+    counter.add(1, reason);
+    if (!isTold()) return;
+    const fields = { reason, caller: callerId(caller), client_address: clientAddress, operation: operationId };
+    log.in(context).warn("a request was refused", fields);
+  };
+}
