@@ -19,6 +19,7 @@ import {
   listOf,
   logLevelsOf,
   oneOf,
+  origin,
   type Parse,
   parseByteSize,
   queueName,
@@ -150,6 +151,11 @@ const settings = {
     "",
     optional(rate),
     "requests that each key, or without keys each client address, may send to one gateway (100/s, 6000/m)",
+  ),
+  corsOrigins: setting(
+    "",
+    (text) => (text === "" ? [] : listOf(origin)(text)),
+    "origins whose pages may call the API from a browser (https://shop.example), or *",
   ),
 } as const;
 

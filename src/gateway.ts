@@ -13,6 +13,7 @@ import type { Config } from "./config.ts";
 import { toFailure, toTaskError } from "./errors.ts";
 import { watchKeyFile } from "./gateway/api-key-watch.ts";
 import type { ApiKeys } from "./gateway/api-keys.ts";
+import { allowOrigins, setSecurityHeaders } from "./gateway/browsers.ts";
 import { callerId, identify, isTrusted, mayForce } from "./gateway/caller.ts";
 import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
 import { addDescriptionRoutes } from "./gateway/description.ts";
@@ -43,6 +44,8 @@ export interface GatewayDeps {
   apiKeys(): ApiKeys | undefined;
   /** Of each caller whose key does not say otherwise; undefined: no limit. */
   rateLimit: Rate | undefined;
+  /** Whose pages may call. */
+  corsOrigins: readonly string[];
   clock: Clock;
   /** Once it aborts, nobody is kept waiting for a task's end. */
   draining: AbortSignal;
@@ -80,8 +83,10 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
     await next();
     const allowance = c.get("allowance");
     if (allowance) setRateLimitHeaders(c.res.headers, allowance);
+    setSecurityHeaders(c.res.headers);
     finishRequestTrace(trace, c.req.method, routeOf(c), c.res);
   });
+  if (deps.corsOrigins.length > 0) app.use(allowOrigins(deps.corsOrigins));
 
   const call: CallInRequest = (c, method, request) => admitCall(() => ask(c, method, request));
 
@@ -155,6 +160,7 @@ export async function startGateway(
     trustTraceContext: config.trustTraceContext,
     apiKeys: () => watch?.keys(),
     rateLimit: config.rateLimit,
+    corsOrigins: config.corsOrigins,
     clock: systemClock,
     draining: draining.signal,
   });

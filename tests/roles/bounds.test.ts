@@ -47,6 +47,7 @@ function gatewayOf(url: string): HttpHandler {
     trustTraceContext: true,
     apiKeys: () => undefined,
     rateLimit: undefined,
+    corsOrigins: [],
     clock: systemClock,
     draining: new AbortController().signal,
   });

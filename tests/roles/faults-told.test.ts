@@ -59,6 +59,7 @@ async function startFaulty(fail: () => never) {
       trustTraceContext: true,
       apiKeys: () => undefined,
       rateLimit: undefined,
+      corsOrigins: [],
       clock: systemClock,
       draining: new AbortController().signal,
     }),

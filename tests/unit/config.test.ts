@@ -57,6 +57,7 @@ describe("the settings", () => {
       trustTraceContext: true,
       apiKeysFile: undefined,
       rateLimit: undefined,
+      corsOrigins: [],
       otel: {
         disabled: false,
         tracesUrl: undefined,
