@@ -20,7 +20,9 @@ LABEL org.opencontainers.image.title="Throughline" \
 COPY --from=build /build/dist/throughline /usr/local/bin/throughline
 COPY --from=build --chown=65532:65532 /build/data /data
 COPY --from=build /build/handlers /handlers
-# Inside a container the network is the border, not loopback. /handlers is ./handlers from here.
+# Inside a container the network is the border, not loopback. Which network that is the image cannot know: its gateway
+# starts with THROUGHLINE_API_KEYS_FILE, or where THROUGHLINE_ALLOW_UNAUTHENTICATED=true says that nothing else gets in.
+# /handlers is ./handlers from here.
 WORKDIR /
 # HOME for a user that is not in /etc/passwd: the AWS client looks there for its files, and does not do without.
 ENV HOME=/home/nonroot \

@@ -147,6 +147,11 @@ const settings = {
     optional((text) => resolve(text)),
     "file of the API keys that the gateway takes (throughline key create makes them); without it anybody is served",
   ),
+  allowUnauthenticated: setting(
+    "false",
+    flag,
+    "let addresses that ask nobody who they are be reached from other machines: something else guards them",
+  ),
   rateLimit: setting(
     "",
     optional(rate),

@@ -12,7 +12,7 @@ import type { Config, Role } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
 import { type Checks, type Health, mergeChecks, type ProcessState, roleLimitMs, within, worstOf } from "./health.ts";
 import { type LinkedThread, startLinkedThread } from "./linked-thread.ts";
-import type { Listener } from "./listen.ts";
+import { type Listener, urlOf } from "./listen.ts";
 import { needsStore, type RunningRole, startRole } from "./role.ts";
 import { openStore, prepareStore } from "./store/open-store.ts";
 import { startAdmin } from "./telemetry/admin.ts";
@@ -24,6 +24,7 @@ import { observeProcess } from "./telemetry/process-metrics.ts";
 import { propagatorNames, unknownPropagators } from "./telemetry/propagator.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { housekeeping } from "./telemetry/tracing.ts";
+import { refuseUnguarded, unguardedAddresses } from "./unguarded.ts";
 
 export interface System {
   /** The real addresses, as in the ready line. */
@@ -54,6 +55,7 @@ const abortLimitMs = 8000;
 
 /** Starts everything that the settings ask for. Rejects with the first part's error. */
 export async function startSystem(config: Config, writeLine: WriteLine, clock: Clock = systemClock): Promise<System> {
+  refuseUnguarded(config);
   const telemetry = startTelemetry(serviceNames.supervisor, config, writeLine);
   observeProcess(telemetry.meter);
   const supervisor = new Supervisor(config, telemetry, writeLine, clock);
@@ -116,6 +118,7 @@ class Supervisor implements System {
       events: () => this.#events(),
     });
     this.#tellUnknownPropagators();
+    this.#tellUnguarded();
     const needs = this.#roles.some(({ role }) => needsStore(role));
     const needsThread = needs && this.#config.store === "sqlite";
     if (needsThread || this.#config.queue === "embedded") makeFolder(this.#config.dataDir);
@@ -148,6 +151,15 @@ class Supervisor implements System {
       unknown,
       known: propagatorNames,
     });
+  }
+
+  /** What others than the gateway listen on is for one's own network, which only its owner knows. */
+  #tellUnguarded(): void {
+    if (this.#config.allowUnauthenticated) return;
+    for (const { what, flag, address } of unguardedAddresses(this.#config)) {
+      const fields = { address: what, flag, url: urlOf(address) };
+      this.#telemetry.log.warn("other machines can reach an address that asks nobody who they are", fields);
+    }
   }
 
   /** Ends what a failed start has left. */

@@ -4,6 +4,7 @@ import type { Config } from "../config.ts";
 import { lookAtAddresses } from "./doctor/addresses.ts";
 import { lookAtCollector } from "./doctor/collector.ts";
 import type { Finding, FindingStatus } from "./doctor/finding.ts";
+import { lookAtGuards } from "./doctor/guards.ts";
 import { lookAtHandlers } from "./doctor/handlers.ts";
 import { lookAtQueues } from "./doctor/queues.ts";
 import { lookAtStore } from "./doctor/store.ts";
@@ -25,6 +26,7 @@ async function examine(config: Config): Promise<Finding[]> {
     lookAtCollector(config),
     runsHandlers ? lookAtHandlers(config) : [],
     lookAtAddresses(config),
+    lookAtGuards(config),
   ]);
   return found.flat();
 }

@@ -1,7 +1,7 @@
 /** `throughline doctor` as a user meets it: it says what is wrong and how to mend it, and changes nothing. */
 
 import { describe, expect, test } from "bun:test";
-import { readdir } from "node:fs/promises";
+import { chmod, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { startReceiver } from "../../src/console/receiver.ts";
@@ -136,3 +136,24 @@ async function createQueue({ url }: ElasticMqPart, name: string): Promise<void> 
   const answer = await fetch(`${url}/?Action=CreateQueue&QueueName=${name}&Version=2012-11-05`, { method: "POST" });
   if (!answer.ok) throw new Error(`no queue was made: ${answer.status}`);
 }
+
+test(
+  "throughline doctor says who is let in, and what the file of keys is worth",
+  async () => {
+    await using folder = await tempFolder();
+    const file = join(folder.path, "keys.json");
+    const wrongOf = async (...args: string[]): Promise<string[]> => {
+      const { wrong } = await examine(args);
+      return wrong.filter((each) => each.includes("guard") || each.includes("keys"));
+    };
+    const open = "--gateway-listen=0.0.0.0:0";
+    expect(await wrongOf(open, "--admin-listen=0.0.0.0:0")).toEqual(["failed gateway guard", "warn admin guard"]);
+    expect(await wrongOf(open, "--allow-unauthenticated=true")).toEqual([]);
+    expect(await wrongOf(open, `--api-keys-file=${file}`)).toEqual(["failed API keys"]);
+    expect((await runThroughline(["key", "create", "--id=a", "--scope=read", `--file=${file}`])).exitCode).toBe(0);
+    expect(await wrongOf(open, `--api-keys-file=${file}`)).toEqual([]);
+    await chmod(file, 0o666);
+    expect(await wrongOf(`--api-keys-file=${file}`)).toEqual(["warn API keys"]);
+  },
+  limitMs,
+);

@@ -86,3 +86,34 @@ describe("throughline key", () => {
     limitMs,
   );
 });
+
+describe("throughline serve", () => {
+  const own = ["--task-service-listen=127.0.0.1:0", "--grpc-listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
+
+  test(
+    "lets nobody in from other machines before it knows whom, and takes no file of keys that does not fit",
+    async () => {
+      await using folder = await tempFolder();
+      const file = join(folder.path, "keys.json");
+      const at = `--data-dir=${join(folder.path, "data")}`;
+      const open = await runThroughline(["serve", at, "--gateway-listen=0.0.0.0:0", ...own]);
+      expect([open.exitCode, open.errors.length]).toEqual([2, 1]);
+      expect(open.errors[0]).toContain('--gateway-listen: "0.0.0.0:0": other machines can reach it');
+
+      const serve = () =>
+        runThroughline(["serve", at, "--gateway-listen=127.0.0.1:0", `--api-keys-file=${file}`, ...own]);
+      const missing = await serve();
+      expect([missing.exitCode, missing.errors]).toEqual([
+        2,
+        [`throughline: the API keys of "${file}" cannot be read: ENOENT; throughline key create makes the file`],
+      ]);
+      await writeFile(file, '{"keys":[{"id":"a","sha256":"0","scopes":["all"]}]}');
+      const broken = await serve();
+      expect([broken.exitCode, broken.errors.length]).toEqual([2, 2]);
+      expect(broken.errors[0]).toBe(
+        `throughline: the API keys of "${file}": /keys/0/sha256: expected 64 hexadecimal digits in small letters`,
+      );
+    },
+    limitMs,
+  );
+});

@@ -3,6 +3,7 @@
 import { beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { roles } from "../../src/config.ts";
+import { refuseUnguarded } from "../../src/unguarded.ts";
 import { resolveComposeFile } from "../parts/docker-compose.ts";
 import { containerConfig, type Environment } from "../support/deployed-settings.ts";
 import { projectFolder } from "../support/executable.ts";
@@ -44,7 +45,9 @@ describeWith("dockerCompose")("the compose file", () => {
 
   test("gives every role settings that hold, with nothing on its own disk", async () => {
     for (const [, { command = [], environment = {} }] of ours) {
-      const { store, queue, role } = await containerConfig(command, environment);
+      const config = await containerConfig(command, environment);
+      const { store, queue, role } = config;
+      refuseUnguarded(config);
       expect<unknown>({ role, store, queue }).toEqual({ role, store: "dynamodb", queue: "sqs" });
     }
   });

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import packageJson from "../../package.json";
+import { refuseUnguarded } from "../../src/unguarded.ts";
 import { runHadolint } from "../parts/hadolint.ts";
 import { containerConfig, imageInstructions } from "../support/deployed-settings.ts";
 import { projectFolder } from "../support/executable.ts";
@@ -44,6 +45,14 @@ describe("the image", () => {
     );
     const ports = [gatewayListen, taskServiceListen, adminListen].map(({ port }) => port);
     expect(lines).toContain(`EXPOSE ${ports.join(" ")}`);
+  });
+
+  test("lets nobody in before somebody has said who may", async () => {
+    const told = { THROUGHLINE_ALLOW_UNAUTHENTICATED: "true" };
+    const guarded = { THROUGHLINE_API_KEYS_FILE: "/keys/keys.json" };
+    const [silent, ...said] = await Promise.all([{}, told, guarded].map((env) => containerConfig(["serve"], env)));
+    expect(() => silent && refuseUnguarded(silent)).toThrow("--gateway-listen");
+    for (const config of said) refuseUnguarded(config);
   });
 
   test("runs as nobody in particular", () => {

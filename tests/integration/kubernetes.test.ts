@@ -3,6 +3,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { roles } from "../../src/config.ts";
+import { refuseUnguarded } from "../../src/unguarded.ts";
 import { buildKustomization, checkObjects } from "../parts/kubernetes.ts";
 import { containerConfig, type Environment } from "../support/deployed-settings.ts";
 import { projectFolder } from "../support/executable.ts";
@@ -140,7 +141,9 @@ describeWith("kubernetes")("the kustomization", () => {
     const [settings] = objects.filter((each): each is KubernetesObject & { data: Environment } => "data" in each);
     for (const { spec } of deployments) {
       for (const { args } of spec.template.spec.containers) {
-        const { store, queue } = await containerConfig(args, settings?.data ?? {});
+        const config = await containerConfig(args, settings?.data ?? {});
+        const { store, queue } = config;
+        refuseUnguarded(config);
         expect<unknown>({ store, queue }).toEqual({ store: "dynamodb", queue: "sqs" });
       }
     }

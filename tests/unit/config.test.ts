@@ -56,6 +56,7 @@ describe("the settings", () => {
       httpAllow: [],
       trustTraceContext: true,
       apiKeysFile: undefined,
+      allowUnauthenticated: false,
       rateLimit: undefined,
       corsOrigins: [],
       otel: {

@@ -1,0 +1,43 @@
+/** Looks at who is let in: addresses that ask nobody, and the file of API keys. */
+
+import { readFile, stat } from "node:fs/promises";
+import type { Config } from "../../config.ts";
+import { toFailure } from "../../errors.ts";
+import { parseKeyFile } from "../../gateway/api-key-file.ts";
+import { urlOf } from "../../listen.ts";
+import { unguardedAddresses } from "../../unguarded.ts";
+import { type Finding, failed, ok, warn } from "./finding.ts";
+
+export async function lookAtGuards(config: Config): Promise<Finding[]> {
+  const keys = config.role.includes("gateway") && config.apiKeysFile !== undefined;
+  return [...lookAtOpen(config), ...(keys ? await lookAtKeys(config.apiKeysFile ?? "") : [])];
+}
+
+function lookAtOpen(config: Config): Finding[] {
+  return unguardedAddresses(config).map(({ what, flag, address }) => {
+    const check = `${what} guard`;
+    const detail = `other machines can reach ${urlOf(address)}, which asks nobody who they are`;
+    if (config.allowUnauthenticated) return ok(check, `${detail}; --allow-unauthenticated says that this is meant`);
+    if (what !== "gateway") {
+      return warn(check, detail, `listen on loopback (${flag}), or let only your own network reach it`);
+    }
+    return failed(check, detail, "make keys (throughline key create) and set --api-keys-file");
+  });
+}
+
+async function lookAtKeys(path: string): Promise<Finding[]> {
+  const check = "API keys";
+  try {
+    const keys = parseKeyFile(await readFile(path, "utf8"), path);
+    const over = keys.filter(({ expires_at: at }) => at !== undefined && Date.parse(at) <= Date.now());
+    const detail = `${keys.length} in ${path}${over.length > 0 ? `, ${over.length} of them over` : ""}`;
+    if (keys.length === over.length) return [warn(check, detail, "throughline key create makes one that opens")];
+    const { mode } = await stat(path);
+    if ((mode & 0o022) !== 0) {
+      return [warn(check, `${detail}; others than its owner can write it`, `chmod 600 ${path}`)];
+    }
+    return [ok(check, detail)];
+  } catch (error) {
+    return [failed(check, toFailure(error).message, "throughline key create --file makes the file")];
+  }
+}

@@ -1,0 +1,43 @@
+/** Addresses that ask nobody who they are, and that other machines can reach: what a start tells of, or refuses. */
+
+import type { Config } from "./config.ts";
+import { TaskError } from "./errors.ts";
+import { type Address, urlOf } from "./listen.ts";
+
+export interface Unguarded {
+  /** As people call it. */
+  what: string;
+  flag: string;
+  address: Address;
+}
+
+/** The gateway guards itself once it has keys. Nothing else ever asks: RPC and admin are for one's own network. */
+export function unguardedAddresses(config: Config): Unguarded[] {
+  const { role, apiKeysFile, gatewayListen, taskServiceListen, grpcListen, adminListen } = config;
+  const hasTasks = role.includes("task-service");
+  const all: (Unguarded | false | undefined)[] = [
+    role.includes("gateway") &&
+      apiKeysFile === undefined && { what: "gateway", flag: "--gateway-listen", address: gatewayListen },
+    hasTasks && { what: "task service", flag: "--task-service-listen", address: taskServiceListen },
+    hasTasks && grpcListen && { what: "gRPC", flag: "--grpc-listen", address: grpcListen },
+    { what: "admin", flag: "--admin-listen", address: adminListen },
+  ];
+  return all.filter((each) => each !== false && each !== undefined).filter(({ address }) => !isLoopback(address.host));
+}
+
+/** Throws `invalid_argument` when anybody could hand in tasks, and nobody has said that this is meant. */
+export function refuseUnguarded(config: Config): void {
+  const gateway = unguardedAddresses(config).find(({ what }) => what === "gateway");
+  if (!gateway || config.allowUnauthenticated) return;
+  const address = urlOf(gateway.address).replace("http://", "");
+  throw new TaskError(
+    "invalid_argument",
+    `${gateway.flag}: "${address}": other machines can reach it, and nobody is asked who they are; set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it`,
+  );
+}
+
+/** Of this machine alone. A name may mean anything but for the one that every machine gives itself. */
+export function isLoopback(host: string): boolean {
+  const plain = host.toLowerCase().replace(/^::ffff:(?=\d+\.)/, "");
+  return plain === "localhost" || plain === "::1" || /^127(\.\d{1,3}){3}$/.test(plain);
+}

@@ -1,0 +1,29 @@
+/** Where the real system starts although nobody is asked who they are. */
+
+import { describe, expect, test } from "bun:test";
+import { startTestSystem } from "../support/system.ts";
+
+const startingMs = 30_000;
+
+describe("a gateway that other machines can reach", () => {
+  test("does not start without keys, and leaves nothing behind", async () => {
+    const refused = await startTestSystem({ gatewayListen: "0.0.0.0:0" }).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "invalid_argument" });
+    expect(String(refused)).toContain("--allow-unauthenticated=true");
+  });
+
+  test(
+    "starts when it is told so, and other addresses that are open are told of when it is not",
+    async () => {
+      const isWarning = ({ msg }: { msg: string }): boolean => msg.includes("an address that asks nobody");
+      await using told = await startTestSystem({ gatewayListen: "0.0.0.0:0", allowUnauthenticated: "true" });
+      expect(told.lines.filter(isWarning)).toEqual([]);
+      await using silent = await startTestSystem({ adminListen: "0.0.0.0:0", grpcListen: "0.0.0.0:0" });
+      expect(silent.lines.filter(isWarning).map(({ flag, level }) => [level, flag])).toEqual([
+        ["warn", "--grpc-listen"],
+        ["warn", "--admin-listen"],
+      ]);
+    },
+    startingMs,
+  );
+});
