@@ -21,15 +21,10 @@ export type End = (exitCode: number) => void;
 /** Adds a command, or a group of commands, to the program. */
 export type AddCommand = (program: Command, end: End) => void;
 
-export const commands: readonly AddCommand[] = [
-  addServe,
-  addDemo,
-  addTask,
-  addDoctor,
-  addConfig,
-  addSetup,
-  addKey,
-  addHealth,
-  addOpenApi,
-  addVersion,
+/** Below the headings of the help. */
+export const commands: readonly (readonly [heading: string, adders: readonly AddCommand[]])[] = [
+  ["Run it:", [addServe, addDemo]],
+  ["Use it:", [addTask]],
+  ["Look after it:", [addDoctor, addConfig, addSetup, addKey, addHealth]],
+  ["Other:", [addOpenApi, addVersion]],
 ];

@@ -19,11 +19,17 @@ export interface ApiFlags {
   json?: boolean;
 }
 
+export function isSettings(command: Command): boolean {
+  return command.options.some((option) => option.long === flagOf("gatewayListen"));
+}
+
 /** Of commands that talk to a running system through its HTTP API. */
 export function withApi(command: Command): Command {
   return command
+    .optionsGroup("Options of all that talk to a system:")
     .option("--url <url>", `where the HTTP API is (THROUGHLINE_URL, ${defaultRemoteUrl})`)
-    .option("--json", "the API's own JSON on stdout, and nothing else there");
+    .option("--json", "the API's own JSON on stdout, and nothing else there")
+    .optionsGroup("Options:");
 }
 
 /** Shown below a command's help: what is typed, and what it does. */

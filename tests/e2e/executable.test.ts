@@ -26,19 +26,28 @@ describe("what does not hold is refused with exit code 2 and every reason on std
       "an unknown flag",
       ["--gateway-port=8080"],
       {},
-      ["error: unknown option '--gateway-port=8080'", "(throughline help shows what there is)"],
+      [
+        "throughline: unknown option '--gateway-port=8080'",
+        "throughline: `throughline help serve` shows what there is",
+      ],
     ],
     [
       "an unknown command",
       ["serv"],
       {},
-      ["error: unknown command 'serv'", "(Did you mean serve?)", "(throughline help shows what there is)"],
+      [
+        "throughline: unknown command 'serv' (did you mean serve?)",
+        "throughline: `throughline help` shows what there is",
+      ],
     ],
     [
       "a flag without its value",
       ["serve", "--threads"],
       {},
-      ["error: option '--threads <value>' argument missing", "(throughline help shows what there is)"],
+      [
+        "throughline: option '--threads <value>' argument missing",
+        "throughline: `throughline help serve` shows what there is",
+      ],
     ],
     [
       "an unknown variable of ours",

@@ -1,0 +1,79 @@
+/**
+ * What is typed, read by commander; wrong usage told with every problem at once. Commander stops at the first, so what it
+ * refused is left out and the rest is read again, until nothing is left to refuse. No action runs meanwhile.
+ */
+
+import { type Command, CommanderError } from "commander";
+import { ConfigError, readConfig } from "../config.ts";
+import { isSettings } from "./flags.ts";
+
+/** Runs the action that `args` ask for. Rejects with `ConfigError` when they are wrong, and with whatever it rejects with. */
+export async function runUsage(createProgram: () => Command, args: readonly string[]): Promise<void> {
+  const problems: string[] = [];
+  for (let rest: string[] | undefined = [...args]; rest; ) {
+    const program = createProgram().hook("preAction", () => {
+      if (problems.length > 0) throw wrongUsage(problems, args, program);
+    });
+    try {
+      await program.parseAsync(rest, { from: "user" });
+      return;
+    } catch (error) {
+      if (!(error instanceof CommanderError) || error.exitCode === 0 || error.code === "commander.help") throw error;
+      // What an unknown flag may have been given as its value now stands among the arguments.
+      const isAboutArguments = /argument(s|Argument)?$/i.test(error.code) && !/^error: option/.test(error.message);
+      if (!isAboutArguments || !problems.some((problem) => problem.startsWith("unknown option"))) {
+        problems.push(toProblem(error));
+      }
+      rest = withoutRefused(rest, error.message);
+      if (!rest) throw wrongUsage(problems, args, program);
+    }
+  }
+}
+
+function settingProblems(command: Command | undefined): string[] {
+  if (!command || !isSettings(command)) return [];
+  try {
+    readConfig(command.opts());
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+function wrongUsage(problems: readonly string[], args: readonly string[], program: Command): ConfigError {
+  const named = commandWords(program, args);
+  const words = ["throughline help", ...named.map((command) => command.name())];
+  return new ConfigError([...problems, ...settingProblems(named.at(-1)), `\`${words.join(" ")}\` shows what there is`]);
+}
+
+/** The commands that the words at the beginning name, from the outermost on. */
+export function commandWords(program: Command, words: readonly string[]): Command[] {
+  const [word, ...rest] = words;
+  const found = program.commands.find((command) => command.name() === word || command.aliases().includes(word ?? ""));
+  return found ? [found, ...commandWords(found, rest)] : [];
+}
+
+/** Commander's words, in one line. */
+function toProblem({ message }: CommanderError): string {
+  const [first = "", ...more] = message.replace(/^error: /, "").split("\n");
+  return [first, ...more.map((line) => line.replace("(Did", "(did"))].join(" ");
+}
+
+/** The words without the flag that commander refused, or with one that it missed; undefined when that is not known. */
+function withoutRefused(args: readonly string[], message: string): string[] | undefined {
+  const unknown = /^error: unknown option '(.+?)'/s.exec(message)?.[1];
+  if (unknown !== undefined) return args.includes(unknown) ? args.filter((arg) => arg !== unknown) : undefined;
+  const missed = /^error: required option '.*?(--[\w-]+)/.exec(message)?.[1];
+  if (missed !== undefined) return [...args, `${missed}=-`];
+  const invalid = /^error: option '(.+?)' argument '(.*?)' is invalid/s.exec(message);
+  const alone = /^error: option '(.+?)' (?:cannot be used with|argument missing)/.exec(message)?.[1];
+  const flags = (invalid?.[1] ?? alone)?.match(/(?<=^|[ ,])--?[\w-]+/g);
+  const at = args.findIndex((arg) => flags?.some((flag) => isFlag(arg, flag, invalid?.[2])));
+  if (at < 0) return undefined;
+  return args.toSpliced(at, invalid && args[at + 1] === invalid[2] && !args[at]?.includes("=") ? 2 : 1);
+}
+
+function isFlag(arg: string, flag: string, value: string | undefined): boolean {
+  return arg === flag || arg === `${flag}=${value}` || (!flag.startsWith("--") && arg === `${flag}${value}`);
+}
