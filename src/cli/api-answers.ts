@@ -1,26 +1,19 @@
-/** What the HTTP API answers, as far as the command line reads it. Times are RFC 3339. */
+/** What the HTTP API answers: the types of the very schemas that describe it. Only types are imported here. */
 
-import type { TaskStatus } from "../task.ts";
+import type { z } from "zod";
+import type { deadLetter, redrive, unreadable } from "../gateway/dead-letter-routes.ts";
+import type { task, timelineEntry } from "../gateway/task-schemas.ts";
 
-export interface FailureAnswer {
-  type: string;
-  message: string;
-}
+export type TaskAnswer = z.output<typeof task>;
+export type AttemptAnswer = TaskAnswer["attempts"][number];
+export type FailureAnswer = NonNullable<TaskAnswer["error"]>;
+export type EntryAnswer = z.output<typeof timelineEntry>;
+export type DeadLetterAnswer = z.output<typeof deadLetter>;
+export type RedriveAnswer = z.output<typeof redrive>;
+export type UnreadableAnswer = z.output<typeof unreadable>;
 
-export interface TaskAnswer {
-  id: string;
-  type: string;
-  status: TaskStatus;
-  payload: unknown;
-  result: unknown;
-  error: FailureAnswer | null;
-  attempt: number;
-  max_attempts: number;
-  correlation_id: string;
-  trace_id: string;
-  metadata: Record<string, string>;
-  created_at: string;
-  run_at: string;
-  started_at: string | null;
-  ended_at: string | null;
+/** A page of a list; null: it is the last. */
+export interface PageAnswer<Item> {
+  items: Item[];
+  next_cursor: string | null;
 }

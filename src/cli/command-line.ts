@@ -6,6 +6,7 @@ import { commands } from "./commands.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { explain } from "./explain.ts";
 import { helpStyle, withHelpFlag } from "./help.ts";
+import { endOutput, logLimitMs, outputFailure } from "./output.ts";
 import { runUsage } from "./usage.ts";
 
 export async function runCommandLine(args: readonly string[]): Promise<number> {
@@ -32,12 +33,20 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     }
     return program.helpCommand("help [command...]", "all about a command");
   };
+  const failure = outputFailure();
+  const words = withHelpFlag(createProgram(), withCommand(args));
   try {
-    await runUsage(createProgram, withHelpFlag(createProgram(), withCommand(args)));
-    return exitCode;
+    await runUsage(createProgram, words);
   } catch (error) {
-    return explain(error);
+    exitCode = explain(error);
   }
+  const lost = await Promise.race([failure, endOutput(words[0] === "serve" ? logLimitMs : undefined)]);
+  return lost === undefined || isReaderGone(lost) ? exitCode : exitCodes.failed;
+}
+
+/** `throughline task list | head -1` has what it wants. */
+function isReaderGone(error: Error): boolean {
+  return "code" in error && error.code === "EPIPE";
 }
 
 /** Flags alone are those of `serve`. A word is always a command's name, so that a wrong one is told as that. */

@@ -16,7 +16,7 @@ import { type System, startSystem } from "../supervisor.ts";
 import { type DemoOutcome, renderFates, renderPlaces } from "./demo-report.ts";
 import { demoScript, isAsScripted, type ScriptedTask, type TaskAnswer } from "./demo-script.ts";
 import { createDemoSpans, type DemoSpans, isWhole } from "./demo-spans.ts";
-import { stopSignal } from "./serve.ts";
+import { stopSignal } from "./stop-signal.ts";
 import { teeOtlp } from "./tee-otlp.ts";
 
 type Flags = Partial<Record<SettingName, string>>;

@@ -3,6 +3,7 @@
 import type { Config } from "../config.ts";
 import { type System, startSystem } from "../supervisor.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { stopSignal } from "./stop-signal.ts";
 
 export async function serve(config: Config): Promise<number> {
   let system: System | undefined;
@@ -14,18 +15,4 @@ export async function serve(config: Config): Promise<number> {
   if (isLost) system.abort();
   await system.drain();
   return isLost ? exitCodes.internal : exitCodes.done;
-}
-
-/** Resolves at the first SIGTERM or SIGINT; calls `again` at the second. */
-export function stopSignal(again: () => void): Promise<void> {
-  return new Promise((resolve) => {
-    let isFirst = true;
-    const onSignal = (): void => {
-      if (isFirst) resolve();
-      else again();
-      isFirst = false;
-    };
-    process.on("SIGTERM", onSignal);
-    process.on("SIGINT", onSignal);
-  });
 }

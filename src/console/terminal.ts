@@ -4,6 +4,8 @@
  * name must not reach the terminal.
  */
 
+import { eastAsianWidth } from "get-east-asian-width";
+
 /** Cuts to `width` cells with an ellipsis, or fills up with spaces; control and invisible characters are dropped. */
 export function fit(text: string, width: number): string {
   const safe = toPrintable(text);
@@ -31,20 +33,17 @@ export function textWidth(text: string): number {
   return cells;
 }
 
-const wide =
-  /[\p{Emoji_Presentation}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303E\uFF01-\uFF60\uFFE0-\uFFE6]/u;
-
 function charWidth(char: string): number {
   if (char < "\u0300") return 1;
   if (/[\p{Mn}\p{Me}]/u.test(char)) return 0;
-  return wide.test(char) ? 2 : 1;
+  return eastAsianWidth(char.codePointAt(0) ?? 0);
 }
 
 /** Paints text in a style, or leaves it as it is. */
 export type Paint = (style: string, text: string) => string;
 
 /** Parameters of ECMA-48 "Select Graphic Rendition". */
-export const styles = { bold: "1", dim: "2", red: "31" } as const;
+export const styles = { bold: "1", dim: "2", red: "31", green: "32", yellow: "33", cyan: "36" } as const;
 
 export function createPaint(color: boolean): Paint {
   return (style, text) => {

@@ -40,7 +40,7 @@ const redriveBody = z
     examples: [{ filter: { type: "send-email" }, rate_per_second: 50 }],
   });
 
-const deadLetter = z
+export const deadLetter = z
   .object({
     task,
     reason: z.enum(deadReasons),
@@ -50,7 +50,7 @@ const deadLetter = z
   })
   .meta({ id: "DeadLetter", description: "A dead task, why and when it died." });
 
-const unreadable = z
+export const unreadable = z
   .object({
     message_id: z.string(),
     body: z.string(),
@@ -60,7 +60,7 @@ const unreadable = z
   })
   .meta({ id: "UnreadableMessage", description: "A message of the dead-letter queue that names no task." });
 
-const redrive = z
+export const redrive = z
   .object({
     id: z.string().nullable().meta({ description: "null of a dry run." }),
     status: z.string(),

@@ -15,13 +15,17 @@ export interface EndedCommand {
 const ownVariable = /^(THROUGHLINE|OTEL|AWS)_/;
 
 /** Runs it in a fresh folder, with no variable of the test's own that it might read, and waits for its end. */
-export async function runThroughline(args: readonly string[], env: Record<string, string> = {}): Promise<EndedCommand> {
+export async function runThroughline(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  stdin?: string,
+): Promise<EndedCommand> {
   await using folder = await tempFolder();
   const inherited = Object.entries(process.env).filter(([name]) => !ownVariable.test(name));
   const child = Bun.spawn([await compiledExecutable(), ...args], {
     cwd: folder.path,
     env: { ...Object.fromEntries(inherited), ...env },
-    stdin: "ignore",
+    stdin: stdin === undefined ? "ignore" : new Blob([stdin]),
     stdout: "pipe",
     stderr: "pipe",
   });

@@ -2,29 +2,39 @@
 
 import { isEnded } from "../../task.ts";
 import type { TaskAnswer } from "../api-answers.ts";
-import { type ApiAnswer, type ApiClient, connectApi } from "../api-client.ts";
+import { type ApiAnswer, connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { ApiFlags } from "../flags.ts";
+import { type FormFlags, printResult, talkScreen } from "../screen.ts";
+import { renderTask } from "./task-facts.ts";
+import { taskPath, waitForEnd } from "./wait.ts";
 
-/** The longest that the API holds an answer. */
-const holdMs = 60_000;
-
-export async function getTask(id: string, { url, json, wait }: ApiFlags & { wait?: boolean }): Promise<number> {
-  const api = connectApi(url);
-  const { body: task, text } = wait ? await waitForEnd(api, id) : await api.call<TaskAnswer>("GET", taskPath(id));
-  process.stdout.write(json ? `${text}\n` : `${task.status}  ${task.type}  ${task.id}\n`);
-  return wait && task.status !== "succeeded" ? exitCodes.failed : exitCodes.done;
+export interface GetFlags extends ApiFlags {
+  wait?: boolean;
+  /** Milliseconds. */
+  waitLimit?: number;
 }
 
-export function taskPath(id: string): string {
-  return `/tasks/${encodeURIComponent(id)}`;
+export async function getTask(id: string, flags: GetFlags): Promise<number> {
+  const api = connectApi(flags.url);
+  const isWaiting = flags.wait ?? flags.waitLimit !== undefined;
+  const answer = isWaiting
+    ? await waitForEnd(api, id, flags.waitLimit)
+    : await api.call<TaskAnswer>("GET", taskPath(id));
+  showTask(answer, flags);
+  return isWaiting ? endOf(answer.body) : exitCodes.done;
 }
 
-/** Asks again as often as the API gives an answer before the end. */
-export async function waitForEnd(api: ApiClient, id: string): Promise<ApiAnswer<TaskAnswer>> {
-  for (;;) {
-    const options = { query: { wait: `${holdMs}ms` }, heldMs: holdMs };
-    const answer = await api.call<TaskAnswer>("GET", taskPath(id), options);
-    if (isEnded(answer.body.status)) return answer;
-  }
+export function showTask({ body, text }: ApiAnswer<TaskAnswer>, flags: FormFlags): void {
+  printResult(flags, {
+    json: text,
+    ids: [body.id],
+    forPeople: ({ canvas }) => renderTask(body, canvas, Date.now()),
+  });
+}
+
+/** The exit code after a wait. */
+export function endOf({ id, status }: TaskAnswer): number {
+  if (!isEnded(status)) talkScreen().print(`throughline: the task ${id} is still ${status}: the time to wait is over`);
+  return status === "succeeded" ? exitCodes.done : exitCodes.failed;
 }

@@ -1,0 +1,21 @@
+/** Something done again and again until Ctrl-C, which is no failure. */
+
+import { systemClock } from "../clock.ts";
+import { outputFailure } from "./output.ts";
+import { stopSignal } from "./stop-signal.ts";
+
+/** Calls `step` at once, and `everyMs` after it has ended; resolves after a signal, rejects when `step` does. */
+export async function repeatUntilStopped(everyMs: number, step: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const stopping = new AbortController();
+  // A reader that has gone ends it too.
+  void Promise.race([stopSignal(() => {}), outputFailure()]).then(() => stopping.abort());
+  while (!stopping.signal.aborted) {
+    try {
+      await step(stopping.signal);
+    } catch (error) {
+      if (stopping.signal.aborted) return;
+      throw error;
+    }
+    await systemClock.sleep(everyMs, stopping.signal);
+  }
+}

@@ -1,0 +1,44 @@
+/** `throughline task timeline`: every change of a task's state. */
+
+import { formatDuration } from "../../console/duration-text.ts";
+import { styles } from "../../console/terminal.ts";
+import type { EntryAnswer } from "../api-answers.ts";
+import { connectApi } from "../api-client.ts";
+import { exitCodes } from "../exit-codes.ts";
+import type { ApiFlags } from "../flags.ts";
+import { plainTime } from "../relative-time.ts";
+import { printResult } from "../screen.ts";
+import type { Canvas, Column } from "../table.ts";
+import { renderTable } from "../table.ts";
+import { failureText, styleOfStatus } from "../task-style.ts";
+import { taskPath } from "./wait.ts";
+
+export type TimelineFlags = ApiFlags;
+
+export async function showTimeline(id: string, flags: TimelineFlags): Promise<number> {
+  const { body, text } = await connectApi(flags.url).call<{ items: EntryAnswer[] }>("GET", `${taskPath(id)}/timeline`);
+  printResult(flags, {
+    json: text,
+    ids: [id],
+    forPeople: ({ canvas }) => renderTimeline(body.items, canvas),
+  });
+  return exitCodes.done;
+}
+
+export function renderTimeline(entries: readonly EntryAnswer[], canvas: Canvas): string[] {
+  return renderTable(columns, entries, canvas);
+}
+
+const columns: readonly Column<EntryAnswer>[] = [
+  { title: "AT", cell: ({ at }) => plainTime(at) },
+  { title: "STATUS", cell: ({ to }) => to, style: ({ to }) => styleOfStatus(to) },
+  {
+    title: "AFTER",
+    cell: ({ from, duration_ms: ms }) => (from === null ? "" : `${formatDuration(ms)} ${from}`),
+    spare: 1,
+  },
+  { title: "ATTEMPT", cell: ({ attempt }) => (attempt === 0 ? "" : String(attempt)), isFigure: true, spare: 2 },
+  { title: "BY", cell: ({ service }) => service, spare: 3 },
+  { title: "ERROR", cell: ({ error }) => failureText(error), style: () => styles.dim, least: 12, spare: 4 },
+  { title: "TRACE", cell: ({ trace_id: traceId }) => traceId, style: () => styles.dim, spare: 5 },
+];

@@ -1,0 +1,66 @@
+/** How what is typed as a flag's value is read. Each throws commander's error, which says what is allowed. Light: every start loads it. */
+
+import { InvalidArgumentError } from "commander";
+import { integer, type Parse, parseDuration } from "../settings.ts";
+
+/** For a flag of commander, whose own words come before these. */
+function asArgument<T>(parse: Parse<T>): Parse<T> {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      const said = error instanceof Error ? error.message : String(error);
+      throw new InvalidArgumentError(`${said.charAt(0).toUpperCase()}${said.slice(1)}.`);
+    }
+  };
+}
+
+/** Checked, and left as it is: the API reads the same notation. */
+export const durationText = asArgument((text) => {
+  parseDuration(text);
+  return text;
+});
+
+/** In milliseconds. */
+export const durationMs = asArgument(parseDuration);
+
+export function wholeNumber(min: number, max: number): Parse<number> {
+  return asArgument(integer(min, max));
+}
+
+/** Above 0, such as `0.5`. */
+export const rate = asArgument((text) => {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0) throw new Error("expected a number above 0");
+  return value;
+});
+
+/** RFC 3339 with a zone, as the API takes it. */
+export const timeText = asArgument((text) => {
+  const hasZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(Z|[+-]\d\d:\d\d)$/.test(text);
+  if (!hasZone || Number.isNaN(Date.parse(text))) throw new Error("expected a time such as 2026-01-31T08:00:00Z");
+  return text;
+});
+
+/** `name=value`, gathered. */
+export function pair(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("Expected name=value.");
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+/** A JSON text; or `@file`, or `-` for what comes on stdin, which are read later. */
+export function payloadText(text: string): string {
+  if (text !== "-" && !text.startsWith("@")) parsePayload(text);
+  return text;
+}
+
+/** What the JSON text says. */
+export function parsePayload(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new InvalidArgumentError(`It is not JSON (${why}). In a shell, quote it: '{"n":1}', or '"a text"'.`);
+  }
+}

@@ -1,0 +1,38 @@
+/** The compiled executable twice: one that serves, for the tests of a file, and the commands that talk to it. */
+
+import { afterAll, beforeAll } from "bun:test";
+import { type EndedCommand, runThroughline } from "./command.ts";
+import { type HttpApi, httpApi } from "./http-api.ts";
+import { freePorts, startThroughline, type ThroughlineProcess } from "./process.ts";
+import { tempFolder } from "./temp-folder.ts";
+
+const startingMs = 180_000;
+
+export interface Served {
+  url(): string;
+  api(): HttpApi;
+  /** `throughline …`, told by its variable where the server is. */
+  run(args: readonly string[], options?: { env?: Record<string, string>; stdin?: string }): Promise<EndedCommand>;
+}
+
+/** Starts the one that serves before the first test and stops it after the last. */
+export function servedExecutable(...flags: readonly string[]): Served {
+  const cleanup = new AsyncDisposableStack();
+  let serving: ThroughlineProcess | undefined;
+  beforeAll(async () => {
+    const folder = cleanup.use(await tempFolder());
+    const args = [...freePorts, `--data-dir=${folder.path}`, "--retry-base=20ms", "--retry-cap=50ms", ...flags];
+    serving = cleanup.use(await startThroughline(args));
+  }, startingMs);
+  afterAll(() => cleanup.disposeAsync(), startingMs);
+  const url = (): string => {
+    const address = serving?.addresses.gateway_url;
+    if (address === undefined) throw new Error("the executable does not serve yet");
+    return address;
+  };
+  return {
+    url,
+    api: () => httpApi(url()),
+    run: (args, { env = {}, stdin } = {}) => runThroughline(args, { THROUGHLINE_URL: url(), ...env }, stdin),
+  };
+}

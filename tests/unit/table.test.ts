@@ -1,0 +1,70 @@
+/** Tables for people: they fit the terminal, and cut nothing where there is none. */
+
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { type Column, renderTable } from "../../src/cli/table.ts";
+import { styles, textWidth } from "../../src/console/terminal.ts";
+
+interface Fruit {
+  id: string;
+  count: number;
+  note: string;
+  hue: string;
+}
+
+const columns: Column<Fruit>[] = [
+  { title: "ID", cell: ({ id }) => id },
+  { title: "HUE", cell: ({ hue }) => hue, style: ({ hue }) => (hue === "red" ? styles.red : undefined) },
+  { title: "COUNT", cell: ({ count }) => String(count), isFigure: true, spare: 1 },
+  { title: "NOTE", cell: ({ note }) => note, least: 6, spare: 2 },
+];
+
+const rows: Fruit[] = [
+  { id: "apple", hue: "red", count: 7, note: "keeps for a long winter" },
+  { id: "梨", hue: "green", count: 1200, note: "soft\nsoon" },
+];
+
+const tables: [width: number | undefined, lines: string[]][] = [
+  [
+    undefined,
+    ["ID     HUE    COUNT  NOTE", "apple  red        7  keeps for a long winter", "梨     green   1200  soft soon"],
+  ],
+  [44, ["ID     HUE    COUNT  NOTE", "apple  red        7  keeps for a long winter", "梨     green   1200  soft soon"]],
+  [30, ["ID     HUE    COUNT  NOTE", "apple  red        7  keeps fo…", "梨     green   1200  soft soon"]],
+  [26, ["ID     HUE    COUNT", "apple  red        7", "梨     green   1200"]],
+  [16, ["ID     HUE", "apple  red", "梨     green"]],
+  [11, ["apple", "  red  7  …", "梨", "  green  1…"]],
+];
+
+describe("a table", () => {
+  test.each(tables)("of %p cells", (width, lines) => {
+    expect(renderTable(columns, rows, { width, color: false })).toEqual(lines);
+  });
+
+  test("has its colours on a terminal only", () => {
+    const [head, apple] = renderTable(columns, rows.slice(0, 1), { width: undefined, color: true });
+    expect(head).toContain("\x1b[2m");
+    expect(apple).toBe("apple  \x1b[31mred\x1b[0m      7  keeps for a long winter");
+  });
+
+  test("lets nothing reach the terminal that is not text", () => {
+    const evil = { id: "a\x1b[2J", hue: "\x9b31m", count: 1, note: "\u202Eback\r\n" };
+    const [, row] = renderTable(columns, [evil], { width: undefined, color: false });
+    expect(row).toBe("a[2J  31m      1  back");
+  });
+
+  test("never has a line that is longer than the terminal", () => {
+    const fruit = fc.record({
+      id: fc.string({ maxLength: 40, unit: "grapheme" }),
+      hue: fc.string({ maxLength: 10 }),
+      count: fc.nat(),
+      note: fc.string({ maxLength: 80, unit: "grapheme" }),
+    });
+    fc.assert(
+      fc.property(fc.array(fruit, { maxLength: 5 }), fc.integer({ min: 1, max: 120 }), (fruits, width) => {
+        const wide = renderTable(columns, fruits, { width, color: false }).filter((line) => textWidth(line) > width);
+        expect(wide).toEqual([]);
+      }),
+    );
+  });
+});
