@@ -12,6 +12,18 @@ export type DeadLetterAnswer = z.output<typeof deadLetter>;
 export type RedriveAnswer = z.output<typeof redrive>;
 export type UnreadableAnswer = z.output<typeof unreadable>;
 
+/** `GET /v1/dead-letters/groups`. */
+export interface GroupAnswer {
+  type: string;
+  group: string;
+  error: FailureAnswer;
+  count: number;
+  first_seen: string;
+  last_seen: string;
+  task_id: string;
+  trace_id: string;
+}
+
 /** A page of a list; null: it is the last. */
 export interface PageAnswer<Item> {
   items: Item[];

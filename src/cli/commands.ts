@@ -6,6 +6,7 @@
 import type { Command } from "commander";
 import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
+import { addDlq } from "./commands/dlq.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addHealth } from "./commands/health.ts";
 import { addOpenApi } from "./commands/openapi.ts";
@@ -24,7 +25,7 @@ export type AddCommand = (program: Command, end: End) => void;
 /** Below the headings of the help. */
 export const commands: readonly (readonly [heading: string, adders: readonly AddCommand[]])[] = [
   ["Run it:", [addServe, addDemo]],
-  ["Use it:", [addTask]],
+  ["Use it:", [addTask, addDlq]],
   ["Look after it:", [addDoctor, addConfig, addSetup, addKey, addHealth]],
   ["Other:", [addOpenApi, addVersion]],
 ];

@@ -11,6 +11,10 @@ export function startLive(stream: NodeJS.WriteStream): Live {
   const update = createLogUpdate(stream);
   return {
     draw: (lines) => update(lines.join("\n")),
-    [Symbol.dispose]: () => update.done(),
+    [Symbol.dispose]: () => {
+      update.done();
+      // The terminal's echo of Ctrl-C, if there is one.
+      stream.write("\r\x1b[K");
+    },
   };
 }

@@ -4,7 +4,7 @@
  */
 
 import { isColorWanted } from "../config.ts";
-import { createPaint, type Paint } from "../console/terminal.ts";
+import { createPaint, type Paint, styles } from "../console/terminal.ts";
 import type { Canvas } from "./table.ts";
 
 export interface Screen {
@@ -12,6 +12,8 @@ export interface Screen {
   isTerminal: boolean;
   paint: Paint;
   print(...lines: readonly string[]): void;
+  /** What may be typed next, for a person who did not ask for another form than people's. */
+  suggest(flags: FormFlags, ...commands: readonly string[]): void;
 }
 
 export function resultScreen(): Screen {
@@ -25,12 +27,17 @@ export function talkScreen(): Screen {
 function toScreen(stream: NodeJS.WriteStream): Screen {
   const isTerminal = stream.isTTY ?? false;
   const color = isColorWanted(isTerminal);
+  const paint = createPaint(color);
+  const print = (...lines: readonly string[]): void => void stream.write(lines.map((line) => `${line}\n`).join(""));
   return {
     // A terminal may say that it has no columns at all.
     canvas: { width: isTerminal ? stream.columns || 80 : undefined, color },
     isTerminal,
-    paint: createPaint(color),
-    print: (...lines) => void stream.write(lines.map((line) => `${line}\n`).join("")),
+    paint,
+    print,
+    suggest: ({ json, quiet }, ...commands) => {
+      if (isTerminal && !json && !quiet) print(...commands.map((command) => paint(styles.dim, `  ${command}`)));
+    },
   };
 }
 
@@ -45,6 +52,30 @@ export interface Result {
   json: string;
   ids: readonly string[];
   forPeople(screen: Screen): readonly string[];
+}
+
+export interface ListResult<Item> {
+  /** Said when there is none. */
+  nothing: string;
+  idOf(item: Item): string;
+  forPeople(screen: Screen): readonly string[];
+}
+
+/** Prints the items in the form that was asked for, and says when there are none or more. */
+export function printList<Item>(
+  flags: FormFlags,
+  page: { items: readonly Item[]; next_cursor?: string | null },
+  { nothing, idOf, forPeople }: ListResult<Item>,
+): void {
+  const isEmpty = page.items.length === 0;
+  printResult(flags, {
+    json: JSON.stringify(page),
+    ids: page.items.map(idOf),
+    forPeople: (screen) => (isEmpty ? [] : forPeople(screen)),
+  });
+  if (flags.json || flags.quiet) return;
+  if (isEmpty) talkScreen().print(nothing);
+  if (page.next_cursor) talkScreen().print("there are more: --limit shows them");
 }
 
 /** Prints it in the form that was asked for. */

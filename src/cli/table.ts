@@ -30,7 +30,9 @@ const gap = 2;
 /** One line for the titles and one for each row. */
 export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], canvas: Canvas): string[] {
   const drawn = columns.map((column) => ({ column, cells: rows.map((row) => toPrintable(column.cell(row))) }));
-  const wide = drawn.map(({ column, cells }) => ({
+  // On a terminal a column with nothing in it only takes room; a script counts on each of them.
+  const useful = drawn.filter(({ cells }) => canvas.width === undefined || cells.some((cell) => cell !== ""));
+  const wide = useful.map(({ column, cells }) => ({
     column,
     cells,
     width: Math.max(textWidth(column.title), ...cells.map(textWidth)),

@@ -41,6 +41,12 @@ describe("a table", () => {
     expect(renderTable(columns, rows, { width, color: false })).toEqual(lines);
   });
 
+  test("leaves out a column with nothing in it, on a terminal", () => {
+    const bare = rows.map((row) => ({ ...row, hue: "" }));
+    expect(renderTable(columns, bare, { width: 80, color: false })[0]).toBe("ID     COUNT  NOTE");
+    expect(renderTable(columns, bare, { width: undefined, color: false })[0]).toBe("ID     HUE  COUNT  NOTE");
+  });
+
   test("has its colours on a terminal only", () => {
     const [head, apple] = renderTable(columns, rows.slice(0, 1), { width: undefined, color: true });
     expect(head).toContain("\x1b[2m");

@@ -2,7 +2,6 @@
 
 import { readFileSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
-import { styles } from "../../console/terminal.ts";
 import { TaskError } from "../../errors.ts";
 import type { TaskAnswer } from "../api-answers.ts";
 import { type ApiAnswer, connectApi } from "../api-client.ts";
@@ -53,9 +52,7 @@ export async function submitTask(type: string, payload: string | undefined, flag
 function showAccepted(accepted: ApiAnswer<TaskAnswer>, flags: SubmitFlags): void {
   const { id } = accepted.body;
   printResult(flags, { json: accepted.text, ids: [id], forPeople: () => [acceptedText(accepted)] });
-  const talk = talkScreen();
-  const isForPeople = talk.isTerminal && !flags.json && !flags.quiet;
-  if (isForPeople) talk.print(talk.paint(styles.dim, `  throughline task get ${id} --wait`));
+  talkScreen().suggest(flags, `throughline task get ${id} --wait`);
 }
 
 /** `01a1… queued`; the id comes first, for `cut` and `awk`. */

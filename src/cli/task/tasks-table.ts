@@ -2,7 +2,7 @@
 
 import { styles } from "../../console/terminal.ts";
 import type { TaskAnswer } from "../api-answers.ts";
-import { plainTime, relativeTime } from "../relative-time.ts";
+import { whenText } from "../relative-time.ts";
 import { type Canvas, type Column, renderTable } from "../table.ts";
 import { failureText, styleOfStatus, tookText } from "../task-style.ts";
 
@@ -11,14 +11,12 @@ export function renderTasks(tasks: readonly TaskAnswer[], canvas: Canvas, nowMs:
 }
 
 function columnsOf(canvas: Canvas, nowMs: number): Column<TaskAnswer>[] {
-  // Scripts want the time itself.
-  const when = (time: string): string => (canvas.width === undefined ? plainTime(time) : relativeTime(time, nowMs));
   return [
     { title: "ID", cell: ({ id }) => id },
     { title: "STATUS", cell: ({ status }) => status, style: ({ status }) => styleOfStatus(status) },
     { title: "TYPE", cell: ({ type }) => type, least: 8 },
     { title: "TRIES", cell: ({ attempt, max_attempts: most }) => `${attempt}/${most}`, isFigure: true, spare: 2 },
-    { title: "CREATED", cell: ({ created_at: at }) => when(at), spare: 1 },
+    { title: "CREATED", cell: ({ created_at: at }) => whenText(at, canvas, nowMs), spare: 1 },
     { title: "TOOK", cell: tookOf, isFigure: true, spare: 3 },
     { title: "ERROR", cell: ({ error }) => failureText(error), style: () => styles.dim, least: 12, spare: 4 },
   ];

@@ -40,10 +40,12 @@ async function redraw(api: ApiClient, flags: ListFlags): Promise<void> {
       const state = `${head}, ${new Date().toISOString().slice(11, 19)}Z. Ctrl-C ends it.`;
       live.draw([...lines.slice(0, room + 1), screen.paint(styles.dim, state)]);
       isShown = true;
+      return false;
     } catch (error) {
       // What was shown stays: a gateway that is replaced comes back.
       if (!isShown || !isAway(error)) throw error;
       live.draw([screen.paint(styles.yellow, `${head}: ${error.message.split("\n")[0]}`)]);
+      return false;
     }
   });
 }
@@ -60,6 +62,7 @@ async function tellChanges(api: ApiClient, flags: ListFlags): Promise<void> {
     // Those that are out of sight are not looked at again.
     const shown = new Set(items.map(({ id }) => id));
     for (const id of seen.keys()) if (!shown.has(id)) seen.delete(id);
+    return false;
   });
 }
 
