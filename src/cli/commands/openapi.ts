@@ -1,12 +1,13 @@
 import type { AddCommand } from "../commands.ts";
+import { withExamples } from "../flags.ts";
 
 export const addOpenApi: AddCommand = (program) => {
-  program
+  const command = program
     .command("openapi")
     .description("the HTTP API as OpenAPI 3.1, in JSON")
-    .addHelpText("after", "\nExample:\n  throughline openapi > openapi.json")
     .action(async () => {
       const { printOpenApi } = await import("../openapi.ts");
-      await printOpenApi();
+      printOpenApi();
     });
+  withExamples(command, ["throughline openapi > openapi.json", "for a generator of clients"]);
 };
