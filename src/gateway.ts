@@ -13,6 +13,7 @@ import type { Config } from "./config.ts";
 import { toFailure, toTaskError } from "./errors.ts";
 import { watchKeyFile } from "./gateway/api-key-watch.ts";
 import type { ApiKeys } from "./gateway/api-keys.ts";
+import { addBatchRoute } from "./gateway/batch.ts";
 import { allowOrigins, setSecurityHeaders } from "./gateway/browsers.ts";
 import { callerId, identify, isTrusted, mayForce } from "./gateway/caller.ts";
 import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
@@ -24,6 +25,7 @@ import { toProblem } from "./gateway/problem.ts";
 import { setRateLimitHeaders } from "./gateway/rate-limit.ts";
 import { finishRequestTrace, startRequestTrace } from "./gateway/request-trace.ts";
 import { answerUnrouted, type Routes } from "./gateway/serve-route.ts";
+import { addEventRoute } from "./gateway/task-events.ts";
 import { addTaskRoutes } from "./gateway/tasks.ts";
 import { createTokenBucket } from "./gateway/token-bucket.ts";
 import type { ProcessState } from "./health.ts";
@@ -90,14 +92,16 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
 
   const call: CallInRequest = (c, method, request) => admitCall(() => ask(c, method, request));
 
-  const ask: CallInRequest = (c, method, request, heldMs = 0) => {
+  const ask: CallInRequest = (c, method, request, heldMs = 0, signal) => {
     const { context, correlationId, requestId } = c.get("trace");
-    const timeoutMs = callTimeoutMs + heldMs;
-    return taskService.call(method, request, context, { correlationId, requestId, timeoutMs, isHeld: heldMs > 0 });
+    const options = { correlationId, requestId, timeoutMs: callTimeoutMs + heldMs, isHeld: heldMs > 0 };
+    return taskService.call(method, request, context, signal ? { ...options, signal } : options);
   };
 
   const routes: Routes = { app, ...guard };
   addTaskRoutes(routes, { call, ask, admitWait, draining: deps.draining });
+  addBatchRoute(routes, call);
+  addEventRoute(routes, { call, ask, clock: deps.clock, draining: deps.draining });
   addDeadLetterRoutes(routes, call);
   addHealthRoutes(routes, deps.processState);
   addDescriptionRoutes(routes);

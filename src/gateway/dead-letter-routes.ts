@@ -2,21 +2,27 @@
 
 import { z } from "zod";
 import { deadReasons, isTaskId, taskReasons, taskTypePattern } from "../task.ts";
+import { cursor, pageLimit, timeAsked } from "./paging.ts";
 import { declareRoute } from "./route.ts";
-import { count, task, time, timeOrNull, traceId } from "./task-schemas.ts";
+import { count, failure, task, taskId, taskType, time, timeOrNull, traceId } from "./task-schemas.ts";
 
 const filterFields = {
   type: z.string().regex(taskTypePattern, "expected a task type").optional(),
   error: z.string().min(1).max(255).optional().meta({ description: "The `type` of the last attempt's error." }),
   reason: z.enum(taskReasons).optional().meta({ description: "Why the task died." }),
+  group: z
+    .string()
+    .regex(/^[0-9a-f]{12}$/, "expected a group as /v1/dead-letters/groups tells it")
+    .optional()
+    .meta({ description: "Fingerprint of the last attempt's error." }),
+  since: timeAsked.optional().meta({ description: "Died then or later." }),
+  until: timeAsked.optional().meta({ description: "Died then or earlier." }),
 };
 const filter = z
   .strictObject(filterFields)
   .meta({ id: "DeadLetterFilter", description: "All of it fits; {} fits all." });
 
 export type DeadLetterFilter = z.infer<typeof filter>;
-
-const pageLimit = z.coerce.number().int().min(1).max(100).optional().meta({ description: "Most items in the answer." });
 
 const redriveBody = z
   .strictObject({
@@ -47,8 +53,22 @@ export const deadLetter = z
     died_at: time,
     trace_id: traceId,
     redrives: count.meta({ description: "How often it was brought back before." }),
+    group: z.string().meta({ description: "Fingerprint of its error: that of others which died of the same." }),
   })
   .meta({ id: "DeadLetter", description: "A dead task, why and when it died." });
+
+const group = z
+  .object({
+    group: z.string().meta({ description: "With `type` a filter for exactly these.", examples: ["6ab1c4d5e9f0"] }),
+    type: taskType,
+    error: failure.nullable().meta({ description: "With a name in place of what differs within the group." }),
+    count,
+    first_seen: time,
+    last_seen: time,
+    task_id: taskId.meta({ description: "The newest of them." }),
+    trace_id: traceId.meta({ description: "In which the newest died." }),
+  })
+  .meta({ id: "DeadLetterGroup", description: "Dead tasks of one type that died of the same." });
 
 export const unreadable = z
   .object({
@@ -101,7 +121,7 @@ export const deadLetterRoutes = {
     query: z.strictObject({
       ...filterFields,
       limit: pageLimit,
-      cursor: z.string().optional().meta({ description: "The `next_cursor` of an earlier answer." }),
+      cursor,
     }),
     answers: {
       200: {
@@ -109,6 +129,23 @@ export const deadLetterRoutes = {
         schema: z.object({ items: z.array(deadLetter), next_cursor: z.string().nullable() }),
       },
     },
+  }),
+
+  listGroups: declareRoute({
+    operationId: "listDeadLetterGroups",
+    tag,
+    method: "get",
+    path: `${path}/groups`,
+    scope: "read",
+    summary: "See what tasks died of",
+    query: z.strictObject({
+      type: filterFields.type,
+      group: filterFields.group,
+      since: filterFields.since,
+      until: filterFields.until,
+      limit: pageLimit,
+    }),
+    answers: { 200: { description: "The largest group first.", schema: z.object({ items: z.array(group) }) } },
   }),
 
   listUnreadable: declareRoute({

@@ -5,7 +5,7 @@ import type { DeadSelectionJson, RedriveJson } from "../gen/tasks_pb.ts";
 import { isTaskId } from "../task.ts";
 import { type DeadLetterFilter, deadLetterRoutes } from "./dead-letter-routes.ts";
 import type { CallInRequest } from "./edge.ts";
-import { toHttpDeadLetter, toHttpRedrive, toHttpTask, toHttpUnreadable } from "./responses.ts";
+import { toHttpDeadLetter, toHttpGroup, toHttpRedrive, toHttpTask, toHttpUnreadable } from "./responses.ts";
 import { addRoute, type Routes } from "./serve-route.ts";
 
 export function addDeadLetterRoutes(routes: Routes, call: CallInRequest): void {
@@ -15,6 +15,11 @@ export function addDeadLetterRoutes(routes: Routes, call: CallInRequest): void {
       items: (answer.items ?? []).map(toHttpDeadLetter),
       next_cursor: answer.nextCursor || null,
     });
+  });
+
+  addRoute(routes, deadLetterRoutes.listGroups, async (c, { query: { limit = 0, ...filter } }) => {
+    const { items } = await call(c, "ListDeadLetterGroups", { selection: toSelection(filter), limit });
+    return Response.json({ items: (items ?? []).map(toHttpGroup) });
   });
 
   addRoute(routes, deadLetterRoutes.listUnreadable, async (c, { query: { limit = 0 } }) => {
@@ -57,8 +62,15 @@ export function addDeadLetterRoutes(routes: Routes, call: CallInRequest): void {
   });
 }
 
-function toSelection({ type, error, reason }: DeadLetterFilter): DeadSelectionJson {
-  return { ...(type && { type }), ...(error && { errorType: error }), ...(reason && { reason }) };
+function toSelection({ type, error, reason, group, since, until }: DeadLetterFilter): DeadSelectionJson {
+  return {
+    ...(type && { type }),
+    ...(error && { errorType: error }),
+    ...(reason && { reason }),
+    ...(group && { group }),
+    ...(since && { since: new Date(since).toISOString() }),
+    ...(until && { until: new Date(until).toISOString() }),
+  };
 }
 
 function answerRedrive(redrive: RedriveJson | undefined, status: number): Response {

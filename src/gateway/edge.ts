@@ -12,10 +12,11 @@ export interface Edge {
   Variables: { trace: RequestTrace; caller: Caller; allowance?: Allowance };
 }
 
-/** One RPC in the trace of the request; `heldMs`: how long the task service is asked to hold it. */
+/** One RPC in the trace of the request; `heldMs`: how long the task service is asked to hold it, `signal`: until when. */
 export type CallInRequest = <M extends RpcMethod>(
   c: HonoContext<Edge>,
   method: M,
   request: RpcMethods[M]["request"],
   heldMs?: number,
+  signal?: AbortSignal,
 ) => Promise<RpcMethods[M]["response"]>;

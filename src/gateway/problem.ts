@@ -25,7 +25,6 @@ export const problem = z
   .meta({ id: "Problem", description: "Why a request was not done (RFC 9457)." });
 
 export function toProblem(error: TaskError, traceId: string): Response {
-  const { httpStatus, title } = meanings[error.code];
   const headers = new Headers({ "content-type": "application/problem+json" });
   const retryAfter = retryAfterSeconds(error);
   if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
@@ -33,7 +32,12 @@ export function toProblem(error: TaskError, traceId: string): Response {
   if (challenge !== undefined) headers.set("www-authenticate", challenge);
   // The rest of the upload is never read: without this the connection would wait for it.
   if (error.code === "payload_too_large") headers.set("connection", "close");
-  const body: z.input<typeof problem> = {
+  return new Response(JSON.stringify(problemOf(error, traceId)), { status: meanings[error.code].httpStatus, headers });
+}
+
+export function problemOf(error: TaskError, traceId: string): z.input<typeof problem> {
+  const { httpStatus, title } = meanings[error.code];
+  return {
     type: "about:blank",
     title,
     status: httpStatus,
@@ -42,5 +46,4 @@ export function toProblem(error: TaskError, traceId: string): Response {
     trace_id: traceId,
     ...(error.problems.length > 0 && { errors: error.problems }),
   };
-  return new Response(JSON.stringify(body), { status: httpStatus, headers });
 }

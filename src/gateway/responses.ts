@@ -2,6 +2,7 @@
 
 import type {
   AttemptJson,
+  DeadLetterGroupJson,
   DeadLetterJson,
   FailureJson,
   RedriveJson,
@@ -27,6 +28,7 @@ export function toHttpTask(task: TaskJson): Record<string, unknown> {
     run_at: toHttpTime(task.runAt),
     started_at: toHttpTime(task.startedAt),
     ended_at: toHttpTime(task.endedAt),
+    progress: task.progress === undefined ? null : Number(task.progress),
     attempts: (task.attempts ?? []).map(toHttpAttempt),
   };
 }
@@ -65,6 +67,21 @@ export function toHttpDeadLetter(letter: DeadLetterJson): Record<string, unknown
     died_at: toHttpTime(letter.diedAt),
     trace_id: letter.traceId,
     redrives: letter.redrives ?? 0,
+    group: letter.group,
+  };
+}
+
+/** What many have died of, and one of them to look at. */
+export function toHttpGroup(group: DeadLetterGroupJson): Record<string, unknown> {
+  return {
+    group: group.group,
+    type: group.type,
+    error: toHttpFailure(group.error),
+    count: Number(group.count ?? 0),
+    first_seen: toHttpTime(group.firstSeen),
+    last_seen: toHttpTime(group.lastSeen),
+    task_id: group.taskId,
+    trace_id: group.traceId,
   };
 }
 

@@ -2,9 +2,12 @@
 
 import { z } from "zod";
 import { durationPattern } from "../settings.ts";
+import { taskStatuses } from "../task.ts";
+import { batchBody, batchResult, maxBatchBytes, maxBatchKeyChars } from "./batch-schemas.ts";
+import { cursor, pageLimit, timeAsked } from "./paging.ts";
 import { duration } from "./requests.ts";
 import { declareRoute } from "./route.ts";
-import { newTask, task, timelineEntry } from "./task-schemas.ts";
+import { newTask, task, taskType, timelineEntry } from "./task-schemas.ts";
 
 /** The longest that a request may be held for a task's end. */
 const maxWaitMs = 60_000;
@@ -51,6 +54,59 @@ export const taskRoutes = {
     problems: ["idempotency_mismatch"],
   }),
 
+  createTasks: declareRoute({
+    operationId: "createTasks",
+    tag,
+    method: "post",
+    path: "/tasks/batch",
+    scope: "submit",
+    summary: "Hand in up to 1,000 tasks",
+    description:
+      "One result for each, in their order. Each is checked and accepted for itself: what is wrong with one spoils no other.",
+    headers: z.object({
+      "idempotency-key": z
+        .string()
+        .min(1)
+        .max(maxBatchKeyChars)
+        .optional()
+        .meta({ description: "Sent again with the same key, each task is made that was not, and shown that was." }),
+    }),
+    body: batchBody,
+    maxBodyBytes: maxBatchBytes,
+    answers: {
+      207: {
+        description: "What became of each.",
+        schema: z.array(batchResult),
+        headers: z.object({ "idempotent-replayed": z.literal("true").optional() }),
+      },
+    },
+  }),
+
+  listTasks: declareRoute({
+    operationId: "listTasks",
+    tag,
+    method: "get",
+    path: "/tasks",
+    scope: "read",
+    summary: "List tasks",
+    description: "What is made meanwhile shifts no page. A page may have less than its limit and not be the last.",
+    query: z.strictObject({
+      status: z.enum(taskStatuses).optional(),
+      type: taskType.optional(),
+      correlation_id: z.string().min(1).max(64).optional(),
+      created_after: timeAsked.optional().meta({ description: "Made later than this." }),
+      created_before: timeAsked.optional().meta({ description: "Made earlier than this." }),
+      limit: pageLimit,
+      cursor: cursor.meta({ description: "The `next_cursor` of an earlier answer to the same question." }),
+    }),
+    answers: {
+      200: {
+        description: "The newest first.",
+        schema: z.object({ items: z.array(task), next_cursor: z.string().nullable() }),
+      },
+    },
+  }),
+
   getTask: declareRoute({
     operationId: "getTask",
     tag,
@@ -77,6 +133,33 @@ export const taskRoutes = {
     scope: "read",
     summary: "Every change of a task's state",
     answers: { 200: { description: "The oldest first.", schema: z.object({ items: z.array(timelineEntry) }) } },
+    problems: ["not_found"],
+  }),
+
+  getEvents: declareRoute({
+    operationId: "getEvents",
+    tag,
+    method: "get",
+    path: "/tasks/{id}/events",
+    scope: "read",
+    summary: "Follow a task until it has ended",
+    description:
+      "Events `state`, with an entry of the timeline and its `number`, and `progress`, with `progress` from 0 to 1. A comment every 15 seconds keeps the connection.",
+    headers: z.object({
+      "last-event-id": z
+        .string()
+        .optional()
+        .meta({ description: "Goes on behind the event of that id, as browsers ask by themselves." }),
+    }),
+    answers: {
+      200: {
+        description: "The events, as they come.",
+        schema: z.string(),
+        contentType: "text/event-stream",
+        headers: z.object({ "cache-control": z.literal("no-store") }),
+      },
+      204: { description: "The task has ended, and nothing was missed: do not come back." },
+    },
     problems: ["not_found"],
   }),
 

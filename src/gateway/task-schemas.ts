@@ -62,7 +62,7 @@ export const traceId = z.string().meta({ description: "Of the trace, 32 hex digi
 export const taskId = z.string().meta({ description: "A UUID of version 7.", examples: [exampleId] });
 const status = z.enum(taskStatuses).meta({ id: "TaskStatus", description: "Where the task is in its life." });
 
-const failure = z
+export const failure = z
   .object({
     type: z.string().meta({ description: "The error's class or code.", examples: ["TimeoutError"] }),
     message: z.string(),
@@ -101,6 +101,12 @@ export const task = z
     run_at: time,
     started_at: timeOrNull,
     ended_at: timeOrNull,
+    progress: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullable()
+      .meta({ description: "How far its newest attempt has said that it is." }),
     attempts: z.array(attempt),
   })
   .meta({ id: "Task", description: "A task and its whole history." });

@@ -2,13 +2,13 @@
 
 import type { Admit } from "../admission.ts";
 import { TaskError } from "../errors.ts";
-import type { CreateTaskRequestJson, GetTaskResponseJson, TaskJson } from "../gen/tasks_pb.ts";
+import type { GetTaskResponseJson, TaskJson } from "../gen/tasks_pb.ts";
 import type { CallInRequest } from "./edge.ts";
+import { toCreateTask } from "./new-task.ts";
 import { toSeconds } from "./requests.ts";
 import { toHttpEntry, toHttpTask } from "./responses.ts";
 import { addRoute, type EdgeContext, type Routes } from "./serve-route.ts";
 import { taskRoutes } from "./task-routes.ts";
-import type { NewTask } from "./task-schemas.ts";
 
 export interface TaskRouteDeps {
   /** Takes a place among the calls in progress. */
@@ -32,6 +32,20 @@ export function addTaskRoutes(routes: Routes, { call, ask, admitWait, draining }
       ...(replayed && { "idempotent-replayed": "true" }),
     };
     return Response.json(toHttpTask(task), { status: replayed ? 200 : 202, headers });
+  });
+
+  addRoute(routes, taskRoutes.listTasks, async (c, { query: { limit = 0, cursor = "", ...filter } }) => {
+    const { status, type, correlation_id: correlationId, created_after: after, created_before: before } = filter;
+    const { items, nextCursor } = await call(c, "ListTasks", {
+      ...(status && { status }),
+      ...(type && { type }),
+      ...(correlationId && { correlationId }),
+      ...(after && { createdAfter: new Date(after).toISOString() }),
+      ...(before && { createdBefore: new Date(before).toISOString() }),
+      limit,
+      cursor,
+    });
+    return Response.json({ items: (items ?? []).map(toHttpTask), next_cursor: nextCursor || null });
   });
 
   addRoute(routes, taskRoutes.getTask, async (c, { id, query: { wait: waitMs = 0 } }) => {
@@ -69,23 +83,6 @@ export function addTaskRoutes(routes: Routes, { call, ask, admitWait, draining }
 function answerTask(task: TaskJson | undefined, status: number): Response {
   if (!task) throw new TaskError("internal", "the task service answered without a task");
   return Response.json(toHttpTask(task), { status });
-}
-
-function toCreateTask(task: NewTask, idempotencyKey: string | undefined): CreateTaskRequestJson {
-  if (idempotencyKey !== undefined && (idempotencyKey.length < 1 || idempotencyKey.length > 255)) {
-    throw new TaskError("invalid_argument", "the Idempotency-Key must have 1 to 255 characters");
-  }
-  return {
-    type: task.type,
-    // It came out of JSON.parse.
-    payload: (task.payload ?? null) as NonNullable<CreateTaskRequestJson["payload"]>,
-    ...(task.delay !== undefined && { delay: toSeconds(task.delay) }),
-    ...(task.run_at !== undefined && { runAt: new Date(task.run_at).toISOString() }),
-    ...(task.timeout !== undefined && { timeout: toSeconds(task.timeout) }),
-    ...(task.max_attempts !== undefined && { maxAttempts: task.max_attempts }),
-    ...(task.metadata && { metadata: task.metadata }),
-    ...(idempotencyKey !== undefined && { idempotencyKey }),
-  };
 }
 
 /** Resolves when `signal` aborts; when `over` does first, it never does, and leaves nothing behind. */

@@ -116,7 +116,9 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
         const failed = toCallError(error, name);
         const status = wire.statusOf(meanings[failed.code].rpcCode);
         span.setAttribute(key.rpcStatusCode, status);
-        markFailed(span, { type: status, message: failed.message });
+        // A call that we have given up is no fault of anybody.
+        if (signal?.aborted) span.setAttribute(key.errorType, status);
+        else markFailed(span, { type: status, message: failed.message });
         throw failed;
       } finally {
         span.end();

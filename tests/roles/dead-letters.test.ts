@@ -110,9 +110,49 @@ test(
       died_at: expect.stringMatching(rfc3339),
       trace_id: task.trace_id,
       redrives: 0,
+      group: expect.stringMatching(/^[0-9a-f]{12}$/),
     });
     expect(letter.died_at >= (task.ended_at ?? "none")).toBe(true);
     expect((await dead.list()).items).toEqual([letter]);
+  },
+  limitMs,
+);
+
+test(
+  "groups show what tasks died of, and lead to all of them, and back to work",
+  async () => {
+    const { system, dead } = parts();
+    const failing = (message: string) => ({ type: "fail", payload: { message, fatal: true } });
+    const first = await makeDead(system, failing("order 17 of jane@example.com is gone"), 2);
+    const other = await makeDead(system, failing("no such template"), 1);
+    const before = new Date().toISOString();
+    const [newest = ""] = await makeDead(system, failing("order 18 of bob@example.com is gone"), 1);
+
+    const groups = await dead.groups();
+    const letter = await dead.get(newest);
+    expect(groups).toEqual([
+      {
+        group: letter.group,
+        type: "fail",
+        error: { type: "FatalError", message: "order <n> of <email> is gone" },
+        count: 3,
+        first_seen: expect.stringMatching(rfc3339),
+        last_seen: letter.died_at,
+        task_id: newest,
+        trace_id: letter.trace_id,
+      },
+      expect.objectContaining({ error: { type: "FatalError", message: "no such template" }, count: 1 }),
+    ]);
+    expect((await dead.groups("?limit=1")).map(({ count }) => count)).toEqual([3]);
+    expect((await dead.groups(`?since=${before}`)).map(({ count }) => count)).toEqual([1]);
+    expect(await dead.groups("?type=echo")).toEqual([]);
+
+    const { group } = letter;
+    expect(idsOf((await dead.list(`?type=fail&group=${group}`)).items).sort()).toEqual([...first, newest].sort());
+    expect(idsOf((await dead.list(`?group=${group}&until=${before}`)).items).sort()).toEqual([...first].sort());
+    expect(await dead.count({ filter: { group, since: before } })).toMatchObject({ matched: 1 });
+    expect(await dead.redriven({ filter: { group } })).toMatchObject({ matched: 3, moved: 3 });
+    expect((await dead.groups()).flatMap(({ task_id: id }) => other.filter((it) => it === id))).toEqual(other);
   },
   limitMs,
 );
@@ -171,6 +211,10 @@ describe("bad input", () => {
         ["GET", "?limit=many", none, 400, /limit: /],
         ["GET", "?cursor=abc", none, 400, /cursor/],
         ["GET", `?cursor=${Buffer.from("1 or 1").toString("base64url")}`, none, 400, /cursor/],
+        ["GET", "?group=abc", none, 400, /group: .*\/groups/],
+        ["GET", "?since=yesterday", none, 400, /since: .*2026-01-01T08:00:00Z/],
+        ["GET", "/groups?reason=fatal", none, 400, /"reason"/],
+        ["GET", "/groups?limit=0", none, 400, /limit: /],
         ["GET", "/unreadable?cursor=abc", none, 400, /"cursor"/],
         ["GET", "/unreadable?limit=0", none, 400, /limit: /],
         ["GET", `/${missing}`, none, 404, /no dead letter ".*"/],
@@ -186,6 +230,7 @@ describe("bad input", () => {
         ["POST", "/redrive", JSON.stringify({ ids: Array(1001).fill(id) }), 400, /ids/],
         ["POST", "/redrive", '{"filter":{"typ":"fail"}}', 400, /filter\/typ: unknown field/],
         ["POST", "/redrive", '{"filter":{"reason":"unreadable"}}', 400, /filter\/reason/],
+        ["POST", "/redrive", '{"filter":{"group":"all"}}', 400, /filter\/group/],
         ["POST", "/redrive", '{"filter":{},"rate":5}', 400, /rate: unknown field/],
         ["POST", "/redrive", '{"filter":{},"rate_per_second":0}', 400, /rate_per_second/],
         ["POST", "/redrive", '{"filter":{},"rate_per_second":-1}', 400, /rate_per_second/],

@@ -79,7 +79,7 @@ const rows: [what: string, code: ErrorCode, ask: () => Promise<Response>, detail
   ["a body over 256 KiB", "payload_too_large", () => post(large), /262144 bytes/],
   ["no task of that id", "not_found", () => fetch(`${running.url}/v1/tasks/${newTaskId()}`), /no task/],
   ["no such path", "not_found", () => fetch(`${running.url}/v1/task`), /nothing at/],
-  ["no such method", "method_not_allowed", () => fetch(`${running.url}/v1/tasks`, { method: "PUT" }), /takes OPTIONS/],
+  ["no such method", "method_not_allowed", () => fetch(`${running.url}/v1/tasks`, { method: "PUT" }), /takes GET/],
   ["cancel after the end", "conflict", async () => control(await endedTask(), "/cancel"), /succeeded already/],
   ["a discard of what is not dead", "conflict", async () => discard(await endedTask()), /not dead/],
   ["the same idempotency key, other body", "idempotency_mismatch", otherBody, /./],

@@ -47,6 +47,7 @@ describe("a task that is accepted", () => {
       run_at: expect.stringMatching(rfc3339),
       started_at: null,
       ended_at: null,
+      progress: null,
       attempts: [],
     });
     expect(Date.parse(task.run_at)).toBeGreaterThan(Date.parse(task.created_at) + 3_590_000);
@@ -275,8 +276,8 @@ describe("bad input", () => {
   });
 
   test.each([
-    ["PUT", "/v1/tasks", "OPTIONS, POST"],
-    ["GET", "/tasks", "OPTIONS, POST"],
+    ["PUT", "/v1/tasks", "GET, HEAD, OPTIONS, POST"],
+    ["DELETE", "/tasks", "GET, HEAD, OPTIONS, POST"],
     ["DELETE", `/v1/tasks/${missing}`, "GET, HEAD, OPTIONS"],
     ["POST", "/v1/dead-letters/unreadable", "GET, HEAD, OPTIONS"],
     ["POST", "/health", "GET, HEAD, OPTIONS"],
@@ -342,7 +343,7 @@ describe("a caller who only wants to know", () => {
 
   test("is told by OPTIONS what may be asked of a path", async () => {
     for (const [path, allow] of [
-      ["/v1/tasks", "OPTIONS, POST"],
+      ["/v1/tasks", "GET, HEAD, OPTIONS, POST"],
       // It could be an id.
       ["/dead-letters/redrive", "GET, HEAD, OPTIONS, POST"],
       ["/v1/dead-letters", "GET, HEAD, OPTIONS"],

@@ -9,6 +9,18 @@ export interface HttpDeadLetter {
   died_at: string;
   trace_id: string;
   redrives: number;
+  group: string;
+}
+
+export interface HttpDeadGroup {
+  group: string;
+  type: string;
+  error: { type: string; message: string };
+  count: number;
+  first_seen: string;
+  last_seen: string;
+  task_id: string;
+  trace_id: string;
 }
 
 export interface HttpRedrive {
@@ -37,6 +49,7 @@ export interface DeadLetters {
   /** `query` begins with its `?`. */
   list(query?: string): Promise<{ items: HttpDeadLetter[]; next_cursor: string | null }>;
   get(id: string): Promise<HttpDeadLetter>;
+  groups(query?: string): Promise<HttpDeadGroup[]>;
   unreadable(query?: string): Promise<HttpUnreadable[]>;
   order(asked: object): Promise<HttpRedrive>;
   /** The answer to a dry run. */
@@ -66,6 +79,7 @@ export function deadLettersAt(gatewayUrl: string | undefined): DeadLetters {
     ask,
     list: (query = "") => hope(200, "GET", query),
     get: (id) => hope(200, "GET", `/${id}`),
+    groups: async (query = "") => (await hope(200, "GET", `/groups${query}`)).items,
     unreadable: async (query = "") => (await hope(200, "GET", `/unreadable${query}`)).items,
     order: (asked) => hope(202, "POST", "/redrive", asked),
     count: (asked) => hope(200, "POST", "/redrive", { ...asked, dry_run: true }),

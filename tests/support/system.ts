@@ -31,6 +31,7 @@ export interface HttpTask {
   run_at: string;
   started_at: string | null;
   ended_at: string | null;
+  progress: number | null;
   attempts: HttpAttempt[];
 }
 

@@ -1,0 +1,46 @@
+/** What a batch of tasks takes and gives. */
+
+import { z } from "zod";
+import { problem } from "./problem.ts";
+import { count, newTask, task } from "./task-schemas.ts";
+
+/** Of one of its tasks, and of the whole. */
+export const maxTaskBytes = 256 * 1024;
+export const maxBatchBytes = 4 * 1024 * 1024;
+
+/** A header is one for all of them: the key of each has the item's number behind it. */
+export const maxBatchKeyChars = 250;
+
+export const batchTask = newTask.safeExtend({
+  idempotency_key: z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .meta({ description: "In place of the header `Idempotency-Key`, which names the whole batch." }),
+});
+
+export type BatchTask = z.output<typeof batchTask>;
+
+/** Each item is checked for itself: what is wrong with one is no fault of the request. */
+export const batchBody = z
+  .array(z.unknown().meta({ description: "As `POST /v1/tasks` takes it, and an `idempotency_key` of its own." }))
+  .min(1)
+  .max(1000)
+  .meta({
+    examples: [
+      [
+        { type: "echo", payload: 1 },
+        { type: "echo", payload: 2, delay: "10s" },
+      ],
+    ],
+  });
+
+export const batchResult = z
+  .object({
+    status: z.int().meta({ description: "As `POST /v1/tasks` would have answered: 202 accepted, 200 seen before." }),
+    task: task.optional(),
+    error: problem.optional(),
+    retry_after: count.optional().meta({ description: "After how many seconds it is worth trying again." }),
+  })
+  .meta({ id: "BatchResult", description: "What became of one task of a batch." });

@@ -1,0 +1,86 @@
+/**
+ * Many tasks in one request. Each item is checked, accepted or refused for itself, and answered in its place; what fits
+ * goes to the task service in one call.
+ */
+
+import { fromRpcCode, meanings, retryAfterSeconds, TaskError, toTaskError } from "../errors.ts";
+import type { CreateTaskRequestJson, CreateTaskResultJson } from "../gen/tasks_pb.ts";
+import { type BatchTask, batchTask, maxBatchKeyChars, maxTaskBytes } from "./batch-schemas.ts";
+import type { CallInRequest } from "./edge.ts";
+import { toCreateTask } from "./new-task.ts";
+import { problemOf } from "./problem.ts";
+import { parseBody } from "./requests.ts";
+import { toHttpTask } from "./responses.ts";
+import { addRoute, type EdgeContext, type Routes } from "./serve-route.ts";
+import { taskRoutes } from "./task-routes.ts";
+
+type Checked = { request: CreateTaskRequestJson } | { error: TaskError };
+
+export function addBatchRoute(routes: Routes, call: CallInRequest): void {
+  addRoute(routes, taskRoutes.createTasks, async (c, { body }) => {
+    const options = { key: keyIn(c), isLarge: isLarge(c) };
+    const checked = body.map((item, index) => check(item, index, options));
+    const tasks = checked.flatMap((one) => ("request" in one ? [one.request] : []));
+    const { results = [] } = tasks.length > 0 ? await call(c, "CreateTasks", { tasks }) : {};
+    const left = results.values();
+    const { traceId } = c.get("trace").span.spanContext();
+    const told = checked.map((one) => toItem("error" in one ? one.error : toResult(left.next().value), traceId));
+    const isReplayed = told.every(({ status }) => status === 200);
+    return Response.json(told, { status: 207, ...(isReplayed && { headers: { "idempotent-replayed": "true" } }) });
+  });
+}
+
+function keyIn(c: EdgeContext): string | undefined {
+  const key = c.req.header("idempotency-key");
+  if (key === undefined || (key.length > 0 && key.length <= maxBatchKeyChars)) return key;
+  throw new TaskError(
+    "invalid_argument",
+    `the Idempotency-Key of a batch must have 1 to ${maxBatchKeyChars} characters`,
+  );
+}
+
+/** Only then can one of its items be too large. */
+function isLarge(c: EdgeContext): boolean {
+  const announced = c.req.header("content-length");
+  return announced === undefined || Number(announced) > maxTaskBytes;
+}
+
+function check(item: unknown, index: number, { key, isLarge }: { key: string | undefined; isLarge: boolean }): Checked {
+  try {
+    if (isLarge && Buffer.byteLength(JSON.stringify(item)) > maxTaskBytes) {
+      throw new TaskError("payload_too_large", `the task is larger than ${maxTaskBytes} bytes`);
+    }
+    const { idempotency_key: own, ...task }: BatchTask = parseBody(batchTask, item);
+    return { request: toCreateTask(task, own ?? keyOf(key, index)) };
+  } catch (thrown) {
+    const { code, message, problems } = toTaskError(thrown);
+    // Pointers lead into the body, of which this is an item.
+    const within = problems.map(({ pointer, detail }) => ({ pointer: `/${index}${pointer}`, detail }));
+    return { error: new TaskError(code, message, { problems: within }) };
+  }
+}
+
+/** A batch that is sent again with its key makes none of its tasks twice, and those that are missing. */
+function keyOf(key: string | undefined, index: number): string | undefined {
+  return key === undefined ? undefined : `${key}/${index}`;
+}
+
+function toResult(result: CreateTaskResultJson | undefined): CreateTaskResultJson | TaskError {
+  if (result?.task) return result;
+  if (!result?.refusal) return new TaskError("internal", "the task service answered without a task");
+  const { code = "", message = "", retryAfter } = result.refusal;
+  const retryAfterMs = retryAfter === undefined ? {} : { retryAfterMs: Number.parseFloat(retryAfter) * 1000 };
+  return new TaskError(fromRpcCode(code), message, { isRemote: true, ...retryAfterMs });
+}
+
+function toItem(result: CreateTaskResultJson | TaskError, traceId: string) {
+  if (result instanceof TaskError) {
+    const retryAfter = retryAfterSeconds(result);
+    return {
+      status: meanings[result.code].httpStatus,
+      error: problemOf(result, traceId),
+      ...(retryAfter !== undefined && { retry_after: retryAfter }),
+    };
+  }
+  return { status: result.replayed ? 200 : 202, task: result.task && toHttpTask(result.task) };
+}

@@ -1,0 +1,187 @@
+/**
+ * A task as it goes on, as server-sent events (WHATWG HTML, "Server-sent events"): every change of its state once, and
+ * its progress, until it has ended. What a caller has seen stands in the id of an event, so a stream that broke goes on
+ * behind it. Owns the streams: how many there are, and that nothing is left of one whose caller is gone.
+ */
+
+import { createAdmission } from "../admission.ts";
+import type { Clock } from "../clock.ts";
+import { TaskError, toTaskError } from "../errors.ts";
+import type { TimelineEntryJson, WatchTaskRequestJson, WatchTaskResponseJson } from "../gen/tasks_pb.ts";
+import type { CallInRequest } from "./edge.ts";
+import { toSeconds } from "./requests.ts";
+import { toHttpEntry } from "./responses.ts";
+import { addRoute, type EdgeContext, type Routes } from "./serve-route.ts";
+import { taskRoutes } from "./task-routes.ts";
+
+/** Each holds a connection here, and one to the task service. */
+const maxStreams = 1024;
+/** Nothing in between closes a connection that speaks this often. */
+const heartbeatMs = 15_000;
+/** One call to the task service waits this long for something new. */
+const watchMs = 60_000;
+/** Before the task service is asked again that gave no answer. */
+const pauseMs = 2000;
+/** Browsers come back after this long when a stream breaks. */
+const opening = "retry: 2000\n\n";
+const heartbeat = ":\n\n";
+
+/** What a caller has seen: the newest change of state, and the newest progress. */
+interface Seen {
+  entry: number;
+  progress: number | null;
+}
+
+export interface EventDeps {
+  call: CallInRequest;
+  ask: CallInRequest;
+  clock: Clock;
+  draining: AbortSignal;
+}
+
+export function addEventRoute(routes: Routes, { call, ask, clock, draining }: EventDeps): void {
+  const admitStream = createAdmission(maxStreams, "streams of events");
+
+  addRoute(routes, taskRoutes.getEvents, async (c, { id }) => {
+    const seen = parseEventId(c.req.header("last-event-id"));
+    // Before the answer has a status: whether there is such a task, and anything to tell of it.
+    const first = await call(c, "WatchTask", toRequest(id, seen));
+    if (first.hasEnded && eventsOf(first, seen).text === "") return new Response(null, { status: 204 });
+    if (c.req.raw.method === "HEAD") return answerWith(null);
+    const opened = Promise.withResolvers<Response>();
+    admitStream(async () => {
+      const { body, closed } = openStream(c, id, { seen, first });
+      opened.resolve(answerWith(body));
+      await closed;
+    }).catch(opened.reject);
+    return opened.promise;
+  });
+
+  /** `closed` resolves when nothing of it goes on any more. */
+  const openStream = (c: EdgeContext, id: string, from: { seen: Seen; first: WatchTaskResponseJson }) => {
+    const over = new AbortController();
+    const closing = new AbortController();
+    const closed = Promise.withResolvers<void>();
+    let { seen } = from;
+    let pending = opening;
+    let hasEnded = false;
+    let watching: Promise<void> | undefined;
+
+    const take = (news: WatchTaskResponseJson): void => {
+      const { text, seen: newest } = eventsOf(news, seen);
+      pending += text;
+      seen = newest;
+      hasEnded = news.hasEnded ?? false;
+    };
+    take(from.first);
+
+    const close = (): void => {
+      over.abort();
+      closing.abort();
+      // What is still asked for in its name is given up by now.
+      void Promise.resolve(watching).then(() => closed.resolve());
+    };
+
+    const watch = async (): Promise<void> => {
+      try {
+        take(await ask(c, "WatchTask", toRequest(id, seen, watchMs), watchMs, over.signal));
+      } catch (thrown) {
+        // It was removed: there is nothing more to tell.
+        if (toTaskError(thrown).code === "not_found") hasEnded = true;
+        else await clock.sleep(pauseMs, over.signal);
+      }
+      watching = undefined;
+    };
+
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+      while (pending === "" && !hasEnded && !over.signal.aborted) {
+        watching ??= watch();
+        const beat = new AbortController();
+        const isNews = await Promise.race([
+          watching.then(() => true),
+          clock.sleep(heartbeatMs, AbortSignal.any([beat.signal, over.signal])).then(() => false),
+        ]);
+        beat.abort();
+        if (!isNews) pending += heartbeat;
+      }
+      if (over.signal.aborted) return;
+      if (pending !== "") controller.enqueue(new TextEncoder().encode(pending));
+      pending = "";
+      if (!hasEnded) return;
+      controller.close();
+      close();
+    };
+
+    let end = (): void => {};
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          end = () => {
+            if (over.signal.aborted) return;
+            close();
+            controller.close();
+          };
+        },
+        pull,
+        cancel: close,
+      },
+      { highWaterMark: 0 },
+    );
+    for (const signal of [draining, c.req.raw.signal]) {
+      signal.addEventListener("abort", end, { once: true, signal: closing.signal });
+      if (signal.aborted) end();
+    }
+    return { body, closed: closed.promise };
+  };
+}
+
+function answerWith(body: ReadableStream<Uint8Array> | null): Response {
+  const headers = {
+    "content-type": "text/event-stream",
+    "cache-control": "no-store",
+    // nginx keeps answers back otherwise.
+    "x-accel-buffering": "no",
+  };
+  return new Response(body, { headers });
+}
+
+function toRequest(id: string, { entry, progress }: Seen, waitMs = 0): WatchTaskRequestJson {
+  return { id, seenEntry: entry, ...(progress !== null && { seenProgress: progress }), wait: toSeconds(waitMs) };
+}
+
+/**
+ * The events in what was answered, and what has been seen with them. Progress is that of the attempt which began last: it
+ * stands behind that, and before whatever came after.
+ */
+export function eventsOf(news: WatchTaskResponseJson, seen: Seen): { text: string; seen: Seen } {
+  const { entries = [], firstNumber = 1 } = news;
+  const progress = news.progress === undefined ? null : Number(news.progress);
+  const behind = entries.findLastIndex(({ to }) => to === "running") + 1;
+  const tellEntry = (entry: TimelineEntryJson, index: number, share: number | null): string => {
+    const number = firstNumber + index;
+    return eventOf("state", { entry: number, progress: share }, { number, ...toHttpEntry(entry) });
+  };
+  const before = entries.slice(0, behind).map((entry, index) => tellEntry(entry, index, null));
+  const after = entries.slice(behind).map((entry, index) => tellEntry(entry, behind + index, progress));
+  const reached = { entry: behind > 0 ? firstNumber + behind - 1 : seen.entry, progress };
+  const isTold = progress === null || (behind === 0 && progress === seen.progress);
+  const said = isTold ? [] : [eventOf("progress", reached, { progress })];
+  const newest = entries.length > 0 ? firstNumber + entries.length - 1 : seen.entry;
+  return { text: [...before, ...said, ...after].join(""), seen: { entry: newest, progress } };
+}
+
+/** Its id is all that has been seen with it. JSON has no line breaks outside of its texts, and escapes them there. */
+function eventOf(event: string, { entry, progress }: Seen, data: object): string {
+  const id = progress === null ? entry : `${entry}:${progress}`;
+  return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** The number of a change of state, and the progress, if any: `7`, `7:0.5`. Throws `invalid_argument` for what no event had. */
+function parseEventId(text: string | undefined): Seen {
+  if (text === undefined || text === "") return { entry: 0, progress: null };
+  const [, entry, progress] = /^(\d{1,9})(?::(0|1|0\.\d{1,20}|\de-\d{1,3}|\d\.\d{1,20}e-\d{1,3}))?$/.exec(text) ?? [];
+  if (entry === undefined) {
+    throw new TaskError("invalid_argument", `Last-Event-ID: "${text}" is not the id of an event; begin without it`);
+  }
+  return { entry: Number(entry), progress: progress === undefined ? null : Number(progress) };
+}
