@@ -28,13 +28,28 @@ export interface Address {
   port: number;
 }
 
-/** A request may be silent this long, in seconds; Bun's own 10 would cut a long poll. 255 is Bun's largest. */
-const idleTimeoutSeconds = 255;
+export interface ListenOptions {
+  /** How long a connection may be silent, a request's head and body may take to arrive, and an answer to begin. */
+  idleTimeoutSeconds?: number;
+}
+
+/**
+ * Longer than the longest wait for a task's end with the call that it needs, and than the minute for which proxies keep
+ * connections; short enough that who sends a request byte by byte does not keep its connection. Bun's own 10 would cut
+ * a long wait.
+ */
+const usualIdleTimeoutSeconds = 75;
+/** Bun's largest. */
+export const longestIdleTimeoutSeconds = 255;
 
 /** Opens `address`; rejects with `TaskError` `unavailable` that names it when it is taken or not ours. */
-export async function listen(address: Address, handler: HttpHandler): Promise<Listener> {
+export async function listen(
+  address: Address,
+  handler: HttpHandler,
+  { idleTimeoutSeconds = usualIdleTimeoutSeconds }: ListenOptions = {},
+): Promise<Listener> {
   try {
-    return "Deno" in globalThis ? listenDeno(address, handler) : listenBun(address, handler);
+    return "Deno" in globalThis ? listenDeno(address, handler) : listenBun(address, handler, idleTimeoutSeconds);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const message = `could not listen on ${bracket(address.host)}:${address.port}: ${reason}`;
@@ -42,10 +57,11 @@ export async function listen(address: Address, handler: HttpHandler): Promise<Li
   }
 }
 
-function listenBun(address: Address, handler: HttpHandler): Listener {
+function listenBun(address: Address, handler: HttpHandler, idleTimeoutSeconds: number): Listener {
   const server = Bun.serve({
     hostname: address.host,
     port: address.port,
+    // What arrives byte by byte does not put it off: it is a deadline for the head, and one for the body.
     idleTimeout: idleTimeoutSeconds,
     // Bodies are measured by the handlers: the runtime's own limit answers a bare 413 without headers or a problem.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,

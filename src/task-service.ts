@@ -9,7 +9,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toTaskError } from "./errors.ts";
 import { checkParts } from "./health.ts";
-import { type Listener, listen } from "./listen.ts";
+import { type Listener, listen, longestIdleTimeoutSeconds } from "./listen.ts";
 import type { Queue, Queues } from "./queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "./queue/task-message.ts";
 import { type AnswerCall, createCalls, maxMessageBytes, type RpcHandlers } from "./rpc/call.ts";
@@ -345,6 +345,8 @@ async function openListeners(
   const connect = await listen(
     config.taskServiceListen,
     createConnectHandler(answerCall, () => ({ host, port })),
+    // A caller says itself for how long it waits for a task's end.
+    { idleTimeoutSeconds: longestIdleTimeoutSeconds },
   );
   ({ host, port } = connect);
   const addresses = { task_service_url: connect.url };
