@@ -43,9 +43,19 @@ const headersOut = {
   "x-correlation-id": headerOut("CorrelationId", "Of everything that belongs together."),
   traceresponse: headerOut("TraceResponse", "The trace of this request (W3C Trace Context level 2)."),
 };
+/** What one may have beside them. */
 const retryAfter = headerOut("RetryAfter", "After how many seconds it is worth trying again.");
+const challenge = headerOut("WwwAuthenticate", "Which kind of key is asked for (RFC 9110).");
+/** There when the server limits how much a caller asks (draft-ietf-httpapi-ratelimit-headers-10). */
+const headersOfLimit = {
+  ratelimit: headerOut("RateLimit", "What is left for the caller, and for how many seconds: `r` and `t`.").optional(),
+  "ratelimit-policy": headerOut(
+    "RateLimitPolicy",
+    "What there is in all, in how many seconds: `q` and `w`.",
+  ).optional(),
+};
 
-function headerOut(id: string, told: string): z.ZodType {
+function headerOut(id: string, told: string): z.ZodString {
   return z.string().meta({ header: { id, description: told } });
 }
 
@@ -110,14 +120,16 @@ function securityOf(scope: Scope | null): Record<string, string[]>[] {
   return scope === null ? [] : [{ key: [scope] }, {}];
 }
 
-function answersOf({ answers }: Route): ZodOpenApiOperationObject["responses"] {
-  return Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, toResponse(answer)]));
+function answersOf(route: Route): ZodOpenApiOperationObject["responses"] {
+  return Object.fromEntries(
+    Object.entries(route.answers).map(([status, answer]) => [status, toResponse(answer, headersOf(route))]),
+  );
 }
 
-function toResponse({ description, schema, contentType = "application/json", headers }: Answer) {
+function toResponse({ description, schema, contentType = "application/json", headers }: Answer, usual: z.ZodRawShape) {
   return {
     description,
-    headers: z.object({ ...headersOut, ...headers?.shape }),
+    headers: z.object({ ...usual, ...headers?.shape }),
     ...(schema && { content: { [contentType]: { schema } } }),
   };
 }
@@ -126,14 +138,24 @@ function toResponse({ description, schema, contentType = "application/json", hea
 function problemsOf(route: Route): ZodOpenApiOperationObject["responses"] {
   const codes = [...usualProblems(route), ...route.problems];
   const byStatus = Map.groupBy(codes, (code) => meanings[code].httpStatus);
-  return Object.fromEntries([...byStatus].map(([status, those]) => [status, toProblemResponse(status, those)]));
+  return Object.fromEntries(
+    [...byStatus].map(([status, those]) => [status, toProblemResponse(status, those, headersOf(route))]),
+  );
 }
 
-function toProblemResponse(status: number, codes: readonly ErrorCode[]) {
-  const isPassing = status === 429 || status === 503;
+/** Of each answer of the route. */
+function headersOf({ scope }: Route): z.ZodRawShape {
+  return { ...headersOut, ...(scope !== null && headersOfLimit) };
+}
+
+function toProblemResponse(status: number, codes: readonly ErrorCode[], usual: z.ZodRawShape) {
+  const own = {
+    ...(status === 401 && { "www-authenticate": challenge }),
+    ...((status === 429 || status === 503) && { "retry-after": retryAfter }),
+  };
   return {
     description: codes.map((code) => `${meanings[code].title} (\`${code}\`).`).join(" "),
-    headers: z.object({ ...headersOut, ...(isPassing && { "retry-after": retryAfter }) }),
+    headers: z.object({ ...usual, ...own }),
     content: { "application/problem+json": { schema: problem } },
   };
 }

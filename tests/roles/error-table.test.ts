@@ -1,13 +1,18 @@
 /** Every error that the HTTP API promises, as a caller meets it: its status, its code, and when to come back. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
+import { join } from "node:path";
 import { type ErrorCode, meanings } from "../../src/errors.ts";
+import { hashApiKey, newApiKey } from "../../src/gateway/api-key.ts";
+import { type KeyEntry, toFileText } from "../../src/gateway/api-key-file.ts";
 import { newTaskId } from "../../src/task.ts";
 import { eventually } from "../support/eventually.ts";
 import { type HeldServer, startHeldServer } from "../support/held-server.ts";
 import { sendRequest } from "../support/raw-request.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
+import { tempFolder } from "../support/temp-folder.ts";
 
 const startingMs = 60_000;
 
@@ -17,15 +22,24 @@ let held: HeldServer;
 let stuck: TestSystem;
 /** Its task service cannot be reached: port 1 of loopback, where nobody listens. */
 let alone: TestSystem;
+/** It asks for keys, and there is one, which may look and no more, twice an hour. */
+let guarded: TestSystem;
+const readKey = newApiKey();
+const folder = await tempFolder();
 beforeAll(async () => {
+  const entry: KeyEntry = { id: "reader", sha256: hashApiKey(readKey).toString("hex"), scopes: ["read"], rate: "2/h" };
+  const apiKeysFile = join(folder.path, "keys.json");
+  await writeFile(apiKeysFile, toFileText([entry]));
+  guarded = await startTestSystem({ apiKeysFile });
   held = startHeldServer(() => new Response());
   running = await startTestSystem();
   stuck = await startTestSystem({ taskServiceUrl: held.url });
   alone = await startTestSystem({ taskServiceUrl: "http://127.0.0.1:1" });
 }, startingMs);
 afterAll(async () => {
-  await Promise.all([running, stuck, alone].map((system) => system?.[Symbol.asyncDispose]()));
+  await Promise.all([running, stuck, alone, guarded].map((system) => system?.[Symbol.asyncDispose]()));
   await held?.[Symbol.asyncDispose]();
+  await folder[Symbol.asyncDispose]();
 }, startingMs);
 
 function post(body: BodyInit, headers: Record<string, string> = {}): Promise<Response> {
@@ -67,6 +81,7 @@ async function oneTooMany(): Promise<Response> {
   }
 }
 
+const bearer = { authorization: `Bearer ${readKey}` };
 const deep = `{"type":"echo","payload":${"[".repeat(64)}${"]".repeat(64)}}`;
 const large = JSON.stringify({ type: "echo", payload: "x".repeat(256 * 1024) });
 
@@ -77,6 +92,9 @@ const rows: [what: string, code: ErrorCode, ask: () => Promise<Response>, detail
   ["an unknown field", "invalid_argument", () => post('{"type":"echo","payloat":1}'), /\/payloat/],
   ["an unknown query parameter", "invalid_argument", () => fetch(`${running.url}/v1/dead-letters?sort=id`), /"sort"/],
   ["a body over 256 KiB", "payload_too_large", () => post(large), /262144 bytes/],
+  ["no key", "unauthenticated", () => guarded.submit({ type: "echo" }), /API key/],
+  ["a key that may not", "permission_denied", () => guarded.submit({ type: "echo" }, bearer), /submit/],
+  ["a caller that asks too much", "resource_exhausted", asksTooMuch, /2 in 3600 s/],
   ["no task of that id", "not_found", () => fetch(`${running.url}/v1/tasks/${newTaskId()}`), /no task/],
   ["no such path", "not_found", () => fetch(`${running.url}/v1/task`), /nothing at/],
   ["no such method", "method_not_allowed", () => fetch(`${running.url}/v1/tasks`, { method: "PUT" }), /takes GET/],
@@ -90,6 +108,14 @@ const rows: [what: string, code: ErrorCode, ask: () => Promise<Response>, detail
   // What it leaves unanswered opens the breaker of that system.
   ["too many in progress", "resource_exhausted", oneTooMany, /1024 requests/],
 ];
+
+async function asksTooMuch(): Promise<Response> {
+  const ask = (): Promise<Response> => fetch(`${guarded.url}/v1/tasks/${newTaskId()}`, { headers: bearer });
+  return eventually(async () => {
+    const answer = await ask();
+    return answer.status !== 404 && answer;
+  });
+}
 
 function control(id: string, command: string): Promise<Response> {
   return fetch(`${running.url}/v1/tasks/${id}${command}`, { method: "POST" });
