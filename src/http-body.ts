@@ -43,7 +43,7 @@ function decodeUtf8(body: Uint8Array): string {
 }
 
 /** Counts brackets outside strings, before anything is built: the parser itself takes 90,000 levels. */
-function isDeeperThan(text: string, maxDepth: number): boolean {
+export function isDeeperThan(text: string, maxDepth: number): boolean {
   let depth = 0;
   let inString = false;
   for (let at = 0; at < text.length; at++) {

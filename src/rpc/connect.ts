@@ -6,8 +6,9 @@
 
 import type { DescMessage, JsonValue } from "@bufbuild/protobuf";
 import { connectHttpStatus, fromRpcCode, meanings, retryAfterSeconds, TaskError } from "../errors.ts";
+import { isDeeperThan } from "../http-body.ts";
 import type { Wire } from "./call.ts";
-import { fromBinaryMessage, toBinaryMessage } from "./methods.ts";
+import { fromBinaryMessage, maxMessageDepth, toBinaryMessage } from "./methods.ts";
 
 /** The protocol in spans. */
 export const connectWire: Wire = { systemName: "connectrpc", statusOf: (code) => code };
@@ -25,8 +26,12 @@ export function codecOf(contentType: string | null): Codec | undefined {
 /** A body as protobuf JSON; every spelling that protobuf allows comes out canonical. */
 export function decodeMessage(schema: DescMessage, codec: Codec, body: Uint8Array): JsonValue {
   if (codec === "proto") return fromBinaryMessage(schema, body);
+  const text = body.length === 0 ? "{}" : new TextDecoder().decode(body);
+  if (isDeeperThan(text, maxMessageDepth)) {
+    throw new TaskError("invalid_argument", `the request message nests deeper than ${maxMessageDepth} levels`);
+  }
   try {
-    return JSON.parse(body.length === 0 ? "{}" : new TextDecoder().decode(body));
+    return JSON.parse(text);
   } catch (cause) {
     throw new TaskError("invalid_argument", "the request message cannot be read", { cause });
   }

@@ -96,10 +96,15 @@ export function methodNamed(service: string, method: string): RpcMethod | undefi
   return service === serviceName && Object.hasOwn(rpcSchemas, method) ? (method as RpcMethod) : undefined;
 }
 
+/** Levels of a message in its JSON form: the 64 of an HTTP body, and what a request puts around it. */
+export const maxMessageDepth = 80;
+/** The same in protobuf's: a level of a payload is two messages there. Its own limit of 100 is below what HTTP takes. */
+const recursionLimit = 2 * maxMessageDepth;
+
 /** A binary message in protobuf's JSON form; throws `invalid_argument` when it cannot be read. */
 export function fromBinaryMessage(schema: DescMessage, bytes: Uint8Array): JsonValue {
   try {
-    return toJson(schema, fromBinary(schema, bytes));
+    return toJson(schema, fromBinary(schema, bytes, { recursionLimit }));
   } catch (cause) {
     throw new TaskError("invalid_argument", "the message cannot be read", { cause });
   }
