@@ -45,7 +45,7 @@ const headersOut = {
 };
 /** What one may have beside them. */
 const retryAfter = headerOut("RetryAfter", "After how many seconds it is worth trying again.");
-const challenge = headerOut("WwwAuthenticate", "Which kind of key is asked for (RFC 9110).");
+const challenge = headerOut("WwwAuthenticate", "How a key is asked for (RFC 6750).");
 /** There when the server limits how much a caller asks (draft-ietf-httpapi-ratelimit-headers-10). */
 const headersOfLimit = {
   ratelimit: headerOut("RateLimit", "What is left for the caller, and for how many seconds: `r` and `t`.").optional(),
@@ -150,7 +150,7 @@ function headersOf({ scope }: Route): z.ZodRawShape {
 
 function toProblemResponse(status: number, codes: readonly ErrorCode[], usual: z.ZodRawShape) {
   const own = {
-    ...(status === 401 && { "www-authenticate": challenge }),
+    ...((status === 401 || status === 403) && { "www-authenticate": challenge }),
     ...((status === 429 || status === 503) && { "retry-after": retryAfter }),
   };
   return {

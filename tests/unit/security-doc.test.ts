@@ -1,0 +1,69 @@
+/** docs/security.md says what the code and its tests say. */
+
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { readConfig } from "../../src/config.ts";
+import { scopes } from "../../src/gateway/api-key-file.ts";
+import { taskRoutes } from "../../src/gateway/task-routes.ts";
+import { maxMessageBytes } from "../../src/rpc/call.ts";
+import { maxMessageDepth } from "../../src/rpc/methods.ts";
+import { unguardedAddresses } from "../../src/unguarded.ts";
+import { maxRedirects } from "../../src/worker/http-redirect.ts";
+import { maxAnswerBytes } from "../../src/worker/http-send.ts";
+import { projectFolder } from "../support/executable.ts";
+import { codeWords, readDoc, tableBelow } from "../support/markdown.ts";
+
+const doc = await readDoc("docs/security.md");
+
+describe("the OWASP list", () => {
+  const risks = tableBelow(doc, "OWASP API Security Top 10 (2023)");
+
+  test("has its ten lines", () => {
+    expect(risks.map(([risk = ""]) => risk.split(" ")[0])).toEqual(
+      Array.from({ length: 10 }, (_, at) => `API${at + 1}`),
+    );
+  });
+
+  const held = risks.flatMap(([risk = "", , tests = ""]) => {
+    const named = [...tests.matchAll(/`(tests\/[\w./-]+)` "([^"]+)"/g)];
+    // A line without a test fails below, by its empty name.
+    return named.length === 0 ? [[risk, "", ""]] : named.map(([, file = "", title = ""]) => [risk, file, title]);
+  });
+
+  test.each(held)("%s is held by %s: %s", async (_, file = "", title = "") => {
+    expect(title).not.toBe("");
+    const source = await Bun.file(join(projectFolder, file)).text();
+    expect(source).toContain(`"${title}"`);
+  });
+});
+
+describe("the limits that are told", () => {
+  const limits = new Map(tableBelow(doc, "Limits on how much").map(([what = "", limit = ""]) => [what, limit]));
+
+  test("are those of the code", () => {
+    const { maxBodyBytes, maxBodyDepth } = taskRoutes.createTask;
+    expect(limits.get("body of an HTTP request")).toBe(`${maxBodyBytes / 1024} KiB, ${maxBodyDepth} levels`);
+    expect(limits.get("message of an RPC")).toStartWith(`${maxMessageBytes / 1024 ** 2} MiB`);
+    expect(limits.get("message of an RPC")).toEndWith(`${maxMessageDepth} levels`);
+    expect(limits.get("answer to the task type `http`")).toBe(
+      `${maxAnswerBytes / 1024 ** 2} MiB, ${maxRedirects} redirects`,
+    );
+  });
+});
+
+describe("who may reach what", () => {
+  test("has every scope", () => {
+    expect(tableBelow(doc, "API keys").flatMap(([scope = ""]) => codeWords(scope))).toEqual([...scopes]);
+  });
+
+  test("has every address that asks nobody", () => {
+    const open = {
+      gatewayListen: "0.0.0.0:1",
+      taskServiceListen: "0.0.0.0:2",
+      grpcListen: "0.0.0.0:3",
+      adminListen: "0.0.0.0:4",
+    };
+    const flags = unguardedAddresses(readConfig({ ...open, handlers: "" }, {}).config).map(({ flag }) => flag);
+    expect(flags.filter((flag) => !codeWords(doc).includes(flag))).toEqual([]);
+  });
+});
