@@ -36,12 +36,19 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   const failure = outputFailure();
   const words = withHelpFlag(createProgram(), withCommand(args));
   try {
-    await runUsage(createProgram, words);
+    if (args[0] === "complete") await answerShell(createProgram(), args);
+    else await runUsage(createProgram, words);
   } catch (error) {
     exitCode = explain(error);
   }
   const lost = await Promise.race([failure, endOutput(words[0] === "serve" ? logLimitMs : undefined)]);
   return lost === undefined || isReaderGone(lost) ? exitCode : exitCodes.failed;
+}
+
+/** What the scripts of `throughline completion` ask; people need not know of it. */
+async function answerShell(program: Command, [, , ...words]: readonly string[]): Promise<void> {
+  const { completeWords } = await import("./completion/complete.ts");
+  await completeWords(program, words);
 }
 
 /** `throughline task list | head -1` has what it wants. */

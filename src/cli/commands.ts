@@ -4,6 +4,7 @@
  */
 
 import type { Command } from "commander";
+import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDlq } from "./commands/dlq.ts";
@@ -27,5 +28,5 @@ export const commands: readonly (readonly [heading: string, adders: readonly Add
   ["Run it:", [addServe, addDemo]],
   ["Use it:", [addTask, addDlq]],
   ["Look after it:", [addDoctor, addConfig, addSetup, addKey, addHealth]],
-  ["Other:", [addOpenApi, addVersion]],
+  ["Other:", [addOpenApi, addCompletion, addVersion]],
 ];

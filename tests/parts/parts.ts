@@ -2,6 +2,7 @@
 
 import { isBuilt, type Recipe } from "./cache.ts";
 import { collectorRecipe } from "./collector.ts";
+import { fishRecipe, zshRecipe } from "./debian-shell.ts";
 import { dockerComposeRecipe } from "./docker-compose.ts";
 import { dynamoDbRecipe } from "./dynamodb.ts";
 import { elasticMqRecipe } from "./elasticmq.ts";
@@ -18,12 +19,14 @@ export const recipes = {
   dockerCompose: dockerComposeRecipe,
   dynamodb: dynamoDbRecipe,
   elasticmq: elasticMqRecipe,
+  fish: fishRecipe,
   grpcurl: grpcurlRecipe,
   hadolint: hadolintRecipe,
   jaeger: jaegerRecipe,
   kubernetes: kubernetesRecipe,
   prometheus: prometheusRecipe,
   toxiproxy: toxiproxyRecipe,
+  zsh: zshRecipe,
 } as const satisfies Record<string, Recipe>;
 
 export type PartName = keyof typeof recipes;

@@ -49,6 +49,8 @@ export async function startInTerminal(
       },
     },
   });
+  // Programs ask a terminal what it is and where its cursor stands, and some wait for the answer.
+  emulator.onData((answer) => void child.terminal?.write(answer));
   const guard = startGuard(child.pid);
   cleanup.defer(async () => {
     child.kill("SIGKILL");
