@@ -22,6 +22,7 @@ import { createTaskTypes } from "./store/task-types.ts";
 import { isTaskId, newTaskId, type TaskRecord, type TaskType } from "./task.ts";
 import { createBatchHandler, type Place } from "./task-service/batch.ts";
 import { createDeadLetterHandlers } from "./task-service/dead-letters.ts";
+import { createPayloadChecks } from "./task-service/payload-checks.ts";
 import {
   type CreateTask,
   digestOf,
@@ -76,7 +77,8 @@ export interface TaskService {
 export function createTaskService(deps: TaskServiceDeps): TaskService {
   const { store, queue, clock, telemetry } = deps;
   const { events } = telemetry;
-  const types = createTaskTypes(store);
+  const types = createTaskTypes(store, clock);
+  const payloads = createPayloadChecks(types);
   const metrics = createTaskMetrics(telemetry.meter);
   const log = telemetry.log;
   /** Sends that are not confirmed yet, some of them for longer than their callers waited. */
@@ -100,6 +102,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   /** Resolves when the task is committed; `sent`, when the broker has taken it or it was left to the sweeper. */
   const accept = async (request: CreateTask, call: Place) => {
     const type = await types.find(request.type);
+    if (type && type.payloadSchema !== null) await payloads.check(type, request.payload);
     const nowMs = clock.nowMs();
     const task = toNewTask(request, type, call, nowMs);
     const created = await store.create(task, { ...actorOf(call.context), atMs: nowMs }, call.context);

@@ -181,6 +181,8 @@ export interface TaskType {
   maxAttempts: number | null;
   timeoutMs: number | null;
   isolation: "shared" | "exclusive";
+  /** JSON Schema (draft 2020-12) of what its handler takes, as JSON text; null: not known. */
+  payloadSchema: string | null;
 }
 
 /** Where the spans of an attempt belong: in the task's trace, in one of their own, or in the task's while it is young. */

@@ -6,7 +6,7 @@ import type { RunningRole } from "./role.ts";
 import type { Become } from "./spawn.ts";
 import type { SqliteLocation } from "./store/sqlite-connection.ts";
 import { createLink, type Link, type LinkHandlers } from "./thread-link.ts";
-import type { HandlerThreadStart } from "./worker/run.ts";
+import type { HandlerThreadStart } from "./worker/handler-thread.ts";
 import type { ToHandlerThread } from "./worker/thread-messages.ts";
 
 /** The few words of a worker's global scope that are used here; the DOM library types a page instead. */
@@ -91,7 +91,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
   },
 
   handlers: async () => {
-    const { startHandlerThread } = await import("./worker/run.ts");
+    const { startHandlerThread } = await import("./worker/handler-thread.ts");
     let take: ((message: ToHandlerThread) => void) | undefined;
     const waiting: ToHandlerThread[] = [];
     const start = async (first: HandlerThreadStart): Promise<void> => {

@@ -5,8 +5,16 @@
  */
 
 import type { DescMessage, JsonValue } from "@bufbuild/protobuf";
-import { connectHttpStatus, fromRpcCode, meanings, retryAfterSeconds, TaskError } from "../errors.ts";
+import {
+  connectHttpStatus,
+  type FieldProblem,
+  fromRpcCode,
+  meanings,
+  retryAfterSeconds,
+  TaskError,
+} from "../errors.ts";
 import { isDeeperThan } from "../http-body.ts";
+import { badRequestName, fromBadRequest, toBadRequest } from "./bad-request.ts";
 import type { Wire } from "./call.ts";
 import { fromBinaryMessage, maxMessageDepth, toBinaryMessage } from "./methods.ts";
 
@@ -47,8 +55,25 @@ export function toErrorResponse(error: TaskError): Response {
   const headers = new Headers({ "content-type": contentTypes.json });
   const retryAfter = retryAfterSeconds(error);
   if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
-  const body = JSON.stringify({ code: rpcCode, message: error.message });
+  const body = JSON.stringify({
+    code: rpcCode,
+    message: error.message,
+    ...(error.problems.length > 0 && { details: [toDetail(error.problems)] }),
+  });
   return new Response(body, { status: connectHttpStatus[rpcCode], headers });
+}
+
+/** Connect protocol, "Error end-stream": base64 may come without its padding. */
+function toDetail(problems: FieldProblem[]): { type: string; value: string } {
+  return { type: badRequestName, value: Buffer.from(toBadRequest(problems)).toString("base64").replace(/=+$/, "") };
+}
+
+function problemsOf(details: unknown): FieldProblem[] {
+  const all: unknown[] = Array.isArray(details) ? details : [];
+  return all.flatMap((detail) => {
+    const { type, value } = { type: undefined, value: undefined, ...Object(detail) };
+    return type === badRequestName && typeof value === "string" ? fromBadRequest(Buffer.from(value, "base64")) : [];
+  });
 }
 
 /** What a call was answered with, read. */
@@ -61,10 +86,11 @@ export interface Answered {
 
 /** The error in a Connect answer that is not 200; undefined when something else than a task service has answered. */
 export function fromErrorAnswer({ retryAfter, text }: Answered): TaskError | undefined {
-  const { code, message } = parseObject(text);
+  const { code, message, details } = parseObject(text);
   if (typeof code !== "string") return undefined;
   const seconds = Number(retryAfter);
-  const options = { isRemote: true, ...(seconds > 0 && { retryAfterMs: seconds * 1000 }) };
+  const problems = problemsOf(details);
+  const options = { isRemote: true, problems, ...(seconds > 0 && { retryAfterMs: seconds * 1000 }) };
   return new TaskError(fromRpcCode(code), typeof message === "string" ? message : code, options);
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { meanings, retryAfterSeconds, TaskError } from "../errors.ts";
+import { statusDetailsHeader, toStatusDetails } from "./bad-request.ts";
 import { grpcWire, toStatusNumber } from "./grpc-status.ts";
 import { retryAfterHeader } from "./metadata.ts";
 
@@ -38,10 +39,14 @@ export function toGrpcWebResponse(message: Uint8Array): Response {
 
 export function toGrpcWebError(error: TaskError): Response {
   const retryAfter = retryAfterSeconds(error);
+  const code = toStatusNumber(meanings[error.code].rpcCode);
   return respond([
     toTrailers({
-      "grpc-status": String(toStatusNumber(meanings[error.code].rpcCode)),
+      "grpc-status": String(code),
       "grpc-message": encodeURIComponent(error.message),
+      ...(error.problems.length > 0 && {
+        [statusDetailsHeader]: Buffer.from(toStatusDetails(error, code)).toString("base64"),
+      }),
       ...(retryAfter !== undefined && { [retryAfterHeader]: String(retryAfter) }),
     }),
   ]);

@@ -2,6 +2,7 @@
 
 import { logVerbosity, Metadata, type StatusObject, setLogVerbosity } from "@grpc/grpc-js";
 import { fromRpcCode, meanings, retryAfterSeconds, TaskError } from "../errors.ts";
+import { fromStatusDetails, statusDetailsHeader, toStatusDetails } from "./bad-request.ts";
 import { fromStatusNumber, toStatusNumber } from "./grpc-status.ts";
 import { retryAfterHeader } from "./metadata.ts";
 import { serviceName } from "./methods.ts";
@@ -25,13 +26,17 @@ export function toErrorStatus(error: TaskError): StatusObject {
     metadata.set(retryAfterHeader, String(retryAfter));
     metadata.set(pushbackHeader, String(error.retryAfterMs ?? retryAfter * 1000));
   }
-  return { code: toStatusNumber(meanings[error.code].rpcCode), details: error.message, metadata };
+  const code = toStatusNumber(meanings[error.code].rpcCode);
+  if (error.problems.length > 0) metadata.set(statusDetailsHeader, Buffer.from(toStatusDetails(error, code)));
+  return { code, details: error.message, metadata };
 }
 
 /** The task service's own error; undefined when it has not answered. */
 export function fromErrorStatus({ code, details, metadata }: StatusObject): TaskError | undefined {
   if (metadata.get(refusedByHeader).length === 0) return undefined;
   const seconds = Number(metadata.get(retryAfterHeader)[0]);
-  const options = { isRemote: true, ...(seconds > 0 && { retryAfterMs: seconds * 1000 }) };
+  const [detailed] = metadata.get(statusDetailsHeader);
+  const problems = Buffer.isBuffer(detailed) ? fromStatusDetails(detailed) : [];
+  const options = { isRemote: true, problems, ...(seconds > 0 && { retryAfterMs: seconds * 1000 }) };
   return new TaskError(fromRpcCode(fromStatusNumber(code)), details, options);
 }

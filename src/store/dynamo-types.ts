@@ -8,6 +8,8 @@ import type { Store } from "./store.ts";
 const pk = "types";
 /** Begins an attribute's name, so that a type may be called as it likes. */
 const prefix = "type:";
+/** Characters of all schemas together: the item may have 400 KB (DynamoDB quotas, "Item size"). */
+const maxSchemas = 90_000;
 
 export function createTypeOperations({ calls }: DynamoTable): Pick<Store, "registerTypes" | "listTypes"> {
   return {
@@ -18,7 +20,7 @@ export function createTypeOperations({ calls }: DynamoTable): Pick<Store, "regis
           Key: { pk },
           UpdateExpression: `SET ${types.map((_, n) => `#t${n} = :t${n}`).join(", ")}`,
           ExpressionAttributeNames: Object.fromEntries(types.map(({ type }, n) => [`#t${n}`, prefix + type])),
-          ExpressionAttributeValues: Object.fromEntries(types.map((type, n) => [`:t${n}`, type])),
+          ExpressionAttributeValues: Object.fromEntries(withinItem(types).map((type, n) => [`:t${n}`, type])),
         },
         context,
       );
@@ -29,8 +31,23 @@ export function createTypeOperations({ calls }: DynamoTable): Pick<Store, "regis
       // Only `registerTypes` writes such attributes.
       const types = kept.map(([, type]) => type as TaskType);
       return types
-        .map(({ type, maxAttempts, timeoutMs, isolation }) => ({ type, maxAttempts, timeoutMs, isolation }))
+        .map(({ type, maxAttempts, timeoutMs, isolation, payloadSchema = null }) => ({
+          type,
+          maxAttempts,
+          timeoutMs,
+          isolation,
+          payloadSchema,
+        }))
         .sort((a, b) => (a.type < b.type ? -1 : 1));
     },
   };
+}
+
+/** Without the schemas that do not fit any more: their payloads are checked before their handlers run, and no earlier. */
+function withinItem(types: readonly TaskType[]): TaskType[] {
+  let left = maxSchemas;
+  return types.map((type) => {
+    left -= type.payloadSchema?.length ?? 0;
+    return left < 0 ? { ...type, payloadSchema: null } : type;
+  });
 }

@@ -111,6 +111,9 @@ export const migrations: readonly ((table: string) => string)[] = [
     CREATE INDEX ${table}_correlation ON ${table} (correlation_id, id);
     CREATE INDEX ${table}_groups ON ${table} (dead_group, type, status_at, id) WHERE status = 'dead';
   `,
+  (table) => `
+    ALTER TABLE ${table}_types ADD COLUMN payload_schema TEXT; -- JSON Schema; NULL: any payload
+  `,
 ];
 
 /** Brings the open database to the newest schema. */

@@ -96,7 +96,7 @@ function redriveSql(table: string) {
 
 function keptSql(table: string) {
   return {
-    registerType: `INSERT INTO ${table}_types VALUES (?, ?, ?, ?) ON CONFLICT (type) DO UPDATE SET max_attempts = excluded.max_attempts, timeout_ms = excluded.timeout_ms, isolation = excluded.isolation`,
+    registerType: `INSERT INTO ${table}_types (type, max_attempts, timeout_ms, isolation, payload_schema) VALUES (?, ?, ?, ?, ?) ON CONFLICT (type) DO UPDATE SET max_attempts = excluded.max_attempts, timeout_ms = excluded.timeout_ms, isolation = excluded.isolation, payload_schema = excluded.payload_schema`,
     types: `SELECT * FROM ${table}_types ORDER BY type`,
     live: `SELECT status, count(*) AS count, min(run_at) AS oldest FROM ${table} WHERE status IN ('scheduled', 'queued', 'running', 'retrying', 'failed') GROUP BY status`,
     oldestDead: `SELECT min(status_at) AS oldest FROM ${table} INDEXED BY ${table}_dead WHERE status = 'dead'`,

@@ -6,6 +6,14 @@ import type { SqliteTable } from "./sqlite-table.ts";
 import { enqueue } from "./sqlite-tasks.ts";
 import type { Actor, DueTask, PruneResult, Sent, StoreFigures } from "./store.ts";
 
+interface TypeRow {
+  type: string;
+  max_attempts: number | null;
+  timeout_ms: number | null;
+  isolation: string;
+  payload_schema: string | null;
+}
+
 export function createUpkeepOperations(table: SqliteTable) {
   const { db, sql } = table;
 
@@ -54,19 +62,20 @@ export function createUpkeepOperations(table: SqliteTable) {
   };
 
   const registerTypes = (types: readonly TaskType[]): void => {
-    for (const { type, maxAttempts, timeoutMs, isolation } of types) {
-      db.run(sql.registerType, type, maxAttempts, timeoutMs, isolation);
+    for (const { type, maxAttempts, timeoutMs, isolation, payloadSchema } of types) {
+      db.run(sql.registerType, type, maxAttempts, timeoutMs, isolation, payloadSchema);
     }
   };
 
   const listTypes = (): TaskType[] =>
     db
-      .all<{ type: string; max_attempts: number | null; timeout_ms: number | null; isolation: string }>(sql.types)
-      .map(({ type, max_attempts: maxAttempts, timeout_ms: timeoutMs, isolation }) => ({
+      .all<TypeRow>(sql.types)
+      .map(({ type, max_attempts: maxAttempts, timeout_ms: timeoutMs, isolation, payload_schema: payloadSchema }) => ({
         type,
         maxAttempts,
         timeoutMs,
         isolation: isolation === "exclusive" ? "exclusive" : "shared",
+        payloadSchema,
       }));
 
   const figures = (nowMs: number): StoreFigures => {

@@ -1,8 +1,10 @@
 /**
- * The task types that workers have registered, as one role knows them. Asked again only when a type is not known yet;
- * while no worker ever has registered, every type is taken.
+ * The task types that workers have registered, as one role knows them. Asked again at once when a type is not known
+ * yet, and in the background when what is known is old: a worker with newer handlers may have registered. While no
+ * worker ever has registered, every type is taken.
  */
 
+import { type Clock, systemClock } from "../clock.ts";
 import { TaskError } from "../errors.ts";
 import type { TaskType } from "../task.ts";
 import { housekeeping } from "../telemetry/tracing.ts";
@@ -13,12 +15,18 @@ export interface TaskTypes {
   find(type: string): Promise<TaskType | undefined>;
   /** Asks for the types, if there are any that are not known. */
   refresh(): Promise<void>;
+  /** The type as it is registered now, as far as a second ago; as it was known when the store is away. */
+  findNewest(type: string): Promise<TaskType | undefined>;
   /** The type as a metric's label: `_other` for one that is not known, so that the series are bounded. */
   labelOf(type: string): string;
 }
 
-export function createTaskTypes(store: Store): TaskTypes {
+const oldMs = 30_000;
+const newMs = 1000;
+
+export function createTaskTypes(store: Store, clock: Clock = systemClock): TaskTypes {
   let known = new Map<string, TaskType>();
+  let askedAtMs = Number.NEGATIVE_INFINITY;
   let reading: Promise<void> | undefined;
 
   const refresh = (): Promise<void> => {
@@ -29,14 +37,23 @@ export function createTaskTypes(store: Store): TaskTypes {
   };
 
   const read = async (): Promise<void> => {
+    askedAtMs = clock.nowMs();
     const types = await store.listTypes(housekeeping);
     known = new Map(types.map((type) => [type.type, type]));
+  };
+
+  /** What is known stays when the store is away. */
+  const freshen = async (afterMs: number): Promise<void> => {
+    if (clock.nowMs() - askedAtMs > afterMs) await refresh().catch(() => {});
   };
 
   return {
     async find(type) {
       const found = known.get(type);
-      if (found) return found;
+      if (found) {
+        void freshen(oldMs);
+        return found;
+      }
       await refresh();
       if (known.size === 0 || known.has(type)) return known.get(type);
       const names = [...known.keys()].map((name) => `"${name}"`).join(", ");
@@ -44,6 +61,10 @@ export function createTaskTypes(store: Store): TaskTypes {
       throw new TaskError("invalid_argument", detail);
     },
     refresh,
+    findNewest: async (type) => {
+      await freshen(newMs);
+      return known.get(type);
+    },
     labelOf: (type) => (known.has(type) ? type : "_other"),
   };
 }

@@ -4,12 +4,14 @@
  */
 
 import type { Span, Tracer } from "@opentelemetry/api";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 
 /** One attempt of a task, as its handler gets it. */
 export interface HandlerTask<Payload = unknown> {
   /** UUIDv7; the same for every attempt: use it to make side effects idempotent. */
   readonly id: string;
   readonly type: string;
+  /** As its handler's schema gives it, where there is one. */
   readonly payload: Payload;
   /** From 1. */
   readonly attempt: number;
@@ -42,9 +44,29 @@ export interface HandlerContext {
   retryAfter(delay: string | number, message?: string): Error;
 }
 
-/** The default export of a handler file. */
+/**
+ * The default export of a handler file. `Payload` is a type, or the type of a schema by any library that speaks Standard
+ * Schema (https://standardschema.dev: zod, valibot, arktype): `satisfies TaskHandler<typeof email>`.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: a handler says itself what its payload is; `unknown` would refuse that.
-export interface TaskHandler<Payload = any> {
+export type TaskHandler<Payload = any> = PayloadCheck<Payload> & Handling<PayloadOf<Payload>>;
+
+/** What `task.payload` is: what the schema gives, or the type itself. */
+export type PayloadOf<Payload> = IsSchema<Payload> extends true ? OutputOf<Payload> : Payload;
+
+/** A handler for the type of a schema has that schema. One for another type may have one that gives this type. */
+export type PayloadCheck<Payload> =
+  IsSchema<Payload> extends true
+    ? { readonly payload: Payload }
+    : { readonly payload?: StandardSchemaV1<unknown, Payload> };
+
+/** `any` is no schema, though it could be one. */
+type IsSchema<Payload> = 0 extends 1 & Payload ? false : [Payload] extends [StandardSchemaV1] ? true : false;
+
+type OutputOf<Schema> = Schema extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<Schema> : never;
+
+/** What a handler is besides its payload's schema. */
+export interface Handling<Payload> {
   /** Default: the file's name without its ending. */
   readonly type?: string;
   readonly maxAttempts?: number;

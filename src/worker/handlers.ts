@@ -5,21 +5,9 @@ import { basename, extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Config } from "../config.ts";
 import { toFailure } from "../errors.ts";
-import { parseDuration } from "../settings.ts";
-import { type TaskType, type TracePolicy, taskTypePattern, tracePolicies } from "../task.ts";
 import { builtInHandlers } from "./built-in-handlers.ts";
-import type { TaskHandler } from "./handler.ts";
+import { isHandler, type LoadedHandler, toLoaded } from "./loaded-handler.ts";
 import { provideModules } from "./provided-modules.ts";
-
-/** A task type as its handler says it. */
-export interface HandledType extends TaskType {
-  /** null: the deployment's. */
-  tracePolicy: TracePolicy | null;
-}
-
-export interface LoadedHandler extends HandledType {
-  handler: TaskHandler;
-}
 
 export type Handlers = Map<string, LoadedHandler>;
 
@@ -43,7 +31,7 @@ export async function loadHandlers(config: Config): Promise<Handlers> {
     handlers.set(loaded.type, loaded);
   }
   if (config.handlers === undefined) return handlers;
-  provideModules();
+  provideModules(config.handlers);
   const problems: string[] = [];
   const sources = new Map<string, string>();
   for (const file of handlerFiles(config.handlers)) {
@@ -81,30 +69,4 @@ async function loadFile(path: string): Promise<LoadedHandler> {
   const handler = module.default;
   if (!isHandler(handler)) throw new Error("its default export has no function run(task, ctx)");
   return toLoaded(handler, basename(path, extname(path)));
-}
-
-function isHandler(value: unknown): value is TaskHandler {
-  return typeof value === "object" && value !== null && "run" in value && typeof value.run === "function";
-}
-
-function toLoaded(handler: TaskHandler, fileName: string): LoadedHandler {
-  const { type = fileName, maxAttempts, timeout, isolation = "shared", tracePolicy = null } = handler;
-  if (!taskTypePattern.test(type)) throw new Error("its type must have 1 to 128 letters, digits or . _ : / -");
-  if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1 && maxAttempts <= 100)) {
-    throw new Error("its maxAttempts must be a whole number from 1 to 100");
-  }
-  if (isolation !== "shared" && isolation !== "exclusive") throw new Error("its isolation must be shared or exclusive");
-  if (tracePolicy !== null && !tracePolicies.includes(tracePolicy)) {
-    throw new Error(`its tracePolicy must be one of ${tracePolicies.join(", ")}`);
-  }
-  const timeoutMs = timeout === undefined ? null : parseTimeout(timeout);
-  return { type, maxAttempts: maxAttempts ?? null, timeoutMs, isolation, tracePolicy, handler };
-}
-
-function parseTimeout(text: string): number {
-  try {
-    return parseDuration(text);
-  } catch (error) {
-    throw new Error(`its timeout "${text}": ${toFailure(error).message}`);
-  }
 }

@@ -8,7 +8,7 @@ import type { Config } from "../config.ts";
 import type { ThreadState } from "../telemetry/metrics.ts";
 import { createAssignment } from "./assignment.ts";
 import type { RunRequest, RunResult } from "./attempt.ts";
-import type { HandledType } from "./handlers.ts";
+import type { HandledType } from "./loaded-handler.ts";
 import { createSeats, type Seats } from "./seats.ts";
 import { createThreads, type Threads, type ThreadsEvents } from "./threads.ts";
 

@@ -1,21 +1,38 @@
 /**
- * Modules that a handler file may import although nothing is installed beside it: the executable carries them. The
- * handler's own copy, where there is one, works as well: OpenTelemetry's API finds its SDK through a global.
+ * Modules that a handler file may import although nothing is installed beside it: the executable carries them. A copy
+ * that is installed there is taken instead.
  */
 
 import * as openTelemetryApi from "@opentelemetry/api";
+import * as zod from "zod";
 import { runtime } from "../runtime.ts";
+
+const modules: Record<string, object> = { "@opentelemetry/api": openTelemetryApi, zod };
 
 let isProvided = false;
 
-/** Deno resolves modules before any code of ours could answer: there a handler needs its own import map or npm: URL. */
-export function provideModules(): void {
+/**
+ * Once for all handlers of this thread, which are in `folder`. Deno resolves modules before any code of ours could
+ * answer: there a handler needs its own import map or npm: URL.
+ */
+export function provideModules(folder: string): void {
   if (runtime.name !== "bun" || isProvided) return;
   isProvided = true;
+  const missing = Object.entries(modules).filter(([name]) => !isInstalled(name, folder));
   void Bun.plugin({
     name: "throughline-provided-modules",
     setup: (build) => {
-      build.module("@opentelemetry/api", () => ({ exports: { ...openTelemetryApi }, loader: "object" }));
+      // By its own code a plugin goes before what is installed.
+      for (const [name, exports] of missing) build.module(name, () => ({ exports: { ...exports }, loader: "object" }));
     },
   });
+}
+
+function isInstalled(name: string, folder: string): boolean {
+  try {
+    Bun.resolveSync(name, folder);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,28 +1,33 @@
 /**
- * Inside a handler's thread: runs attempts, each under its own span, signal and context, and tells the worker how each
+ * Inside a handler's thread, or in a test: runs attempts, each under its own span, signal and context, and tells the worker how each
  * ended. Finished spans leave at once, so that a thread that has to be ended takes none with it.
  */
 
 import { type Context, context as contextApi, SpanKind, trace } from "@opentelemetry/api";
-import type { Config } from "../config.ts";
 import { TaskError, toFailure } from "../errors.ts";
 import { longestDurationMs, parseDuration } from "../settings.ts";
 import { key, ownKey } from "../telemetry/names.ts";
 import { toPlainFields } from "../telemetry/plain-fields.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import { fromCarrier } from "../telemetry/propagation.ts";
-import { createRedaction, type Redaction } from "../telemetry/redact.ts";
-import { startThreadTracing } from "../telemetry/thread-tracing.ts";
+import type { Redaction } from "../telemetry/redact.ts";
+import type { ThreadTracing } from "../telemetry/thread-tracing.ts";
 import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
 import type { HandlerContext, HandlerLog, HandlerTask } from "./handler.ts";
-import { HandlerError, type Handlers, type LoadedHandler, loadHandlers } from "./handlers.ts";
-import type { CancelReason, FromHandlerThread, Run, RunEnd, ToHandlerThread } from "./thread-messages.ts";
-import { createTracedFetch } from "./traced-fetch.ts";
+import type { LoadedHandler } from "./loaded-handler.ts";
+import { checkPayload, PayloadError } from "./payload-schema.ts";
+import type { CancelReason, FromRunner, Run, RunEnd, ToHandlerThread } from "./thread-messages.ts";
+import { createTracedFetch, type Fetch } from "./traced-fetch.ts";
 
-export interface HandlerThreadStart {
-  config: Config;
-  threadId: number;
-  threadName: string;
+export interface RunnerDeps {
+  find(type: string): LoadedHandler | undefined;
+  /** `deliver` gets each span as it ends. */
+  startTracing(deliver: (span: PlainSpan) => void): ThreadTracing;
+  redaction: Redaction;
+  thread: { id: number; name: string };
+  /** What is under `ctx.fetch`. */
+  fetch: Fetch;
+  tell(message: FromRunner): void;
 }
 
 class FatalError extends Error {
@@ -38,26 +43,18 @@ class RetryAfterError extends Error {
   }
 }
 
-/** Loads the handlers, says which types they are, then runs what comes. */
-export async function startHandlerThread(
-  start: HandlerThreadStart,
-  tell: (message: FromHandlerThread) => void,
-): Promise<(message: ToHandlerThread) => void> {
+/** Gives what takes the messages for a thread whose handlers are loaded. */
+export function createRunner({ find, startTracing, redaction, thread, fetch, tell }: RunnerDeps) {
   const running = new Map<number, AbortController>();
   /** The span that the runner is ending: it travels with the run's end, in one message. */
   let lastSpans: PlainSpan[] | undefined;
-  const tracing = startThreadTracing(start.config, (span) => {
+  const tracing = startTracing((span) => {
     if (lastSpans) lastSpans.push(span);
     else tell({ kind: "span", span });
   });
-  const redaction = createRedaction(start.config.redactKeys);
-  const handlers = await loadOrRefuse(start.config, tell);
-  if (!handlers) return () => {};
-  const types = [...handlers.values()].map(({ handler: _, ...type }) => type);
-  tell({ kind: "loaded", types });
 
   const runTask = async (run: Run): Promise<void> => {
-    const loaded = handlers.get(run.type);
+    const loaded = find(run.type);
     const aborting = new AbortController();
     running.set(run.number, aborting);
     tracing.reserveSpanId(run.spanId);
@@ -67,8 +64,8 @@ export async function startHandlerThread(
         [ownKey.taskId]: run.taskId,
         [ownKey.taskType]: run.type,
         [ownKey.attempt]: run.attempt,
-        [key.threadId]: start.threadId,
-        [key.threadName]: start.threadName,
+        [key.threadId]: thread.id,
+        [key.threadName]: thread.name,
       },
     });
     const ctx: HandlerContext = {
@@ -76,7 +73,7 @@ export async function startHandlerThread(
       log: createHandlerLog(run.number, context, { tell, redaction }),
       span,
       tracer: tracing.tracer,
-      fetch: createTracedFetch({ tracer: tracing.tracer, context, correlationId: run.correlationId }),
+      fetch: createTracedFetch({ tracer: tracing.tracer, context, correlationId: run.correlationId, fetch }),
       progress: async (share) => {
         const told = toShare(share);
         span.addEvent("progress", { [ownKey.progress]: told });
@@ -97,7 +94,7 @@ export async function startHandlerThread(
     lastSpans = undefined;
   };
 
-  return (message) => {
+  return (message: ToHandlerThread): void => {
     switch (message.kind) {
       case "run":
         void runTask(message.run);
@@ -111,16 +108,6 @@ export async function startHandlerThread(
   };
 }
 
-async function loadOrRefuse(config: Config, tell: (message: FromHandlerThread) => void): Promise<Handlers | undefined> {
-  try {
-    return await loadHandlers(config);
-  } catch (error) {
-    const problems = error instanceof HandlerError ? error.problems : [toFailure(error).message];
-    tell({ kind: "refused", problems });
-    return undefined;
-  }
-}
-
 /** The thread's one catch: whatever a handler throws becomes a plain value. */
 async function runHandler(loaded: LoadedHandler | undefined, run: Run, ctx: HandlerContext): Promise<RunEnd> {
   try {
@@ -128,7 +115,7 @@ async function runHandler(loaded: LoadedHandler | undefined, run: Run, ctx: Hand
     const task: HandlerTask = {
       id: run.taskId,
       type: run.type,
-      payload: JSON.parse(run.payload),
+      payload: await payloadFor(loaded, run),
       attempt: run.attempt,
       correlationId: run.correlationId,
       metadata: run.metadata,
@@ -138,8 +125,13 @@ async function runHandler(loaded: LoadedHandler | undefined, run: Run, ctx: Hand
   } catch (thrown) {
     const error = toFailure(thrown);
     if (thrown instanceof RetryAfterError) return { kind: "threw", error, fatal: false, retryAfterMs: thrown.delayMs };
-    return { kind: "threw", error, fatal: thrown instanceof FatalError };
+    return { kind: "threw", error, fatal: thrown instanceof FatalError || thrown instanceof PayloadError };
   }
+}
+
+function payloadFor({ handler }: LoadedHandler, run: Run): unknown {
+  const payload: unknown = JSON.parse(run.payload);
+  return handler.payload === undefined ? payload : checkPayload(handler.payload, payload);
 }
 
 function toJson(result: unknown): string {
@@ -172,7 +164,7 @@ function reasonOf(reason: CancelReason): DOMException {
 function createHandlerLog(
   number: number,
   context: Context,
-  { tell, redaction }: { tell: (message: FromHandlerThread) => void; redaction: Redaction },
+  { tell, redaction }: { tell: (message: FromRunner) => void; redaction: Redaction },
 ): HandlerLog {
   const write =
     (level: "debug" | "info" | "warn" | "error") =>

@@ -11,9 +11,9 @@ import { spawnThread } from "../spawn.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import { type Attempt, type RunRequest, type RunResult, startAttempt } from "./attempt.ts";
 import { outcomeOfEnd, type Unfinished } from "./attempt-outcome.ts";
-import type { HandledType } from "./handlers.ts";
+import type { HandlerThreadStart } from "./handler-thread.ts";
+import type { HandledType } from "./loaded-handler.ts";
 import { createPulse, type Pulse } from "./pulse.ts";
-import type { HandlerThreadStart } from "./run.ts";
 import { closeRunSpan } from "./run-span.ts";
 import type { FromHandlerThread, HandlerLogLine, Run } from "./thread-messages.ts";
 

@@ -4,7 +4,7 @@ import type { Failure } from "../errors.ts";
 import type { LogLevel } from "../settings.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import type { Carrier } from "../telemetry/propagation.ts";
-import type { HandledType } from "./handlers.ts";
+import type { HandledType } from "./loaded-handler.ts";
 
 /** One attempt to run. */
 export interface Run {
@@ -46,12 +46,16 @@ export interface HandlerLogLine {
   traceFlags: number;
 }
 
-export type FromHandlerThread =
-  | { kind: "loaded"; types: HandledType[] }
-  | { kind: "refused"; problems: string[] }
+/** What comes of runs. */
+export type FromRunner =
   | { kind: "ended"; number: number; end: RunEnd; spans: PlainSpan[] }
   | { kind: "pong" }
   /** From 0 to 1. */
   | { kind: "progress"; number: number; share: number }
   | { kind: "span"; span: PlainSpan }
   | { kind: "log"; number: number; line: HandlerLogLine };
+
+export type FromHandlerThread =
+  | { kind: "loaded"; types: HandledType[] }
+  | { kind: "refused"; problems: string[] }
+  | FromRunner;

@@ -10,7 +10,7 @@ import type { Config } from "../config.ts";
 import { toFailure } from "../errors.ts";
 import { graceMs } from "./attempt.ts";
 import { outcomeOfCrash, outcomeOfEviction } from "./attempt-outcome.ts";
-import type { HandledType } from "./handlers.ts";
+import type { HandledType } from "./loaded-handler.ts";
 import { type Slot, type SlotEvents, startSlot } from "./slot.ts";
 
 export interface ThreadsEvents extends Pick<SlotEvents, "onSpans" | "onLog"> {

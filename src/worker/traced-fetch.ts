@@ -12,6 +12,9 @@ import { toHeaders } from "../telemetry/propagation.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
 import type { HandlerContext } from "./handler.ts";
 
+/** The part of `fetch` that is used here: all that a stand-in has to be. */
+export type Fetch = (url: URL, init: RequestInit) => Promise<Response>;
+
 export interface TracedFetchOptions {
   tracer: Tracer;
   /** The run's own context, for calls made where the thread's active one was lost. */
@@ -60,13 +63,15 @@ export function createTracedCall({ tracer, context, correlationId }: TracedFetch
   };
 }
 
-export function createTracedFetch(options: TracedFetchOptions): HandlerContext["fetch"] {
+export function createTracedFetch(
+  options: TracedFetchOptions & { /** What sends it. */ fetch: Fetch },
+): HandlerContext["fetch"] {
   const call = createTracedCall(options);
   return async (target, init = {}) => {
     const url = new URL(target);
     const method = init.method?.toUpperCase() ?? "GET";
     return call({ url, method, headers: new Headers(init.headers), resendCount: 0 }, (headers) =>
-      fetch(url, { ...init, headers }),
+      options.fetch(url, { ...init, headers }),
     );
   };
 }

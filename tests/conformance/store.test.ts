@@ -65,8 +65,20 @@ function describeStore(open: OpenStore, histories: number): void {
 
 function describeTypes(open: OpenStore): void {
   describe("the task types", () => {
-    const echo: TaskType = { type: "echo", maxAttempts: null, timeoutMs: null, isolation: "shared" };
-    const email: TaskType = { type: "send-email", maxAttempts: 8, timeoutMs: 30_000, isolation: "exclusive" };
+    const echo: TaskType = {
+      type: "echo",
+      maxAttempts: null,
+      timeoutMs: null,
+      isolation: "shared",
+      payloadSchema: null,
+    };
+    const email: TaskType = {
+      type: "send-email",
+      maxAttempts: 8,
+      timeoutMs: 30_000,
+      isolation: "exclusive",
+      payloadSchema: '{"type":"object","required":["to"]}',
+    };
 
     test("are none before a worker registers, then all that were, as they were last", async () => {
       await using place = await open();
@@ -74,7 +86,7 @@ function describeTypes(open: OpenStore): void {
       expect(await place.store.listTypes(ROOT_CONTEXT)).toEqual([]);
       await place.store.registerTypes([email, echo], ROOT_CONTEXT);
       expect(await other.listTypes(ROOT_CONTEXT)).toEqual([echo, email]);
-      const changed: TaskType = { ...email, maxAttempts: null, isolation: "shared" };
+      const changed: TaskType = { ...email, maxAttempts: null, isolation: "shared", payloadSchema: '{"type":"array"}' };
       await other.registerTypes([changed], ROOT_CONTEXT);
       expect(await place.store.listTypes(ROOT_CONTEXT)).toEqual([echo, changed]);
     });
@@ -96,7 +108,13 @@ function describeKeeping(open: OpenStore): void {
 
     test("is all there after every connection was closed and the data opened again", async () => {
       await using place = await open();
-      const type: TaskType = { type: "echo", maxAttempts: 2, timeoutMs: 1, isolation: "exclusive" };
+      const type: TaskType = {
+        type: "echo",
+        maxAttempts: 2,
+        timeoutMs: 1,
+        isolation: "exclusive",
+        payloadSchema: '{"type":"string"}',
+      };
       const before = tasksIn(place.store);
       const queued = await before.create({ idempotency: { key: "k", digest: "d" } });
       const running = await before.create();

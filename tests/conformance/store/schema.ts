@@ -18,7 +18,7 @@ const hourMs = 3_600_000;
 const firstTables = ["tasks", "tasks_timeline", "tasks_keys", "tasks_unreadable", "tasks_types"];
 const firstStatuses = ["scheduled", "queued", "running", "retrying", "succeeded", "failed", "dead"] as const;
 const letter = { messageId: "m1", body: "not ours", attributes: {}, reason: "unreadable", atMs: t0 };
-const type = { type: "echo", maxAttempts: 2, timeoutMs: 1, isolation: "exclusive" } as const;
+const type = { type: "echo", maxAttempts: 2, timeoutMs: 1, isolation: "exclusive", payloadSchema: null } as const;
 const idempotency = { key: "order 17", digest: "d1" };
 
 function openFile(folder: string): DatabaseSync {

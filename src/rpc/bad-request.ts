@@ -1,0 +1,74 @@
+/**
+ * What is wrong in a request, as its RPC error carries it: `google.rpc.BadRequest`, in Connect's `details` and in gRPC's
+ * `google.rpc.Status` (googleapis, google/rpc/error_details.proto and status.proto). Three messages of seven fields.
+ */
+
+import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import type { FieldProblem, TaskError } from "../errors.ts";
+
+export const badRequestName = "google.rpc.BadRequest";
+
+/** gRPC, "Richer error model". */
+export const statusDetailsHeader = "grpc-status-details-bin";
+
+const typeUrl = `type.googleapis.com/${badRequestName}`;
+/** A field's number and its type in one: length-delimited is 2. */
+const lengthDelimited = 2;
+
+export function toBadRequest(problems: readonly FieldProblem[]): Uint8Array {
+  const writer = new BinaryWriter();
+  for (const { pointer, detail } of problems) {
+    writer.tag(1, lengthDelimited).fork();
+    writer.tag(1, lengthDelimited).string(pointer).tag(2, lengthDelimited).string(detail);
+    writer.join();
+  }
+  return writer.finish();
+}
+
+/** None when it cannot be read: the error itself is told all the same. */
+export function fromBadRequest(bytes: Uint8Array): FieldProblem[] {
+  try {
+    return fieldsOf(bytes).get(1)?.map(toProblem) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+/** A `google.rpc.Status` with the problems of an error that has some. */
+export function toStatusDetails({ message, problems }: TaskError, code: number): Uint8Array {
+  const writer = new BinaryWriter();
+  writer.tag(1, 0).int32(code).tag(2, lengthDelimited).string(message).tag(3, lengthDelimited).fork();
+  writer.tag(1, lengthDelimited).string(typeUrl).tag(2, lengthDelimited).bytes(toBadRequest(problems));
+  return writer.join().finish();
+}
+
+export function fromStatusDetails(bytes: Uint8Array): FieldProblem[] {
+  try {
+    const details = fieldsOf(bytes).get(3)?.map(fieldsOf) ?? [];
+    const ours = details.find((detail) => toText(detail.get(1)) === typeUrl);
+    return (ours?.get(2) ?? []).flatMap(fromBadRequest);
+  } catch {
+    return [];
+  }
+}
+
+function toProblem(bytes: Uint8Array): FieldProblem {
+  const fields = fieldsOf(bytes);
+  return { pointer: toText(fields.get(1)), detail: toText(fields.get(2)) };
+}
+
+function toText([bytes]: readonly Uint8Array[] = []): string {
+  return new TextDecoder().decode(bytes);
+}
+
+/** The length-delimited fields of a message, by their numbers; others are passed over. */
+function fieldsOf(bytes: Uint8Array): Map<number, Uint8Array[]> {
+  const reader = new BinaryReader(bytes);
+  const fields = new Map<number, Uint8Array[]>();
+  while (reader.pos < reader.len) {
+    const [number, type] = reader.tag();
+    if (type === lengthDelimited) fields.set(number, [...(fields.get(number) ?? []), reader.bytes()]);
+    else reader.skip(type);
+  }
+  return fields;
+}

@@ -1,0 +1,48 @@
+/** A handler whose settings have been read: what its thread runs, and what the rest of the system knows of it. */
+
+import { toFailure } from "../errors.ts";
+import { parseDuration } from "../settings.ts";
+import { type TaskType, type TracePolicy, taskTypePattern, tracePolicies } from "../task.ts";
+import type { TaskHandler } from "./handler.ts";
+import { isStandardSchema, toPayloadSchema } from "./payload-schema.ts";
+
+/** A task type as its handler says it. */
+export interface HandledType extends TaskType {
+  /** null: the deployment's. */
+  tracePolicy: TracePolicy | null;
+}
+
+export interface LoadedHandler extends HandledType {
+  handler: TaskHandler;
+}
+
+export function isHandler(value: unknown): value is TaskHandler {
+  return typeof value === "object" && value !== null && "run" in value && typeof value.run === "function";
+}
+
+/** `name`: its type when it does not say one. Throws an `Error` that says which of its settings is wrong. */
+export function toLoaded(handler: TaskHandler, name: string): LoadedHandler {
+  const { type = name, maxAttempts, timeout, isolation = "shared", tracePolicy = null, payload } = handler;
+  if (!taskTypePattern.test(type)) throw new Error("its type must have 1 to 128 letters, digits or . _ : / -");
+  if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1 && maxAttempts <= 100)) {
+    throw new Error("its maxAttempts must be a whole number from 1 to 100");
+  }
+  if (isolation !== "shared" && isolation !== "exclusive") throw new Error("its isolation must be shared or exclusive");
+  if (tracePolicy !== null && !tracePolicies.includes(tracePolicy)) {
+    throw new Error(`its tracePolicy must be one of ${tracePolicies.join(", ")}`);
+  }
+  if (payload !== undefined && !isStandardSchema(payload)) {
+    throw new Error("its payload must be a Standard Schema, such as zod, valibot and arktype make");
+  }
+  const timeoutMs = timeout === undefined ? null : parseTimeout(timeout);
+  const payloadSchema = payload === undefined ? null : toPayloadSchema(payload);
+  return { type, maxAttempts: maxAttempts ?? null, timeoutMs, isolation, tracePolicy, payloadSchema, handler };
+}
+
+function parseTimeout(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    throw new Error(`its timeout "${text}": ${toFailure(error).message}`);
+  }
+}
