@@ -112,26 +112,23 @@ export function createRunner({ find, startTracing, redaction, thread, fetch, tel
 async function runHandler(loaded: LoadedHandler | undefined, run: Run, ctx: HandlerContext): Promise<RunEnd> {
   try {
     if (!loaded) throw new TaskError("unimplemented", `this worker has no handler for tasks of type "${run.type}"`);
+    const { handler } = loaded;
+    const payload: unknown = JSON.parse(run.payload);
     const task: HandlerTask = {
       id: run.taskId,
       type: run.type,
-      payload: await payloadFor(loaded, run),
+      payload: handler.payload === undefined ? payload : await checkPayload(handler.payload, payload),
       attempt: run.attempt,
       correlationId: run.correlationId,
       metadata: run.metadata,
     };
-    const result: unknown = await loaded.handler.run(task, ctx);
+    const result: unknown = await handler.run(task, ctx);
     return { kind: "returned", result: toJson(result) };
   } catch (thrown) {
     const error = toFailure(thrown);
     if (thrown instanceof RetryAfterError) return { kind: "threw", error, fatal: false, retryAfterMs: thrown.delayMs };
     return { kind: "threw", error, fatal: thrown instanceof FatalError || thrown instanceof PayloadError };
   }
-}
-
-function payloadFor({ handler }: LoadedHandler, run: Run): unknown {
-  const payload: unknown = JSON.parse(run.payload);
-  return handler.payload === undefined ? payload : checkPayload(handler.payload, payload);
 }
 
 function toJson(result: unknown): string {

@@ -60,6 +60,7 @@ const layers: readonly (readonly [name: string, members: RegExp])[] = [
   ["supervisor and the entry of threads", /^(supervisor|thread)\.ts$/],
   ["what every role leans on", /^role\.ts$/],
   ["roles", /^(gateway|task-service|worker|dlq)\.ts$|^(gateway|task-service|dlq)\//],
+  ["what tests of handlers import", /^testing(\.ts$|\/)/],
   ["parts", /^(console|queue|rpc|store|telemetry|worker)\//],
   ["leaves", /^[^/]+\.ts$/],
   ["generated code and the manifest", /^gen\/|^\.\.\/package\.json$/],

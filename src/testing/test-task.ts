@@ -1,0 +1,105 @@
+/**
+ * Runs a handler in a test's own process: the runner of the handlers' threads, the attempt with its deadline and the
+ * decision what follows are those of production. Only the thread, the queue, the store and the waiting are not there.
+ */
+
+import { toFailure } from "../errors.ts";
+import { decide, type Outcome, type Verdict } from "../retry.ts";
+import { parseDuration } from "../settings.ts";
+import { newTaskId } from "../task.ts";
+import type { TaskHandler } from "../worker/handler.ts";
+import { isHandler, type LoadedHandler, toLoaded } from "../worker/loaded-handler.ts";
+import { createBench } from "./bench.ts";
+import { testConfig } from "./test-tracing.ts";
+import type { TestedAttempt, TestedTask, TestOptions, TestTask } from "./tested-task.ts";
+
+const maxAttempts = 100;
+
+/** Never rejects for what a handler does; rejects with an `Error` for a handler, or options, that are wrong. */
+export const testTask: TestTask = async (handler, options = {}) => {
+  const loaded = toTestable(handler, options);
+  const first = options.attempt ?? 1;
+  const last = first + (options.attempts ?? 1) - 1;
+  if (!Number.isInteger(last) || first < 1 || last < first || last > maxAttempts) {
+    throw new Error(`testTask: attempts ${first} to ${last}: expected whole numbers from 1 to ${maxAttempts}`);
+  }
+  const bench = createBench(loaded, {
+    run: toRun(loaded, options),
+    timeoutMs: timeoutOf(loaded, options),
+    signal: options.signal,
+    fetch: options.fetch,
+  });
+  try {
+    const attempts: TestedAttempt[] = [];
+    for (let number = first; ; number++) {
+      const outcome = await bench.runAttempt(number);
+      attempts.push(toTested(number, outcome));
+      const policy = { maxAttempts: last, baseMs: testConfig.retryBase, capMs: testConfig.retryCap };
+      const status = toStatus(decide(outcome, number, policy, Math.random));
+      if (status === undefined) continue;
+      const { outcome: word, result, error } = toTested(number, outcome);
+      return { status, outcome: word, result, error, attempts, ...bench.seen() };
+    }
+  } finally {
+    bench.close();
+  }
+};
+
+function toTestable(handler: TaskHandler, { type = "test" }: TestOptions): LoadedHandler {
+  if (!isHandler(handler)) throw new Error("testTask: the handler has no function run(task, ctx)");
+  try {
+    return toLoaded(handler, type);
+  } catch (error) {
+    throw new Error(`testTask: the handler does not load: ${toFailure(error).message}`);
+  }
+}
+
+function toRun({ type }: LoadedHandler, options: TestOptions) {
+  const { payload = null, id = newTaskId(), correlationId = newTaskId(), metadata = {} } = options;
+  return { taskId: id, type: options.type ?? type, payload: JSON.stringify(payload), correlationId, metadata };
+}
+
+function timeoutOf({ timeoutMs }: LoadedHandler, { timeout }: TestOptions): number {
+  if (timeout === undefined) return timeoutMs ?? testConfig.taskTimeout;
+  try {
+    return parseDuration(timeout);
+  } catch (error) {
+    throw new Error(`testTask: timeout "${timeout}": ${toFailure(error).message}`);
+  }
+}
+
+/** undefined: another attempt follows. */
+function toStatus(verdict: Verdict): TestedTask["status"] | undefined {
+  switch (verdict.kind) {
+    case "succeed":
+      return "succeeded";
+    case "retry":
+      return undefined;
+    case "cancel":
+      return "canceled";
+    case "bury":
+    case "return":
+    case "drop":
+      return "dead";
+  }
+}
+
+function toTested(number: number, outcome: Outcome): TestedAttempt {
+  const none = { number, result: undefined, error: undefined, fatal: false, retryAfterMs: undefined };
+  switch (outcome.kind) {
+    case "succeeded":
+      return { ...none, outcome: "succeeded", result: JSON.parse(outcome.result) };
+    case "failed": {
+      const { error, fatal, retryAfterMs } = outcome;
+      return { ...none, outcome: "failed", error, fatal, retryAfterMs };
+    }
+    case "timed_out":
+    case "canceled":
+      return { ...none, outcome: outcome.kind, error: outcome.error };
+    // There is no thread that could end, and no lease that could be lost.
+    case "crashed":
+    case "interrupted":
+    case "lease_lost":
+      return { ...none, outcome: "failed", error: outcome.error };
+  }
+}
