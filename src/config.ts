@@ -243,6 +243,11 @@ export interface SettingRow {
 
 export const settingNames = Object.keys(settings) as SettingName[];
 
+/** The variables of this process, and more: for a child that needs them. */
+export function environmentWith(more: Record<string, string>): Record<string, string | undefined> {
+  return { ...process.env, ...more };
+}
+
 /** `gatewayListen` as `--gateway-listen`. */
 export function flagOf(name: SettingName): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -10,11 +10,13 @@ import { addDemo } from "./commands/demo.ts";
 import { addDlq } from "./commands/dlq.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addHealth } from "./commands/health.ts";
+import { addInit } from "./commands/init.ts";
 import { addKey } from "./commands/key.ts";
 import { addOpenApi } from "./commands/openapi.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSetup } from "./commands/setup.ts";
 import { addTask } from "./commands/task.ts";
+import { addTest } from "./commands/test.ts";
 import { addVersion } from "./commands/version.ts";
 
 /** Says with which exit code the program ends; 0 when nobody says. */
@@ -26,6 +28,7 @@ export type AddCommand = (program: Command, end: End) => void;
 /** Below the headings of the help. */
 export const commands: readonly (readonly [heading: string, adders: readonly AddCommand[]])[] = [
   ["Run it:", [addServe, addDemo]],
+  ["Write handlers:", [addInit, addTest]],
   ["Use it:", [addTask, addDlq]],
   ["Look after it:", [addDoctor, addConfig, addSetup, addKey, addHealth]],
   ["Other:", [addOpenApi, addCompletion, addVersion]],

@@ -1,0 +1,172 @@
+/** `throughline init`, then the steps that it prints, to the letter: with nothing installed, and without a network. */
+
+import { describe, expect, test } from "bun:test";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { compiledExecutable, projectFolder } from "../support/executable.ts";
+import { startShell } from "../support/shell.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+
+const limitMs = 120_000;
+const tsc = join(projectFolder, "node_modules/.bin/tsc");
+
+/** Words before a command that then has no network: none at all, or where that is not allowed no way to it. */
+const offline = Bun.spawnSync(["unshare", "-rn", "true"]).success
+  ? "unshare -rn "
+  : "env HTTP_PROXY=http://127.0.0.1:1 HTTPS_PROXY=http://127.0.0.1:1 ";
+
+const source = `${process.execPath} ${join(projectFolder, "src/main.ts")}`;
+const commands: [what: string, command: () => Promise<string>][] = [
+  ["the compiled executable", compiledExecutable],
+  ["the sources", async () => source],
+];
+
+interface Ended {
+  exitCode: number | null;
+  output: string;
+}
+
+/** Runs it where nothing of this checkout is found by chance. */
+async function run(commandLine: string, cwd: string): Promise<Ended> {
+  await using home = await tempFolder();
+  const env = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: home.path };
+  await using shell = startShell(commandLine, { cwd, env });
+  return { exitCode: await shell.exited, output: shell.output() };
+}
+
+/** The lines below `Next:`, as they are typed. */
+function stepsOf(output: string): string[] {
+  return output
+    .slice(output.indexOf("Next:\n") + 6)
+    .split("\n")
+    .flatMap((line) => line.trim() || []);
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder, { recursive: true });
+  return names.filter((name) => !name.startsWith(".throughline/")).sort();
+}
+
+describe.each(commands)("init by %s", (_, command) => {
+  test(
+    "makes a folder whose test passes by the printed steps, and whose types are found",
+    async () => {
+      await using folder = await tempFolder();
+      const made = await run(`${offline}${await command()} init mine`, folder.path);
+      expect(made.exitCode).toBe(0);
+      const [cd, testing] = stepsOf(made.output);
+      expect(cd).toBe("cd mine");
+
+      const tested = await run(`${cd} && ${offline}${testing}`, folder.path);
+      expect(tested).toMatchObject({ exitCode: 0, output: expect.stringContaining("3 pass\n 0 fail") });
+      const typed = await run(`${offline}${tsc} -p mine`, folder.path);
+      expect(typed).toEqual({ exitCode: 0, output: "" });
+    },
+    limitMs,
+  );
+});
+
+describe("init", () => {
+  test(
+    "writes types that find mistakes",
+    async () => {
+      await using folder = await tempFolder();
+      await run(`${source} init`, folder.path);
+      const wrong = `import { testTask } from "throughline/testing";
+import type { TaskHandler } from "throughline";
+import { expect } from "bun:test";
+import greet from "./greet.ts";
+export default { run: ({ payload }, ctx) => ctx.span.nonsense(payload.count) } satisfies TaskHandler<{ count: number }>;
+export const text: number = (await testTask(greet)).status;
+expect(1).toBeWrong();
+export const other = { run: ({ payload }) => payload.no, payload: greet.payload } satisfies TaskHandler<typeof greet.payload>;
+`;
+      await writeFile(join(folder.path, "handlers/wrong.ts"), wrong);
+      const { output } = await run(`${tsc} -p .`, folder.path);
+      const places = [...output.matchAll(/^handlers\/wrong\.ts\((\d+)/gm)].map(([, line]) => Number(line));
+      expect(places).toEqual([5, 6, 7, 8]);
+    },
+    limitMs,
+  );
+
+  test(
+    "refuses to overwrite: everything that is in the way is told, and nothing changes",
+    async () => {
+      await using folder = await tempFolder();
+      await mkdir(join(folder.path, "handlers"));
+      await writeFile(join(folder.path, "handlers/greet.ts"), "mine");
+      await writeFile(join(folder.path, "tsconfig.json"), "{}");
+      const before = await filesIn(folder.path);
+      expect(await run(`${source} init`, folder.path)).toEqual({
+        exitCode: 2,
+        output: [
+          'throughline: "handlers/greet.ts" is there already',
+          'throughline: "tsconfig.json" is there already',
+          "throughline: nothing was written; init makes a new folder by its name: throughline init my-tasks",
+          "",
+        ].join("\n"),
+      });
+      expect(await filesIn(folder.path)).toEqual(before);
+    },
+    limitMs,
+  );
+
+  test(
+    "leaves a package.json and a .gitignore as they are",
+    async () => {
+      await using folder = await tempFolder();
+      for (const name of ["package.json", ".gitignore"]) await writeFile(join(folder.path, name), "{}");
+      expect((await run(`${source} init`, folder.path)).exitCode).toBe(0);
+      for (const name of ["package.json", ".gitignore"]) {
+        expect(await Bun.file(join(folder.path, name)).text()).toBe("{}");
+      }
+    },
+    limitMs,
+  );
+
+  test(
+    "with --types writes the types anew, and nothing else",
+    async () => {
+      await using folder = await tempFolder();
+      await run(`${source} init`, folder.path);
+      const types = join(folder.path, ".throughline/index.d.ts");
+      const [before, text] = [await filesIn(folder.path), await Bun.file(types).text()];
+      await writeFile(types, "of an older version");
+      expect((await run(`${source} init --types`, folder.path)).exitCode).toBe(0);
+      expect([await filesIn(folder.path), await Bun.file(types).text()]).toEqual([before, text]);
+    },
+    limitMs,
+  );
+
+  test(
+    "into a place where nothing can be written says so",
+    async () => {
+      await using folder = await tempFolder();
+      await writeFile(join(folder.path, "file"), "");
+      const { exitCode, output } = await run(`${source} init file/mine`, folder.path);
+      expect(exitCode).toBe(1);
+      expect(output).toMatch(/^throughline: writing ".*\/file\/mine\/.*": E\w+/);
+    },
+    limitMs,
+  );
+});
+
+describe("throughline test", () => {
+  test(
+    "ends as its tests do, and says where there is no folder",
+    async () => {
+      await using folder = await tempFolder();
+      await writeFile(
+        join(folder.path, "a.test.ts"),
+        'import { test } from "bun:test"; test("no", () => { throw 1; });',
+      );
+      const executable = await compiledExecutable();
+      expect((await run(`${offline}${executable} test`, folder.path)).exitCode).toBe(1);
+      expect(await run(`${executable} test nowhere`, folder.path)).toEqual({
+        exitCode: 2,
+        output: 'throughline: there is no folder "nowhere"\n',
+      });
+    },
+    limitMs,
+  );
+});
