@@ -227,6 +227,8 @@ export type Config = Settings & {
   /** Endpoint of DynamoDB; undefined: AWS's own. */
   storeEndpoint: string | undefined;
   awsRegion: string | undefined;
+  /** The worker loads its handlers again whenever a file in their folder changes: `throughline dev`. */
+  watchesHandlers: boolean;
 };
 
 export type Source = "flag" | "variable" | "default";
@@ -316,6 +318,7 @@ export function readConfig(
     queueEndpoint: values.queue === "sqs" ? env.AWS_ENDPOINT_URL_SQS || env.AWS_ENDPOINT_URL : undefined,
     storeEndpoint: values.store === "dynamodb" ? env.AWS_ENDPOINT_URL_DYNAMODB || env.AWS_ENDPOINT_URL : undefined,
     awsRegion: env.AWS_REGION || undefined,
+    watchesHandlers: false,
   };
   const contradictions = contradictionsOf(config, env);
   if (contradictions.length > 0) throw new ConfigError(contradictions);

@@ -26,9 +26,9 @@ import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.t
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
 import type { RunRequest, RunResult } from "./worker/attempt.ts";
+import { watchHandlers } from "./worker/edits.ts";
 import { toEnding } from "./worker/ending.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
-import type { HandledType } from "./worker/loaded-handler.ts";
 import { createMemoryWatch } from "./worker/memory-watch.ts";
 import { createOutage } from "./worker/outage.ts";
 import { createPollers } from "./worker/pollers.ts";
@@ -73,7 +73,6 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const metrics = createTaskMetrics(telemetry.meter);
   const { log, events } = telemetry;
   const ids = new CryptoIds();
-  const types = new Map<string, HandledType>(pool.types.map((type) => [type.type, type]));
   const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
   const settlement = createSettlement({ queues, telemetry, clock });
   const outage = createOutage({ clock, leaseMs, log: log.module("worker.outage") });
@@ -96,7 +95,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     const envelope = readEnvelope(message);
     if (envelope instanceof TaskError) return setAside(message, sent, envelope);
     const { parent, links } = placeAttempt(
-      types.get(envelope.type)?.tracePolicy ?? config.tracePolicy,
+      pool.find(envelope.type)?.tracePolicy ?? config.tracePolicy,
       sent,
       clock.nowMs() - traceBeganAtMs(envelope, message.attributes),
     );
@@ -221,7 +220,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     context: Context,
     hooks: Pick<RunRequest, "signal" | "onProgress">,
   ): Promise<RunResult> => {
-    const type = types.get(task.type);
+    const type = pool.find(task.type);
     return pool.run({
       run: {
         taskId: task.id,
@@ -292,7 +291,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   });
 
   /** The type as a metric's label. */
-  const labelOf = (type: string): string => (types.has(type) ? type : "_other");
+  const labelOf = (type: string): string => (pool.find(type) ? type : "_other");
 
   const actorOf = ({ span }: { span: Span }): Actor => {
     const { traceId, spanId } = span.spanContext();
@@ -362,7 +361,8 @@ export async function startWorker(
     onThreadEnded: (name, reason) =>
       poolLog.warn("handler thread ended, another takes its place", { thread: name, reason }),
   });
-  await store.registerTypes(pool.types, housekeeping);
+  const register = (): Promise<void> => store.registerTypes(pool.types(), housekeeping);
+  await register();
   observeQueueDepth(telemetry.meter, queues.tasks);
   const draining = new AbortController();
   const aborting = new AbortController();
@@ -389,7 +389,11 @@ export async function startWorker(
     residentBytes,
   });
   const watching = memory.loop(draining.signal);
-  log.info("worker receives", { worker: workerId, types: pool.types.map(({ type }) => type) });
+  const edits = config.watchesHandlers
+    ? watchHandlers({ config, pool, register, log: log.module("worker.edits") })
+    : undefined;
+  await edits?.ready;
+  log.info("worker receives", { worker: workerId, types: pool.types().map(({ type }) => type) });
   return {
     addresses: {},
     checks: async () => {
@@ -401,7 +405,7 @@ export async function startWorker(
     },
     drain: async () => {
       draining.abort();
-      await Promise.all([running, watching]);
+      await Promise.all([running, watching, edits?.close()]);
       pool.close();
     },
     abort: () => {

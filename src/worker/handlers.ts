@@ -1,7 +1,7 @@
 /** The handlers of a thread: the built-in ones, and those of the user's folder, loaded from disk. */
 
 import { readdirSync } from "node:fs";
-import { basename, extname, join } from "node:path";
+import { basename, extname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Config } from "../config.ts";
 import { toFailure } from "../errors.ts";
@@ -42,7 +42,7 @@ export async function loadHandlers(config: Config): Promise<Handlers> {
       sources.set(loaded.type, file);
       handlers.set(loaded.type, loaded);
     } catch (error) {
-      problems.push(`handler file "${file}": ${reasonOf(error)}`);
+      problems.push(`handler file "${file}": ${reasonOf(error, config.handlers)}`);
     }
   }
   if (problems.length > 0) throw new HandlerError(problems);
@@ -50,9 +50,29 @@ export async function loadHandlers(config: Config): Promise<Handlers> {
 }
 
 /** A file with several mistakes fails with all of them at once. */
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, folder: string): string {
   const errors: unknown[] = error instanceof AggregateError ? error.errors : [error];
-  return errors.map((one) => toFailure(one).message).join("; ");
+  return errors.map((one) => toFailure(one).message + placeOf(one, folder)).join("; ");
+}
+
+/** ` (shop/prices.ts:3:14)`: where in the folder it is wrong, by a mistake that the parser found, or by a stack. */
+function placeOf(error: unknown, folder: string): string {
+  const { position, stack } = { position: undefined, stack: undefined, ...propertiesOf(error) };
+  const parsed = propertiesOf(position);
+  const frame = typeof stack === "string" ? /\(?(?:file:\/\/)?(\/[^\n()]*?):(\d+):(\d+)\)?$/m.exec(stack) : null;
+  const [file, line, column] = "file" in parsed ? [parsed.file, parsed.line, parsed.column] : (frame?.slice(1) ?? []);
+  if (typeof file !== "string" || !file.startsWith(folder)) return "";
+  return ` (${relative(folder, file)}:${line}:${column})`;
+}
+
+/** Bun's own errors have theirs on their prototype. */
+function propertiesOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return {};
+  return Object.fromEntries(
+    ["position", "stack", "file", "line", "column"].flatMap((name) =>
+      name in value ? [[name, Reflect.get(value, name)]] : [],
+    ),
+  );
 }
 
 /** Files that may hold a handler; tests, declarations and names that begin with `_` or `.` are not meant. */

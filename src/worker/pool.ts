@@ -28,7 +28,11 @@ export interface PoolFigures {
 export interface ThreadPool
   extends Pick<Seats, "free" | "whenFree" | "reserve" | "release" | "setIntake">,
     Pick<Threads, "recycle"> {
-  types: readonly HandledType[];
+  /** Those that can be run now. */
+  types(): readonly HandledType[];
+  find(type: string): HandledType | undefined;
+  /** Loads the handlers again; rejects as the start does, and then nothing has changed. */
+  reload(): Promise<void>;
   /** Uses up a reserved seat. */
   run(request: RunRequest): Promise<RunResult>;
   /** Nothing waits for a thread any more: what does is interrupted, and goes back. */
@@ -55,10 +59,14 @@ export async function startPool(config: Config, events: PoolEvents): Promise<Thr
   const { serving, condemned } = threads;
   const assignment = createAssignment(serving, config.threadConcurrency);
   const seats = createSeats(assignment);
-  const types = await threads.start();
+  let types = byName(await threads.start());
   return {
     ...seats,
-    types,
+    types: () => [...types.values()],
+    find: (type) => types.get(type),
+    reload: async () => {
+      types = byName(await threads.reload());
+    },
     run: (request) => {
       seats.use();
       return assignment.run(request);
@@ -90,4 +98,8 @@ export async function startPool(config: Config, events: PoolEvents): Promise<Thr
     },
     close: threads.close,
   };
+}
+
+function byName(types: readonly HandledType[]): Map<string, HandledType> {
+  return new Map(types.map((type) => [type.type, type]));
 }

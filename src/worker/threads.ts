@@ -3,11 +3,14 @@
  * A thread that is blocked is ended at once. One that still yields, but has a task that ignores its signal, is
  * condemned, and so is one whose memory is wanted back: it takes nothing new and is ended once all that is left on it
  * are tasks that will not stop. A condemned thread never serves again.
+ *
+ * When the handlers have changed one thread is started with the new ones; once it has loaded them it takes what comes,
+ * all others are condemned, and new ones take their places. When it cannot load them nothing has changed.
  */
 
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
-import { toFailure } from "../errors.ts";
+import { TaskError, toFailure, toTaskError } from "../errors.ts";
 import { graceMs } from "./attempt.ts";
 import { outcomeOfCrash, outcomeOfEviction } from "./attempt-outcome.ts";
 import type { HandledType } from "./loaded-handler.ts";
@@ -32,6 +35,11 @@ export interface Threads {
    * such a one already. Gives those that are still there.
    */
   recycle(ids: readonly number[]): readonly number[];
+  /**
+   * Has the handlers loaded again from disk. What runs ends on the thread on which it is, with the code it began with.
+   * Rejects as `start` does, and then the threads with the old handlers serve on.
+   */
+  reload(): Promise<readonly HandledType[]>;
   /** No thread is replaced any more. */
   drain(): void;
   close(): void;
@@ -40,10 +48,21 @@ export interface Threads {
 const firstPauseMs = 500;
 const longestPauseMs = 10_000;
 
+const handlersChanged = "the handlers have changed";
+/** Each edit may leave threads behind that still run something: so many edits of one task's time are waited for. */
+const keptGenerations = 8;
+/** New handlers that wait for something while they load, or never yield, must not keep the next edit from its turn. */
+const loadLimitMs = 5000;
+
 export function createThreads(config: Config, events: ThreadsEvents): Threads {
   const serving: Slot[] = [];
   const condemned = new Map<Slot, string>();
   const stopping = new AbortController();
+  const mostCondemned = (config.watchesHandlers ? keptGenerations : 1) * config.threads;
+  /** Starts apart from the others, to show that new handlers load. */
+  let probe: Slot | undefined;
+  /** Counts the times that the handlers were loaded again. */
+  let generation = 0;
   let lastId = 0;
   let isFilling = false;
 
@@ -65,11 +84,14 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
     isFilling = true;
     let pauseMs = firstPauseMs;
     while (!stopping.signal.aborted && serving.length < config.threads) {
+      const began = generation;
       try {
         await startOne();
         pauseMs = firstPauseMs;
       } catch (error) {
         if (stopping.signal.aborted) break;
+        // Ended for its old handlers, while it loaded them.
+        if (began !== generation) continue;
         events.onThreadEnded("handlers", `could not be replaced: ${toFailure(error).message}`);
         await systemClock.sleep(pauseMs, stopping.signal);
         pauseMs = Math.min(2 * pauseMs, longestPauseMs);
@@ -88,9 +110,9 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
     remove(slot);
     condemned.set(slot, reason);
     windDown(slot);
-    if (condemned.has(slot)) events.onThreadCondemned(slot.name, reason);
+    if (condemned.has(slot) && reason !== handlersChanged) events.onThreadCondemned(slot.name, reason);
     const [oldest] = condemned.keys();
-    if (oldest && condemned.size > config.threads) end(oldest, "too many threads are condemned, this one for longest");
+    if (oldest && condemned.size > mostCondemned) end(oldest, "too many threads are condemned, this one for longest");
     replaced();
   };
 
@@ -103,7 +125,7 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
 
   const end = (slot: Slot, reason: string): void => {
     remove(slot);
-    events.onThreadEnded(slot.name, reason);
+    if (reason !== handlersChanged) events.onThreadEnded(slot.name, reason);
     slot.end((attempt) => outcomeOfEviction(attempt.canceled(), reason));
     replaced();
   };
@@ -140,9 +162,36 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
     },
   };
 
+  const reload = async (): Promise<readonly HandledType[]> => {
+    const slot = startSlot(++lastId, config, slotEvents);
+    probe = slot;
+    const limit = setTimeout(() => slot.close(), loadLimitMs);
+    try {
+      const types = await slot.loaded;
+      if (stopping.signal.aborted) slot.close();
+      else takeOver(slot);
+      return types;
+    } catch (error) {
+      // Ended by the limit.
+      if (toTaskError(error).code !== "unavailable") throw error;
+      throw new TaskError("invalid_argument", `the handlers have not loaded within ${loadLimitMs} ms`);
+    } finally {
+      clearTimeout(limit);
+      probe = undefined;
+    }
+  };
+
+  const takeOver = (slot: Slot): void => {
+    generation += 1;
+    const old = [...serving];
+    serving.push(slot);
+    for (const each of old) condemn(each, handlersChanged);
+    replaced();
+  };
+
   const close = (): void => {
     stopping.abort();
-    for (const slot of [...serving, ...condemned.keys()]) slot.close();
+    for (const slot of [...serving, ...condemned.keys(), ...(probe ? [probe] : [])]) slot.close();
   };
 
   return {
@@ -166,6 +215,7 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
       if (chosen && !isStarting) condemn(chosen, "memory is above its limit");
       return [...serving, ...condemned.keys()].map(({ id }) => id).filter((id) => ids.includes(id));
     },
+    reload,
     drain: () => stopping.abort(),
     close,
   };

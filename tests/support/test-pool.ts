@@ -37,8 +37,9 @@ export interface TestPool extends AsyncDisposable {
 /** A folder of handlers that do not do as they are told. */
 export const stubbornHandlers = join(projectFolder, "tests/fixtures/stubborn-handlers");
 
-export async function startTestPool(flags: TestFlags = {}): Promise<TestPool> {
-  const { config } = readConfig({ threads: "1", handlers: stubbornHandlers, ...flags }, {});
+export async function startTestPool(flags: TestFlags = {}, watchesHandlers = false): Promise<TestPool> {
+  const settings = readConfig({ threads: "1", handlers: stubbornHandlers, ...flags }, {});
+  const config = { ...settings.config, watchesHandlers };
   const condemned: TestPool["condemned"] = [];
   const ended: TestPool["ended"] = [];
   const settled: string[] = [];

@@ -82,6 +82,7 @@ describe("the settings", () => {
       queueEndpoint: undefined,
       storeEndpoint: undefined,
       awsRegion: undefined,
+      watchesHandlers: false,
     });
   });
 
