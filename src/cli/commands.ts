@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
+import { addDev } from "./commands/dev.ts";
 import { addDlq } from "./commands/dlq.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addHealth } from "./commands/health.ts";
@@ -28,7 +29,7 @@ export type AddCommand = (program: Command, end: End) => void;
 /** Below the headings of the help. */
 export const commands: readonly (readonly [heading: string, adders: readonly AddCommand[]])[] = [
   ["Run it:", [addServe, addDemo]],
-  ["Write handlers:", [addInit, addTest]],
+  ["Write handlers:", [addInit, addDev, addTest]],
   ["Use it:", [addTask, addDlq]],
   ["Look after it:", [addDoctor, addConfig, addSetup, addKey, addHealth]],
   ["Other:", [addOpenApi, addCompletion, addVersion]],

@@ -7,7 +7,7 @@ import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../clock.ts";
-import { type Config, isColorWanted, readConfig, type SettingName, withOtlpEndpoint } from "../config.ts";
+import { isColorWanted, readConfig, type SettingName, withOtlpEndpoint } from "../config.ts";
 import { createReceiver } from "../console/receiver.ts";
 import { renderWaterfall } from "../console/waterfall.ts";
 import { TaskError } from "../errors.ts";
@@ -16,6 +16,7 @@ import { type System, startSystem } from "../supervisor.ts";
 import { type DemoOutcome, renderFates, renderPlaces } from "./demo-report.ts";
 import { demoScript, isAsScripted, type ScriptedTask, type TaskAnswer } from "./demo-script.ts";
 import { createDemoSpans, type DemoSpans, isWhole } from "./demo-spans.ts";
+import { onFreePorts } from "./free-ports.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { teeOtlp } from "./tee-otlp.ts";
 
@@ -38,7 +39,6 @@ export async function runDemo(flags: Flags, once: boolean): Promise<number> {
   const log = createWriteStream(logFile);
   const spans = createDemoSpans();
   const { config, rows } = readConfig({ ...demoDefaults, dataDir: folder, ...flags });
-  const isAsked = (name: SettingName): boolean => rows.some((row) => row.name === name && row.source !== "default");
   const receiver = await listen(
     { host: "127.0.0.1", port: 0 },
     teeOtlp(config.otel, createReceiver({ spans: (received) => spans.add(received) })),
@@ -47,7 +47,7 @@ export async function runDemo(flags: Flags, once: boolean): Promise<number> {
   const again = (): void => system?.abort();
   const stopped = stopSignal(again);
   try {
-    const settings = await onFreePorts(withOtlpEndpoint(config, receiver.url), isAsked);
+    const settings = await onFreePorts(withOtlpEndpoint(config, receiver.url), rows);
     system = await startSystem(settings, (line) => log.write(line));
     const outcomes = await runScript(system, out.isTTY ? (text) => out.write(text) : () => {});
     print(["", ...renderFates(outcomes, show.color), ""]);
@@ -62,27 +62,6 @@ export async function runDemo(flags: Flags, once: boolean): Promise<number> {
     await stopAll(system, receiver);
     log.end();
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** The addresses of the settings, but a free port for each that is taken and was not asked for. */
-async function onFreePorts(config: Config, isAsked: (name: SettingName) => boolean): Promise<Config> {
-  const chosen = { ...config };
-  for (const name of ["gatewayListen", "taskServiceListen", "grpcListen", "adminListen"] as const) {
-    const address = config[name];
-    if (!address || isAsked(name) || (await isFree(address))) continue;
-    chosen[name] = { ...address, port: 0 };
-  }
-  return chosen;
-}
-
-async function isFree(address: Config["gatewayListen"]): Promise<boolean> {
-  try {
-    const listener = await listen(address, () => new Response());
-    await listener.stop(0);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -2,14 +2,19 @@
 
 import type { Config } from "../config.ts";
 import { type System, startSystem } from "../supervisor.ts";
+import type { WriteLine } from "../telemetry/log.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { stopSignal } from "./stop-signal.ts";
 
-export async function serve(config: Config): Promise<number> {
+/** `writeLine` gets each log line, JSON with its line break. */
+export async function serve(
+  config: Config,
+  writeLine: WriteLine = (line) => process.stdout.write(line),
+): Promise<number> {
   let system: System | undefined;
   // Before the start: a signal that comes with the ready line, or earlier, drains as any other.
   const stopped = stopSignal(() => system?.abort());
-  system = await startSystem(config, (line) => process.stdout.write(line));
+  system = await startSystem(config, writeLine);
   const isLost = await Promise.race([stopped.then(() => false), system.lost.then(() => true)]);
   // What still runs could not be brought to an end.
   if (isLost) system.abort();

@@ -3,11 +3,14 @@
 import { describe, expect, test } from "bun:test";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { freePort } from "../parts/free-port.ts";
+import { eventually } from "../support/eventually.ts";
 import { compiledExecutable, projectFolder } from "../support/executable.ts";
 import { startShell } from "../support/shell.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const limitMs = 120_000;
+const plainPath = "/usr/local/bin:/usr/bin:/bin";
 const tsc = join(projectFolder, "node_modules/.bin/tsc");
 
 /** Words before a command that then has no network: none at all, or where that is not allowed no way to it. */
@@ -27,9 +30,9 @@ interface Ended {
 }
 
 /** Runs it where nothing of this checkout is found by chance. */
-async function run(commandLine: string, cwd: string): Promise<Ended> {
+async function run(commandLine: string, cwd: string, more: Record<string, string> = {}): Promise<Ended> {
   await using home = await tempFolder();
-  const env = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: home.path };
+  const env = { PATH: plainPath, HOME: home.path, ...more };
   await using shell = startShell(commandLine, { cwd, env });
   return { exitCode: await shell.exited, output: shell.output() };
 }
@@ -61,6 +64,53 @@ describe.each(commands)("init by %s", (_, command) => {
       expect(tested).toMatchObject({ exitCode: 0, output: expect.stringContaining("3 pass\n 0 fail") });
       const typed = await run(`${offline}${tsc} -p mine`, folder.path);
       expect(typed).toEqual({ exitCode: 0, output: "" });
+    },
+    limitMs,
+  );
+});
+
+/** The address where everything runs that the test starts, in place of the default one. */
+async function ownAddress(): Promise<Record<string, string>> {
+  const address = `127.0.0.1:${await freePort()}`;
+  return { THROUGHLINE_GATEWAY_LISTEN: address, THROUGHLINE_URL: `http://${address}` };
+}
+
+describe("dev by the compiled executable", () => {
+  test(
+    "runs the example by the printed steps, and what it becomes by an edit",
+    async () => {
+      await using folder = await tempFolder();
+      const made = await run(`${await compiledExecutable()} init mine`, folder.path);
+      const [cd = "", , starting = "", , submitting = ""] = stepsOf(made.output);
+      const env = await ownAddress();
+      await using dev = startShell(`${cd} && exec ${starting}`, {
+        cwd: folder.path,
+        env: { PATH: plainPath, HOME: folder.path, ...env },
+      });
+      const patience = { timeoutMs: 60_000 };
+      await eventually(() => dev.output().includes('"msg":"ready"'), patience);
+      const greeted = await run(`${cd} && ${submitting}`, folder.path, env);
+      expect(greeted).toMatchObject({ exitCode: 0, output: expect.stringContaining("Hello, Ada!") });
+
+      const handler = join(folder.path, "mine/handlers/greet.ts");
+      await writeFile(handler, (await Bun.file(handler).text()).replace("Hello", "Good morning"));
+      await eventually(() => dev.output().includes('"msg":"handlers loaded again"'), patience);
+      const again = await run(`${cd} && ${submitting}`, folder.path, env);
+      expect(again).toMatchObject({ exitCode: 0, output: expect.stringContaining("Good morning, Ada!") });
+      dev.interrupt();
+      expect(await dev.exited).toBe(0);
+    },
+    limitMs,
+  );
+
+  test(
+    "without a folder of handlers says how to get one",
+    async () => {
+      await using folder = await tempFolder();
+      expect(await run(`${await compiledExecutable()} dev`, folder.path)).toEqual({
+        exitCode: 2,
+        output: "throughline: there is no folder ./handlers: throughline init makes one, --handlers names another\n",
+      });
     },
     limitMs,
   );
