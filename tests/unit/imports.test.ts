@@ -161,6 +161,7 @@ describe("packages with one home", () => {
       ],
     ],
     ["the embedded broker", /^fauxqs$/, ["queue/embedded.ts"]],
+    ["the cron library", /^croner$/, ["ticks.ts"]],
     ["the library of circuit breakers", /^cockatiel$/, ["breaker.ts"]],
     [
       "the gRPC library",
