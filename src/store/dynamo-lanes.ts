@@ -20,9 +20,12 @@ export const shardCount = 16;
 /** What a task can wait for. */
 export type LaneKind = "due" | "sent" | "dead";
 
-/** Lanes of what is few: the redrives that run, and messages that name no task. */
+/** Lanes of what is few: the redrives that run, messages that name no task, and schedules. */
 export const redriveLane = "redrive";
 export const unreadableLane = "unreadable";
+/** Schedules that something is to be done about, and those that rest. */
+export const scheduleLane = "schedule";
+export const idleScheduleLane = "schedule-idle";
 
 /** Where something stands in the index. */
 export interface Standing {

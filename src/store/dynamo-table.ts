@@ -1,7 +1,7 @@
 /**
  * One DynamoDB table as its operations see it: the calls, and what every operation needs to know. The key `pk` is a
  * task's id; with a prefix it is what else is kept: `key#` idempotency keys, `result#` long results, `redrive#` redrives,
- * `unreadable#` messages that name no task, and one item `types`.
+ * `unreadable#` messages that name no task, `schedule#` schedules, and one item `types`.
  */
 
 import type { DynamoCalls } from "./dynamo-calls.ts";

@@ -10,6 +10,7 @@ import { createDynamoCalls, type DynamoLocation } from "./dynamo-calls.ts";
 import { createDeadLetterOperations } from "./dynamo-dead-letters.ts";
 import { createListOperations } from "./dynamo-list.ts";
 import { createRedriveOperations } from "./dynamo-redrive.ts";
+import { createScheduleOperations } from "./dynamo-schedules.ts";
 import { createSendOperations } from "./dynamo-sends.ts";
 import { createDynamoTable } from "./dynamo-table.ts";
 import { createTaskOperations } from "./dynamo-tasks.ts";
@@ -42,6 +43,7 @@ export function connectDynamo(options: DynamoOptions): DynamoStore {
     ...createListOperations(table),
     ...createDeadLetterOperations(table),
     ...createRedriveOperations(table),
+    ...createScheduleOperations(table),
     ...createTypeOperations(table),
     connections: () => calls.connections(),
     ping: async () => {

@@ -114,6 +114,15 @@ export const migrations: readonly ((table: string) => string)[] = [
   (table) => `
     ALTER TABLE ${table}_types ADD COLUMN payload_schema TEXT; -- JSON Schema; NULL: any payload
   `,
+  (table) => `
+    CREATE TABLE ${table}_schedules (
+      id TEXT PRIMARY KEY,
+      version INTEGER NOT NULL,    -- the fence of its changes: never goes back
+      look_at INTEGER,             -- when something is to be done about it; NULL: never
+      body TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX ${table}_schedules_look_at ON ${table}_schedules (look_at) WHERE look_at IS NOT NULL;
+  `,
 ];
 
 /** Brings the open database to the newest schema. */

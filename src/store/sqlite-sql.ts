@@ -11,6 +11,7 @@ export function sqlFor(table: string) {
     ...sendSql(table),
     ...deadLetterSql(table),
     ...redriveSql(table),
+    ...scheduleSql(table),
     ...keptSql(table),
     ...listSql(table),
   };
@@ -91,6 +92,19 @@ function redriveSql(table: string) {
     controlRedrive: `UPDATE ${table}_redrives SET status = ?, next_at = ?, ended_at = ? WHERE id = ?`,
     stepRedrive: `UPDATE ${table}_redrives SET status = ?, matched = ?, moved = ?, failed = ?, step = step + 1, cursor = ?, next_at = ?, ended_at = ? WHERE id = ?`,
     removeRedrives: `DELETE FROM ${table}_redrives WHERE ended_at < ?`,
+  };
+}
+
+function scheduleSql(table: string) {
+  return {
+    insertSchedule: `INSERT INTO ${table}_schedules VALUES (?, ?, ?, ?)`,
+    schedule: `SELECT version, body FROM ${table}_schedules WHERE id = ?`,
+    schedules: `SELECT body FROM ${table}_schedules WHERE id > ? ORDER BY id LIMIT ?`,
+    countSchedules: `SELECT count(*) AS count FROM ${table}_schedules`,
+    dueSchedules: `SELECT body FROM ${table}_schedules WHERE look_at <= ? ORDER BY look_at LIMIT ?`,
+    nextSchedule: `SELECT min(look_at) AS next FROM ${table}_schedules WHERE look_at > ?`,
+    changeSchedule: `UPDATE ${table}_schedules SET version = ?, look_at = ?, body = ? WHERE id = ?`,
+    deleteSchedule: `DELETE FROM ${table}_schedules WHERE id = ?`,
   };
 }
 

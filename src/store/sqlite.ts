@@ -9,6 +9,7 @@ import { SqliteConnection, type SqliteLocation } from "./sqlite-connection.ts";
 import { createDeadLetterOperations } from "./sqlite-dead-letters.ts";
 import { createListOperations } from "./sqlite-list.ts";
 import { createRedriveOperations } from "./sqlite-redrive.ts";
+import { createScheduleOperations } from "./sqlite-schedules.ts";
 import { sqlFor } from "./sqlite-sql.ts";
 import { createSqliteTable } from "./sqlite-table.ts";
 import { createTaskOperations } from "./sqlite-tasks.ts";
@@ -22,13 +23,15 @@ export type SqliteOperations = SqliteStore["operations"];
 export function openSqlite(location: SqliteLocation) {
   const connection = new SqliteConnection(location);
   const table = createSqliteTable(connection, sqlFor(location.table));
+  const tasks = createTaskOperations(table, createFreeDisk(location.folder, systemClock));
   const { groupUngrouped, ...deadLetters } = createDeadLetterOperations(table);
   for (const grouped of connection.runBatch([groupUngrouped])) grouped();
   const operations = {
-    ...createTaskOperations(table, createFreeDisk(location.folder, systemClock)),
+    ...tasks,
     ...createListOperations(table),
     ...deadLetters,
     ...createRedriveOperations(table),
+    ...createScheduleOperations(table, tasks.create),
     ...createUpkeepOperations(table),
   };
   return { connection, operations, takeChanged: table.takeChanged };

@@ -21,6 +21,7 @@ import type {
 } from "../task.ts";
 import type { Carrier } from "../telemetry/propagation.ts";
 import type { DeadLetterStore } from "./dead-letters.ts";
+import type { ScheduleStore } from "./schedules.ts";
 import type { TaskFilter, TaskPage } from "./task-list.ts";
 import type { Seen, WatchedTask } from "./task-watch.ts";
 
@@ -162,7 +163,7 @@ export interface PruneResult {
   next: string | null;
 }
 
-export interface Store extends DeadLetterStore {
+export interface Store extends DeadLetterStore, ScheduleStore {
   create(task: NewTask, actor: Actor, context: Context): Promise<CreateResult>;
   get(id: string, context: Context): Promise<TaskRecord | undefined>;
   timeline(id: string, context: Context): Promise<TimelineEntry[]>;

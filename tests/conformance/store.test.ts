@@ -30,6 +30,7 @@ import { describeRedriveCommits } from "./store/redrive-commits.ts";
 import { describeRedriveOrders } from "./store/redrive-orders.ts";
 import { describeRedriveRate } from "./store/redrive-rate.ts";
 import { describeRedriveSteps } from "./store/redrive-steps.ts";
+import { describeSchedules } from "./store/schedules.ts";
 import { describeSchema } from "./store/schema.ts";
 import { describeSweep } from "./store/sweep.ts";
 import { describeWaiting } from "./store/waiting.ts";
@@ -57,6 +58,7 @@ function describeStore(open: OpenStore, histories: number): void {
     describeAwaitEnd(open);
     describeList(open);
     describeWatch(open);
+    describeSchedules(open);
     describeTypes(open);
     describeKeeping(open);
     describeModel(open, histories);
