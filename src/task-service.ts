@@ -32,11 +32,14 @@ import {
   parseGetTask,
   parseGetTimeline,
 } from "./task-service/requests.ts";
+import { createScheduleHandlers } from "./task-service/schedules.ts";
 import { createSweeper, sendConfirmMs } from "./task-service/sweeper.ts";
 import { createListHandler } from "./task-service/task-list.ts";
+import { createTicker } from "./task-service/ticker.ts";
 import { createWatchHandler, type HoldCall } from "./task-service/watch.ts";
+import type { Fields } from "./telemetry/log.ts";
 import { metadataAttributes } from "./telemetry/metadata.ts";
-import { createTaskMetrics, observeStore } from "./telemetry/metrics.ts";
+import { createScheduleMetrics, createTaskMetrics, observeStore } from "./telemetry/metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
 import { spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
@@ -70,7 +73,7 @@ const noRoomRetryMs = 5000;
 
 export interface TaskService {
   handlers: RpcHandlers;
-  /** Runs until the signal aborts. */
+  /** Sweeps, and makes the runs of schedules, until the signal aborts. */
   sweepLoop(signal: AbortSignal): Promise<void>;
 }
 
@@ -123,11 +126,16 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
       return { result: { task: toTaskJson(created.task, timeline), replayed: true }, sent: null };
     }
     tellRefusing(false);
-    metrics.processed(types.labelOf(task.type), "submitted");
-    taskLog(created.task, call.context).info("task created", { status: task.status });
-    events.publish("task.created", nowMs);
-    const sent = task.status === "queued" ? sendFirst(task, call.context) : null;
+    const sent = follow(task, call.context, nowMs);
     return { result: { task: toTaskJson(created.task, []) }, sent };
+  };
+
+  /** Tells of a task that was committed, and sends it; null when it is not to be sent yet. */
+  const follow = (task: NewTask, context: Context, atMs: number, fields?: Fields): Promise<void> | null => {
+    metrics.processed(types.labelOf(task.type), "submitted");
+    taskLog(task, context).info("task created", { status: task.status, ...fields });
+    events.publish("task.created", atMs);
+    return task.status === "queued" ? sendFirst(task, context) : null;
   };
 
   /** Once when tasks begin to be refused, and once when that is over. */
@@ -245,7 +253,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   };
 
   const sweepLoop = async (signal: AbortSignal): Promise<void> => {
-    await sweeper.loop(signal);
+    await Promise.all([sweeper.loop(signal), ticker.loop(signal)]);
     await waitPatiently(Promise.all(sending));
     // What is not told is sent again: that must not keep the drain from its end.
     const untold = (error: unknown): void => log.warn("could not note what was sent", { error: toTaskError(error) });
@@ -270,6 +278,20 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     actor: () => actorOf(telemetry.startContext),
     retentionMs: deps.retentionMs,
   });
+  const ticker = createTicker({
+    store,
+    clock,
+    telemetry,
+    types,
+    metrics: createScheduleMetrics(telemetry.meter),
+    maxAttempts: deps.maxAttempts,
+    metadataAttributes: deps.metadataAttributes,
+    follow: async (...run) => {
+      const sent = follow(...run);
+      if (sent) await waitPatiently(sent);
+    },
+  });
+  const schedules = createScheduleHandlers({ store, types, ticker, clock, log });
   const deadLetters = createDeadLetterHandlers({ store, clock, log, actorOf });
 
   return {
@@ -282,6 +304,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
       ListTasks: createListHandler(store),
       CancelTask: cancelTask,
       ...deadLetters,
+      ...schedules,
     },
     sweepLoop,
   };

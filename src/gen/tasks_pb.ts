@@ -8,15 +8,15 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Duration, DurationJson, Timestamp, TimestampJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, DurationJson, FieldMask, FieldMaskJson, Timestamp, TimestampJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file tasks.proto.
  */
 export const file_tasks: GenFile = /*@__PURE__*/
-  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3Mi5gIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKEkNyZWF0ZVRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCCI9ChJDcmVhdGVUYXNrc1JlcXVlc3QSJwoFdGFza3MYASADKAsyGC50YXNrcy5DcmVhdGVUYXNrUmVxdWVzdCI/ChNDcmVhdGVUYXNrc1Jlc3BvbnNlEigKB3Jlc3VsdHMYASADKAsyFy50YXNrcy5DcmVhdGVUYXNrUmVzdWx0ImAKEENyZWF0ZVRhc2tSZXN1bHQSGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSEAoIcmVwbGF5ZWQYAiABKAgSHwoHcmVmdXNhbBgDIAEoCzIOLnRhc2tzLlJlZnVzYWwiWAoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLgoLcmV0cnlfYWZ0ZXIYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iRQoOR2V0VGFza1JlcXVlc3QSCgoCaWQYASABKAkSJwoEd2FpdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIsCg9HZXRUYXNrUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siIAoSR2V0VGltZWxpbmVSZXF1ZXN0EgoKAmlkGAEgASgJIjwKE0dldFRpbWVsaW5lUmVzcG9uc2USJQoHZW50cmllcxgBIAMoCzIULnRhc2tzLlRpbWVsaW5lRW50cnkiiQEKEFdhdGNoVGFza1JlcXVlc3QSCgoCaWQYASABKAkSEgoKc2Vlbl9lbnRyeRgCIAEoBRIaCg1zZWVuX3Byb2dyZXNzGAMgASgBSACIAQESJwoEd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQCg5fc2Vlbl9wcm9ncmVzcyKHAQoRV2F0Y2hUYXNrUmVzcG9uc2USJQoHZW50cmllcxgBIAMoCzIULnRhc2tzLlRpbWVsaW5lRW50cnkSFAoMZmlyc3RfbnVtYmVyGAIgASgFEhUKCHByb2dyZXNzGAMgASgBSACIAQESEQoJaGFzX2VuZGVkGAQgASgIQgsKCV9wcm9ncmVzcyLOAQoQTGlzdFRhc2tzUmVxdWVzdBIOCgZzdGF0dXMYASABKAkSDAoEdHlwZRgCIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgDIAEoCRIxCg1jcmVhdGVkX2FmdGVyGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJIkQKEUxpc3RUYXNrc1Jlc3BvbnNlEhoKBWl0ZW1zGAEgAygLMgsudGFza3MuVGFzaxITCgtuZXh0X2N1cnNvchgCIAEoCSIfChFDYW5jZWxUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCSIvChJDYW5jZWxUYXNrUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siswEKDURlYWRTZWxlY3Rpb24SCwoDaWRzGAEgAygJEgwKBHR5cGUYAiABKAkSEgoKZXJyb3JfdHlwZRgDIAEoCRIOCgZyZWFzb24YBCABKAkSDQoFZ3JvdXAYBSABKAkSKQoFc2luY2UYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJgChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIlAKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEiAKBWl0ZW1zGAEgAygLMhEudGFza3MuRGVhZExldHRlchITCgtuZXh0X2N1cnNvchgCIAEoCSKXAQoKRGVhZExldHRlchIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIOCgZyZWFzb24YAiABKAkSKwoHZGllZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmVkcml2ZXMYBCABKAUSEAoIdHJhY2VfaWQYBSABKAkSDQoFZ3JvdXAYBiABKAkiVQobTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SDQoFbGltaXQYAiABKAUiRQocTGlzdERlYWRMZXR0ZXJHcm91cHNSZXNwb25zZRIlCgVpdGVtcxgBIAMoCzIWLnRhc2tzLkRlYWRMZXR0ZXJHcm91cCLeAQoPRGVhZExldHRlckdyb3VwEgwKBHR5cGUYASABKAkSDQoFZ3JvdXAYAiABKAkSHQoFZXJyb3IYAyABKAsyDi50YXNrcy5GYWlsdXJlEg0KBWNvdW50GAQgASgDEi4KCmZpcnN0X3NlZW4YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWxhc3Rfc2VlbhgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdGFza19pZBgHIAEoCRIQCgh0cmFjZV9pZBgIIAEoCSImChVMaXN0VW5yZWFkYWJsZVJlcXVlc3QSDQoFbGltaXQYASABKAUiQQoWTGlzdFVucmVhZGFibGVSZXNwb25zZRInCgVpdGVtcxgBIAMoCzIYLnRhc2tzLlVucmVhZGFibGVNZXNzYWdlIucBChFVbnJlYWRhYmxlTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEgwKBGJvZHkYAiABKAkSPAoKYXR0cmlidXRlcxgDIAMoCzIoLnRhc2tzLlVucmVhZGFibGVNZXNzYWdlLkF0dHJpYnV0ZXNFbnRyeRIOCgZyZWFzb24YBCABKAkSLwoLcmVjZWl2ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIo0BChlSZWRyaXZlRGVhZExldHRlcnNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SFwoPcmF0ZV9wZXJfc2Vjb25kGAIgASgBEg8KB2RyeV9ydW4YAyABKAgSDQoFZm9yY2UYBCABKAgSDgoGcmVhc29uGAUgASgJIj0KGlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEh8KB3JlZHJpdmUYASABKAsyDi50YXNrcy5SZWRyaXZlItwBCgdSZWRyaXZlEgoKAmlkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIPCgdtYXRjaGVkGAMgASgDEg0KBW1vdmVkGAQgASgDEg4KBmZhaWxlZBgFIAEoAxIXCg9yYXRlX3Blcl9zZWNvbmQYBiABKAESDgoGcmVhc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIfChFHZXRSZWRyaXZlUmVxdWVzdBIKCgJpZBgBIAEoCSI1ChJHZXRSZWRyaXZlUmVzcG9uc2USHwoHcmVkcml2ZRgBIAEoCzIOLnRhc2tzLlJlZHJpdmUiNAoVQ29udHJvbFJlZHJpdmVSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB2NvbW1hbmQYAiABKAkiOQoWQ29udHJvbFJlZHJpdmVSZXNwb25zZRIfCgdyZWRyaXZlGAEgASgLMg4udGFza3MuUmVkcml2ZSI2ChhEaXNjYXJkRGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJIjYKGURpc2NhcmREZWFkTGV0dGVyUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sizwQKBFRhc2sSCgoCaWQYASABKAkSDAoEdHlwZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSJwoHcGF5bG9hZBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgZyZXN1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHQoFZXJyb3IYBiABKAsyDi50YXNrcy5GYWlsdXJlEg8KB2F0dGVtcHQYByABKAUSFAoMbWF4X2F0dGVtcHRzGAggASgFEhYKDmNvcnJlbGF0aW9uX2lkGAkgASgJEhAKCHRyYWNlX2lkGAogASgJEisKCG1ldGFkYXRhGAsgAygLMhkudGFza3MuVGFzay5NZXRhZGF0YUVudHJ5Ei4KCmNyZWF0ZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKCGF0dGVtcHRzGBAgAygLMg4udGFza3MuQXR0ZW1wdBIVCghwcm9ncmVzcxgRIAEoAUgAiAEBGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUILCglfcHJvZ3Jlc3MiyQEKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdvdXRjb21lGAQgASgJEh0KBWVycm9yGAUgASgLMg4udGFza3MuRmFpbHVyZRIQCgh0cmFjZV9pZBgGIAEoCRIOCgZ3b3JrZXIYByABKAkiKAoHRmFpbHVyZRIMCgR0eXBlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiygEKDVRpbWVsaW5lRW50cnkSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGZyb20YAiABKAkSCgoCdG8YAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRITCgtkdXJhdGlvbl9tcxgFIAEoAxIdCgVlcnJvchgGIAEoCzIOLnRhc2tzLkZhaWx1cmUSEAoIdHJhY2VfaWQYByABKAkSDwoHc3Bhbl9pZBgIIAEoCRIPCgdzZXJ2aWNlGAkgASgJMqAICgtUYXNrU2VydmljZRJBCgpDcmVhdGVUYXNrEhgudGFza3MuQ3JlYXRlVGFza1JlcXVlc3QaGS50YXNrcy5DcmVhdGVUYXNrUmVzcG9uc2USRAoLQ3JlYXRlVGFza3MSGS50YXNrcy5DcmVhdGVUYXNrc1JlcXVlc3QaGi50YXNrcy5DcmVhdGVUYXNrc1Jlc3BvbnNlEjgKB0dldFRhc2sSFS50YXNrcy5HZXRUYXNrUmVxdWVzdBoWLnRhc2tzLkdldFRhc2tSZXNwb25zZRJECgtHZXRUaW1lbGluZRIZLnRhc2tzLkdldFRpbWVsaW5lUmVxdWVzdBoaLnRhc2tzLkdldFRpbWVsaW5lUmVzcG9uc2USPgoJV2F0Y2hUYXNrEhcudGFza3MuV2F0Y2hUYXNrUmVxdWVzdBoYLnRhc2tzLldhdGNoVGFza1Jlc3BvbnNlEj4KCUxpc3RUYXNrcxIXLnRhc2tzLkxpc3RUYXNrc1JlcXVlc3QaGC50YXNrcy5MaXN0VGFza3NSZXNwb25zZRJBCgpDYW5jZWxUYXNrEhgudGFza3MuQ2FuY2VsVGFza1JlcXVlc3QaGS50YXNrcy5DYW5jZWxUYXNrUmVzcG9uc2USUAoPTGlzdERlYWRMZXR0ZXJzEh0udGFza3MuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBoeLnRhc2tzLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEl8KFExpc3REZWFkTGV0dGVyR3JvdXBzEiIudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0GiMudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXNwb25zZRJNCg5MaXN0VW5yZWFkYWJsZRIcLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVxdWVzdBodLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USWQoSUmVkcml2ZURlYWRMZXR0ZXJzEiAudGFza3MuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBohLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEkEKCkdldFJlZHJpdmUSGC50YXNrcy5HZXRSZWRyaXZlUmVxdWVzdBoZLnRhc2tzLkdldFJlZHJpdmVSZXNwb25zZRJNCg5Db250cm9sUmVkcml2ZRIcLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVxdWVzdBodLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USVgoRRGlzY2FyZERlYWRMZXR0ZXISHy50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlcXVlc3QaIC50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3Mi5gIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKEkNyZWF0ZVRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCCI9ChJDcmVhdGVUYXNrc1JlcXVlc3QSJwoFdGFza3MYASADKAsyGC50YXNrcy5DcmVhdGVUYXNrUmVxdWVzdCI/ChNDcmVhdGVUYXNrc1Jlc3BvbnNlEigKB3Jlc3VsdHMYASADKAsyFy50YXNrcy5DcmVhdGVUYXNrUmVzdWx0ImAKEENyZWF0ZVRhc2tSZXN1bHQSGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSEAoIcmVwbGF5ZWQYAiABKAgSHwoHcmVmdXNhbBgDIAEoCzIOLnRhc2tzLlJlZnVzYWwiWAoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLgoLcmV0cnlfYWZ0ZXIYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iRQoOR2V0VGFza1JlcXVlc3QSCgoCaWQYASABKAkSJwoEd2FpdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIsCg9HZXRUYXNrUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siIAoSR2V0VGltZWxpbmVSZXF1ZXN0EgoKAmlkGAEgASgJIjwKE0dldFRpbWVsaW5lUmVzcG9uc2USJQoHZW50cmllcxgBIAMoCzIULnRhc2tzLlRpbWVsaW5lRW50cnkiiQEKEFdhdGNoVGFza1JlcXVlc3QSCgoCaWQYASABKAkSEgoKc2Vlbl9lbnRyeRgCIAEoBRIaCg1zZWVuX3Byb2dyZXNzGAMgASgBSACIAQESJwoEd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQCg5fc2Vlbl9wcm9ncmVzcyKHAQoRV2F0Y2hUYXNrUmVzcG9uc2USJQoHZW50cmllcxgBIAMoCzIULnRhc2tzLlRpbWVsaW5lRW50cnkSFAoMZmlyc3RfbnVtYmVyGAIgASgFEhUKCHByb2dyZXNzGAMgASgBSACIAQESEQoJaGFzX2VuZGVkGAQgASgIQgsKCV9wcm9ncmVzcyLOAQoQTGlzdFRhc2tzUmVxdWVzdBIOCgZzdGF0dXMYASABKAkSDAoEdHlwZRgCIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgDIAEoCRIxCg1jcmVhdGVkX2FmdGVyGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJIkQKEUxpc3RUYXNrc1Jlc3BvbnNlEhoKBWl0ZW1zGAEgAygLMgsudGFza3MuVGFzaxITCgtuZXh0X2N1cnNvchgCIAEoCSIfChFDYW5jZWxUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCSIvChJDYW5jZWxUYXNrUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siswEKDURlYWRTZWxlY3Rpb24SCwoDaWRzGAEgAygJEgwKBHR5cGUYAiABKAkSEgoKZXJyb3JfdHlwZRgDIAEoCRIOCgZyZWFzb24YBCABKAkSDQoFZ3JvdXAYBSABKAkSKQoFc2luY2UYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJgChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIlAKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEiAKBWl0ZW1zGAEgAygLMhEudGFza3MuRGVhZExldHRlchITCgtuZXh0X2N1cnNvchgCIAEoCSKXAQoKRGVhZExldHRlchIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIOCgZyZWFzb24YAiABKAkSKwoHZGllZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmVkcml2ZXMYBCABKAUSEAoIdHJhY2VfaWQYBSABKAkSDQoFZ3JvdXAYBiABKAkiVQobTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SDQoFbGltaXQYAiABKAUiRQocTGlzdERlYWRMZXR0ZXJHcm91cHNSZXNwb25zZRIlCgVpdGVtcxgBIAMoCzIWLnRhc2tzLkRlYWRMZXR0ZXJHcm91cCLeAQoPRGVhZExldHRlckdyb3VwEgwKBHR5cGUYASABKAkSDQoFZ3JvdXAYAiABKAkSHQoFZXJyb3IYAyABKAsyDi50YXNrcy5GYWlsdXJlEg0KBWNvdW50GAQgASgDEi4KCmZpcnN0X3NlZW4YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWxhc3Rfc2VlbhgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdGFza19pZBgHIAEoCRIQCgh0cmFjZV9pZBgIIAEoCSImChVMaXN0VW5yZWFkYWJsZVJlcXVlc3QSDQoFbGltaXQYASABKAUiQQoWTGlzdFVucmVhZGFibGVSZXNwb25zZRInCgVpdGVtcxgBIAMoCzIYLnRhc2tzLlVucmVhZGFibGVNZXNzYWdlIucBChFVbnJlYWRhYmxlTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEgwKBGJvZHkYAiABKAkSPAoKYXR0cmlidXRlcxgDIAMoCzIoLnRhc2tzLlVucmVhZGFibGVNZXNzYWdlLkF0dHJpYnV0ZXNFbnRyeRIOCgZyZWFzb24YBCABKAkSLwoLcmVjZWl2ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIo0BChlSZWRyaXZlRGVhZExldHRlcnNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SFwoPcmF0ZV9wZXJfc2Vjb25kGAIgASgBEg8KB2RyeV9ydW4YAyABKAgSDQoFZm9yY2UYBCABKAgSDgoGcmVhc29uGAUgASgJIj0KGlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEh8KB3JlZHJpdmUYASABKAsyDi50YXNrcy5SZWRyaXZlItwBCgdSZWRyaXZlEgoKAmlkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIPCgdtYXRjaGVkGAMgASgDEg0KBW1vdmVkGAQgASgDEg4KBmZhaWxlZBgFIAEoAxIXCg9yYXRlX3Blcl9zZWNvbmQYBiABKAESDgoGcmVhc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIfChFHZXRSZWRyaXZlUmVxdWVzdBIKCgJpZBgBIAEoCSI1ChJHZXRSZWRyaXZlUmVzcG9uc2USHwoHcmVkcml2ZRgBIAEoCzIOLnRhc2tzLlJlZHJpdmUiNAoVQ29udHJvbFJlZHJpdmVSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB2NvbW1hbmQYAiABKAkiOQoWQ29udHJvbFJlZHJpdmVSZXNwb25zZRIfCgdyZWRyaXZlGAEgASgLMg4udGFza3MuUmVkcml2ZSI2ChhEaXNjYXJkRGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJIjYKGURpc2NhcmREZWFkTGV0dGVyUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sinAIKDFNjaGVkdWxlU3BlYxIMCgRjcm9uGAEgASgJEhEKCXRpbWVfem9uZRgCIAEoCRIoCgVldmVyeRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIiCgR0YXNrGAQgASgLMhQudGFza3MuU2NoZWR1bGVkVGFzaxIPCgdvdmVybGFwGAUgASgJEhUKCGNhdGNoX3VwGAYgASgFSACIAQESLAoIc3RhcnRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmVuZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcGF1c2VkGAkgASgIQgsKCV9jYXRjaF91cCLvAQoNU2NoZWR1bGVkVGFzaxIMCgR0eXBlGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNAoIbWV0YWRhdGEYAyADKAsyIi50YXNrcy5TY2hlZHVsZWRUYXNrLk1ldGFkYXRhRW50cnkSKgoHdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxtYXhfYXR0ZW1wdHMYBSABKAUaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrECCghTY2hlZHVsZRIKCgJpZBgBIAEoCRIhCgRzcGVjGAIgASgLMhMudGFza3MuU2NoZWR1bGVTcGVjEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHRyYWNlX2lkGAUgASgJEi0KCW5leHRfcnVucxgGIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoIbGFzdF9ydW4YByABKAsyEy50YXNrcy5TY2hlZHVsZWRSdW4SDQoFZmlyZWQYCCABKAMSDwoHc2tpcHBlZBgJIAEoAxIOCgZtaXNzZWQYCiABKAMiYgoMU2NoZWR1bGVkUnVuEg8KB3Rhc2tfaWQYASABKAkSMQoNc2NoZWR1bGVkX2ZvchgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc3RhdHVzGAMgASgJIkYKFUNyZWF0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCRIhCgRzcGVjGAIgASgLMhMudGFza3MuU2NoZWR1bGVTcGVjIjsKFkNyZWF0ZVNjaGVkdWxlUmVzcG9uc2USIQoIc2NoZWR1bGUYASABKAsyDy50YXNrcy5TY2hlZHVsZSIgChJHZXRTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiOAoTR2V0U2NoZWR1bGVSZXNwb25zZRIhCghzY2hlZHVsZRgBIAEoCzIPLnRhc2tzLlNjaGVkdWxlIjUKFExpc3RTY2hlZHVsZXNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFEg4KBmN1cnNvchgCIAEoCSJMChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USHgoFaXRlbXMYASADKAsyDy50YXNrcy5TY2hlZHVsZRITCgtuZXh0X2N1cnNvchgCIAEoCSJ3ChVVcGRhdGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkSIQoEc3BlYxgCIAEoCzITLnRhc2tzLlNjaGVkdWxlU3BlYxIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siOwoWVXBkYXRlU2NoZWR1bGVSZXNwb25zZRIhCghzY2hlZHVsZRgBIAEoCzIPLnRhc2tzLlNjaGVkdWxlIiQKFlRyaWdnZXJTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiNAoXVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siIwoVRGVsZXRlU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJIhgKFkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2UizwQKBFRhc2sSCgoCaWQYASABKAkSDAoEdHlwZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSJwoHcGF5bG9hZBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgZyZXN1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHQoFZXJyb3IYBiABKAsyDi50YXNrcy5GYWlsdXJlEg8KB2F0dGVtcHQYByABKAUSFAoMbWF4X2F0dGVtcHRzGAggASgFEhYKDmNvcnJlbGF0aW9uX2lkGAkgASgJEhAKCHRyYWNlX2lkGAogASgJEisKCG1ldGFkYXRhGAsgAygLMhkudGFza3MuVGFzay5NZXRhZGF0YUVudHJ5Ei4KCmNyZWF0ZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKCGF0dGVtcHRzGBAgAygLMg4udGFza3MuQXR0ZW1wdBIVCghwcm9ncmVzcxgRIAEoAUgAiAEBGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUILCglfcHJvZ3Jlc3MiyQEKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdvdXRjb21lGAQgASgJEh0KBWVycm9yGAUgASgLMg4udGFza3MuRmFpbHVyZRIQCgh0cmFjZV9pZBgGIAEoCRIOCgZ3b3JrZXIYByABKAkiKAoHRmFpbHVyZRIMCgR0eXBlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiygEKDVRpbWVsaW5lRW50cnkSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGZyb20YAiABKAkSCgoCdG8YAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRITCgtkdXJhdGlvbl9tcxgFIAEoAxIdCgVlcnJvchgGIAEoCzIOLnRhc2tzLkZhaWx1cmUSEAoIdHJhY2VfaWQYByABKAkSDwoHc3Bhbl9pZBgIIAEoCRIPCgdzZXJ2aWNlGAkgASgJMvELCgtUYXNrU2VydmljZRJBCgpDcmVhdGVUYXNrEhgudGFza3MuQ3JlYXRlVGFza1JlcXVlc3QaGS50YXNrcy5DcmVhdGVUYXNrUmVzcG9uc2USRAoLQ3JlYXRlVGFza3MSGS50YXNrcy5DcmVhdGVUYXNrc1JlcXVlc3QaGi50YXNrcy5DcmVhdGVUYXNrc1Jlc3BvbnNlEjgKB0dldFRhc2sSFS50YXNrcy5HZXRUYXNrUmVxdWVzdBoWLnRhc2tzLkdldFRhc2tSZXNwb25zZRJECgtHZXRUaW1lbGluZRIZLnRhc2tzLkdldFRpbWVsaW5lUmVxdWVzdBoaLnRhc2tzLkdldFRpbWVsaW5lUmVzcG9uc2USPgoJV2F0Y2hUYXNrEhcudGFza3MuV2F0Y2hUYXNrUmVxdWVzdBoYLnRhc2tzLldhdGNoVGFza1Jlc3BvbnNlEj4KCUxpc3RUYXNrcxIXLnRhc2tzLkxpc3RUYXNrc1JlcXVlc3QaGC50YXNrcy5MaXN0VGFza3NSZXNwb25zZRJBCgpDYW5jZWxUYXNrEhgudGFza3MuQ2FuY2VsVGFza1JlcXVlc3QaGS50YXNrcy5DYW5jZWxUYXNrUmVzcG9uc2USUAoPTGlzdERlYWRMZXR0ZXJzEh0udGFza3MuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBoeLnRhc2tzLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEl8KFExpc3REZWFkTGV0dGVyR3JvdXBzEiIudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0GiMudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXNwb25zZRJNCg5MaXN0VW5yZWFkYWJsZRIcLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVxdWVzdBodLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USWQoSUmVkcml2ZURlYWRMZXR0ZXJzEiAudGFza3MuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBohLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEkEKCkdldFJlZHJpdmUSGC50YXNrcy5HZXRSZWRyaXZlUmVxdWVzdBoZLnRhc2tzLkdldFJlZHJpdmVSZXNwb25zZRJNCg5Db250cm9sUmVkcml2ZRIcLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVxdWVzdBodLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USVgoRRGlzY2FyZERlYWRMZXR0ZXISHy50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlcXVlc3QaIC50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEk0KDkNyZWF0ZVNjaGVkdWxlEhwudGFza3MuQ3JlYXRlU2NoZWR1bGVSZXF1ZXN0Gh0udGFza3MuQ3JlYXRlU2NoZWR1bGVSZXNwb25zZRJECgtHZXRTY2hlZHVsZRIZLnRhc2tzLkdldFNjaGVkdWxlUmVxdWVzdBoaLnRhc2tzLkdldFNjaGVkdWxlUmVzcG9uc2USSgoNTGlzdFNjaGVkdWxlcxIbLnRhc2tzLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GhwudGFza3MuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEk0KDlVwZGF0ZVNjaGVkdWxlEhwudGFza3MuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0Gh0udGFza3MuVXBkYXRlU2NoZWR1bGVSZXNwb25zZRJQCg9UcmlnZ2VyU2NoZWR1bGUSHS50YXNrcy5UcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0Gh4udGFza3MuVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USTQoORGVsZXRlU2NoZWR1bGUSHC50YXNrcy5EZWxldGVTY2hlZHVsZVJlcXVlc3QaHS50YXNrcy5EZWxldGVTY2hlZHVsZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message tasks.CreateTaskRequest
@@ -1796,6 +1796,776 @@ export const DiscardDeadLetterResponseSchema: GenMessage<DiscardDeadLetterRespon
   messageDesc(file_tasks, 34);
 
 /**
+ * What a person says of a schedule: either cron, in a time zone, or every.
+ *
+ * @generated from message tasks.ScheduleSpec
+ */
+export type ScheduleSpec = Message<"tasks.ScheduleSpec"> & {
+  /**
+   * Five fields, six with seconds first, or a nickname such as @daily.
+   *
+   * @generated from field: string cron = 1;
+   */
+  cron: string;
+
+  /**
+   * Of IANA; empty: UTC.
+   *
+   * @generated from field: string time_zone = 2;
+   */
+  timeZone: string;
+
+  /**
+   * @generated from field: google.protobuf.Duration every = 3;
+   */
+  every?: Duration | undefined;
+
+  /**
+   * @generated from field: tasks.ScheduledTask task = 4;
+   */
+  task?: ScheduledTask | undefined;
+
+  /**
+   * skip, buffer_one or allow; empty: skip.
+   *
+   * @generated from field: string overlap = 5;
+   */
+  overlap: string;
+
+  /**
+   * How many ticks that were missed are made up for, the newest: 0 to 100. Absent: 1.
+   *
+   * @generated from field: optional int32 catch_up = 6;
+   */
+  catchUp?: number | undefined;
+
+  /**
+   * No tick before it, one at it is.
+   *
+   * @generated from field: google.protobuf.Timestamp start_at = 7;
+   */
+  startAt?: Timestamp | undefined;
+
+  /**
+   * No tick at it or after it.
+   *
+   * @generated from field: google.protobuf.Timestamp end_at = 8;
+   */
+  endAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: bool paused = 9;
+   */
+  paused: boolean;
+};
+
+/**
+ * What a person says of a schedule: either cron, in a time zone, or every.
+ *
+ * @generated from message tasks.ScheduleSpec
+ */
+export type ScheduleSpecJson = {
+  /**
+   * Five fields, six with seconds first, or a nickname such as @daily.
+   *
+   * @generated from field: string cron = 1;
+   */
+  cron?: string;
+
+  /**
+   * Of IANA; empty: UTC.
+   *
+   * @generated from field: string time_zone = 2;
+   */
+  timeZone?: string;
+
+  /**
+   * @generated from field: google.protobuf.Duration every = 3;
+   */
+  every?: DurationJson;
+
+  /**
+   * @generated from field: tasks.ScheduledTask task = 4;
+   */
+  task?: ScheduledTaskJson;
+
+  /**
+   * skip, buffer_one or allow; empty: skip.
+   *
+   * @generated from field: string overlap = 5;
+   */
+  overlap?: string;
+
+  /**
+   * How many ticks that were missed are made up for, the newest: 0 to 100. Absent: 1.
+   *
+   * @generated from field: optional int32 catch_up = 6;
+   */
+  catchUp?: number;
+
+  /**
+   * No tick before it, one at it is.
+   *
+   * @generated from field: google.protobuf.Timestamp start_at = 7;
+   */
+  startAt?: TimestampJson;
+
+  /**
+   * No tick at it or after it.
+   *
+   * @generated from field: google.protobuf.Timestamp end_at = 8;
+   */
+  endAt?: TimestampJson;
+
+  /**
+   * @generated from field: bool paused = 9;
+   */
+  paused?: boolean;
+};
+
+/**
+ * Describes the message tasks.ScheduleSpec.
+ * Use `create(ScheduleSpecSchema)` to create a new message.
+ */
+export const ScheduleSpecSchema: GenMessage<ScheduleSpec, {jsonType: ScheduleSpecJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 35);
+
+/**
+ * What each run is, as in CreateTaskRequest.
+ *
+ * @generated from message tasks.ScheduledTask
+ */
+export type ScheduledTask = Message<"tasks.ScheduledTask"> & {
+  /**
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * @generated from field: google.protobuf.Value payload = 2;
+   */
+  payload?: Value | undefined;
+
+  /**
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata: { [key: string]: string };
+
+  /**
+   * @generated from field: google.protobuf.Duration timeout = 4;
+   */
+  timeout?: Duration | undefined;
+
+  /**
+   * @generated from field: int32 max_attempts = 5;
+   */
+  maxAttempts: number;
+};
+
+/**
+ * What each run is, as in CreateTaskRequest.
+ *
+ * @generated from message tasks.ScheduledTask
+ */
+export type ScheduledTaskJson = {
+  /**
+   * @generated from field: string type = 1;
+   */
+  type?: string;
+
+  /**
+   * @generated from field: google.protobuf.Value payload = 2;
+   */
+  payload?: ValueJson;
+
+  /**
+   * @generated from field: map<string, string> metadata = 3;
+   */
+  metadata?: { [key: string]: string };
+
+  /**
+   * @generated from field: google.protobuf.Duration timeout = 4;
+   */
+  timeout?: DurationJson;
+
+  /**
+   * @generated from field: int32 max_attempts = 5;
+   */
+  maxAttempts?: number;
+};
+
+/**
+ * Describes the message tasks.ScheduledTask.
+ * Use `create(ScheduledTaskSchema)` to create a new message.
+ */
+export const ScheduledTaskSchema: GenMessage<ScheduledTask, {jsonType: ScheduledTaskJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 36);
+
+/**
+ * @generated from message tasks.Schedule
+ */
+export type Schedule = Message<"tasks.Schedule"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: tasks.ScheduleSpec spec = 2;
+   */
+  spec?: ScheduleSpec | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 3;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When a person changed it last, and in which trace.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 4;
+   */
+  updatedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string trace_id = 5;
+   */
+  traceId: string;
+
+  /**
+   * Up to five.
+   *
+   * @generated from field: repeated google.protobuf.Timestamp next_runs = 6;
+   */
+  nextRuns: Timestamp[];
+
+  /**
+   * @generated from field: tasks.ScheduledRun last_run = 7;
+   */
+  lastRun?: ScheduledRun | undefined;
+
+  /**
+   * @generated from field: int64 fired = 8;
+   */
+  fired: bigint;
+
+  /**
+   * @generated from field: int64 skipped = 9;
+   */
+  skipped: bigint;
+
+  /**
+   * @generated from field: int64 missed = 10;
+   */
+  missed: bigint;
+};
+
+/**
+ * @generated from message tasks.Schedule
+ */
+export type ScheduleJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * @generated from field: tasks.ScheduleSpec spec = 2;
+   */
+  spec?: ScheduleSpecJson;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 3;
+   */
+  createdAt?: TimestampJson;
+
+  /**
+   * When a person changed it last, and in which trace.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 4;
+   */
+  updatedAt?: TimestampJson;
+
+  /**
+   * @generated from field: string trace_id = 5;
+   */
+  traceId?: string;
+
+  /**
+   * Up to five.
+   *
+   * @generated from field: repeated google.protobuf.Timestamp next_runs = 6;
+   */
+  nextRuns?: TimestampJson[];
+
+  /**
+   * @generated from field: tasks.ScheduledRun last_run = 7;
+   */
+  lastRun?: ScheduledRunJson;
+
+  /**
+   * @generated from field: int64 fired = 8;
+   */
+  fired?: string;
+
+  /**
+   * @generated from field: int64 skipped = 9;
+   */
+  skipped?: string;
+
+  /**
+   * @generated from field: int64 missed = 10;
+   */
+  missed?: string;
+};
+
+/**
+ * Describes the message tasks.Schedule.
+ * Use `create(ScheduleSchema)` to create a new message.
+ */
+export const ScheduleSchema: GenMessage<Schedule, {jsonType: ScheduleJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 37);
+
+/**
+ * @generated from message tasks.ScheduledRun
+ */
+export type ScheduledRun = Message<"tasks.ScheduledRun"> & {
+  /**
+   * @generated from field: string task_id = 1;
+   */
+  taskId: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp scheduled_for = 2;
+   */
+  scheduledFor?: Timestamp | undefined;
+
+  /**
+   * Of the task; empty when it was removed.
+   *
+   * @generated from field: string status = 3;
+   */
+  status: string;
+};
+
+/**
+ * @generated from message tasks.ScheduledRun
+ */
+export type ScheduledRunJson = {
+  /**
+   * @generated from field: string task_id = 1;
+   */
+  taskId?: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp scheduled_for = 2;
+   */
+  scheduledFor?: TimestampJson;
+
+  /**
+   * Of the task; empty when it was removed.
+   *
+   * @generated from field: string status = 3;
+   */
+  status?: string;
+};
+
+/**
+ * Describes the message tasks.ScheduledRun.
+ * Use `create(ScheduledRunSchema)` to create a new message.
+ */
+export const ScheduledRunSchema: GenMessage<ScheduledRun, {jsonType: ScheduledRunJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 38);
+
+/**
+ * @generated from message tasks.CreateScheduleRequest
+ */
+export type CreateScheduleRequest = Message<"tasks.CreateScheduleRequest"> & {
+  /**
+   * 1 to 64 letters, digits, `.`, `_` or `-`; empty: one is made.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: tasks.ScheduleSpec spec = 2;
+   */
+  spec?: ScheduleSpec | undefined;
+};
+
+/**
+ * @generated from message tasks.CreateScheduleRequest
+ */
+export type CreateScheduleRequestJson = {
+  /**
+   * 1 to 64 letters, digits, `.`, `_` or `-`; empty: one is made.
+   *
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * @generated from field: tasks.ScheduleSpec spec = 2;
+   */
+  spec?: ScheduleSpecJson;
+};
+
+/**
+ * Describes the message tasks.CreateScheduleRequest.
+ * Use `create(CreateScheduleRequestSchema)` to create a new message.
+ */
+export const CreateScheduleRequestSchema: GenMessage<CreateScheduleRequest, {jsonType: CreateScheduleRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 39);
+
+/**
+ * @generated from message tasks.CreateScheduleResponse
+ */
+export type CreateScheduleResponse = Message<"tasks.CreateScheduleResponse"> & {
+  /**
+   * @generated from field: tasks.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * @generated from message tasks.CreateScheduleResponse
+ */
+export type CreateScheduleResponseJson = {
+  /**
+   * @generated from field: tasks.Schedule schedule = 1;
+   */
+  schedule?: ScheduleJson;
+};
+
+/**
+ * Describes the message tasks.CreateScheduleResponse.
+ * Use `create(CreateScheduleResponseSchema)` to create a new message.
+ */
+export const CreateScheduleResponseSchema: GenMessage<CreateScheduleResponse, {jsonType: CreateScheduleResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 40);
+
+/**
+ * @generated from message tasks.GetScheduleRequest
+ */
+export type GetScheduleRequest = Message<"tasks.GetScheduleRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * @generated from message tasks.GetScheduleRequest
+ */
+export type GetScheduleRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+};
+
+/**
+ * Describes the message tasks.GetScheduleRequest.
+ * Use `create(GetScheduleRequestSchema)` to create a new message.
+ */
+export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest, {jsonType: GetScheduleRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 41);
+
+/**
+ * @generated from message tasks.GetScheduleResponse
+ */
+export type GetScheduleResponse = Message<"tasks.GetScheduleResponse"> & {
+  /**
+   * @generated from field: tasks.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * @generated from message tasks.GetScheduleResponse
+ */
+export type GetScheduleResponseJson = {
+  /**
+   * @generated from field: tasks.Schedule schedule = 1;
+   */
+  schedule?: ScheduleJson;
+};
+
+/**
+ * Describes the message tasks.GetScheduleResponse.
+ * Use `create(GetScheduleResponseSchema)` to create a new message.
+ */
+export const GetScheduleResponseSchema: GenMessage<GetScheduleResponse, {jsonType: GetScheduleResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 42);
+
+/**
+ * @generated from message tasks.ListSchedulesRequest
+ */
+export type ListSchedulesRequest = Message<"tasks.ListSchedulesRequest"> & {
+  /**
+   * 1 to 100; 0: 20.
+   *
+   * @generated from field: int32 limit = 1;
+   */
+  limit: number;
+
+  /**
+   * As an earlier answer gave it.
+   *
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+};
+
+/**
+ * @generated from message tasks.ListSchedulesRequest
+ */
+export type ListSchedulesRequestJson = {
+  /**
+   * 1 to 100; 0: 20.
+   *
+   * @generated from field: int32 limit = 1;
+   */
+  limit?: number;
+
+  /**
+   * As an earlier answer gave it.
+   *
+   * @generated from field: string cursor = 2;
+   */
+  cursor?: string;
+};
+
+/**
+ * Describes the message tasks.ListSchedulesRequest.
+ * Use `create(ListSchedulesRequestSchema)` to create a new message.
+ */
+export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest, {jsonType: ListSchedulesRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 43);
+
+/**
+ * @generated from message tasks.ListSchedulesResponse
+ */
+export type ListSchedulesResponse = Message<"tasks.ListSchedulesResponse"> & {
+  /**
+   * @generated from field: repeated tasks.Schedule items = 1;
+   */
+  items: Schedule[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor: string;
+};
+
+/**
+ * @generated from message tasks.ListSchedulesResponse
+ */
+export type ListSchedulesResponseJson = {
+  /**
+   * @generated from field: repeated tasks.Schedule items = 1;
+   */
+  items?: ScheduleJson[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_cursor = 2;
+   */
+  nextCursor?: string;
+};
+
+/**
+ * Describes the message tasks.ListSchedulesResponse.
+ * Use `create(ListSchedulesResponseSchema)` to create a new message.
+ */
+export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse, {jsonType: ListSchedulesResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 44);
+
+/**
+ * @generated from message tasks.UpdateScheduleRequest
+ */
+export type UpdateScheduleRequest = Message<"tasks.UpdateScheduleRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: tasks.ScheduleSpec spec = 2;
+   */
+  spec?: ScheduleSpec | undefined;
+
+  /**
+   * Fields of the spec; each is replaced as a whole, and one that the spec lacks is taken away. A cron takes the place of
+   * every, and the other way round.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 3;
+   */
+  updateMask?: FieldMask | undefined;
+};
+
+/**
+ * @generated from message tasks.UpdateScheduleRequest
+ */
+export type UpdateScheduleRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+
+  /**
+   * @generated from field: tasks.ScheduleSpec spec = 2;
+   */
+  spec?: ScheduleSpecJson;
+
+  /**
+   * Fields of the spec; each is replaced as a whole, and one that the spec lacks is taken away. A cron takes the place of
+   * every, and the other way round.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 3;
+   */
+  updateMask?: FieldMaskJson;
+};
+
+/**
+ * Describes the message tasks.UpdateScheduleRequest.
+ * Use `create(UpdateScheduleRequestSchema)` to create a new message.
+ */
+export const UpdateScheduleRequestSchema: GenMessage<UpdateScheduleRequest, {jsonType: UpdateScheduleRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 45);
+
+/**
+ * @generated from message tasks.UpdateScheduleResponse
+ */
+export type UpdateScheduleResponse = Message<"tasks.UpdateScheduleResponse"> & {
+  /**
+   * @generated from field: tasks.Schedule schedule = 1;
+   */
+  schedule?: Schedule | undefined;
+};
+
+/**
+ * @generated from message tasks.UpdateScheduleResponse
+ */
+export type UpdateScheduleResponseJson = {
+  /**
+   * @generated from field: tasks.Schedule schedule = 1;
+   */
+  schedule?: ScheduleJson;
+};
+
+/**
+ * Describes the message tasks.UpdateScheduleResponse.
+ * Use `create(UpdateScheduleResponseSchema)` to create a new message.
+ */
+export const UpdateScheduleResponseSchema: GenMessage<UpdateScheduleResponse, {jsonType: UpdateScheduleResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 46);
+
+/**
+ * @generated from message tasks.TriggerScheduleRequest
+ */
+export type TriggerScheduleRequest = Message<"tasks.TriggerScheduleRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * @generated from message tasks.TriggerScheduleRequest
+ */
+export type TriggerScheduleRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+};
+
+/**
+ * Describes the message tasks.TriggerScheduleRequest.
+ * Use `create(TriggerScheduleRequestSchema)` to create a new message.
+ */
+export const TriggerScheduleRequestSchema: GenMessage<TriggerScheduleRequest, {jsonType: TriggerScheduleRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 47);
+
+/**
+ * @generated from message tasks.TriggerScheduleResponse
+ */
+export type TriggerScheduleResponse = Message<"tasks.TriggerScheduleResponse"> & {
+  /**
+   * @generated from field: tasks.Task task = 1;
+   */
+  task?: Task | undefined;
+};
+
+/**
+ * @generated from message tasks.TriggerScheduleResponse
+ */
+export type TriggerScheduleResponseJson = {
+  /**
+   * @generated from field: tasks.Task task = 1;
+   */
+  task?: TaskJson;
+};
+
+/**
+ * Describes the message tasks.TriggerScheduleResponse.
+ * Use `create(TriggerScheduleResponseSchema)` to create a new message.
+ */
+export const TriggerScheduleResponseSchema: GenMessage<TriggerScheduleResponse, {jsonType: TriggerScheduleResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 48);
+
+/**
+ * @generated from message tasks.DeleteScheduleRequest
+ */
+export type DeleteScheduleRequest = Message<"tasks.DeleteScheduleRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * @generated from message tasks.DeleteScheduleRequest
+ */
+export type DeleteScheduleRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+};
+
+/**
+ * Describes the message tasks.DeleteScheduleRequest.
+ * Use `create(DeleteScheduleRequestSchema)` to create a new message.
+ */
+export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest, {jsonType: DeleteScheduleRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 49);
+
+/**
+ * @generated from message tasks.DeleteScheduleResponse
+ */
+export type DeleteScheduleResponse = Message<"tasks.DeleteScheduleResponse"> & {
+};
+
+/**
+ * @generated from message tasks.DeleteScheduleResponse
+ */
+export type DeleteScheduleResponseJson = {
+};
+
+/**
+ * Describes the message tasks.DeleteScheduleResponse.
+ * Use `create(DeleteScheduleResponseSchema)` to create a new message.
+ */
+export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse, {jsonType: DeleteScheduleResponseJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 50);
+
+/**
  * @generated from message tasks.Task
  */
 export type Task = Message<"tasks.Task"> & {
@@ -2000,7 +2770,7 @@ export type TaskJson = {
  * Use `create(TaskSchema)` to create a new message.
  */
 export const TaskSchema: GenMessage<Task, {jsonType: TaskJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 35);
+  messageDesc(file_tasks, 51);
 
 /**
  * @generated from message tasks.Attempt
@@ -2091,7 +2861,7 @@ export type AttemptJson = {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt, {jsonType: AttemptJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 36);
+  messageDesc(file_tasks, 52);
 
 /**
  * @generated from message tasks.Failure
@@ -2128,7 +2898,7 @@ export type FailureJson = {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure, {jsonType: FailureJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 37);
+  messageDesc(file_tasks, 53);
 
 /**
  * @generated from message tasks.TimelineEntry
@@ -2243,7 +3013,7 @@ export type TimelineEntryJson = {
  * Use `create(TimelineEntrySchema)` to create a new message.
  */
 export const TimelineEntrySchema: GenMessage<TimelineEntry, {jsonType: TimelineEntryJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 38);
+  messageDesc(file_tasks, 54);
 
 /**
  * @generated from service tasks.TaskService
@@ -2386,6 +3156,64 @@ export const TaskService: GenService<{
     methodKind: "unary";
     input: typeof DiscardDeadLetterRequestSchema;
     output: typeof DiscardDeadLetterResponseSchema;
+  },
+  /**
+   * Makes a schedule. FAILED_PRECONDITION when there is one of that id.
+   *
+   * @generated from rpc tasks.TaskService.CreateSchedule
+   */
+  createSchedule: {
+    methodKind: "unary";
+    input: typeof CreateScheduleRequestSchema;
+    output: typeof CreateScheduleResponseSchema;
+  },
+  /**
+   * @generated from rpc tasks.TaskService.GetSchedule
+   */
+  getSchedule: {
+    methodKind: "unary";
+    input: typeof GetScheduleRequestSchema;
+    output: typeof GetScheduleResponseSchema;
+  },
+  /**
+   * In the order of their ids.
+   *
+   * @generated from rpc tasks.TaskService.ListSchedules
+   */
+  listSchedules: {
+    methodKind: "unary";
+    input: typeof ListSchedulesRequestSchema;
+    output: typeof ListSchedulesResponseSchema;
+  },
+  /**
+   * Changes the fields that are named; also how it is paused and resumed.
+   *
+   * @generated from rpc tasks.TaskService.UpdateSchedule
+   */
+  updateSchedule: {
+    methodKind: "unary";
+    input: typeof UpdateScheduleRequestSchema;
+    output: typeof UpdateScheduleResponseSchema;
+  },
+  /**
+   * Makes a run now. FAILED_PRECONDITION while one goes on, unless runs may overlap.
+   *
+   * @generated from rpc tasks.TaskService.TriggerSchedule
+   */
+  triggerSchedule: {
+    methodKind: "unary";
+    input: typeof TriggerScheduleRequestSchema;
+    output: typeof TriggerScheduleResponseSchema;
+  },
+  /**
+   * Its runs stay, and those that have begun go on.
+   *
+   * @generated from rpc tasks.TaskService.DeleteSchedule
+   */
+  deleteSchedule: {
+    methodKind: "unary";
+    input: typeof DeleteScheduleRequestSchema;
+    output: typeof DeleteScheduleResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_tasks, 0);

@@ -15,14 +15,20 @@ import {
   type CancelTaskResponseJson,
   type ControlRedriveRequestJson,
   type ControlRedriveResponseJson,
+  type CreateScheduleRequestJson,
+  type CreateScheduleResponseJson,
   type CreateTaskRequestJson,
   type CreateTaskResponseJson,
   type CreateTasksRequestJson,
   type CreateTasksResponseJson,
+  type DeleteScheduleRequestJson,
+  type DeleteScheduleResponseJson,
   type DiscardDeadLetterRequestJson,
   type DiscardDeadLetterResponseJson,
   type GetRedriveRequestJson,
   type GetRedriveResponseJson,
+  type GetScheduleRequestJson,
+  type GetScheduleResponseJson,
   type GetTaskRequestJson,
   type GetTaskResponseJson,
   type GetTimelineRequestJson,
@@ -31,6 +37,8 @@ import {
   type ListDeadLetterGroupsResponseJson,
   type ListDeadLettersRequestJson,
   type ListDeadLettersResponseJson,
+  type ListSchedulesRequestJson,
+  type ListSchedulesResponseJson,
   type ListTasksRequestJson,
   type ListTasksResponseJson,
   type ListUnreadableRequestJson,
@@ -38,6 +46,10 @@ import {
   type RedriveDeadLettersRequestJson,
   type RedriveDeadLettersResponseJson,
   TaskService,
+  type TriggerScheduleRequestJson,
+  type TriggerScheduleResponseJson,
+  type UpdateScheduleRequestJson,
+  type UpdateScheduleResponseJson,
   type WatchTaskRequestJson,
   type WatchTaskResponseJson,
 } from "../gen/tasks_pb.ts";
@@ -60,6 +72,12 @@ export interface RpcMethods {
   GetRedrive: { request: GetRedriveRequestJson; response: GetRedriveResponseJson };
   ControlRedrive: { request: ControlRedriveRequestJson; response: ControlRedriveResponseJson };
   DiscardDeadLetter: { request: DiscardDeadLetterRequestJson; response: DiscardDeadLetterResponseJson };
+  CreateSchedule: { request: CreateScheduleRequestJson; response: CreateScheduleResponseJson };
+  GetSchedule: { request: GetScheduleRequestJson; response: GetScheduleResponseJson };
+  ListSchedules: { request: ListSchedulesRequestJson; response: ListSchedulesResponseJson };
+  UpdateSchedule: { request: UpdateScheduleRequestJson; response: UpdateScheduleResponseJson };
+  TriggerSchedule: { request: TriggerScheduleRequestJson; response: TriggerScheduleResponseJson };
+  DeleteSchedule: { request: DeleteScheduleRequestJson; response: DeleteScheduleResponseJson };
 }
 
 export type RpcMethod = keyof RpcMethods;
@@ -83,6 +101,12 @@ export const rpcSchemas: Record<RpcMethod, { request: DescMessage; response: Des
   GetRedrive: schemasOf(TaskService.method.getRedrive),
   ControlRedrive: schemasOf(TaskService.method.controlRedrive),
   DiscardDeadLetter: schemasOf(TaskService.method.discardDeadLetter),
+  CreateSchedule: schemasOf(TaskService.method.createSchedule),
+  GetSchedule: schemasOf(TaskService.method.getSchedule),
+  ListSchedules: schemasOf(TaskService.method.listSchedules),
+  UpdateSchedule: schemasOf(TaskService.method.updateSchedule),
+  TriggerSchedule: schemasOf(TaskService.method.triggerSchedule),
+  DeleteSchedule: schemasOf(TaskService.method.deleteSchedule),
 };
 
 /** `tasks.TaskService/CreateTask`: the path without its slash, the span's name and `rpc.method`. */

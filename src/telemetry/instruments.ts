@@ -106,6 +106,21 @@ export const instruments = {
     description: "Dead letters that a redrive moved back, or that failed to come back",
     labels: ["result"],
   },
+  scheduleTicks: {
+    name: "schedule_ticks",
+    kind: "counter",
+    unit: "{tick}",
+    description: "Ticks of schedules that made a run, were skipped or missed; runs made by hand",
+    labels: ["result"],
+  },
+  scheduleLateness: {
+    name: "schedule_lateness",
+    kind: "histogram",
+    unit: "s",
+    description: "From a tick to the commit of its run",
+    labels: [],
+    buckets: waitSeconds,
+  },
   taskEvents: {
     name: "task_events",
     kind: "counter",

@@ -58,6 +58,25 @@ export function createTaskMetrics(meter: Meter): TaskMetrics {
   };
 }
 
+/** What became of a tick; `triggered` of none: somebody asked for a run. */
+export type TickResult = "fired" | "skipped" | "missed" | "triggered";
+
+export interface ScheduleMetrics {
+  ticked(result: TickResult, count?: number): void;
+  /** How long after its tick a run was made. */
+  late(ms: number, span: Measured): void;
+}
+
+export function createScheduleMetrics(meter: Meter): ScheduleMetrics {
+  const ticks = meter.counter(instruments.scheduleTicks);
+  const lateness = meter.histogram(instruments.scheduleLateness);
+  return {
+    ticked: (result, count = 1) => ticks.add(count, result),
+    // The clock of whoever made the run may be behind.
+    late: (ms, span) => lateness.record(Math.max(0, ms) / 1000, span),
+  };
+}
+
 /** Observes how many messages a queue holds. A broker that is away gives no points. */
 export function observeQueueDepth(meter: Meter, queue: { name: string; depth(): Promise<QueueDepth> }): void {
   meter.observe(instruments.queueDepth, async (observe) => {

@@ -78,6 +78,8 @@ export const ownKey = {
   receiveCount: "throughline.receive_count",
   redriveId: "throughline.redrive.id",
   redriveReason: "throughline.redrive.reason",
+  scheduledFor: "throughline.schedule.scheduled_for",
+  scheduleId: "throughline.schedule.id",
   workerId: "throughline.worker.id",
 } as const;
 

@@ -80,6 +80,7 @@ export const spanTable: readonly SpanRow[] = [
     sometimes: {
       [ownKey.taskId]: "of the task that it made",
       [ownKey.taskType]: "of the task that it made",
+      [ownKey.scheduleId]: "of the schedule that it made, changed or deleted",
       ...shownMetadata,
     },
   },
@@ -171,6 +172,13 @@ export const spanTable: readonly SpanRow[] = [
     name: /^redrive tasks$/,
     always: [...task, ownKey.correlationId, ownKey.redriveId],
     sometimes: { [ownKey.redriveReason]: "if one was given" },
+  },
+  {
+    title: "`fire schedule`, the root of a run's trace",
+    kind: "INTERNAL",
+    name: /^fire schedule$/,
+    always: [...task, ownKey.correlationId, ownKey.scheduleId, ownKey.scheduledFor],
+    sometimes: shownMetadata,
   },
   { title: "`start …`, of each role", kind: "INTERNAL", name: /^start [a-z-]+$/, always: [], sometimes: {} },
 ];

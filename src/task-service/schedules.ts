@@ -1,0 +1,179 @@
+/** What the task service answers about schedules. The ticker makes their runs. */
+
+import type { Context } from "@opentelemetry/api";
+import type { Clock } from "../clock.ts";
+import { TaskError } from "../errors.ts";
+import type { RpcHandlers } from "../rpc/call.ts";
+import { toScheduleJson, toSpecJson } from "../rpc/schedule-view.ts";
+import { toTaskJson } from "../rpc/task-view.ts";
+import type { Schedule } from "../store/schedules.ts";
+import type { Store } from "../store/store.ts";
+import type { TaskTypes } from "../store/task-types.ts";
+import { isEnded, newTaskId, type TaskStatus } from "../task.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { ownKey } from "../telemetry/names.ts";
+import { toCarrier } from "../telemetry/propagation.ts";
+import { toSaid } from "./schedule-change.ts";
+import {
+  overlay,
+  parseCreateSchedule,
+  parseListSchedules,
+  parseNamed,
+  parseUpdateSchedule,
+  toScheduleCursor,
+} from "./schedule-requests.ts";
+import { moved } from "./tick-step.ts";
+import type { Ticker } from "./ticker.ts";
+
+export interface ScheduleDeps {
+  store: Store;
+  types: TaskTypes;
+  ticker: Ticker;
+  clock: Clock;
+  log: Logger;
+}
+
+/** Schedules that there may be. */
+export const maxSchedules = 1000;
+
+/** Ticks change a schedule, too: what a person wants is tried again on what has become of it. */
+const maxTries = 20;
+
+type ScheduleMethod =
+  | "CreateSchedule"
+  | "GetSchedule"
+  | "ListSchedules"
+  | "UpdateSchedule"
+  | "TriggerSchedule"
+  | "DeleteSchedule";
+
+export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, ScheduleMethod> {
+  const { store, types, ticker, clock } = deps;
+  const logOf = (id: string, context: Context): Logger => deps.log.in(context).with({ schedule_id: id });
+
+  const createSchedule: RpcHandlers["CreateSchedule"] = async (message, { context, span }) => {
+    const { id: given, spec } = parseCreateSchedule(message);
+    await types.find(spec.task.type);
+    const nowMs = clock.nowMs();
+    const said = toSaid(spec, nowMs);
+    const id = given || newTaskId();
+    const schedule: Schedule = {
+      id,
+      version: 1,
+      ...said,
+      createdAtMs: nowMs,
+      updatedAtMs: nowMs,
+      origin: toCarrier(context),
+      lookAtMs: said.nextTickMs,
+      lastRun: null,
+      fired: 0,
+      skipped: 0,
+      missed: 0,
+    };
+    span.setAttribute(ownKey.scheduleId, id);
+    const created = await store.createSchedule(schedule, maxSchedules, context);
+    if (created === "exists") throw new TaskError("conflict", `there is a schedule "${id}" already`);
+    if (created === "full") {
+      throw new TaskError("resource_exhausted", `there are ${maxSchedules} schedules, which is all there may be`);
+    }
+    logOf(id, context).info("schedule created", { task_type: spec.task.type });
+    ticker.wake();
+    return { schedule: toScheduleJson(schedule, undefined) };
+  };
+
+  const getSchedule: RpcHandlers["GetSchedule"] = async (message, { context }) => {
+    const schedule = await find(parseNamed("GetSchedule", message), context);
+    return { schedule: toScheduleJson(schedule, await statusOf(schedule, context)) };
+  };
+
+  const listSchedules: RpcHandlers["ListSchedules"] = async (message, { context }) => {
+    const { limit, after } = parseListSchedules(message);
+    // One more than is shown tells whether a page follows.
+    const found = await store.listSchedules(after, limit + 1, context);
+    const schedules = found.slice(0, limit);
+    const statuses = await Promise.all(schedules.map((schedule) => statusOf(schedule, context)));
+    const last = schedules.at(-1);
+    return {
+      items: schedules.map((schedule, n) => toScheduleJson(schedule, statuses[n])),
+      ...(found.length > limit && last && { nextCursor: toScheduleCursor(last.id) }),
+    };
+  };
+
+  const updateSchedule: RpcHandlers["UpdateSchedule"] = async (message, { context, span }) => {
+    const { id, spec, updateMask } = parseUpdateSchedule(message);
+    span.setAttribute(ownKey.scheduleId, id);
+    const schedule = await change(id, context, async (before) => {
+      const now = overlay(toSpecJson(before), spec, updateMask);
+      if (now.task.type !== before.task.type) await types.find(now.task.type);
+      const nowMs = clock.nowMs();
+      const after = moved(
+        before,
+        { ...toSaid(now, nowMs, before), updatedAtMs: nowMs, origin: toCarrier(context) },
+        nowMs,
+      );
+      return (await store.changeSchedule(after, null, context)) === "changed" ? after : undefined;
+    });
+    logOf(id, context).info("schedule changed", { fields: updateMask, paused: schedule.isPaused });
+    ticker.wake();
+    return { schedule: toScheduleJson(schedule, await statusOf(schedule, context)) };
+  };
+
+  const triggerSchedule: RpcHandlers["TriggerSchedule"] = async (message, { context, span }) => {
+    const id = parseNamed("TriggerSchedule", message);
+    span.setAttribute(ownKey.scheduleId, id);
+    const run = await change(id, context, async (schedule) => {
+      const status = await statusOf(schedule, context);
+      if (schedule.overlap !== "allow" && status !== undefined && !isEnded(status)) {
+        const going = `its run "${schedule.lastRun?.taskId}" is ${status}`;
+        throw new TaskError("conflict", `${going}, and the overlap policy "${schedule.overlap}" allows one at a time`);
+      }
+      return ticker.fire(schedule, clock.nowMs(), context);
+    });
+    const task = await store.get(run.id, context);
+    if (!task) throw new TaskError("internal", "a task that was made just now is not there");
+    return { task: toTaskJson(task, []) };
+  };
+
+  const deleteSchedule: RpcHandlers["DeleteSchedule"] = async (message, { context, span }) => {
+    const id = parseNamed("DeleteSchedule", message);
+    span.setAttribute(ownKey.scheduleId, id);
+    if (!(await store.deleteSchedule(id, context))) throw noSchedule(id);
+    logOf(id, context).info("schedule deleted");
+    return {};
+  };
+
+  /** `tryOn` gives undefined when the schedule has moved on since it was read. */
+  const change = async <T>(
+    id: string,
+    context: Context,
+    tryOn: (schedule: Schedule) => Promise<T | undefined>,
+  ): Promise<T> => {
+    for (let tries = 0; tries < maxTries; tries++) {
+      const done = await tryOn(await find(id, context));
+      if (done !== undefined) return done;
+    }
+    throw new TaskError("unavailable", `the schedule "${id}" changed ${maxTries} times while it was being changed`);
+  };
+
+  const find = async (id: string, context: Context): Promise<Schedule> => {
+    const schedule = await store.getSchedule(id, context);
+    if (!schedule) throw noSchedule(id);
+    return schedule;
+  };
+
+  const statusOf = async ({ lastRun }: Schedule, context: Context): Promise<TaskStatus | undefined> =>
+    lastRun ? (await store.get(lastRun.taskId, context))?.status : undefined;
+
+  return {
+    CreateSchedule: createSchedule,
+    GetSchedule: getSchedule,
+    ListSchedules: listSchedules,
+    UpdateSchedule: updateSchedule,
+    TriggerSchedule: triggerSchedule,
+    DeleteSchedule: deleteSchedule,
+  };
+}
+
+function noSchedule(id: string): TaskError {
+  return new TaskError("not_found", `there is no schedule "${id}"`);
+}
