@@ -24,6 +24,7 @@ import { addHealthRoutes } from "./gateway/health.ts";
 import { toProblem } from "./gateway/problem.ts";
 import { setRateLimitHeaders } from "./gateway/rate-limit.ts";
 import { finishRequestTrace, startRequestTrace } from "./gateway/request-trace.ts";
+import { addScheduleRoutes } from "./gateway/schedules.ts";
 import { answerUnrouted, type Routes } from "./gateway/serve-route.ts";
 import { addEventRoute } from "./gateway/task-events.ts";
 import { addTaskRoutes } from "./gateway/tasks.ts";
@@ -103,6 +104,7 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
   addBatchRoute(routes, call);
   addEventRoute(routes, { call, ask, clock: deps.clock, draining: deps.draining });
   addDeadLetterRoutes(routes, call);
+  addScheduleRoutes(routes, call);
   addHealthRoutes(routes, deps.processState);
   addDescriptionRoutes(routes);
   app.notFound(answerUnrouted);

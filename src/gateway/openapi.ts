@@ -98,7 +98,7 @@ function pathsOf(routes: readonly Route[]): ZodOpenApiPathsObject {
 }
 
 function toOperation(route: Route): ZodOpenApiOperationObject {
-  const { operationId, tag, summary, query, headers, body, path } = route;
+  const { operationId, tag, summary, query, headers, body, path, pathId = taskId } = route;
   return {
     operationId,
     tags: [tag],
@@ -106,7 +106,7 @@ function toOperation(route: Route): ZodOpenApiOperationObject {
     ...(route.description && { description: route.description }),
     security: securityOf(route.scope),
     requestParams: {
-      ...(path.includes("{id}") && { path: z.object({ id: taskId }) }),
+      ...(path.includes("{id}") && { path: z.object({ id: pathId }) }),
       ...(query instanceof z.ZodObject && { query }),
       header: headers.extend(headersIn.shape),
     },

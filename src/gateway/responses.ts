@@ -115,7 +115,7 @@ function toHttpFailure(failure: FailureJson | undefined): Record<string, unknown
 }
 
 /** Protobuf's JSON leaves out milliseconds that are nought. */
-function toHttpTime(time: string | undefined): string | null {
+export function toHttpTime(time: string | undefined): string | null {
   if (time === undefined) return null;
   return time.length === "2026-01-01T00:00:00.000Z".length ? time : new Date(time).toISOString();
 }

@@ -34,6 +34,8 @@ export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodTy
   method: "get" | "post" | "put" | "patch" | "delete";
   /** As OpenAPI writes it, without `/v1`: `/tasks/{id}`. A word that stands in place of an id comes before the id. */
   path: string;
+  /** What the `{id}` of the path is, unless it is a task's. */
+  pathId?: z.ZodType;
   /** It stands at `path` alone, not below `/v1` too. */
   isUnversioned: boolean;
   /** null: everybody may use it. */

@@ -4,15 +4,21 @@ import { deadLetterRoutes } from "./dead-letter-routes.ts";
 import { descriptionRoutes } from "./description-routes.ts";
 import { healthRoutes } from "./health-routes.ts";
 import type { Route } from "./route.ts";
+import { scheduleRoutes } from "./schedule-routes.ts";
 import { taskRoutes } from "./task-routes.ts";
 
-export const allRoutes: readonly Route[] = [taskRoutes, deadLetterRoutes, healthRoutes, descriptionRoutes].flatMap(
-  (routes): Route[] => Object.values(routes),
-);
+export const allRoutes: readonly Route[] = [
+  taskRoutes,
+  deadLetterRoutes,
+  scheduleRoutes,
+  healthRoutes,
+  descriptionRoutes,
+].flatMap((routes): Route[] => Object.values(routes));
 
 export const tags: readonly { name: string; description: string }[] = [
   { name: "tasks", description: "Hand in work, and see what becomes of it." },
   { name: "dead letters", description: "Tasks that failed for good: why they did, and their way back." },
+  { name: "schedules", description: "Tasks that are made again and again." },
   { name: "health", description: "For whoever watches over the process." },
   { name: "description", description: "What there is." },
 ];

@@ -16,6 +16,9 @@ import type { Actor, NewTask } from "./store.ts";
 export const overlapPolicies = ["skip", "buffer_one", "allow"] as const;
 export type OverlapPolicy = (typeof overlapPolicies)[number];
 
+/** Keys of the metadata of each run: the schedule's id, and the tick in RFC 3339. */
+export const runMetadata = { scheduleId: "schedule_id", scheduledFor: "scheduled_for" } as const;
+
 /** What each run is. */
 export interface ScheduledTask {
   type: string;

@@ -3,7 +3,7 @@
 import { TaskError } from "../errors.ts";
 import { maxMessageBytes } from "../rpc/call.ts";
 import { showDuration } from "../settings.ts";
-import type { Schedule, ScheduledTask } from "../store/schedules.ts";
+import { runMetadata, type Schedule, type ScheduledTask } from "../store/schedules.ts";
 import {
   defaultTimeZone,
   longestEveryMs,
@@ -15,7 +15,6 @@ import {
   type Timing,
 } from "../ticks.ts";
 import type { ScheduleSpec } from "./schedule-requests.ts";
-import { runMetadata } from "./ticker.ts";
 
 type Said = Pick<Schedule, "timing" | "task" | "overlap" | "catchUp" | "isPaused" | "nextTickMs" | "heldTickMs">;
 

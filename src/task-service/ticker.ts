@@ -8,7 +8,7 @@
 import { type Context, SpanKind } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
 import { TaskError, toTaskError } from "../errors.ts";
-import type { Schedule } from "../store/schedules.ts";
+import { runMetadata, type Schedule } from "../store/schedules.ts";
 import type { NewTask, Store } from "../store/store.ts";
 import type { TaskTypes } from "../store/task-types.ts";
 import { isEnded, newTaskId } from "../task.ts";
@@ -56,9 +56,6 @@ const dueLimit = 20;
 const stepLimit = 20;
 /** Others were faster: they are about to finish. */
 const lostPauseMs = 25;
-
-/** Keys of a run's metadata. */
-export const runMetadata = { scheduleId: "schedule_id", scheduledFor: "scheduled_for" } as const;
 
 interface Run {
   task: NewTask;

@@ -1,0 +1,190 @@
+/** Schedules as the HTTP API takes and shows them: what is checked, and what OpenAPI tells. */
+
+import { z } from "zod";
+import { showDuration } from "../settings.ts";
+import { overlapPolicies, runMetadata } from "../store/schedules.ts";
+import { taskStatuses } from "../task.ts";
+import {
+  defaultTimeZone,
+  longestEveryMs,
+  nextTick,
+  parseCron,
+  parseTimeZone,
+  type Rule,
+  shortestEveryMs,
+} from "../ticks.ts";
+import { duration } from "./requests.ts";
+import { newTask, taskId, taskType, time, timeOrNull, traceId } from "./task-schemas.ts";
+
+const everyWords = `expected ${showDuration(shortestEveryMs)} to ${showDuration(longestEveryMs)}`;
+
+/** What `parse` takes, as it was sent. */
+function textThat(parse: (text: string) => string) {
+  return z
+    .string()
+    .max(256)
+    .superRefine((text, context) => {
+      try {
+        parse(text);
+      } catch (error) {
+        // What is checked of the whole may rely on it.
+        const message = error instanceof Error ? error.message : String(error);
+        context.addIssue({ code: "custom", message, continue: false });
+      }
+    });
+}
+
+export const scheduleId = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,64}$/, "expected 1 to 64 letters, digits or . _ -")
+  .meta({ description: "Its name; one is made when none is given.", examples: ["nightly-report"] });
+
+const { payload, timeout, max_attempts, metadata } = newTask.shape;
+
+const scheduledTask = z
+  .strictObject({
+    type: taskType,
+    payload,
+    timeout,
+    max_attempts,
+    metadata: metadata.refine(
+      (given) => !Object.values(runMetadata).some((name) => given && Object.hasOwn(given, name)),
+      `each run gets ${Object.values(runMetadata).join(" and ")} by itself`,
+    ),
+  })
+  .meta({ id: "NewScheduledTask", description: "What each run is, as in `POST /v1/tasks`." });
+
+const moment = z.iso.datetime({ offset: true });
+
+const said = {
+  cron: textThat(parseCron).meta({
+    description:
+      "Minute, hour, day of the month, month, weekday; seconds may come first; or @hourly, @daily, @weekly, @monthly, @yearly.",
+    examples: ["0 3 * * MON-FRI"],
+  }),
+  time_zone: textThat(parseTimeZone).meta({
+    description: "Of IANA; the clock that `cron` is about. UTC when none is given.",
+    examples: ["Europe/Berlin"],
+  }),
+  every: duration
+    .refine((ms) => ms >= shortestEveryMs && ms <= longestEveryMs, everyWords)
+    .meta({ description: "In place of `cron`: the time from one run to the next.", examples: ["15m"] }),
+  task: scheduledTask,
+  overlap: z.enum(overlapPolicies).meta({
+    description:
+      "When the run before goes on: `skip` the tick (usual), let one tick wait for its end (`buffer_one`), or `allow` both.",
+  }),
+  catch_up: z
+    .int()
+    .min(0)
+    .max(100)
+    .meta({ description: "Of the ticks that an outage cost, the newest so many are made up for. Usually 1." }),
+  start_at: moment.meta({ description: "No run before it. An `every` is counted from it." }),
+  end_at: moment.meta({ description: "No run at it or after it." }),
+  paused: z.boolean().meta({ description: "Its ticks pass without a run." }),
+};
+
+/** What `POST /v1/schedules` takes. */
+export const newSchedule = z
+  .strictObject({
+    id: scheduleId.optional(),
+    cron: said.cron.optional(),
+    time_zone: said.time_zone.optional(),
+    every: said.every.optional(),
+    task: said.task,
+    overlap: said.overlap.optional(),
+    catch_up: said.catch_up.optional(),
+    start_at: said.start_at.optional(),
+    end_at: said.end_at.optional(),
+    paused: said.paused.optional(),
+  })
+  .refine(({ cron, every }) => (cron === undefined) !== (every === undefined), "expected either cron or every")
+  .refine(({ every, time_zone }) => every === undefined || time_zone === undefined, {
+    path: ["time_zone"],
+    message: "it goes with cron only",
+  })
+  .refine((body) => isEverDue(body), { path: ["cron"], message: "it fits no time to come" })
+  .meta({
+    id: "NewSchedule",
+    oneOf: [{ required: ["cron"] }, { required: ["every"] }],
+    examples: [
+      { id: "nightly", cron: "0 3 * * *", time_zone: "Europe/Berlin", task: { type: "echo", payload: { report: 1 } } },
+      { every: "15m", task: { type: "echo" }, overlap: "buffer_one" },
+    ],
+  });
+
+export type NewSchedule = z.output<typeof newSchedule>;
+
+/** A cron that no date fits, now or ever. */
+function isEverDue({
+  cron,
+  time_zone = defaultTimeZone,
+}: {
+  cron?: string | undefined;
+  time_zone?: string | undefined;
+}) {
+  if (cron === undefined) return true;
+  const rule: Rule = { kind: "cron", cron: parseCron(cron), timeZone: time_zone };
+  return nextTick({ rule, startAtMs: null, endAtMs: null }, Date.now()) !== null;
+}
+
+/** What `PATCH /v1/schedules/{id}` takes. */
+export const scheduleChange = z
+  .strictObject({
+    cron: said.cron.optional(),
+    time_zone: said.time_zone.nullable().optional(),
+    every: said.every.optional(),
+    task: said.task.optional(),
+    overlap: said.overlap.nullable().optional(),
+    catch_up: said.catch_up.nullable().optional(),
+    start_at: said.start_at.nullable().optional(),
+    end_at: said.end_at.nullable().optional(),
+    paused: said.paused.optional(),
+  })
+  .refine((change) => Object.keys(change).length > 0, "expected at least one field")
+  .refine(({ cron, every }) => cron === undefined || every === undefined, "expected either cron or every")
+  .meta({
+    id: "ScheduleChange",
+    description: "Each field takes the place of the one before as a whole; null takes one away.",
+    minProperties: 1,
+    not: { required: ["cron", "every"] },
+    examples: [{ cron: "30 3 * * *" }, { paused: true }],
+  });
+
+export type ScheduleChange = z.output<typeof scheduleChange>;
+
+const shownDuration = z.string().meta({ description: "A number and a unit.", examples: ["15m"] });
+
+export const schedule = z
+  .object({
+    id: z.string(),
+    cron: z.string().nullable(),
+    time_zone: z.string().nullable(),
+    every: shownDuration.nullable(),
+    task: z
+      .object({
+        type: taskType,
+        payload: z.unknown(),
+        timeout: shownDuration.nullable(),
+        max_attempts: z.int().nullable(),
+        metadata: z.record(z.string(), z.string()),
+      })
+      .meta({ id: "ScheduledTask" }),
+    overlap: z.enum(overlapPolicies),
+    catch_up: z.int(),
+    start_at: timeOrNull,
+    end_at: timeOrNull,
+    paused: z.boolean(),
+    created_at: time,
+    updated_at: time.meta({ description: "When a person changed it last." }),
+    trace_id: traceId.meta({ description: "Of the request that changed it last: each run's trace is linked to it." }),
+    next_runs: z.array(time).meta({ description: "The next ticks, up to five; none while it is paused." }),
+    last_run: z
+      .object({ task_id: taskId, scheduled_for: time, status: z.enum(taskStatuses).nullable() })
+      .nullable()
+      .meta({ description: "null before the first one. Its `status` is null when its task was removed." }),
+    fired: z.int().meta({ description: "Runs that it has made." }),
+    skipped: z.int().meta({ description: "Ticks without a run, because the run before went on." }),
+    missed: z.int().meta({ description: "Ticks without a run, because of an outage." }),
+  })
+  .meta({ id: "Schedule", description: "A task that is made again and again." });
