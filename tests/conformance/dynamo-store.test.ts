@@ -10,6 +10,7 @@ import { eventually } from "../support/eventually.ts";
 import { redrivesIn } from "../support/redrives.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { describeWith } from "../support/requires.ts";
+import { changed, newSchedule, schedulesIn } from "../support/stored-schedules.ts";
 import { actorAt, leaseMs, newTask, t0, tasksIn } from "../support/stored-tasks.ts";
 import { bring, endMs, failed, keptOf, retrying, startMs, succeeded } from "../support/task-states.ts";
 import { startTestTracing } from "../support/test-tracing.ts";
@@ -121,6 +122,13 @@ withDynamoDb("the DynamoDB store itself", () => {
     await cost("failed", tasks.finish(task.id, 1, failed, endMs));
     await cost("dead", tasks.die(task.id, "fatal", endMs));
     await cost("read", tasks.get(task.id));
+    const schedules = schedulesIn(table.connect({ tracer }));
+    const schedule = newSchedule();
+    await cost("schedule made", schedules.tryCreate(schedule));
+    const at = (minutes: number) => ({ lookAtMs: startMs + minutes * 60_000 });
+    const fired = changed(schedule, at(2));
+    await cost("tick with a run", schedules.fire(fired));
+    await cost("tick without a run", schedules.change(changed(fired, at(3))));
     expect(units).toEqual({
       made: 3,
       "made with a key": 16,
@@ -130,6 +138,9 @@ withDynamoDb("the DynamoDB store itself", () => {
       failed: 3,
       dead: 3,
       read: 1,
+      "schedule made": 2,
+      "tick with a run": 12,
+      "tick without a run": 3,
     });
   });
 
@@ -157,6 +168,27 @@ withDynamoDb("the DynamoDB store itself", () => {
         "dead",
         "discarded",
       ]);
+    });
+
+    test("has taken effect once also when it is a tick of a schedule, with its run or without", async () => {
+      await using table = await part.makeTable();
+      await using crooked = startCrookedDynamo(part.url);
+      const store = table.connect({ endpoint: crooked.url });
+      const [schedules, tasks] = [schedulesIn(store), tasksIn(store)];
+      let isLost = false;
+      crooked.faultOf = () => {
+        isLost = !isLost;
+        return isLost ? "lost answer" : undefined;
+      };
+      const schedule = newSchedule();
+      expect(await schedules.tryCreate(schedule)).toBe("created");
+      const [fired, task] = [changed(schedule, { fired: 1 }), newTask()];
+      expect(await schedules.fire(fired, task)).toBe("changed");
+      const skipped = changed(fired, { skipped: 1 });
+      expect(await schedules.change(skipped)).toBe("changed");
+      expect(await schedules.get(schedule.id)).toEqual(skipped);
+      expect(await tasks.get(task.id)).toMatchObject({ status: "queued" });
+      expect(await schedules.delete(schedule.id)).toBe(true);
     });
 
     test("has taken effect once also when it is a command to a redrive", async () => {
