@@ -10,11 +10,14 @@ import { grpcurlRecipe } from "./grpcurl.ts";
 import { hadolintRecipe } from "./hadolint.ts";
 import { jaegerRecipe } from "./jaeger.ts";
 import { kubernetesRecipe } from "./kubernetes.ts";
+import { celeryRecipe, nodePeersRecipe } from "./peers.ts";
 import { prometheusRecipe } from "./prometheus.ts";
+import { redisRecipe } from "./redis.ts";
 import { toxiproxyRecipe } from "./toxiproxy.ts";
 
 /** Every part that a test may ask for. */
 export const recipes = {
+  celery: celeryRecipe,
   collector: collectorRecipe,
   dockerCompose: dockerComposeRecipe,
   dynamodb: dynamoDbRecipe,
@@ -24,7 +27,9 @@ export const recipes = {
   hadolint: hadolintRecipe,
   jaeger: jaegerRecipe,
   kubernetes: kubernetesRecipe,
+  nodePeers: nodePeersRecipe,
   prometheus: prometheusRecipe,
+  redis: redisRecipe,
   toxiproxy: toxiproxyRecipe,
   zsh: zshRecipe,
 } as const satisfies Record<string, Recipe>;

@@ -28,7 +28,12 @@ export function sectionBelow(markdown: string, title: string): string {
   if (start < 0) throw new Error(`there is no heading "${title}"`);
   const depth = lines[start]?.indexOf(" ") ?? 0;
   const rest = lines.slice(start + 1);
-  const end = rest.findIndex((line) => new RegExp(`^#{1,${depth}} `).test(line));
+  let isCode = false;
+  const end = rest.findIndex((line) => {
+    if (line.startsWith("```")) isCode = !isCode;
+    // In a block of code it is a comment of Python or of the shell.
+    return !isCode && new RegExp(`^#{1,${depth}} `).test(line);
+  });
   return rest.slice(0, end < 0 ? undefined : end).join("\n");
 }
 

@@ -1,0 +1,44 @@
+/** What people use today, each as its own users install it: BullMQ and sqs-consumer from npm, Celery from PyPI. */
+
+import { join } from "node:path";
+import { runBuildStep } from "./build-step.ts";
+import { partFolder, type Recipe } from "./cache.ts";
+
+const nodePackages = {
+  "@aws-sdk/client-sqs": "3.1169.0",
+  "@opentelemetry/api": "1.10.0",
+  bullmq: "6.7.0",
+  ioredis: "5.8.2",
+  "sqs-consumer": "15.0.3",
+};
+
+/** BullMQ and sqs-consumer for Node, in `node_modules`. */
+export const nodePeersRecipe: Recipe = {
+  name: "node-peers",
+  version: `bullmq-${nodePackages.bullmq}-sqs-consumer-${nodePackages["sqs-consumer"]}`,
+  buildNeeds: ["node", "npm"],
+  startNeeds: ["node"],
+  buildTime: "a few seconds",
+  build: async (folder) => {
+    const manifest = { name: "node-peers", private: true, dependencies: nodePackages };
+    await Bun.write(join(folder, "package.json"), JSON.stringify(manifest));
+    await runBuildStep(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], folder);
+  },
+};
+
+/** Celery with its client of Redis, in `lib`, for PYTHONPATH. */
+export const celeryRecipe: Recipe = {
+  name: "celery",
+  version: "5.7.0",
+  buildNeeds: ["python3"],
+  startNeeds: ["python3"],
+  buildTime: "a few seconds",
+  build: async (folder) => {
+    const packages = [`celery[redis]==${celeryRecipe.version}`];
+    await runBuildStep(["python3", "-m", "pip", "install", "--quiet", "--target=lib", ...packages], folder);
+  },
+};
+
+/** The folder that holds the packages of Node, or of Python. */
+export const nodeModules = (): string => join(partFolder(nodePeersRecipe), "node_modules");
+export const pythonPath = (): string => join(partFolder(celeryRecipe), "lib");
