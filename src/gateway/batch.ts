@@ -56,7 +56,9 @@ function check(item: unknown, index: number, { key, isLarge }: { key: string | u
     const { code, message, problems } = toTaskError(thrown);
     // Pointers lead into the body, of which this is an item.
     const within = problems.map(({ pointer, detail }) => ({ pointer: `/${index}${pointer}`, detail }));
-    return { error: new TaskError(code, message, { problems: within }) };
+    const [first] = within;
+    const detail = first ? `${first.pointer}: ${first.detail}` : message;
+    return { error: new TaskError(code, detail, { problems: within }) };
   }
 }
 

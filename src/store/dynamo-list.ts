@@ -1,46 +1,102 @@
 /**
- * Lists of tasks on DynamoDB: the shards of their index are read side by side, and put together up to where the first of
- * them stopped. A state stands only in the items themselves: they are read, at most so many in one step.
+ * Lists of tasks on DynamoDB. Those of a state that tasks pass through, or are dead in, are looked up where such tasks
+ * stand, as long as they are few. All others come from the index of all tasks: its shards are read side by side, and put
+ * together up to where the first of them stopped, at most so many in one step. The items themselves decide.
  */
 
 import type { Context } from "@opentelemetry/api";
+import type { TaskStatus } from "../task.ts";
 import type { Item } from "./dynamo-calls.ts";
 import { namesIn } from "./dynamo-change.ts";
 import { fromItem, type TaskItem } from "./dynamo-item.ts";
-import { listIndex, shelves } from "./dynamo-lanes.ts";
+import { type LaneKind, laneIndex, lanesOf, listIndex, shelves } from "./dynamo-lanes.ts";
 import { withResult } from "./dynamo-parts.ts";
 import type { DynamoTable } from "./dynamo-table.ts";
 import { toTimeline } from "./dynamo-timeline.ts";
 import type { Store } from "./store.ts";
-import { idRangeOf, startPage, type TaskFilter } from "./task-list.ts";
+import { idRangeOf, startPage, type TaskFilter, type TaskPage } from "./task-list.ts";
 
 /** Entries of each shard that one step looks at, of about 200 bytes. */
 const maxLooked = 250;
 /** When items have to be read for their state: fewer, of any size. */
 const maxLookedForStatus = 20;
+/** With more than these in one lane, all that stand there are too many to be put in order. */
+const maxStanding = 1000;
+
+/** Where tasks of the state stand, if they do. */
+const lanesOfStatus: Partial<Record<TaskStatus, LaneKind[]>> = {
+  scheduled: ["due"],
+  queued: ["due", "sent"],
+  running: ["due"],
+  retrying: ["due", "sent"],
+  failed: ["due"],
+  dead: ["dead"],
+};
+
+/** Newest first. */
+interface Candidates {
+  ids: string[];
+  /** Behind it there may be more; null: nothing. */
+  end: string | null;
+}
+
+type Range = { from: string; to: string };
 
 export function createListOperations(table: DynamoTable): Pick<Store, "listTasks"> {
   const { calls } = table;
 
   const listTasks: Store["listTasks"] = async (filter, limit, before, context) => {
-    const { from, to } = idRangeOf(filter, before);
-    const read = await Promise.all(shelves.map((shelf) => readShelf(shelf, filter, { from, to, limit }, context)));
+    const range = idRangeOf(filter, before);
+    if (range.from >= range.to) return startPage(filter, limit).end(null);
+    const candidates = (await findStanding(filter, range, context)) ?? (await walk(filter, range, limit, context));
+    return readPage(filter, limit, candidates, context);
+  };
+
+  /** undefined: they stand nowhere, or there are too many. */
+  const findStanding = async (filter: TaskFilter, range: Range, context: Context): Promise<Candidates | undefined> => {
+    const kinds = filter.status && lanesOfStatus[filter.status];
+    if (!kinds || filter.correlationId !== undefined) return undefined;
+    const { status, type } = filter;
+    const condition = "#lane = :lane";
+    const fits = conditionsOf({ status, type });
+    const read = await Promise.all(
+      lanesOf(...kinds).map((lane) =>
+        calls.query(
+          {
+            IndexName: laneIndex,
+            KeyConditionExpression: condition,
+            FilterExpression: fits.text,
+            ExpressionAttributeNames: namesIn(condition, fits.text),
+            ExpressionAttributeValues: { ":lane": lane, ...fits.values },
+            Limit: maxStanding,
+          },
+          context,
+        ),
+      ),
+    );
+    if (read.some(({ next }) => next !== undefined)) return undefined;
+    const ids = read.flatMap(({ items }) => items.map(({ pk }) => String(pk)));
+    return { ids: newestFirst(ids.filter((id) => id >= range.from && id < range.to)), end: null };
+  };
+
+  const walk = async (filter: TaskFilter, range: Range, limit: number, context: Context): Promise<Candidates> => {
+    const read = await Promise.all(shelves.map((shelf) => readShelf(shelf, filter, { ...range, limit }, context)));
     // Behind the newest id at which a shard stopped, another of its tasks may come first.
     const stops = read.map(({ stop }) => stop).filter((stop) => stop !== undefined);
-    const end = stops.sort().at(-1) ?? null;
+    const end = newestFirst(stops)[0] ?? null;
     const ids = read.flatMap((shelf) => shelf.ids).filter((id) => end === null || id >= end);
-    return readPage(filter, limit, { ids: ids.sort().reverse(), end }, context);
+    return { ids: newestFirst(ids), end };
   };
 
   /** `from` included, `to` not. */
   const readShelf = async (
     shelf: string,
     filter: TaskFilter,
-    { from, to, limit }: { from: string; to: string; limit: number },
+    { from, to, limit }: Range & { limit: number },
     context: Context,
   ): Promise<{ ids: string[]; stop: string | undefined }> => {
-    if (from >= to) return { ids: [], stop: undefined };
-    const fits = conditionsOf(filter);
+    const { type, correlationId } = filter;
+    const fits = conditionsOf({ type, correlationId });
     const condition = "#shelf = :shelf AND #pk BETWEEN :from AND :to";
     const { items, next } = await calls.query(
       {
@@ -59,22 +115,25 @@ export function createListOperations(table: DynamoTable): Pick<Store, "listTasks
     return { ids, stop: next && String(next.pk) };
   };
 
+  /** Reads no more of them than it takes to fill the page. */
   const readPage = async (
     filter: TaskFilter,
     limit: number,
-    { ids, end }: { ids: string[]; end: string | null },
+    { ids, end }: Candidates,
     context: Context,
-  ) => {
+  ): Promise<TaskPage> => {
     const page = startPage(filter, limit);
-    const asked = filter.status ? ids : ids.slice(0, limit + 1);
-    const found = await calls.batchGet(asked, { ConsistentRead: true }, context);
-    const byId = new Map(found.map((item) => [String(item.pk), item]));
-    for (const id of asked) {
-      const item = byId.get(id);
-      if (!item || item.status !== (filter.status ?? item.status)) continue;
-      if (!page.add(await toListed(item, context))) return page.end(null);
+    for (let from = 0; from < ids.length; from += limit + 1) {
+      const asked = ids.slice(from, from + limit + 1);
+      const found = await calls.batchGet(asked, { ConsistentRead: true }, context);
+      const byId = new Map(found.map((item) => [String(item.pk), item]));
+      for (const id of asked) {
+        const item = byId.get(id);
+        if (!item || item.status !== (filter.status ?? item.status)) continue;
+        if (!page.add(await toListed(item, context))) return page.end(null);
+      }
     }
-    return page.end(asked.length < ids.length ? (asked.at(-1) ?? null) : end);
+    return page.end(end);
   };
 
   const toListed = async (item: Item, context: Context) => {
@@ -86,10 +145,14 @@ export function createListOperations(table: DynamoTable): Pick<Store, "listTasks
   return { listTasks };
 }
 
-function conditionsOf({ type, correlationId }: TaskFilter): { text: string; values: Record<string, string> } {
-  const asked = Object.entries({ type, correlationId }).filter((entry): entry is [string, string] => !!entry[1]);
+function newestFirst(ids: string[]): string[] {
+  return ids.sort().reverse();
+}
+
+function conditionsOf(asked: Record<string, string | undefined>): { text: string; values: Record<string, string> } {
+  const given = Object.entries(asked).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return {
-    text: asked.map(([name]) => `#${name} = :${name}`).join(" AND "),
-    values: Object.fromEntries(asked.map(([name, value]) => [`:${name}`, value])),
+    text: given.map(([name]) => `#${name} = :${name}`).join(" AND "),
+    values: Object.fromEntries(given.map(([name, value]) => [`:${name}`, value])),
   };
 }

@@ -55,6 +55,7 @@ describe("a batch", () => {
       ]);
       expect(results[1]?.error?.errors?.map(({ pointer }) => pointer).sort()).toEqual(["/1/colour", "/1/max_attempts"]);
       expect(results[2]?.error?.errors).toEqual([{ pointer: "/2", detail: expect.stringContaining("object") }]);
+      expect(results[2]?.error?.detail).toStartWith("/2: ");
       expect(results[3]?.error?.detail).toContain('"send-fax"');
       expect(await running().task(results[0]?.task?.id ?? "", "20s")).toMatchObject({ status: "succeeded", result: 0 });
       expect(results[5]?.task).toMatchObject({ status: "scheduled", metadata: { shop: "7" } });
