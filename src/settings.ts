@@ -7,11 +7,9 @@ const durationUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_
 /** A century: what is added to the time of day stays a date. */
 export const longestDurationMs = 36_500 * 86_400_000;
 
-export const durationPattern = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
-
 /** `250ms`, `30s`, `10m`, `2h`, `7d` to milliseconds. */
 export function parseDuration(text: string): number {
-  const match = durationPattern.exec(text);
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
   const unit = durationUnits[match?.[2] ?? ""];
   if (!match || unit === undefined) throw new Error("expected a duration such as 250ms, 30s, 10m or 2h");
   const ms = Math.round(Number(match[1]) * unit);

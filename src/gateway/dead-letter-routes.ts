@@ -1,7 +1,7 @@
 /** The routes of dead letters and redrives, as the HTTP API promises them. */
 
 import { z } from "zod";
-import { deadReasons, isTaskId, taskReasons, taskTypePattern } from "../task.ts";
+import { deadReasons, taskReasons, taskTypePattern } from "../task.ts";
 import { cursor, pageLimit, timeAsked } from "./paging.ts";
 import { declareRoute } from "./route.ts";
 import { count, failure, task, taskId, taskType, time, timeOrNull, traceId } from "./task-schemas.ts";
@@ -26,11 +26,7 @@ export type DeadLetterFilter = z.infer<typeof filter>;
 
 const redriveBody = z
   .strictObject({
-    ids: z
-      .array(z.string().refine(isTaskId, "expected a task id").meta({ format: "uuid" }))
-      .min(1)
-      .max(1000)
-      .optional(),
+    ids: z.array(z.uuidv7("expected a task id")).min(1).max(1000).optional(),
     filter: filter.optional(),
     rate_per_second: z.number().min(0.001).max(100_000).optional().meta({ description: "Else as fast as it goes." }),
     dry_run: z.boolean().optional().meta({ description: "Only counts what fits." }),

@@ -5,15 +5,18 @@ import { type FieldProblem, TaskError } from "../errors.ts";
 import { parseDuration } from "../settings.ts";
 import { cutText } from "../telemetry/http-attributes.ts";
 
-/** `30s`, as milliseconds. */
-export const duration = z.string().transform((text, context) => {
-  try {
-    return parseDuration(text);
-  } catch (error) {
-    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
-    return z.NEVER;
-  }
+/** Up to about 27 years, and no finer than a millisecond: so that each text that fits is a time to come. */
+const durationText =
+  /^(?:\d{1,12}ms|\d{1,9}(?:\.\d{1,3})?s|\d{1,7}(?:\.\d{1,3})?m|\d{1,5}(?:\.\d{1,3})?h|\d{1,4}(?:\.\d{1,3})?d)$/;
+
+const durationWords = z.string().regex(durationText, {
+  error: "expected a duration such as 250ms, 30s, 10m or 2h, up to 9999d",
+  abort: true,
 });
+
+/** `30s`, as milliseconds. */
+export const duration = durationWords.transform(parseDuration);
+export const durationAboveZero = durationWords.regex(/[1-9]/, "expected a duration above 0").transform(parseDuration);
 
 /** Milliseconds as protobuf JSON writes a Duration: `1.5s`. */
 export function toSeconds(ms: number): string {

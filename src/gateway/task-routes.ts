@@ -1,23 +1,17 @@
 /** The routes of tasks, as the HTTP API promises them. */
 
 import { z } from "zod";
-import { durationPattern } from "../settings.ts";
+import { parseDuration } from "../settings.ts";
 import { taskStatuses } from "../task.ts";
 import { batchBody, batchResult, maxBatchBytes, maxBatchKeyChars } from "./batch-schemas.ts";
 import { cursor, pageLimit, timeAsked } from "./paging.ts";
-import { duration } from "./requests.ts";
 import { declareRoute } from "./route.ts";
 import { newTask, task, taskType, timelineEntry } from "./task-schemas.ts";
 
-/** The longest that a request may be held for a task's end. */
-const maxWaitMs = 60_000;
-const waitWords = "expected a duration of at most 60s";
+/** The longest that a request may be held for a task's end: a minute. */
+const waitText = /^(?:[0-5]?\d{1,4}ms|60000ms|[0-5]?\d(?:\.\d{1,3})?s|60s|[01]m)$/;
 
-const wait = z
-  .string()
-  .refine((text) => duration.safeParse(text).success, waitWords)
-  .transform((text) => duration.parse(text))
-  .refine((ms) => ms <= maxWaitMs, waitWords);
+const wait = z.string().regex(waitText, "expected a duration of at most 60s").transform(parseDuration);
 
 const tag = "tasks";
 
@@ -116,7 +110,6 @@ export const taskRoutes = {
     summary: "Look at a task, or wait for its end",
     query: z.strictObject({
       wait: wait.optional().meta({
-        pattern: durationPattern.source,
         description: "Holds the answer until the task has ended, for at most this long, and a minute.",
         override: { examples: ["20s"] },
       }),

@@ -1,15 +1,14 @@
 /** Tasks as the HTTP API takes and shows them: what is checked, and what OpenAPI tells. */
 
 import { z } from "zod";
-import { durationPattern } from "../settings.ts";
 import { taskStatuses, taskTypePattern } from "../task.ts";
-import { duration } from "./requests.ts";
+import { duration, durationAboveZero } from "./requests.ts";
 
 const exampleId = "0199a0b2-7c4e-7d3a-9f61-2b8f0c5d4e17";
 const exampleTraceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 /** Of what is changed when it is read, zod tells no examples of its own accord. */
-const durationShown = { pattern: durationPattern.source, override: { examples: ["30s"] } };
+const durationShown = { override: { examples: ["30s"] } };
 
 export const taskType = z
   .string()
@@ -29,8 +28,7 @@ export const newTask = z
       .datetime({ offset: true })
       .optional()
       .meta({ description: "When it may start, instead of `delay`.", examples: ["2026-01-01T08:00:00Z"] }),
-    timeout: duration
-      .refine((ms) => ms > 0, "expected a duration above 0")
+    timeout: durationAboveZero
       .optional()
       .meta({ ...durationShown, description: "Deadline of each attempt, instead of its type's." }),
     max_attempts: z.int().min(1).max(100).optional().meta({ description: "Instead of its type's." }),
