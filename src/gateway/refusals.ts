@@ -7,7 +7,8 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import { type Caller, callerId } from "./caller.ts";
 import { createTokenBucket } from "./token-bucket.ts";
 
-export type RefusalReason = "unauthenticated" | "permission_denied" | "rate_limited";
+const reasons = ["unauthenticated", "permission_denied", "rate_limited"] as const;
+export type RefusalReason = (typeof reasons)[number];
 
 /** Of one gateway: nobody fills a disk by asking. */
 const linesPerSecond = 10;
@@ -22,6 +23,8 @@ export interface Refused {
 
 export function createRefusals({ meter, log }: Telemetry, clock: Clock): (refused: Refused) => void {
   const counter = meter.counter(instruments.requestsRefused);
+  // There from the start: an alert on a rise sees the first one, too.
+  for (const reason of reasons) counter.add(0, reason);
   const isTold = createTokenBucket(clock, linesPerSecond);
   return ({ reason, caller, clientAddress, operationId, context }) => {
     counter.add(1, reason);
