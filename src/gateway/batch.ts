@@ -18,6 +18,8 @@ type Checked = { request: CreateTaskRequestJson } | { error: TaskError };
 
 export function addBatchRoute(routes: Routes, call: CallInRequest): void {
   addRoute(routes, taskRoutes.createTasks, async (c, { body }) => {
+    // The request itself has counted as one.
+    if (body.length > 1) await routes.charge(c, taskRoutes.createTasks, body.length - 1);
     const options = { key: keyIn(c), isLarge: isLarge(c) };
     const checked = body.map((item, index) => check(item, index, options));
     const tasks = checked.flatMap((one) => ("request" in one ? [one.request] : []));

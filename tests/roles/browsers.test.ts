@@ -107,6 +107,23 @@ describe("every answer", () => {
 
 describe("a limit without keys", () => {
   test(
+    "counts each task of a batch, and takes a batch as a whole or not at all",
+    async () => {
+      await using limited = await startTestSystem({ rateLimit: "10/h" });
+      const batch = async (count: number): Promise<unknown[]> => {
+        const body = JSON.stringify(new Array(count).fill({ type: "echo" }));
+        const { status, headers } = await fetch(`${limited.url}/v1/tasks/batch`, { method: "POST", body });
+        return [status, headers.get("ratelimit")?.split(";")[1]];
+      };
+      expect(await batch(6)).toEqual([207, "r=4"]);
+      expect(await batch(6)).toEqual([429, "r=3"]);
+      expect(await batch(3)).toEqual([207, "r=0"]);
+      expect(limited.rows("SELECT count(*) AS tasks FROM tasks")).toEqual([{ tasks: 9 }]);
+    },
+    startingMs,
+  );
+
+  test(
     "is one for each client address, and never for the health",
     async () => {
       await using limited = await startTestSystem({ rateLimit: "2/h" });

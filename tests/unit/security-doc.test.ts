@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
 import { scopes } from "../../src/gateway/api-key-file.ts";
+import { batchBody, maxBatchBytes } from "../../src/gateway/batch-schemas.ts";
 import { taskRoutes } from "../../src/gateway/task-routes.ts";
 import { maxMessageBytes } from "../../src/rpc/call.ts";
 import { maxMessageDepth } from "../../src/rpc/methods.ts";
@@ -43,6 +44,9 @@ describe("the limits that are told", () => {
   test("are those of the code", () => {
     const { maxBodyBytes, maxBodyDepth } = taskRoutes.createTask;
     expect(limits.get("body of an HTTP request")).toBe(`${maxBodyBytes / 1024} KiB, ${maxBodyDepth} levels`);
+    expect(limits.get("body of a batch")).toBe(`${maxBatchBytes / 1024 ** 2} MiB, 1000 tasks`);
+    const isTaken = (count: number): boolean => batchBody.safeParse(new Array(count).fill({})).success;
+    expect([1000, 1001].map(isTaken)).toEqual([true, false]);
     expect(limits.get("message of an RPC")).toStartWith(`${maxMessageBytes / 1024 ** 2} MiB`);
     expect(limits.get("message of an RPC")).toEndWith(`${maxMessageDepth} levels`);
     expect(limits.get("answer to the task type `http`")).toBe(
