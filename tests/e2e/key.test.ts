@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { hashApiKey, isApiKey } from "../../src/gateway/api-key.ts";
 import { parseKeyFile } from "../../src/gateway/api-key-file.ts";
 import { runThroughline } from "../support/command.ts";
+import { freePorts, startThroughline } from "../support/process.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const limitMs = 120_000;
@@ -113,6 +114,34 @@ describe("throughline serve", () => {
       expect(broken.errors[0]).toBe(
         `throughline: the API keys of "${file}": /keys/0/sha256: expected 64 hexadecimal digits in small letters`,
       );
+    },
+    limitMs,
+  );
+
+  test.each(["compiled", "deno"] as const)(
+    "asks for a key, limits its requests, and calls only where an http task may (%s)",
+    async (command) => {
+      await using folder = await tempFolder();
+      const file = join(folder.path, "keys.json");
+      const made = ["key", "create", "--id=shop", "--scope=submit,read", "--rate=4/h", `--file=${file}`];
+      const headers = { authorization: `Bearer ${(await runThroughline(made)).stdout.trimEnd()}` };
+      const flags = [`--data-dir=${join(folder.path, "data")}`, `--api-keys-file=${file}`, "--http-allow=public"];
+      await using running = await startThroughline(["serve", ...flags, ...freePorts], { command });
+      const url = `${running.addresses.gateway_url}/v1/tasks`;
+      const payload = { url: `${running.addresses.gateway_url}/health` };
+      const submit = (own: Record<string, string>): Promise<Response> =>
+        fetch(url, { method: "POST", headers: own, body: JSON.stringify({ type: "http", payload }) });
+
+      expect((await submit({})).status).toBe(401);
+      const accepted = await submit(headers);
+      expect([accepted.status, accepted.headers.get("ratelimit")?.split(";")[1]]).toEqual([202, "r=3"]);
+      const ended = await fetch(`${url}/${(await accepted.json()).id}?wait=30s`, { headers });
+      expect(await ended.json()).toMatchObject({
+        attempts: [{ error: { type: "FatalError", message: expect.stringContaining("calls to loopback addresses") } }],
+      });
+      expect((await submit(headers)).status).toBe(202);
+      expect((await submit(headers)).status).toBe(202);
+      expect((await submit(headers)).status).toBe(429);
     },
     limitMs,
   );
