@@ -48,7 +48,12 @@ beforeAll(async () => {
   const folder = stack.use(await tempFolder());
   keyFile = join(folder.path, "keys.json");
   await writeFile(keyFile, toFileText(entries));
-  running = stack.use(await startTestSystem({ apiKeysFile: keyFile }, { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url }));
+  running = stack.use(
+    await startTestSystem(
+      { apiKeysFile: keyFile, corsOrigins: "https://shop.example" },
+      { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url },
+    ),
+  );
 }, startingMs);
 afterAll(() => stack.disposeAsync(), startingMs);
 
@@ -102,6 +107,27 @@ describe("whoever brings no key that is good", () => {
     expect(paths).toContain("/health/ready");
     const answers = await Promise.all([...paths, "/nothing"].map((path) => ask(path)));
     expect(answers.map(({ status }) => status)).toEqual([...paths.map(() => 200), 404]);
+  });
+});
+
+describe("a page of another origin", () => {
+  const origin = { origin: "https://shop.example" };
+
+  test("may ask whether it may send a key, before it has sent one", async () => {
+    const headers = {
+      ...origin,
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "authorization",
+    };
+    const asked = await ask("/v1/tasks", { method: "OPTIONS", headers });
+    expect([asked.status, asked.headers.get("access-control-allow-origin")]).toEqual([204, origin.origin]);
+    expect(asked.headers.get("access-control-allow-headers")).toContain("authorization");
+  });
+
+  test("may read why it was refused", async () => {
+    const answer = await ask(`/v1/tasks/${noTask}`, { headers: origin });
+    expect([answer.status, answer.headers.get("access-control-allow-origin")]).toEqual([401, origin.origin]);
+    expect(answer.headers.get("access-control-expose-headers")).toContain("www-authenticate");
   });
 });
 
