@@ -1,11 +1,18 @@
-/** `bun run docs`: writes the tables of docs/telemetry.md anew from those of the code. A test holds that it is done. */
+/**
+ * `bun run docs`: writes the tables of docs/telemetry.md and the commands of docs/cli.md anew from the code. A test
+ * holds that it is done.
+ */
 
 import { join } from "node:path";
+import type { Argument, Command, Option } from "commander";
+import { apiGroup, examplesOf, isApi, isSettings, settingsGroup } from "../src/cli/flags.ts";
+import { createProgram } from "../src/cli/program.ts";
 import { type Instrument, instruments } from "../src/telemetry/instruments.ts";
 import { familyNameOf, labelOf } from "../src/telemetry/metric-family.ts";
 import { anySpan, spanTable } from "../src/telemetry/span-table.ts";
 
-const path = join(import.meta.dir, "../docs/telemetry.md");
+const telemetryPath = join(import.meta.dir, "../docs/telemetry.md");
+const cliPath = join(import.meta.dir, "../docs/cli.md");
 
 type Table = [head: string[], ...rows: string[][]];
 
@@ -50,6 +57,61 @@ function code(text: string): string {
   return `\`${text}\``;
 }
 
+/** The page with every command below the heading "Commands", which is its last. */
+export function withCommands(page: string): string {
+  const heading = "## Commands\n";
+  const at = page.indexOf(heading);
+  if (at < 0) throw new Error("there is no heading for the commands");
+  return `${page.slice(0, at)}${heading}\n${leavesOf(createProgram(() => {}))
+    .map(toSection)
+    .join("\n\n")}\n`;
+}
+
+/** Commands that do something: not the groups of others. */
+export function leavesOf(command: Command): Command[] {
+  return command.commands.length === 0 ? [command] : command.commands.flatMap(leavesOf);
+}
+
+/** `throughline task submit` */
+export function nameOf(command: Command): string {
+  return command.parent ? `${nameOf(command.parent)} ${command.name()}` : command.name();
+}
+
+function toSection(command: Command): string {
+  const words = command.registeredArguments.map((argument) => {
+    const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
+    return argument.required ? `<${name}>` : `[${name}]`;
+  });
+  const own = command.options.filter(
+    ({ helpGroupHeading }) => ![settingsGroup, apiGroup].includes(helpGroupHeading ?? ""),
+  );
+  const rows = [
+    ...command.registeredArguments.map((argument) => [code(argument.name()), withChoices(argument)]),
+    ...own.map((option) => [code(option.flags), withChoices(option)]),
+    ...(isSettings(command) ? [["every setting", "[the table of settings](operations.md#settings)"]] : []),
+    ...(isApi(command)
+      ? [["`--url <url>`, `--json`", "[as all that talk to a system](#all-that-talk-to-a-system)"]]
+      : []),
+  ];
+  const examples = examplesOf(command).flatMap(([line, does]) => [`# ${does}`, line]);
+  const about = command.description();
+  return [
+    `### ${nameOf(command)}`,
+    "",
+    `${code([nameOf(command), ...words].join(" "))}: ${about}.`,
+    "",
+    ...(rows.length === 0 ? [] : [...toLines([["", "means"], ...rows]), ""]),
+    "```sh",
+    ...examples,
+    "```",
+  ].join("\n");
+}
+
+function withChoices({ description, argChoices = [] }: Option | Argument): string {
+  const choices = argChoices.length === 0 ? "" : `: ${codes(argChoices)}`;
+  return `${description}${choices}`.replaceAll("|", "\\|");
+}
+
 function replaceTable(page: string, title: string, table: Table): string {
   const lines = page.split("\n");
   const heading = lines.indexOf(`## ${title}`);
@@ -75,5 +137,6 @@ function pad(text: string, width: number): string {
 }
 
 if (import.meta.main) {
-  await Bun.write(path, withTables(await Bun.file(path).text()));
+  await Bun.write(telemetryPath, withTables(await Bun.file(telemetryPath).text()));
+  await Bun.write(cliPath, withCommands(await Bun.file(cliPath).text()));
 }

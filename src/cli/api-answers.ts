@@ -1,7 +1,7 @@
 /** What the HTTP API answers: the types of the very schemas that describe it. Only types are imported here. */
 
 import type { z } from "zod";
-import type { deadLetter, redrive, unreadable } from "../gateway/dead-letter-routes.ts";
+import type { deadLetter, group, redrive, unreadable } from "../gateway/dead-letter-routes.ts";
 import type { task, timelineEntry } from "../gateway/task-schemas.ts";
 
 export type TaskAnswer = z.output<typeof task>;
@@ -9,20 +9,9 @@ export type AttemptAnswer = TaskAnswer["attempts"][number];
 export type FailureAnswer = NonNullable<TaskAnswer["error"]>;
 export type EntryAnswer = z.output<typeof timelineEntry>;
 export type DeadLetterAnswer = z.output<typeof deadLetter>;
+export type GroupAnswer = z.output<typeof group>;
 export type RedriveAnswer = z.output<typeof redrive>;
 export type UnreadableAnswer = z.output<typeof unreadable>;
-
-/** `GET /v1/dead-letters/groups`. */
-export interface GroupAnswer {
-  type: string;
-  group: string;
-  error: FailureAnswer;
-  count: number;
-  first_seen: string;
-  last_seen: string;
-  task_id: string;
-  trace_id: string;
-}
 
 /** A page of a list; null: it is the last. */
 export interface PageAnswer<Item> {

@@ -1,43 +1,24 @@
 /** Parses the command line and hands over to one file a command. Gives the exit code: 0, 1, 2 or 70. */
 
-import { Command } from "commander";
-import { isColorWanted } from "../config.ts";
-import { commands } from "./commands.ts";
+import type { Command } from "commander";
 import { exitCodes } from "./exit-codes.ts";
 import { explain } from "./explain.ts";
-import { helpStyle, withHelpFlag } from "./help.ts";
+import { withHelpFlag } from "./help.ts";
 import { endOutput, logLimitMs, outputFailure } from "./output.ts";
+import { createProgram } from "./program.ts";
 import { runUsage } from "./usage.ts";
 
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   let exitCode: number = exitCodes.done;
-  const createProgram = (): Command => {
-    const program = new Command("throughline")
-      .description("Tasks over HTTP, run on worker threads, every task one trace")
-      .configureOutput({
-        // Told by `explain`, with all else that is wrong.
-        outputError: () => {},
-        getOutHasColors: () => isColorWanted(process.stdout.isTTY),
-        getErrHasColors: () => isColorWanted(process.stderr.isTTY),
-      })
-      .configureHelp(helpStyle)
-      .addHelpText("after", "\n`throughline help task submit` tells all of a command, with examples.")
-      .exitOverride();
-    for (const [heading, adders] of commands) {
-      program.commandsGroup(heading);
-      for (const add of adders) {
-        add(program, (code) => {
-          exitCode = code;
-        });
-      }
-    }
-    return program.helpCommand("help [command...]", "all about a command");
-  };
+  const create = (): Command =>
+    createProgram((code) => {
+      exitCode = code;
+    });
   const failure = outputFailure();
-  const words = withHelpFlag(createProgram(), withCommand(args));
+  const words = withHelpFlag(create(), withCommand(args));
   try {
-    if (args[0] === "complete") await answerShell(createProgram(), args);
-    else await runUsage(createProgram, words);
+    if (args[0] === "complete") await answerShell(create(), args);
+    else await runUsage(create, words);
   } catch (error) {
     exitCode = explain(error);
   }

@@ -53,7 +53,7 @@ export const deadLetter = z
   })
   .meta({ id: "DeadLetter", description: "A dead task, why and when it died." });
 
-const group = z
+export const group = z
   .object({
     group: z.string().meta({ description: "With `type` a filter for exactly these.", examples: ["6ab1c4d5e9f0"] }),
     type: taskType,

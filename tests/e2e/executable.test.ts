@@ -195,7 +195,20 @@ describe("what it says of itself", () => {
   test("help names every command and every setting", async () => {
     const commands = await runThroughline(["help"]);
     expect([commands.exitCode, commands.errors]).toEqual([0, []]);
-    for (const command of ["serve", "demo", "setup", "config", "doctor", "health", "openapi", "version", "help"]) {
+    for (const command of [
+      "serve",
+      "demo",
+      "task",
+      "dlq",
+      "completion",
+      "setup",
+      "config",
+      "doctor",
+      "health",
+      "openapi",
+      "version",
+      "help",
+    ]) {
       expect(commands.stdout).toMatch(new RegExp(`^  ${command} `, "m"));
     }
     const serve = await runThroughline(["help", "serve"]);

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { withTables } from "../../scripts/docs.ts";
+import { withCommands, withTables } from "../../scripts/docs.ts";
 import { fallbackOf, flagOf, meaningOf, type SettingName, settingNames, variableOf } from "../../src/config.ts";
 import { indexedAttributes } from "../../src/store/dynamo-item.ts";
 import { laneIndex, shardCount } from "../../src/store/dynamo-lanes.ts";
@@ -126,6 +126,13 @@ function usageOf(symbol: string, isCall: boolean): RegExp {
   const method = String.raw`^\s+(async )?${symbol}(<[^>]*>)?\(.*\{$`;
   return new RegExp(`${declared}|${method}`, "m");
 }
+
+describe("docs/cli.md", () => {
+  test("has every command as its help tells it", async () => {
+    const page = await readDoc("docs/cli.md");
+    expect(page).toBe(withCommands(page));
+  });
+});
 
 describe("docs/task-states.md", () => {
   test("has the transitions of the code", async () => {

@@ -45,7 +45,7 @@ function addList(dlq: Command, end: End): void {
   withExamples(
     withApi(command),
     ["throughline dlq list --type send-email", "dead e-mails"],
-    ["throughline dlq list --error TimeoutError --since 1h --json | jq '.items[].task.id'", "what timed out"],
+    ["throughline dlq list --error TimeoutError --since 1h --quiet", "ids of what timed out"],
   );
 }
 

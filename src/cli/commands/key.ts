@@ -22,22 +22,26 @@ export const addKey: AddCommand = (program) => {
     await createKey(flags);
   });
 
-  key
-    .command("list")
-    .description("the keys of a file")
-    .option("--file <path>", "the file (THROUGHLINE_API_KEYS_FILE)")
-    .option("--json", "as JSON")
-    .action(async (flags: KeyFlags & { json?: boolean }) => {
-      const { listKeys } = await import("../key/list.ts");
-      await listKeys(flags);
-    });
+  withExamples(
+    key
+      .command("list")
+      .description("the keys of a file")
+      .option("--file <path>", "the file (THROUGHLINE_API_KEYS_FILE)")
+      .option("--json", "as JSON"),
+    ["throughline key list --file keys.json", "their names and scopes; nobody can print the keys"],
+  ).action(async (flags: KeyFlags & { json?: boolean }) => {
+    const { listKeys } = await import("../key/list.ts");
+    await listKeys(flags);
+  });
 
-  key
-    .command("revoke <id>")
-    .description("take a key out of a file; gateways refuse it within some seconds")
-    .option("--file <path>", "the file (THROUGHLINE_API_KEYS_FILE)")
-    .action(async (id: string, flags: KeyFlags) => {
-      const { revokeKey } = await import("../key/revoke.ts");
-      await revokeKey(id, flags);
-    });
+  withExamples(
+    key
+      .command("revoke <id>")
+      .description("take a key out of a file; gateways refuse it within some seconds")
+      .option("--file <path>", "the file (THROUGHLINE_API_KEYS_FILE)"),
+    ["throughline key revoke shop --file keys.json", "the shop has lost it"],
+  ).action(async (id: string, flags: KeyFlags) => {
+    const { revokeKey } = await import("../key/revoke.ts");
+    await revokeKey(id, flags);
+  });
 };

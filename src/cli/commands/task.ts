@@ -47,7 +47,7 @@ function addSubmit(task: Command, end: End): void {
     withApi(command),
     [`throughline task submit echo '{"hello":"world"}' --wait`, "run it, and see its result"],
     ["throughline task submit send-email @email.json --delay 30s --key order-1001", "later, and once only"],
-    ["jq -n '{n:1}' | throughline task submit echo - --metadata tenant=blue", "from a pipe"],
+    ["echo '{\"n\":1}' | throughline task submit echo - --metadata tenant=blue", "from a pipe"],
     ["id=$(throughline task submit sleep '{\"ms\":5000}' --quiet)", "for a script"],
   );
 }
@@ -66,7 +66,7 @@ function addGet(task: Command, end: End): void {
   withExamples(
     withApi(command),
     [`throughline task get ${id}`, "as it is now"],
-    [`throughline task get ${id} --wait --json | jq .result`, "its result, once it has one"],
+    [`throughline task get ${id} --wait --json > task.json`, "with its result, once it has one"],
   );
 }
 
@@ -93,7 +93,7 @@ function addList(task: Command, end: End): void {
     withApi(command),
     ["throughline task list --status dead --since 1h", "what died within the last hour"],
     ["throughline task list --type send-email --watch", "look on"],
-    ["throughline task list --status queued --quiet | xargs throughline task cancel", "cancel them"],
+    ["throughline task list --status scheduled --quiet | xargs throughline task cancel", "cancel them"],
   );
 }
 

@@ -1,11 +1,13 @@
 import { productVersion } from "../../version.ts";
 import type { AddCommand } from "../commands.ts";
+import { withExamples } from "../flags.ts";
 
 export const addVersion: AddCommand = (program) => {
-  program
+  const command = program
     .command("version")
     .description("the version")
     .action(() => {
       process.stdout.write(`${productVersion}\n`);
     });
+  withExamples(command, ["throughline version", "nothing else on the line"]);
 };
