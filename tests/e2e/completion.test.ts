@@ -35,7 +35,7 @@ async function values(...words: string[]): Promise<string[]> {
 describe("what may come next", () => {
   test("is a command", async () => {
     expect(await complete("ta")).toEqual([["task", "submit tasks, look at them, cancel them"]]);
-    expect(await values("task", "")).toEqual(["submit", "get", "list", "timeline", "cancel", "help"]);
+    expect(await values("task", "")).toEqual(["submit", "get", "list", "timeline", "watch", "cancel", "help"]);
     expect(await values("dlq", "re")).toEqual(["redrive", "redrives"]);
     expect(await values("completion", "")).toEqual(expect.arrayContaining(["bash", "zsh", "fish"]));
     expect(await values("help", "task", "su")).toEqual(["submit"]);

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { taskStatuses } from "../../task.ts";
 import type { AddCommand, End } from "../commands.ts";
-import { withApi, withExamples } from "../flags.ts";
+import { type ApiFlags, withApi, withExamples } from "../flags.ts";
 import type { CancelFlags } from "../task/cancel.ts";
 import type { GetFlags } from "../task/get.ts";
 import type { ListFlags } from "../task/read-tasks.ts";
@@ -20,6 +20,7 @@ export const addTask: AddCommand = (program, end) => {
   addGet(task, end);
   addList(task, end);
   addTimeline(task, end);
+  addWatch(task, end);
   addCancel(task, end);
 };
 
@@ -107,6 +108,18 @@ function addTimeline(task: Command, end: End): void {
       end(await showTimeline(taskId, flags));
     });
   withExamples(withApi(command), [`throughline task timeline ${id}`, "from its creation on"]);
+}
+
+function addWatch(task: Command, end: End): void {
+  const command = task
+    .command("watch")
+    .description("every change of a task as it happens, with its progress; exit code 1 unless it succeeds")
+    .argument("<id>", "its id")
+    .action(async (taskId: string, flags: ApiFlags) => {
+      const { watchTask } = await import("../task/watch.ts");
+      end(await watchTask(taskId, flags));
+    });
+  withExamples(withApi(command), [`throughline task watch ${id}`, "until it has ended, or Ctrl-C"]);
 }
 
 function addCancel(task: Command, end: End): void {
