@@ -9,8 +9,8 @@ import { environmentWith } from "../config.ts";
 import { TaskError } from "../errors.ts";
 import { runtime } from "../runtime.ts";
 
-/** `args` are for the runner. Resolves with its exit code. */
-export async function runTests(folder: string, args: readonly string[]): Promise<number> {
+/** The folder, then what is for the runner. Resolves with its exit code. */
+export async function runTests([folder = ".", ...args]: readonly string[]): Promise<number> {
   if (runtime.name !== "bun") {
     throw new TaskError("invalid_argument", "throughline test needs Bun: run it by the compiled executable, or by bun");
   }

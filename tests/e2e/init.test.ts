@@ -212,10 +212,26 @@ describe("throughline test", () => {
       );
       const executable = await compiledExecutable();
       expect((await run(`${offline}${executable} test`, folder.path)).exitCode).toBe(1);
+      const filtered = await run(`${executable} test -- --test-name-pattern=none`, folder.path);
+      expect(filtered.output).toContain(`regex "none" matched 0 tests`);
       expect(await run(`${executable} test nowhere`, folder.path)).toEqual({
         exitCode: 2,
         output: 'throughline: there is no folder "nowhere"\n',
       });
+    },
+    limitMs,
+  );
+});
+
+describe("on Deno", () => {
+  test.each(["init", "test"])(
+    "%s says that it needs Bun",
+    async (command) => {
+      await using folder = await tempFolder();
+      const deno = join(projectFolder, "node_modules/.bin/deno");
+      const { exitCode, output } = await run(`${deno} run -A ${projectFolder}/src/main.ts ${command}`, folder.path);
+      expect(exitCode).toBe(2);
+      expect(output).toMatch(new RegExp(`^throughline: throughline ${command} needs Bun: `, "m"));
     },
     limitMs,
   );

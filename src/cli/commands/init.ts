@@ -1,3 +1,5 @@
+import { TaskError } from "../../errors.ts";
+import { runtime } from "../../runtime.ts";
 import type { AddCommand } from "../commands.ts";
 import { withExamples } from "../flags.ts";
 
@@ -8,6 +10,10 @@ export const addInit: AddCommand = (program) => {
     .argument("[folder]", "where; made when it is not there", ".")
     .option("--types", "only write the types and the test kit anew, after an upgrade")
     .action(async (folder: string, { types }: { types?: boolean }) => {
+      // Its files are put together by Bun, when it builds the executable or reads the source.
+      if (runtime.name !== "bun") {
+        throw new TaskError("invalid_argument", "throughline init needs Bun: run it by the executable, or by bun");
+      }
       const { initialize, writeTypes } = await import("../init.ts");
       const lines = types ? writeTypes(folder) : initialize(folder);
       process.stdout.write(`${lines.join("\n")}\n`);

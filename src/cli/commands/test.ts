@@ -9,11 +9,13 @@ export const addTest: AddCommand = (program, end) => {
     .argument("[args...]", "after --: for the runner, which is bun test")
     .action(async (folder: string, args: string[]) => {
       const { runTests } = await import("../run-tests.ts");
-      end(await runTests(folder, args));
+      // What follows -- is for the runner, also when no folder goes before it.
+      const words = folder.startsWith("-") ? [".", folder, ...args] : [folder, ...args];
+      end(await runTests(words));
     });
   withExamples(
     test,
     ["throughline test", "all tests in this folder"],
-    ["throughline test my-tasks -- --watch", "again whenever a file changes"],
+    ["throughline test my-tasks -- --watch", "those in another, again whenever a file changes"],
   );
 };
