@@ -3,7 +3,7 @@
  * goes to the task service in one call.
  */
 
-import { fromRpcCode, meanings, retryAfterSeconds, TaskError, toTaskError } from "../errors.ts";
+import { type FieldProblem, fromRpcCode, meanings, retryAfterSeconds, TaskError, toTaskError } from "../errors.ts";
 import type { CreateTaskRequestJson, CreateTaskResultJson } from "../gen/tasks_pb.ts";
 import { type BatchTask, batchTask, maxBatchKeyChars, maxTaskBytes } from "./batch-schemas.ts";
 import type { CallInRequest } from "./edge.ts";
@@ -26,7 +26,9 @@ export function addBatchRoute(routes: Routes, call: CallInRequest): void {
     const { results = [] } = tasks.length > 0 ? await call(c, "CreateTasks", { tasks }) : {};
     const left = results.values();
     const { traceId } = c.get("trace").span.spanContext();
-    const told = checked.map((one) => toItem("error" in one ? one.error : toResult(left.next().value), traceId));
+    const told = checked.map((one, index) =>
+      toItem("error" in one ? one.error : toResult(left.next().value, index), traceId),
+    );
     const isReplayed = told.every(({ status }) => status === 200);
     return Response.json(told, { status: 207, ...(isReplayed && { headers: { "idempotent-replayed": "true" } }) });
   });
@@ -56,12 +58,16 @@ function check(item: unknown, index: number, { key, isLarge }: { key: string | u
     return { request: toCreateTask(task, own ?? keyOf(key, index)) };
   } catch (thrown) {
     const { code, message, problems } = toTaskError(thrown);
-    // Pointers lead into the body, of which this is an item.
-    const within = problems.map(({ pointer, detail }) => ({ pointer: `/${index}${pointer}`, detail }));
+    const within = withinBody(problems, index);
     const [first] = within;
     const detail = first ? `${first.pointer}: ${first.detail}` : message;
     return { error: new TaskError(code, detail, { problems: within }) };
   }
+}
+
+/** Pointers lead into the body, of which this is an item. */
+function withinBody(problems: readonly Partial<FieldProblem>[], index: number): FieldProblem[] {
+  return problems.map(({ pointer = "", detail = "" }) => ({ pointer: `/${index}${pointer}`, detail }));
 }
 
 /** A batch that is sent again with its key makes none of its tasks twice, and those that are missing. */
@@ -69,12 +75,13 @@ function keyOf(key: string | undefined, index: number): string | undefined {
   return key === undefined ? undefined : `${key}/${index}`;
 }
 
-function toResult(result: CreateTaskResultJson | undefined): CreateTaskResultJson | TaskError {
+function toResult(result: CreateTaskResultJson | undefined, index: number): CreateTaskResultJson | TaskError {
   if (result?.task) return result;
   if (!result?.refusal) return new TaskError("internal", "the task service answered without a task");
-  const { code = "", message = "", retryAfter } = result.refusal;
+  const { code = "", message = "", retryAfter, problems = [] } = result.refusal;
   const retryAfterMs = retryAfter === undefined ? {} : { retryAfterMs: Number.parseFloat(retryAfter) * 1000 };
-  return new TaskError(fromRpcCode(code), message, { isRemote: true, ...retryAfterMs });
+  const options = { isRemote: true, problems: withinBody(problems, index), ...retryAfterMs };
+  return new TaskError(fromRpcCode(code), message, options);
 }
 
 function toItem(result: CreateTaskResultJson | TaskError, traceId: string) {

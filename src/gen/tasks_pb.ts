@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tasks.proto.
  */
 export const file_tasks: GenFile = /*@__PURE__*/
-  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3Mi5gIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKEkNyZWF0ZVRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCCI9ChJDcmVhdGVUYXNrc1JlcXVlc3QSJwoFdGFza3MYASADKAsyGC50YXNrcy5DcmVhdGVUYXNrUmVxdWVzdCI/ChNDcmVhdGVUYXNrc1Jlc3BvbnNlEigKB3Jlc3VsdHMYASADKAsyFy50YXNrcy5DcmVhdGVUYXNrUmVzdWx0ImAKEENyZWF0ZVRhc2tSZXN1bHQSGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSEAoIcmVwbGF5ZWQYAiABKAgSHwoHcmVmdXNhbBgDIAEoCzIOLnRhc2tzLlJlZnVzYWwiWAoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLgoLcmV0cnlfYWZ0ZXIYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iRQoOR2V0VGFza1JlcXVlc3QSCgoCaWQYASABKAkSJwoEd2FpdBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIsCg9HZXRUYXNrUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siIAoSR2V0VGltZWxpbmVSZXF1ZXN0EgoKAmlkGAEgASgJIjwKE0dldFRpbWVsaW5lUmVzcG9uc2USJQoHZW50cmllcxgBIAMoCzIULnRhc2tzLlRpbWVsaW5lRW50cnkiiQEKEFdhdGNoVGFza1JlcXVlc3QSCgoCaWQYASABKAkSEgoKc2Vlbl9lbnRyeRgCIAEoBRIaCg1zZWVuX3Byb2dyZXNzGAMgASgBSACIAQESJwoEd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIQCg5fc2Vlbl9wcm9ncmVzcyKHAQoRV2F0Y2hUYXNrUmVzcG9uc2USJQoHZW50cmllcxgBIAMoCzIULnRhc2tzLlRpbWVsaW5lRW50cnkSFAoMZmlyc3RfbnVtYmVyGAIgASgFEhUKCHByb2dyZXNzGAMgASgBSACIAQESEQoJaGFzX2VuZGVkGAQgASgIQgsKCV9wcm9ncmVzcyLOAQoQTGlzdFRhc2tzUmVxdWVzdBIOCgZzdGF0dXMYASABKAkSDAoEdHlwZRgCIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgDIAEoCRIxCg1jcmVhdGVkX2FmdGVyGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFbGltaXQYBiABKAUSDgoGY3Vyc29yGAcgASgJIkQKEUxpc3RUYXNrc1Jlc3BvbnNlEhoKBWl0ZW1zGAEgAygLMgsudGFza3MuVGFzaxITCgtuZXh0X2N1cnNvchgCIAEoCSIfChFDYW5jZWxUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCSIvChJDYW5jZWxUYXNrUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siswEKDURlYWRTZWxlY3Rpb24SCwoDaWRzGAEgAygJEgwKBHR5cGUYAiABKAkSEgoKZXJyb3JfdHlwZRgDIAEoCRIOCgZyZWFzb24YBCABKAkSDQoFZ3JvdXAYBSABKAkSKQoFc2luY2UYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJgChZMaXN0RGVhZExldHRlcnNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SDQoFbGltaXQYAiABKAUSDgoGY3Vyc29yGAMgASgJIlAKF0xpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEiAKBWl0ZW1zGAEgAygLMhEudGFza3MuRGVhZExldHRlchITCgtuZXh0X2N1cnNvchgCIAEoCSKXAQoKRGVhZExldHRlchIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIOCgZyZWFzb24YAiABKAkSKwoHZGllZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmVkcml2ZXMYBCABKAUSEAoIdHJhY2VfaWQYBSABKAkSDQoFZ3JvdXAYBiABKAkiVQobTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SDQoFbGltaXQYAiABKAUiRQocTGlzdERlYWRMZXR0ZXJHcm91cHNSZXNwb25zZRIlCgVpdGVtcxgBIAMoCzIWLnRhc2tzLkRlYWRMZXR0ZXJHcm91cCLeAQoPRGVhZExldHRlckdyb3VwEgwKBHR5cGUYASABKAkSDQoFZ3JvdXAYAiABKAkSHQoFZXJyb3IYAyABKAsyDi50YXNrcy5GYWlsdXJlEg0KBWNvdW50GAQgASgDEi4KCmZpcnN0X3NlZW4YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWxhc3Rfc2VlbhgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdGFza19pZBgHIAEoCRIQCgh0cmFjZV9pZBgIIAEoCSImChVMaXN0VW5yZWFkYWJsZVJlcXVlc3QSDQoFbGltaXQYASABKAUiQQoWTGlzdFVucmVhZGFibGVSZXNwb25zZRInCgVpdGVtcxgBIAMoCzIYLnRhc2tzLlVucmVhZGFibGVNZXNzYWdlIucBChFVbnJlYWRhYmxlTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEgwKBGJvZHkYAiABKAkSPAoKYXR0cmlidXRlcxgDIAMoCzIoLnRhc2tzLlVucmVhZGFibGVNZXNzYWdlLkF0dHJpYnV0ZXNFbnRyeRIOCgZyZWFzb24YBCABKAkSLwoLcmVjZWl2ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIo0BChlSZWRyaXZlRGVhZExldHRlcnNSZXF1ZXN0EicKCXNlbGVjdGlvbhgBIAEoCzIULnRhc2tzLkRlYWRTZWxlY3Rpb24SFwoPcmF0ZV9wZXJfc2Vjb25kGAIgASgBEg8KB2RyeV9ydW4YAyABKAgSDQoFZm9yY2UYBCABKAgSDgoGcmVhc29uGAUgASgJIj0KGlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEh8KB3JlZHJpdmUYASABKAsyDi50YXNrcy5SZWRyaXZlItwBCgdSZWRyaXZlEgoKAmlkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIPCgdtYXRjaGVkGAMgASgDEg0KBW1vdmVkGAQgASgDEg4KBmZhaWxlZBgFIAEoAxIXCg9yYXRlX3Blcl9zZWNvbmQYBiABKAESDgoGcmVhc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIfChFHZXRSZWRyaXZlUmVxdWVzdBIKCgJpZBgBIAEoCSI1ChJHZXRSZWRyaXZlUmVzcG9uc2USHwoHcmVkcml2ZRgBIAEoCzIOLnRhc2tzLlJlZHJpdmUiNAoVQ29udHJvbFJlZHJpdmVSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB2NvbW1hbmQYAiABKAkiOQoWQ29udHJvbFJlZHJpdmVSZXNwb25zZRIfCgdyZWRyaXZlGAEgASgLMg4udGFza3MuUmVkcml2ZSI2ChhEaXNjYXJkRGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJIjYKGURpc2NhcmREZWFkTGV0dGVyUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sinAIKDFNjaGVkdWxlU3BlYxIMCgRjcm9uGAEgASgJEhEKCXRpbWVfem9uZRgCIAEoCRIoCgVldmVyeRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIiCgR0YXNrGAQgASgLMhQudGFza3MuU2NoZWR1bGVkVGFzaxIPCgdvdmVybGFwGAUgASgJEhUKCGNhdGNoX3VwGAYgASgFSACIAQESLAoIc3RhcnRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmVuZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcGF1c2VkGAkgASgIQgsKCV9jYXRjaF91cCLvAQoNU2NoZWR1bGVkVGFzaxIMCgR0eXBlGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNAoIbWV0YWRhdGEYAyADKAsyIi50YXNrcy5TY2hlZHVsZWRUYXNrLk1ldGFkYXRhRW50cnkSKgoHdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxtYXhfYXR0ZW1wdHMYBSABKAUaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrECCghTY2hlZHVsZRIKCgJpZBgBIAEoCRIhCgRzcGVjGAIgASgLMhMudGFza3MuU2NoZWR1bGVTcGVjEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHRyYWNlX2lkGAUgASgJEi0KCW5leHRfcnVucxgGIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoIbGFzdF9ydW4YByABKAsyEy50YXNrcy5TY2hlZHVsZWRSdW4SDQoFZmlyZWQYCCABKAMSDwoHc2tpcHBlZBgJIAEoAxIOCgZtaXNzZWQYCiABKAMiYgoMU2NoZWR1bGVkUnVuEg8KB3Rhc2tfaWQYASABKAkSMQoNc2NoZWR1bGVkX2ZvchgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc3RhdHVzGAMgASgJIkYKFUNyZWF0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCRIhCgRzcGVjGAIgASgLMhMudGFza3MuU2NoZWR1bGVTcGVjIjsKFkNyZWF0ZVNjaGVkdWxlUmVzcG9uc2USIQoIc2NoZWR1bGUYASABKAsyDy50YXNrcy5TY2hlZHVsZSIgChJHZXRTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiOAoTR2V0U2NoZWR1bGVSZXNwb25zZRIhCghzY2hlZHVsZRgBIAEoCzIPLnRhc2tzLlNjaGVkdWxlIjUKFExpc3RTY2hlZHVsZXNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFEg4KBmN1cnNvchgCIAEoCSJMChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USHgoFaXRlbXMYASADKAsyDy50YXNrcy5TY2hlZHVsZRITCgtuZXh0X2N1cnNvchgCIAEoCSJ3ChVVcGRhdGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkSIQoEc3BlYxgCIAEoCzITLnRhc2tzLlNjaGVkdWxlU3BlYxIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siOwoWVXBkYXRlU2NoZWR1bGVSZXNwb25zZRIhCghzY2hlZHVsZRgBIAEoCzIPLnRhc2tzLlNjaGVkdWxlIiQKFlRyaWdnZXJTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiNAoXVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siIwoVRGVsZXRlU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJIhgKFkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2UizwQKBFRhc2sSCgoCaWQYASABKAkSDAoEdHlwZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSJwoHcGF5bG9hZBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgZyZXN1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHQoFZXJyb3IYBiABKAsyDi50YXNrcy5GYWlsdXJlEg8KB2F0dGVtcHQYByABKAUSFAoMbWF4X2F0dGVtcHRzGAggASgFEhYKDmNvcnJlbGF0aW9uX2lkGAkgASgJEhAKCHRyYWNlX2lkGAogASgJEisKCG1ldGFkYXRhGAsgAygLMhkudGFza3MuVGFzay5NZXRhZGF0YUVudHJ5Ei4KCmNyZWF0ZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKCGF0dGVtcHRzGBAgAygLMg4udGFza3MuQXR0ZW1wdBIVCghwcm9ncmVzcxgRIAEoAUgAiAEBGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUILCglfcHJvZ3Jlc3MiyQEKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdvdXRjb21lGAQgASgJEh0KBWVycm9yGAUgASgLMg4udGFza3MuRmFpbHVyZRIQCgh0cmFjZV9pZBgGIAEoCRIOCgZ3b3JrZXIYByABKAkiKAoHRmFpbHVyZRIMCgR0eXBlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiygEKDVRpbWVsaW5lRW50cnkSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGZyb20YAiABKAkSCgoCdG8YAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRITCgtkdXJhdGlvbl9tcxgFIAEoAxIdCgVlcnJvchgGIAEoCzIOLnRhc2tzLkZhaWx1cmUSEAoIdHJhY2VfaWQYByABKAkSDwoHc3Bhbl9pZBgIIAEoCRIPCgdzZXJ2aWNlGAkgASgJMvELCgtUYXNrU2VydmljZRJBCgpDcmVhdGVUYXNrEhgudGFza3MuQ3JlYXRlVGFza1JlcXVlc3QaGS50YXNrcy5DcmVhdGVUYXNrUmVzcG9uc2USRAoLQ3JlYXRlVGFza3MSGS50YXNrcy5DcmVhdGVUYXNrc1JlcXVlc3QaGi50YXNrcy5DcmVhdGVUYXNrc1Jlc3BvbnNlEjgKB0dldFRhc2sSFS50YXNrcy5HZXRUYXNrUmVxdWVzdBoWLnRhc2tzLkdldFRhc2tSZXNwb25zZRJECgtHZXRUaW1lbGluZRIZLnRhc2tzLkdldFRpbWVsaW5lUmVxdWVzdBoaLnRhc2tzLkdldFRpbWVsaW5lUmVzcG9uc2USPgoJV2F0Y2hUYXNrEhcudGFza3MuV2F0Y2hUYXNrUmVxdWVzdBoYLnRhc2tzLldhdGNoVGFza1Jlc3BvbnNlEj4KCUxpc3RUYXNrcxIXLnRhc2tzLkxpc3RUYXNrc1JlcXVlc3QaGC50YXNrcy5MaXN0VGFza3NSZXNwb25zZRJBCgpDYW5jZWxUYXNrEhgudGFza3MuQ2FuY2VsVGFza1JlcXVlc3QaGS50YXNrcy5DYW5jZWxUYXNrUmVzcG9uc2USUAoPTGlzdERlYWRMZXR0ZXJzEh0udGFza3MuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBoeLnRhc2tzLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEl8KFExpc3REZWFkTGV0dGVyR3JvdXBzEiIudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0GiMudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXNwb25zZRJNCg5MaXN0VW5yZWFkYWJsZRIcLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVxdWVzdBodLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USWQoSUmVkcml2ZURlYWRMZXR0ZXJzEiAudGFza3MuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBohLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEkEKCkdldFJlZHJpdmUSGC50YXNrcy5HZXRSZWRyaXZlUmVxdWVzdBoZLnRhc2tzLkdldFJlZHJpdmVSZXNwb25zZRJNCg5Db250cm9sUmVkcml2ZRIcLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVxdWVzdBodLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USVgoRRGlzY2FyZERlYWRMZXR0ZXISHy50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlcXVlc3QaIC50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEk0KDkNyZWF0ZVNjaGVkdWxlEhwudGFza3MuQ3JlYXRlU2NoZWR1bGVSZXF1ZXN0Gh0udGFza3MuQ3JlYXRlU2NoZWR1bGVSZXNwb25zZRJECgtHZXRTY2hlZHVsZRIZLnRhc2tzLkdldFNjaGVkdWxlUmVxdWVzdBoaLnRhc2tzLkdldFNjaGVkdWxlUmVzcG9uc2USSgoNTGlzdFNjaGVkdWxlcxIbLnRhc2tzLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GhwudGFza3MuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEk0KDlVwZGF0ZVNjaGVkdWxlEhwudGFza3MuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0Gh0udGFza3MuVXBkYXRlU2NoZWR1bGVSZXNwb25zZRJQCg9UcmlnZ2VyU2NoZWR1bGUSHS50YXNrcy5UcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0Gh4udGFza3MuVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USTQoORGVsZXRlU2NoZWR1bGUSHC50YXNrcy5EZWxldGVTY2hlZHVsZVJlcXVlc3QaHS50YXNrcy5EZWxldGVTY2hlZHVsZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3Mi5gIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKEkNyZWF0ZVRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCCI9ChJDcmVhdGVUYXNrc1JlcXVlc3QSJwoFdGFza3MYASADKAsyGC50YXNrcy5DcmVhdGVUYXNrUmVxdWVzdCI/ChNDcmVhdGVUYXNrc1Jlc3BvbnNlEigKB3Jlc3VsdHMYASADKAsyFy50YXNrcy5DcmVhdGVUYXNrUmVzdWx0ImAKEENyZWF0ZVRhc2tSZXN1bHQSGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSEAoIcmVwbGF5ZWQYAiABKAgSHwoHcmVmdXNhbBgDIAEoCzIOLnRhc2tzLlJlZnVzYWwifwoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLgoLcmV0cnlfYWZ0ZXIYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJQoIcHJvYmxlbXMYBCADKAsyEy50YXNrcy5GaWVsZFByb2JsZW0iLwoMRmllbGRQcm9ibGVtEg8KB3BvaW50ZXIYASABKAkSDgoGZGV0YWlsGAIgASgJIkUKDkdldFRhc2tSZXF1ZXN0EgoKAmlkGAEgASgJEicKBHdhaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iLAoPR2V0VGFza1Jlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIiAKEkdldFRpbWVsaW5lUmVxdWVzdBIKCgJpZBgBIAEoCSI8ChNHZXRUaW1lbGluZVJlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC50YXNrcy5UaW1lbGluZUVudHJ5IokBChBXYXRjaFRhc2tSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnNlZW5fZW50cnkYAiABKAUSGgoNc2Vlbl9wcm9ncmVzcxgDIAEoAUgAiAEBEicKBHdhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEAoOX3NlZW5fcHJvZ3Jlc3MihwEKEVdhdGNoVGFza1Jlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC50YXNrcy5UaW1lbGluZUVudHJ5EhQKDGZpcnN0X251bWJlchgCIAEoBRIVCghwcm9ncmVzcxgDIAEoAUgAiAEBEhEKCWhhc19lbmRlZBgEIAEoCEILCglfcHJvZ3Jlc3MizgEKEExpc3RUYXNrc1JlcXVlc3QSDgoGc3RhdHVzGAEgASgJEgwKBHR5cGUYAiABKAkSFgoOY29ycmVsYXRpb25faWQYAyABKAkSMQoNY3JlYXRlZF9hZnRlchgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxpbWl0GAYgASgFEg4KBmN1cnNvchgHIAEoCSJEChFMaXN0VGFza3NSZXNwb25zZRIaCgVpdGVtcxgBIAMoCzILLnRhc2tzLlRhc2sSEwoLbmV4dF9jdXJzb3IYAiABKAkiHwoRQ2FuY2VsVGFza1JlcXVlc3QSCgoCaWQYASABKAkiLwoSQ2FuY2VsVGFza1Jlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIrMBCg1EZWFkU2VsZWN0aW9uEgsKA2lkcxgBIAMoCRIMCgR0eXBlGAIgASgJEhIKCmVycm9yX3R5cGUYAyABKAkSDgoGcmVhc29uGAQgASgJEg0KBWdyb3VwGAUgASgJEikKBXNpbmNlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJQChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRIgCgVpdGVtcxgBIAMoCzIRLnRhc2tzLkRlYWRMZXR0ZXISEwoLbmV4dF9jdXJzb3IYAiABKAkilwEKCkRlYWRMZXR0ZXISGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSDgoGcmVhc29uGAIgASgJEisKB2RpZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJlZHJpdmVzGAQgASgFEhAKCHRyYWNlX2lkGAUgASgJEg0KBWdyb3VwGAYgASgJIlUKG0xpc3REZWFkTGV0dGVyR3JvdXBzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEg0KBWxpbWl0GAIgASgFIkUKHExpc3REZWFkTGV0dGVyR3JvdXBzUmVzcG9uc2USJQoFaXRlbXMYASADKAsyFi50YXNrcy5EZWFkTGV0dGVyR3JvdXAi3gEKD0RlYWRMZXR0ZXJHcm91cBIMCgR0eXBlGAEgASgJEg0KBWdyb3VwGAIgASgJEh0KBWVycm9yGAMgASgLMg4udGFza3MuRmFpbHVyZRINCgVjb3VudBgEIAEoAxIuCgpmaXJzdF9zZWVuGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3NlZW4YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3Rhc2tfaWQYByABKAkSEAoIdHJhY2VfaWQYCCABKAkiJgoVTGlzdFVucmVhZGFibGVSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFIkEKFkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USJwoFaXRlbXMYASADKAsyGC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZSLnAQoRVW5yZWFkYWJsZU1lc3NhZ2USEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgRib2R5GAIgASgJEjwKCmF0dHJpYnV0ZXMYAyADKAsyKC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZS5BdHRyaWJ1dGVzRW50cnkSDgoGcmVhc29uGAQgASgJEi8KC3JlY2VpdmVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKNAQoZUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEhcKD3JhdGVfcGVyX3NlY29uZBgCIAEoARIPCgdkcnlfcnVuGAMgASgIEg0KBWZvcmNlGAQgASgIEg4KBnJlYXNvbhgFIAEoCSI9ChpSZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZRIfCgdyZWRyaXZlGAEgASgLMg4udGFza3MuUmVkcml2ZSLcAQoHUmVkcml2ZRIKCgJpZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSDwoHbWF0Y2hlZBgDIAEoAxINCgVtb3ZlZBgEIAEoAxIOCgZmYWlsZWQYBSABKAMSFwoPcmF0ZV9wZXJfc2Vjb25kGAYgASgBEg4KBnJlYXNvbhgHIAEoCRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiHwoRR2V0UmVkcml2ZVJlcXVlc3QSCgoCaWQYASABKAkiNQoSR2V0UmVkcml2ZVJlc3BvbnNlEh8KB3JlZHJpdmUYASABKAsyDi50YXNrcy5SZWRyaXZlIjQKFUNvbnRyb2xSZWRyaXZlUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdjb21tYW5kGAIgASgJIjkKFkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USHwoHcmVkcml2ZRgBIAEoCzIOLnRhc2tzLlJlZHJpdmUiNgoYRGlzY2FyZERlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI2ChlEaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIpwCCgxTY2hlZHVsZVNwZWMSDAoEY3JvbhgBIAEoCRIRCgl0aW1lX3pvbmUYAiABKAkSKAoFZXZlcnkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIgoEdGFzaxgEIAEoCzIULnRhc2tzLlNjaGVkdWxlZFRhc2sSDwoHb3ZlcmxhcBgFIAEoCRIVCghjYXRjaF91cBgGIAEoBUgAiAEBEiwKCHN0YXJ0X2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgZlbmRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnBhdXNlZBgJIAEoCEILCglfY2F0Y2hfdXAi7wEKDVNjaGVkdWxlZFRhc2sSDAoEdHlwZRgBIAEoCRInCgdwYXlsb2FkGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjQKCG1ldGFkYXRhGAMgAygLMiIudGFza3MuU2NoZWR1bGVkVGFzay5NZXRhZGF0YUVudHJ5EioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFAoMbWF4X2F0dGVtcHRzGAUgASgFGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKxAgoIU2NoZWR1bGUSCgoCaWQYASABKAkSIQoEc3BlYxgCIAEoCzITLnRhc2tzLlNjaGVkdWxlU3BlYxIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgFIAEoCRItCgluZXh0X3J1bnMYBiADKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKCGxhc3RfcnVuGAcgASgLMhMudGFza3MuU2NoZWR1bGVkUnVuEg0KBWZpcmVkGAggASgDEg8KB3NraXBwZWQYCSABKAMSDgoGbWlzc2VkGAogASgDImIKDFNjaGVkdWxlZFJ1bhIPCgd0YXNrX2lkGAEgASgJEjEKDXNjaGVkdWxlZF9mb3IYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnN0YXR1cxgDIAEoCSJGChVDcmVhdGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkSIQoEc3BlYxgCIAEoCzITLnRhc2tzLlNjaGVkdWxlU3BlYyI7ChZDcmVhdGVTY2hlZHVsZVJlc3BvbnNlEiEKCHNjaGVkdWxlGAEgASgLMg8udGFza3MuU2NoZWR1bGUiIAoSR2V0U2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJIjgKE0dldFNjaGVkdWxlUmVzcG9uc2USIQoIc2NoZWR1bGUYASABKAsyDy50YXNrcy5TY2hlZHVsZSI1ChRMaXN0U2NoZWR1bGVzUmVxdWVzdBINCgVsaW1pdBgBIAEoBRIOCgZjdXJzb3IYAiABKAkiTAoVTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEh4KBWl0ZW1zGAEgAygLMg8udGFza3MuU2NoZWR1bGUSEwoLbmV4dF9jdXJzb3IYAiABKAkidwoVVXBkYXRlU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJEiEKBHNwZWMYAiABKAsyEy50YXNrcy5TY2hlZHVsZVNwZWMSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjsKFlVwZGF0ZVNjaGVkdWxlUmVzcG9uc2USIQoIc2NoZWR1bGUYASABKAsyDy50YXNrcy5TY2hlZHVsZSIkChZUcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJIjQKF1RyaWdnZXJTY2hlZHVsZVJlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIiMKFURlbGV0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlIs8ECgRUYXNrEgoKAmlkGAEgASgJEgwKBHR5cGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEicKB3BheWxvYWQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoGcmVzdWx0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh0KBWVycm9yGAYgASgLMg4udGFza3MuRmFpbHVyZRIPCgdhdHRlbXB0GAcgASgFEhQKDG1heF9hdHRlbXB0cxgIIAEoBRIWCg5jb3JyZWxhdGlvbl9pZBgJIAEoCRIQCgh0cmFjZV9pZBgKIAEoCRIrCghtZXRhZGF0YRgLIAMoCzIZLnRhc2tzLlRhc2suTWV0YWRhdGFFbnRyeRIuCgpjcmVhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgZydW5fYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCghhdHRlbXB0cxgQIAMoCzIOLnRhc2tzLkF0dGVtcHQSFQoIcHJvZ3Jlc3MYESABKAFIAIgBARovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCwoJX3Byb2dyZXNzIskBCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgEIAEoCRIdCgVlcnJvchgFIAEoCzIOLnRhc2tzLkZhaWx1cmUSEAoIdHJhY2VfaWQYBiABKAkSDgoGd29ya2VyGAcgASgJIigKB0ZhaWx1cmUSDAoEdHlwZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIsoBCg1UaW1lbGluZUVudHJ5EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRmcm9tGAIgASgJEgoKAnRvGAMgASgJEg8KB2F0dGVtcHQYBCABKAUSEwoLZHVyYXRpb25fbXMYBSABKAMSHQoFZXJyb3IYBiABKAsyDi50YXNrcy5GYWlsdXJlEhAKCHRyYWNlX2lkGAcgASgJEg8KB3NwYW5faWQYCCABKAkSDwoHc2VydmljZRgJIAEoCTLxCwoLVGFza1NlcnZpY2USQQoKQ3JlYXRlVGFzaxIYLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0GhkudGFza3MuQ3JlYXRlVGFza1Jlc3BvbnNlEkQKC0NyZWF0ZVRhc2tzEhkudGFza3MuQ3JlYXRlVGFza3NSZXF1ZXN0GhoudGFza3MuQ3JlYXRlVGFza3NSZXNwb25zZRI4CgdHZXRUYXNrEhUudGFza3MuR2V0VGFza1JlcXVlc3QaFi50YXNrcy5HZXRUYXNrUmVzcG9uc2USRAoLR2V0VGltZWxpbmUSGS50YXNrcy5HZXRUaW1lbGluZVJlcXVlc3QaGi50YXNrcy5HZXRUaW1lbGluZVJlc3BvbnNlEj4KCVdhdGNoVGFzaxIXLnRhc2tzLldhdGNoVGFza1JlcXVlc3QaGC50YXNrcy5XYXRjaFRhc2tSZXNwb25zZRI+CglMaXN0VGFza3MSFy50YXNrcy5MaXN0VGFza3NSZXF1ZXN0GhgudGFza3MuTGlzdFRhc2tzUmVzcG9uc2USQQoKQ2FuY2VsVGFzaxIYLnRhc2tzLkNhbmNlbFRhc2tSZXF1ZXN0GhkudGFza3MuQ2FuY2VsVGFza1Jlc3BvbnNlElAKD0xpc3REZWFkTGV0dGVycxIdLnRhc2tzLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaHi50YXNrcy5MaXN0RGVhZExldHRlcnNSZXNwb25zZRJfChRMaXN0RGVhZExldHRlckdyb3VwcxIiLnRhc2tzLkxpc3REZWFkTGV0dGVyR3JvdXBzUmVxdWVzdBojLnRhc2tzLkxpc3REZWFkTGV0dGVyR3JvdXBzUmVzcG9uc2USTQoOTGlzdFVucmVhZGFibGUSHC50YXNrcy5MaXN0VW5yZWFkYWJsZVJlcXVlc3QaHS50YXNrcy5MaXN0VW5yZWFkYWJsZVJlc3BvbnNlElkKElJlZHJpdmVEZWFkTGV0dGVycxIgLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QaIS50YXNrcy5SZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZRJBCgpHZXRSZWRyaXZlEhgudGFza3MuR2V0UmVkcml2ZVJlcXVlc3QaGS50YXNrcy5HZXRSZWRyaXZlUmVzcG9uc2USTQoOQ29udHJvbFJlZHJpdmUSHC50YXNrcy5Db250cm9sUmVkcml2ZVJlcXVlc3QaHS50YXNrcy5Db250cm9sUmVkcml2ZVJlc3BvbnNlElYKEURpc2NhcmREZWFkTGV0dGVyEh8udGFza3MuRGlzY2FyZERlYWRMZXR0ZXJSZXF1ZXN0GiAudGFza3MuRGlzY2FyZERlYWRMZXR0ZXJSZXNwb25zZRJNCg5DcmVhdGVTY2hlZHVsZRIcLnRhc2tzLkNyZWF0ZVNjaGVkdWxlUmVxdWVzdBodLnRhc2tzLkNyZWF0ZVNjaGVkdWxlUmVzcG9uc2USRAoLR2V0U2NoZWR1bGUSGS50YXNrcy5HZXRTY2hlZHVsZVJlcXVlc3QaGi50YXNrcy5HZXRTY2hlZHVsZVJlc3BvbnNlEkoKDUxpc3RTY2hlZHVsZXMSGy50YXNrcy5MaXN0U2NoZWR1bGVzUmVxdWVzdBocLnRhc2tzLkxpc3RTY2hlZHVsZXNSZXNwb25zZRJNCg5VcGRhdGVTY2hlZHVsZRIcLnRhc2tzLlVwZGF0ZVNjaGVkdWxlUmVxdWVzdBodLnRhc2tzLlVwZGF0ZVNjaGVkdWxlUmVzcG9uc2USUAoPVHJpZ2dlclNjaGVkdWxlEh0udGFza3MuVHJpZ2dlclNjaGVkdWxlUmVxdWVzdBoeLnRhc2tzLlRyaWdnZXJTY2hlZHVsZVJlc3BvbnNlEk0KDkRlbGV0ZVNjaGVkdWxlEhwudGFza3MuRGVsZXRlU2NoZWR1bGVSZXF1ZXN0Gh0udGFza3MuRGVsZXRlU2NoZWR1bGVSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message tasks.CreateTaskRequest
@@ -295,6 +295,13 @@ export type Refusal = Message<"tasks.Refusal"> & {
    * @generated from field: google.protobuf.Duration retry_after = 3;
    */
   retryAfter?: Duration | undefined;
+
+  /**
+   * What in the request does not fit, as google.rpc.BadRequest has it.
+   *
+   * @generated from field: repeated tasks.FieldProblem problems = 4;
+   */
+  problems: FieldProblem[];
 };
 
 /**
@@ -319,6 +326,13 @@ export type RefusalJson = {
    * @generated from field: google.protobuf.Duration retry_after = 3;
    */
   retryAfter?: DurationJson;
+
+  /**
+   * What in the request does not fit, as google.rpc.BadRequest has it.
+   *
+   * @generated from field: repeated tasks.FieldProblem problems = 4;
+   */
+  problems?: FieldProblemJson[];
 };
 
 /**
@@ -327,6 +341,47 @@ export type RefusalJson = {
  */
 export const RefusalSchema: GenMessage<Refusal, {jsonType: RefusalJson}> = /*@__PURE__*/
   messageDesc(file_tasks, 5);
+
+/**
+ * @generated from message tasks.FieldProblem
+ */
+export type FieldProblem = Message<"tasks.FieldProblem"> & {
+  /**
+   * JSON pointer (RFC 6901) into the task, such as /payload/to.
+   *
+   * @generated from field: string pointer = 1;
+   */
+  pointer: string;
+
+  /**
+   * @generated from field: string detail = 2;
+   */
+  detail: string;
+};
+
+/**
+ * @generated from message tasks.FieldProblem
+ */
+export type FieldProblemJson = {
+  /**
+   * JSON pointer (RFC 6901) into the task, such as /payload/to.
+   *
+   * @generated from field: string pointer = 1;
+   */
+  pointer?: string;
+
+  /**
+   * @generated from field: string detail = 2;
+   */
+  detail?: string;
+};
+
+/**
+ * Describes the message tasks.FieldProblem.
+ * Use `create(FieldProblemSchema)` to create a new message.
+ */
+export const FieldProblemSchema: GenMessage<FieldProblem, {jsonType: FieldProblemJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 6);
 
 /**
  * @generated from message tasks.GetTaskRequest
@@ -363,7 +418,7 @@ export type GetTaskRequestJson = {
  * Use `create(GetTaskRequestSchema)` to create a new message.
  */
 export const GetTaskRequestSchema: GenMessage<GetTaskRequest, {jsonType: GetTaskRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 6);
+  messageDesc(file_tasks, 7);
 
 /**
  * @generated from message tasks.GetTaskResponse
@@ -390,7 +445,7 @@ export type GetTaskResponseJson = {
  * Use `create(GetTaskResponseSchema)` to create a new message.
  */
 export const GetTaskResponseSchema: GenMessage<GetTaskResponse, {jsonType: GetTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 7);
+  messageDesc(file_tasks, 8);
 
 /**
  * @generated from message tasks.GetTimelineRequest
@@ -417,7 +472,7 @@ export type GetTimelineRequestJson = {
  * Use `create(GetTimelineRequestSchema)` to create a new message.
  */
 export const GetTimelineRequestSchema: GenMessage<GetTimelineRequest, {jsonType: GetTimelineRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 8);
+  messageDesc(file_tasks, 9);
 
 /**
  * @generated from message tasks.GetTimelineResponse
@@ -444,7 +499,7 @@ export type GetTimelineResponseJson = {
  * Use `create(GetTimelineResponseSchema)` to create a new message.
  */
 export const GetTimelineResponseSchema: GenMessage<GetTimelineResponse, {jsonType: GetTimelineResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 9);
+  messageDesc(file_tasks, 10);
 
 /**
  * @generated from message tasks.WatchTaskRequest
@@ -509,7 +564,7 @@ export type WatchTaskRequestJson = {
  * Use `create(WatchTaskRequestSchema)` to create a new message.
  */
 export const WatchTaskRequestSchema: GenMessage<WatchTaskRequest, {jsonType: WatchTaskRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 10);
+  messageDesc(file_tasks, 11);
 
 /**
  * @generated from message tasks.WatchTaskResponse
@@ -582,7 +637,7 @@ export type WatchTaskResponseJson = {
  * Use `create(WatchTaskResponseSchema)` to create a new message.
  */
 export const WatchTaskResponseSchema: GenMessage<WatchTaskResponse, {jsonType: WatchTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 11);
+  messageDesc(file_tasks, 12);
 
 /**
  * @generated from message tasks.ListTasksRequest
@@ -689,7 +744,7 @@ export type ListTasksRequestJson = {
  * Use `create(ListTasksRequestSchema)` to create a new message.
  */
 export const ListTasksRequestSchema: GenMessage<ListTasksRequest, {jsonType: ListTasksRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 12);
+  messageDesc(file_tasks, 13);
 
 /**
  * @generated from message tasks.ListTasksResponse
@@ -730,7 +785,7 @@ export type ListTasksResponseJson = {
  * Use `create(ListTasksResponseSchema)` to create a new message.
  */
 export const ListTasksResponseSchema: GenMessage<ListTasksResponse, {jsonType: ListTasksResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 13);
+  messageDesc(file_tasks, 14);
 
 /**
  * @generated from message tasks.CancelTaskRequest
@@ -757,7 +812,7 @@ export type CancelTaskRequestJson = {
  * Use `create(CancelTaskRequestSchema)` to create a new message.
  */
 export const CancelTaskRequestSchema: GenMessage<CancelTaskRequest, {jsonType: CancelTaskRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 14);
+  messageDesc(file_tasks, 15);
 
 /**
  * @generated from message tasks.CancelTaskResponse
@@ -784,7 +839,7 @@ export type CancelTaskResponseJson = {
  * Use `create(CancelTaskResponseSchema)` to create a new message.
  */
 export const CancelTaskResponseSchema: GenMessage<CancelTaskResponse, {jsonType: CancelTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 15);
+  messageDesc(file_tasks, 16);
 
 /**
  * Which dead letters: those named, or all that fit. What is empty fits everything.
@@ -895,7 +950,7 @@ export type DeadSelectionJson = {
  * Use `create(DeadSelectionSchema)` to create a new message.
  */
 export const DeadSelectionSchema: GenMessage<DeadSelection, {jsonType: DeadSelectionJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 16);
+  messageDesc(file_tasks, 17);
 
 /**
  * @generated from message tasks.ListDeadLettersRequest
@@ -950,7 +1005,7 @@ export type ListDeadLettersRequestJson = {
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest, {jsonType: ListDeadLettersRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 17);
+  messageDesc(file_tasks, 18);
 
 /**
  * @generated from message tasks.ListDeadLettersResponse
@@ -991,7 +1046,7 @@ export type ListDeadLettersResponseJson = {
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse, {jsonType: ListDeadLettersResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 18);
+  messageDesc(file_tasks, 19);
 
 /**
  * @generated from message tasks.DeadLetter
@@ -1080,7 +1135,7 @@ export type DeadLetterJson = {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter, {jsonType: DeadLetterJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 19);
+  messageDesc(file_tasks, 20);
 
 /**
  * @generated from message tasks.ListDeadLetterGroupsRequest
@@ -1125,7 +1180,7 @@ export type ListDeadLetterGroupsRequestJson = {
  * Use `create(ListDeadLetterGroupsRequestSchema)` to create a new message.
  */
 export const ListDeadLetterGroupsRequestSchema: GenMessage<ListDeadLetterGroupsRequest, {jsonType: ListDeadLetterGroupsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 20);
+  messageDesc(file_tasks, 21);
 
 /**
  * @generated from message tasks.ListDeadLetterGroupsResponse
@@ -1152,7 +1207,7 @@ export type ListDeadLetterGroupsResponseJson = {
  * Use `create(ListDeadLetterGroupsResponseSchema)` to create a new message.
  */
 export const ListDeadLetterGroupsResponseSchema: GenMessage<ListDeadLetterGroupsResponse, {jsonType: ListDeadLetterGroupsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 21);
+  messageDesc(file_tasks, 22);
 
 /**
  * @generated from message tasks.DeadLetterGroup
@@ -1257,7 +1312,7 @@ export type DeadLetterGroupJson = {
  * Use `create(DeadLetterGroupSchema)` to create a new message.
  */
 export const DeadLetterGroupSchema: GenMessage<DeadLetterGroup, {jsonType: DeadLetterGroupJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 22);
+  messageDesc(file_tasks, 23);
 
 /**
  * @generated from message tasks.ListUnreadableRequest
@@ -1288,7 +1343,7 @@ export type ListUnreadableRequestJson = {
  * Use `create(ListUnreadableRequestSchema)` to create a new message.
  */
 export const ListUnreadableRequestSchema: GenMessage<ListUnreadableRequest, {jsonType: ListUnreadableRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 23);
+  messageDesc(file_tasks, 24);
 
 /**
  * @generated from message tasks.ListUnreadableResponse
@@ -1315,7 +1370,7 @@ export type ListUnreadableResponseJson = {
  * Use `create(ListUnreadableResponseSchema)` to create a new message.
  */
 export const ListUnreadableResponseSchema: GenMessage<ListUnreadableResponse, {jsonType: ListUnreadableResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 24);
+  messageDesc(file_tasks, 25);
 
 /**
  * @generated from message tasks.UnreadableMessage
@@ -1386,7 +1441,7 @@ export type UnreadableMessageJson = {
  * Use `create(UnreadableMessageSchema)` to create a new message.
  */
 export const UnreadableMessageSchema: GenMessage<UnreadableMessage, {jsonType: UnreadableMessageJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 25);
+  messageDesc(file_tasks, 26);
 
 /**
  * @generated from message tasks.RedriveDeadLettersRequest
@@ -1461,7 +1516,7 @@ export type RedriveDeadLettersRequestJson = {
  * Use `create(RedriveDeadLettersRequestSchema)` to create a new message.
  */
 export const RedriveDeadLettersRequestSchema: GenMessage<RedriveDeadLettersRequest, {jsonType: RedriveDeadLettersRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 26);
+  messageDesc(file_tasks, 27);
 
 /**
  * @generated from message tasks.RedriveDeadLettersResponse
@@ -1488,7 +1543,7 @@ export type RedriveDeadLettersResponseJson = {
  * Use `create(RedriveDeadLettersResponseSchema)` to create a new message.
  */
 export const RedriveDeadLettersResponseSchema: GenMessage<RedriveDeadLettersResponse, {jsonType: RedriveDeadLettersResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 27);
+  messageDesc(file_tasks, 28);
 
 /**
  * @generated from message tasks.Redrive
@@ -1607,7 +1662,7 @@ export type RedriveJson = {
  * Use `create(RedriveSchema)` to create a new message.
  */
 export const RedriveSchema: GenMessage<Redrive, {jsonType: RedriveJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 28);
+  messageDesc(file_tasks, 29);
 
 /**
  * @generated from message tasks.GetRedriveRequest
@@ -1634,7 +1689,7 @@ export type GetRedriveRequestJson = {
  * Use `create(GetRedriveRequestSchema)` to create a new message.
  */
 export const GetRedriveRequestSchema: GenMessage<GetRedriveRequest, {jsonType: GetRedriveRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 29);
+  messageDesc(file_tasks, 30);
 
 /**
  * @generated from message tasks.GetRedriveResponse
@@ -1661,7 +1716,7 @@ export type GetRedriveResponseJson = {
  * Use `create(GetRedriveResponseSchema)` to create a new message.
  */
 export const GetRedriveResponseSchema: GenMessage<GetRedriveResponse, {jsonType: GetRedriveResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 30);
+  messageDesc(file_tasks, 31);
 
 /**
  * @generated from message tasks.ControlRedriveRequest
@@ -1702,7 +1757,7 @@ export type ControlRedriveRequestJson = {
  * Use `create(ControlRedriveRequestSchema)` to create a new message.
  */
 export const ControlRedriveRequestSchema: GenMessage<ControlRedriveRequest, {jsonType: ControlRedriveRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 31);
+  messageDesc(file_tasks, 32);
 
 /**
  * @generated from message tasks.ControlRedriveResponse
@@ -1729,7 +1784,7 @@ export type ControlRedriveResponseJson = {
  * Use `create(ControlRedriveResponseSchema)` to create a new message.
  */
 export const ControlRedriveResponseSchema: GenMessage<ControlRedriveResponse, {jsonType: ControlRedriveResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 32);
+  messageDesc(file_tasks, 33);
 
 /**
  * @generated from message tasks.DiscardDeadLetterRequest
@@ -1766,7 +1821,7 @@ export type DiscardDeadLetterRequestJson = {
  * Use `create(DiscardDeadLetterRequestSchema)` to create a new message.
  */
 export const DiscardDeadLetterRequestSchema: GenMessage<DiscardDeadLetterRequest, {jsonType: DiscardDeadLetterRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 33);
+  messageDesc(file_tasks, 34);
 
 /**
  * @generated from message tasks.DiscardDeadLetterResponse
@@ -1793,7 +1848,7 @@ export type DiscardDeadLetterResponseJson = {
  * Use `create(DiscardDeadLetterResponseSchema)` to create a new message.
  */
 export const DiscardDeadLetterResponseSchema: GenMessage<DiscardDeadLetterResponse, {jsonType: DiscardDeadLetterResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 34);
+  messageDesc(file_tasks, 35);
 
 /**
  * What a person says of a schedule: either cron, in a time zone, or every.
@@ -1928,7 +1983,7 @@ export type ScheduleSpecJson = {
  * Use `create(ScheduleSpecSchema)` to create a new message.
  */
 export const ScheduleSpecSchema: GenMessage<ScheduleSpec, {jsonType: ScheduleSpecJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 35);
+  messageDesc(file_tasks, 36);
 
 /**
  * What each run is, as in CreateTaskRequest.
@@ -1999,7 +2054,7 @@ export type ScheduledTaskJson = {
  * Use `create(ScheduledTaskSchema)` to create a new message.
  */
 export const ScheduledTaskSchema: GenMessage<ScheduledTask, {jsonType: ScheduledTaskJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 36);
+  messageDesc(file_tasks, 37);
 
 /**
  * @generated from message tasks.Schedule
@@ -2124,7 +2179,7 @@ export type ScheduleJson = {
  * Use `create(ScheduleSchema)` to create a new message.
  */
 export const ScheduleSchema: GenMessage<Schedule, {jsonType: ScheduleJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 37);
+  messageDesc(file_tasks, 38);
 
 /**
  * @generated from message tasks.ScheduledRun
@@ -2175,7 +2230,7 @@ export type ScheduledRunJson = {
  * Use `create(ScheduledRunSchema)` to create a new message.
  */
 export const ScheduledRunSchema: GenMessage<ScheduledRun, {jsonType: ScheduledRunJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 38);
+  messageDesc(file_tasks, 39);
 
 /**
  * @generated from message tasks.CreateScheduleRequest
@@ -2216,7 +2271,7 @@ export type CreateScheduleRequestJson = {
  * Use `create(CreateScheduleRequestSchema)` to create a new message.
  */
 export const CreateScheduleRequestSchema: GenMessage<CreateScheduleRequest, {jsonType: CreateScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 39);
+  messageDesc(file_tasks, 40);
 
 /**
  * @generated from message tasks.CreateScheduleResponse
@@ -2243,7 +2298,7 @@ export type CreateScheduleResponseJson = {
  * Use `create(CreateScheduleResponseSchema)` to create a new message.
  */
 export const CreateScheduleResponseSchema: GenMessage<CreateScheduleResponse, {jsonType: CreateScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 40);
+  messageDesc(file_tasks, 41);
 
 /**
  * @generated from message tasks.GetScheduleRequest
@@ -2270,7 +2325,7 @@ export type GetScheduleRequestJson = {
  * Use `create(GetScheduleRequestSchema)` to create a new message.
  */
 export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest, {jsonType: GetScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 41);
+  messageDesc(file_tasks, 42);
 
 /**
  * @generated from message tasks.GetScheduleResponse
@@ -2297,7 +2352,7 @@ export type GetScheduleResponseJson = {
  * Use `create(GetScheduleResponseSchema)` to create a new message.
  */
 export const GetScheduleResponseSchema: GenMessage<GetScheduleResponse, {jsonType: GetScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 42);
+  messageDesc(file_tasks, 43);
 
 /**
  * @generated from message tasks.ListSchedulesRequest
@@ -2342,7 +2397,7 @@ export type ListSchedulesRequestJson = {
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest, {jsonType: ListSchedulesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 43);
+  messageDesc(file_tasks, 44);
 
 /**
  * @generated from message tasks.ListSchedulesResponse
@@ -2383,7 +2438,7 @@ export type ListSchedulesResponseJson = {
  * Use `create(ListSchedulesResponseSchema)` to create a new message.
  */
 export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse, {jsonType: ListSchedulesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 44);
+  messageDesc(file_tasks, 45);
 
 /**
  * @generated from message tasks.UpdateScheduleRequest
@@ -2436,7 +2491,7 @@ export type UpdateScheduleRequestJson = {
  * Use `create(UpdateScheduleRequestSchema)` to create a new message.
  */
 export const UpdateScheduleRequestSchema: GenMessage<UpdateScheduleRequest, {jsonType: UpdateScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 45);
+  messageDesc(file_tasks, 46);
 
 /**
  * @generated from message tasks.UpdateScheduleResponse
@@ -2463,7 +2518,7 @@ export type UpdateScheduleResponseJson = {
  * Use `create(UpdateScheduleResponseSchema)` to create a new message.
  */
 export const UpdateScheduleResponseSchema: GenMessage<UpdateScheduleResponse, {jsonType: UpdateScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 46);
+  messageDesc(file_tasks, 47);
 
 /**
  * @generated from message tasks.TriggerScheduleRequest
@@ -2490,7 +2545,7 @@ export type TriggerScheduleRequestJson = {
  * Use `create(TriggerScheduleRequestSchema)` to create a new message.
  */
 export const TriggerScheduleRequestSchema: GenMessage<TriggerScheduleRequest, {jsonType: TriggerScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 47);
+  messageDesc(file_tasks, 48);
 
 /**
  * @generated from message tasks.TriggerScheduleResponse
@@ -2517,7 +2572,7 @@ export type TriggerScheduleResponseJson = {
  * Use `create(TriggerScheduleResponseSchema)` to create a new message.
  */
 export const TriggerScheduleResponseSchema: GenMessage<TriggerScheduleResponse, {jsonType: TriggerScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 48);
+  messageDesc(file_tasks, 49);
 
 /**
  * @generated from message tasks.DeleteScheduleRequest
@@ -2544,7 +2599,7 @@ export type DeleteScheduleRequestJson = {
  * Use `create(DeleteScheduleRequestSchema)` to create a new message.
  */
 export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest, {jsonType: DeleteScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 49);
+  messageDesc(file_tasks, 50);
 
 /**
  * @generated from message tasks.DeleteScheduleResponse
@@ -2563,7 +2618,7 @@ export type DeleteScheduleResponseJson = {
  * Use `create(DeleteScheduleResponseSchema)` to create a new message.
  */
 export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse, {jsonType: DeleteScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 50);
+  messageDesc(file_tasks, 51);
 
 /**
  * @generated from message tasks.Task
@@ -2770,7 +2825,7 @@ export type TaskJson = {
  * Use `create(TaskSchema)` to create a new message.
  */
 export const TaskSchema: GenMessage<Task, {jsonType: TaskJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 51);
+  messageDesc(file_tasks, 52);
 
 /**
  * @generated from message tasks.Attempt
@@ -2861,7 +2916,7 @@ export type AttemptJson = {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt, {jsonType: AttemptJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 52);
+  messageDesc(file_tasks, 53);
 
 /**
  * @generated from message tasks.Failure
@@ -2898,7 +2953,7 @@ export type FailureJson = {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure, {jsonType: FailureJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 53);
+  messageDesc(file_tasks, 54);
 
 /**
  * @generated from message tasks.TimelineEntry
@@ -3013,7 +3068,7 @@ export type TimelineEntryJson = {
  * Use `create(TimelineEntrySchema)` to create a new message.
  */
 export const TimelineEntrySchema: GenMessage<TimelineEntry, {jsonType: TimelineEntryJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 54);
+  messageDesc(file_tasks, 55);
 
 /**
  * @generated from service tasks.TaskService

@@ -67,10 +67,11 @@ export function createBatchHandler({ tracer, log, accept, patiently }: BatchDeps
   };
 }
 
-function toRefusal({ code, message, retryAfterMs }: TaskError) {
+function toRefusal({ code, message, problems, retryAfterMs }: TaskError) {
   return {
     code: meanings[code].rpcCode,
     message,
+    ...(problems.length > 0 && { problems }),
     ...(retryAfterMs !== undefined && { retryAfter: `${retryAfterMs / 1000}s` }),
   };
 }

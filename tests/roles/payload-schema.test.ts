@@ -49,6 +49,26 @@ describe.each(["connect", "grpc"])("with %s between gateway and task service", (
     expect(running.rows("SELECT count(*) AS count FROM tasks")).toEqual(before);
   });
 
+  test("one in a batch is refused by itself, with pointers into the batch", async () => {
+    const items = [{ payload: { customer: "ada", items: [{ sku: "pen" }] } }, { payload: { items: [{}] } }];
+    const body = JSON.stringify(items.map((item) => ({ type: "order", ...item })));
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${running.url}/v1/tasks/batch`, { method: "POST", headers, body });
+    expect(await answer.json()).toMatchObject([
+      { status: 202 },
+      {
+        status: 400,
+        error: {
+          code: "invalid_argument",
+          errors: [
+            { pointer: "/1/payload/customer", detail: "is required" },
+            { pointer: "/1/payload/items/0/sku", detail: "is required" },
+          ],
+        },
+      },
+    ]);
+  });
+
   test("one that fits is stored as it came, and reaches its handler as the schema makes it", async () => {
     const payload = { customer: "ada", items: [{ sku: "pen" }, { sku: "ink", count: 2 }] };
     const { id } = await running.accept({ type: "order", payload });
