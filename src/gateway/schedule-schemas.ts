@@ -147,7 +147,7 @@ export const scheduleChange = z
     id: "ScheduleChange",
     description: "Each field takes the place of the one before as a whole; null takes one away.",
     minProperties: 1,
-    not: { required: ["cron", "every"] },
+    not: { required: ["cron", "every"], properties: { cron: true, every: true } },
     examples: [{ cron: "30 3 * * *" }, { paused: true }],
   });
 
