@@ -2,6 +2,7 @@
 
 import type { z } from "zod";
 import type { deadLetter, group, redrive, unreadable } from "../gateway/dead-letter-routes.ts";
+import type { schedule } from "../gateway/schedule-schemas.ts";
 import type { task, timelineEntry } from "../gateway/task-schemas.ts";
 
 export type TaskAnswer = z.output<typeof task>;
@@ -11,6 +12,7 @@ export type EntryAnswer = z.output<typeof timelineEntry>;
 export type DeadLetterAnswer = z.output<typeof deadLetter>;
 export type GroupAnswer = z.output<typeof group>;
 export type RedriveAnswer = z.output<typeof redrive>;
+export type ScheduleAnswer = z.output<typeof schedule>;
 export type UnreadableAnswer = z.output<typeof unreadable>;
 
 /** A page of a list; null: it is the last. */

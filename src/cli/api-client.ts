@@ -100,6 +100,8 @@ async function readText(answer: Response, url: string, signal: AbortSignal | und
 
 function parseAnswer(text: string, answer: Response, url: string): unknown {
   if (!answer.ok) throw toApiError(answer, text, url);
+  // "No Content": it is done, and there is nothing to say (RFC 9110, 15.3.5).
+  if (answer.status === 204) return null;
   try {
     return JSON.parse(text);
   } catch (error) {

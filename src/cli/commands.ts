@@ -14,6 +14,7 @@ import { addHealth } from "./commands/health.ts";
 import { addInit } from "./commands/init.ts";
 import { addKey } from "./commands/key.ts";
 import { addOpenApi } from "./commands/openapi.ts";
+import { addSchedule } from "./commands/schedule.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSetup } from "./commands/setup.ts";
 import { addTask } from "./commands/task.ts";
@@ -30,7 +31,7 @@ export type AddCommand = (program: Command, end: End) => void;
 export const commands: readonly (readonly [heading: string, adders: readonly AddCommand[]])[] = [
   ["Run it:", [addServe, addDemo]],
   ["Write handlers:", [addInit, addDev, addTest]],
-  ["Use it:", [addTask, addDlq]],
+  ["Use it:", [addTask, addSchedule, addDlq]],
   ["Look after it:", [addDoctor, addConfig, addSetup, addKey, addHealth]],
   ["Other:", [addOpenApi, addCompletion, addVersion]],
 ];

@@ -61,7 +61,7 @@ function acceptedText({ body: { id, status }, headers }: ApiAnswer<TaskAnswer>):
 }
 
 /** The JSON itself, or what the file or stdin has. Throws `invalid_argument` with the reason. */
-function readPayload(text: string): unknown {
+export function readPayload(text: string): unknown {
   const file = text === "-" ? 0 : text.startsWith("@") ? text.slice(1) : undefined;
   try {
     return parsePayload(file === undefined ? text : readText(file));
