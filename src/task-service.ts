@@ -291,7 +291,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
       if (sent) await waitPatiently(sent);
     },
   });
-  const schedules = createScheduleHandlers({ store, types, ticker, clock, log });
+  const schedules = createScheduleHandlers({ store, types, payloads, ticker, clock, log });
   const deadLetters = createDeadLetterHandlers({ store, clock, log, actorOf });
 
   return {

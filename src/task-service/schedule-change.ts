@@ -109,6 +109,8 @@ function parsed<T>(field: string, text: string, parse: (text: string) => T): T {
   }
 }
 
+/** `field`: as the HTTP API has it, with dots. */
 function refused(field: string, value: string, why: string): TaskError {
-  return new TaskError("invalid_argument", `${field}: "${value}": ${why}`);
+  const problems = [{ pointer: `/${field.replaceAll(".", "/")}`, detail: why }];
+  return new TaskError("invalid_argument", `${field}: "${value}": ${why}`, { problems });
 }

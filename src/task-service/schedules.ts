@@ -13,6 +13,7 @@ import { isEnded, newTaskId, type TaskStatus } from "../task.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { ownKey } from "../telemetry/names.ts";
 import { toCarrier } from "../telemetry/propagation.ts";
+import type { PayloadChecks } from "./payload-checks.ts";
 import { toSaid } from "./schedule-change.ts";
 import {
   overlay,
@@ -20,6 +21,7 @@ import {
   parseListSchedules,
   parseNamed,
   parseUpdateSchedule,
+  type ScheduleSpec,
   toScheduleCursor,
 } from "./schedule-requests.ts";
 import { moved } from "./tick-step.ts";
@@ -28,6 +30,7 @@ import type { Ticker } from "./ticker.ts";
 export interface ScheduleDeps {
   store: Store;
   types: TaskTypes;
+  payloads: PayloadChecks;
   ticker: Ticker;
   clock: Clock;
   log: Logger;
@@ -51,9 +54,18 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
   const { store, types, ticker, clock } = deps;
   const logOf = (id: string, context: Context): Logger => deps.log.in(context).with({ schedule_id: id });
 
+  /** As a task of its type is checked when it is handed in. */
+  const checkTask = async ({ type, payload }: ScheduleSpec["task"]): Promise<void> => {
+    const known = await types.find(type);
+    if (!known) return;
+    await deps.payloads.check(known, payload).catch((error: unknown) => {
+      throw below("/task", error);
+    });
+  };
+
   const createSchedule: RpcHandlers["CreateSchedule"] = async (message, { context, span }) => {
     const { id: given, spec } = parseCreateSchedule(message);
-    await types.find(spec.task.type);
+    await checkTask(spec.task);
     const nowMs = clock.nowMs();
     const said = toSaid(spec, nowMs);
     const id = given || newTaskId();
@@ -104,7 +116,8 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
     span.setAttribute(ownKey.scheduleId, id);
     const schedule = await change(id, context, async (before) => {
       const now = overlay(toSpecJson(before), spec, updateMask);
-      if (now.task.type !== before.task.type) await types.find(now.task.type);
+      // What was taken before is not refused because something else is changed.
+      if (updateMask.includes("task")) await checkTask(now.task);
       const nowMs = clock.nowMs();
       const after = moved(
         before,
@@ -172,6 +185,13 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
     TriggerSchedule: triggerSchedule,
     DeleteSchedule: deleteSchedule,
   };
+}
+
+/** The pointers of what does not fit, from where the task stands in the body. */
+function below(place: string, error: unknown): unknown {
+  if (!(error instanceof TaskError) || error.problems.length === 0) return error;
+  const problems = error.problems.map(({ pointer, detail }) => ({ pointer: place + pointer, detail }));
+  return new TaskError(error.code, error.message, { problems, cause: error });
 }
 
 function noSchedule(id: string): TaskError {

@@ -1,13 +1,15 @@
 /** Schedules over HTTP on the running system: made, run, changed, paused, triggered, deleted; and what is refused. */
 
 import { afterEach, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { newTaskId } from "../../src/task.ts";
 import { eventually } from "../support/eventually.ts";
+import { projectFolder } from "../support/executable.ts";
 import { problemOf } from "../support/http-problem.ts";
 import { parsePrometheus } from "../support/metric-series.ts";
 import { type HttpSchedule, type Schedules, schedulesAt } from "../support/schedules.ts";
 import { sharedSystem } from "../support/shared-system.ts";
-import type { TestSystem } from "../support/system.ts";
+import { startTestSystem, type TestSystem } from "../support/system.ts";
 
 const limitMs = 60_000;
 const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -168,6 +170,25 @@ describe("a new schedule", () => {
   });
 });
 
+test(
+  "a schedule whose payload its handler would not take is refused, where it is made and where it is changed",
+  async () => {
+    await using system = await startTestSystem({ handlers: join(projectFolder, "tests/fixtures/schema-handlers") });
+    const schedules = schedulesAt(system.url);
+    const [bad, good] = [
+      { customer: "ada", items: [{ sku: 5 }] },
+      { customer: "ada", items: [{ sku: "pen" }] },
+    ];
+    const refused = { status: 400, errors: [expect.objectContaining({ pointer: "/task/payload/items/0/sku" })] };
+    const asked = { id: "orders", every: "1h", task: { type: "order", payload: bad } };
+    expect(await problemOf(await schedules.ask("POST", "", asked))).toMatchObject(refused);
+    const made = await schedules.create({ ...asked, task: { type: "order", payload: good } });
+    expect(await problemOf(await schedules.ask("PATCH", "/orders", { task: asked.task }))).toMatchObject(refused);
+    expect(await schedules.get("orders")).toEqual(made);
+  },
+  limitMs,
+);
+
 describe("schedules", () => {
   test("are listed page by page, in the order of their ids", async () => {
     const { schedules } = parts();
@@ -310,6 +331,7 @@ describe("a schedule that is changed", () => {
     const made = await schedules.create({ id: "one", ...daily });
     const problem = await problemOf(await schedules.ask("PATCH", "/one", changes));
     expect(problem).toMatchObject({ status: 400, detail: expect.stringContaining(detail) });
+    if ("end_at" in changes) expect(problem.errors?.[0]?.pointer).toBe("/end_at");
     expect(await schedules.get("one")).toEqual(made);
   });
 });
