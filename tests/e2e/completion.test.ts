@@ -59,6 +59,9 @@ describe("what may come next", () => {
       const [[value, meaning] = []] = await complete("dlq", "show", id.slice(0, 13));
       expect([value, meaning]).toEqual([id, expect.stringMatching(/^fail dead (now|\d+s ago)$/)]);
       expect(await values("dlq", "list", "--type", "")).toEqual(["fail"]);
+      await run(["schedule", "create", "fail", "--every", "1h", "--id", "hourly", "--paused"]);
+      expect(await complete("schedule", "show", "h")).toEqual([["hourly", "every 1h"]]);
+      expect(await values("schedule", "create", "f")).toEqual(["fail"]);
     },
     limitMs,
   );

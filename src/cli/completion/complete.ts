@@ -6,9 +6,10 @@
 import type { Argument, Complete } from "@bomb.sh/tab";
 import tab from "@bomb.sh/tab/commander";
 import { Command } from "commander";
-import type { DeadLetterAnswer, PageAnswer, TaskAnswer } from "../api-answers.ts";
+import type { DeadLetterAnswer, PageAnswer, ScheduleAnswer, TaskAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { relativeTime } from "../relative-time.ts";
+import { ruleOf } from "../schedule/schedule-facts.ts";
 
 /** Nobody waits longer for a tab. */
 const askLimitMs = 500;
@@ -34,7 +35,13 @@ interface Suggestion {
 /** Whatever goes wrong, there is nothing to suggest: a shell has no place for the reason. */
 async function addAnswers(known: Known, words: readonly string[]): Promise<void> {
   const [group, command] = words;
-  if (words.length < 3 || (group !== "task" && group !== "dlq")) return;
+  if (words.length < 3) return;
+  if (group === "schedule" && command !== "create") {
+    const found = await schedules().catch(() => []);
+    suggest(known.commands.get(`${group} ${command}`)?.arguments.get("id"), found);
+    return;
+  }
+  if (group !== "task" && group !== "dlq" && group !== "schedule") return;
   const tasks = await newestTasks(group).catch(() => []);
   const types = [...new Set(tasks.map(({ type }) => type))].map((value) => ({ value, description: "" }));
   const ids = tasks.map((task) => ({ value: task.id, description: describe(task) }));
@@ -56,10 +63,16 @@ function suggest(place: Place | undefined, suggestions: readonly Suggestion[]): 
   };
 }
 
-async function newestTasks(group: "task" | "dlq"): Promise<TaskAnswer[]> {
+async function schedules(): Promise<Suggestion[]> {
+  const call = { query: { limit: "50" }, signal: AbortSignal.timeout(askLimitMs) };
+  const { body } = await connectApi().call<PageAnswer<ScheduleAnswer>>("GET", "/schedules", call);
+  return body.items.map((schedule) => ({ value: schedule.id, description: ruleOf(schedule) }));
+}
+
+async function newestTasks(group: "task" | "dlq" | "schedule"): Promise<TaskAnswer[]> {
   const api = connectApi();
   const call = { query: { limit: "50" }, signal: AbortSignal.timeout(askLimitMs) };
-  if (group === "task") return (await api.call<PageAnswer<TaskAnswer>>("GET", "/tasks", call)).body.items;
+  if (group !== "dlq") return (await api.call<PageAnswer<TaskAnswer>>("GET", "/tasks", call)).body.items;
   const { body } = await api.call<PageAnswer<DeadLetterAnswer>>("GET", "/dead-letters", call);
   return body.items.map(({ task }) => task);
 }
