@@ -12,8 +12,12 @@ const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const harmlessHeaders: ReadonlySet<string> = new Set(["accept", "accept-language", "content-type", "user-agent"]);
 
 /** The next request; undefined when the answer is the last. Throws `ForbiddenTarget` for where nobody should follow. */
-export function redirected(request: HttpRequest, status: number, location: string | null): HttpRequest | undefined {
-  if (!redirects.has(status) || location === null) return undefined;
+export function redirected(
+  request: HttpRequest,
+  status: number,
+  location: string | undefined,
+): HttpRequest | undefined {
+  if (!redirects.has(status) || location === undefined) return undefined;
   const url = URL.parse(location, request.url);
   if (!url) throw new ForbiddenTarget(`${request.url.host} redirects to "${location.slice(0, 200)}", which is no URL`);
   if (request.url.protocol === "https:" && url.protocol === "http:") {

@@ -18,7 +18,9 @@ export interface HttpRequest {
 
 export interface HttpAnswer {
   status: number;
-  headers: Headers;
+  /** Headers as they came; a stranger wrote them. */
+  location: string | undefined;
+  retryAfter: string | undefined;
   text: string;
 }
 
@@ -93,7 +95,8 @@ function sendTo(
     answer.on("end", () =>
       resolve({
         status: answer.statusCode ?? 0,
-        headers: toHeaders(answer.rawHeaders),
+        location: answer.headers.location,
+        retryAfter: answer.headers["retry-after"],
         text: new TextDecoder().decode(Buffer.concat(chunks)),
       }),
     );
@@ -101,11 +104,4 @@ function sendTo(
   request.on("error", fail);
   request.end(body);
   return promise;
-}
-
-/** Name, value, name, value. */
-function toHeaders(raw: readonly string[]): Headers {
-  const headers = new Headers();
-  for (let at = 0; at + 1 < raw.length; at += 2) headers.append(raw[at] ?? "", raw[at + 1] ?? "");
-  return headers;
 }

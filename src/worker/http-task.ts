@@ -88,7 +88,7 @@ async function follow(
   let request = first;
   for (let redirects = 0; ; redirects++) {
     const answer = await sendHop(request, redirects);
-    const next = redirected(request, answer.status, answer.headers.get("location"));
+    const next = redirected(request, answer.status, answer.location);
     if (!next) return answer;
     if (redirects === maxRedirects) {
       throw new ForbiddenTarget(`${first.url.host} redirects more than ${maxRedirects} times`);
@@ -97,11 +97,15 @@ async function follow(
   }
 }
 
-function toResult({ method, url }: HttpRequest, { status, headers, text }: HttpAnswer, ctx: HandlerContext): unknown {
+function toResult(
+  { method, url }: HttpRequest,
+  { status, retryAfter, text }: HttpAnswer,
+  ctx: HandlerContext,
+): unknown {
   if (status >= 200 && status < 400) return { status, body: asJson(text) };
   const message = `${method} ${url.host} answered ${status}`;
   if (status < 500 && !retriedStatuses.has(status)) throw ctx.fatal(message);
-  const retryAfterSeconds = Number(headers.get("retry-after"));
+  const retryAfterSeconds = Number(retryAfter);
   if (retryAfterSeconds > 0) throw ctx.retryAfter(retryAfterSeconds * 1000, message);
   throw new Error(message);
 }

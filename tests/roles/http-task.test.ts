@@ -233,6 +233,24 @@ describe("a call", () => {
     }
   });
 
+  test("is not disturbed by headers that are none", async () => {
+    const odd = createSocketServer((socket) => {
+      const head =
+        "HTTP/1.1 200 OK\r\nx-odd: \xff\xfe\x80\r\nlocation: \xff\r\nretry-after: never\r\ncontent-length: 2\r\n\r\n";
+      socket.once("data", () => socket.end(Buffer.from(`${head}{}`, "latin1")));
+    });
+    odd.listen(0, "127.0.0.1");
+    await once(odd, "listening");
+    // A server on a port that is not a pipe's has such an address.
+    const { port: oddPort } = odd.address() as AddressInfo;
+    try {
+      const { result } = await call({ url: `http://127.0.0.1:${oddPort}/` }, ["loopback"]);
+      expect(await result).toEqual({ status: 200, body: {} });
+    } finally {
+      odd.close();
+    }
+  });
+
   test("to a name tries its next address when nobody is at the first", async () => {
     const { tracer } = startTestTracing();
     const resolve: Resolve = async () => ["127.0.0.9", "127.0.0.1"];

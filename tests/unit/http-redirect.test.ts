@@ -21,7 +21,7 @@ describe("an answer", () => {
   });
 
   test("that redirects nowhere is the last", () => {
-    expect(redirected(request("POST"), 302, null)).toBeUndefined();
+    expect(redirected(request("POST"), 302, undefined)).toBeUndefined();
   });
 
   const methods: [status: number, method: string, then: string][] = [
