@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { newTaskId } from "../../src/task.ts";
 import { type EventStream, openEventStream, type StreamedEvent } from "../support/event-stream.ts";
 import { eventually } from "../support/eventually.ts";
+import { startHttpDoor } from "../support/http-door.ts";
 import { problemOf } from "../support/http-problem.ts";
 import { isTaskServiceWaiting } from "../support/store-wait.ts";
 import { startTestSystem, type TestFlags, type TestSystem } from "../support/system.ts";
@@ -165,6 +166,27 @@ test(
     expect(await stream.next()).toBeUndefined();
     await drained;
     await running[Symbol.asyncDispose]();
+  },
+  limitMs,
+);
+
+test(
+  "a stream goes on by itself when the task service was away for a while, and has missed nothing",
+  async () => {
+    await using running = await startTestSystem();
+    await using door = startHttpDoor(running.system.addresses.task_service_url ?? "");
+    await using gateway = await startTestSystem({ taskServiceUrl: door.url });
+    const { id } = await running.accept({ type: "echo", delay: "1h" });
+    await using stream = await openEventStream(`${gateway.url}/v1/tasks/${id}/events`);
+    expect((await stream.next())?.id).toBe("1");
+    const next = stream.next();
+    await eventually(() => isTaskServiceWaiting(running.adminUrl));
+    door.shut();
+    await eventually(async () => !(await isTaskServiceWaiting(running.adminUrl)));
+    await fetch(`${running.url}/v1/tasks/${id}/cancel`, { method: "POST" });
+    door.open();
+    expect(stateOf(await next)).toBe("canceled");
+    expect(await stream.next()).toBeUndefined();
   },
   limitMs,
 );
