@@ -17,7 +17,7 @@ import type { Transport } from "./client.ts";
 import { fromErrorStatus } from "./grpc.ts";
 import { healthCheckPath } from "./grpc-health.ts";
 import { grpcWire } from "./grpc-status.ts";
-import { fromBinaryMessage, fullMethod, rpcSchemas, toBinaryMessage } from "./methods.ts";
+import { fromBinaryMessage, fullMethod, type RpcMethod, rpcSchemas, toBinaryMessage } from "./methods.ts";
 
 const channelOptions: ChannelOptions = {
   // When to ask a task service that is away is the breaker's to say: the connection is tried about as often.
@@ -69,8 +69,7 @@ export function createGrpcTransport(url: string): Transport {
       const schemas = rpcSchemas[method];
       const sent = new Metadata();
       for (const [name, value] of Object.entries(metadata)) sent.set(name, value);
-      // A request is plain JSON by the type of its method.
-      const message = toBinaryMessage(schemas.request, request as never);
+      const message = encode(method, request);
       try {
         const answer = await ask(`/${fullMethod(method)}`, message, sent, { timeoutMs, signal });
         return fromBinaryMessage(schemas.response, answer);
@@ -86,6 +85,15 @@ export function createGrpcTransport(url: string): Transport {
       });
     },
   };
+}
+
+/** A request is plain JSON by the type of its method; its texts may still be no times, or none that protobuf has. */
+function encode(method: RpcMethod, request: unknown): Uint8Array {
+  try {
+    return toBinaryMessage(rpcSchemas[method].request, request as never);
+  } catch (cause) {
+    throw new TaskError("invalid_argument", `the ${method} request does not fit its schema`, { cause });
+  }
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

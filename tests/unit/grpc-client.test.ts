@@ -5,6 +5,7 @@ import { ROOT_CONTEXT, SpanStatusCode } from "@opentelemetry/api";
 import { type Breaker, createBreaker } from "../../src/breaker.ts";
 import { readConfig } from "../../src/config.ts";
 import { TaskError } from "../../src/errors.ts";
+import type { ListTasksRequestJson } from "../../src/gen/tasks_pb.ts";
 import type { Listener } from "../../src/listen.ts";
 import { type Call, createCalls, type RpcHandlers } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
@@ -21,6 +22,7 @@ const limitMs = 30_000;
 interface Calling extends TestTracing, Disposable {
   breaker: Breaker;
   call(timeoutMs?: number): Promise<unknown>;
+  list(asked: ListTasksRequestJson): Promise<unknown>;
   probe(): Promise<void>;
 }
 
@@ -34,6 +36,8 @@ function startCalling(url: string): Calling {
     breaker,
     call: (timeoutMs = 10_000) =>
       client.call("GetTask", { id: "7" }, ROOT_CONTEXT, { timeoutMs, correlationId: "c-1", requestId: "r-1" }),
+    list: (asked) =>
+      client.call("ListTasks", asked, ROOT_CONTEXT, { timeoutMs: 10_000, correlationId: "c-1", requestId: "r-1" }),
     probe: () => client.probe(),
     [Symbol.dispose]: () => client.close(),
   };
@@ -90,6 +94,16 @@ describe("a task service that answers with an error of its own", () => {
     expect(span?.attributes).toMatchObject({ "rpc.status_code": statusCode, "error.type": statusCode });
     expect(span?.status).toEqual({ code: SpanStatusCode.ERROR, message: "not now ü" });
   });
+});
+
+test("a request that protobuf cannot hold is the caller's mistake, and the task service is there", async () => {
+  await using server = await startServing(async () => ({}));
+  using calling = startCalling(server.url);
+  for (let n = 0; n < 6; n++) {
+    const list = calling.list({ createdAfter: "+010000-01-01T00:00:00.000Z" });
+    expect(await rejectionOf(list)).toMatchObject({ code: "invalid_argument" });
+  }
+  expect(calling.breaker.state()).toBe("closed");
 });
 
 describe("a task service that gives no answer", () => {
