@@ -34,7 +34,9 @@ export function addRoute<Query extends z.ZodType, Body extends z.ZodType>(
   route: Route<Query, Body>,
   handler: (c: EdgeContext, asked: Asked<z.output<Query>, z.output<Body>>) => Response | Promise<Response>,
 ): void {
+  const words = wordsInPlaceOfId(route);
   const serve = async (c: EdgeContext): Promise<Response> => {
+    if (words.size > 0 && words.has(withoutVersion(c.req.path))) return answerUnrouted(c);
     await routes.admit(c, route);
     const query = parseQuery(route.query, c.req.url);
     const json = takesBody(route) ? await readJson(c, route) : undefined;
@@ -69,12 +71,23 @@ export function answerUnrouted(c: EdgeContext): Response {
 
 /** Empty when nothing is at `path`. `GET` brings `HEAD`, and any of them `OPTIONS`. */
 function allowedMethods(path: string): string[] {
-  const unversioned = path.replace(/^\/v1(?=\/)/, "");
-  const fitting = allRoutes.filter((route) => patternOf(route).test(route.isUnversioned ? path : unversioned));
-  const methods = new Set(fitting.map(({ method }) => method.toUpperCase()));
+  const fitting = allRoutes.filter((route) => patternOf(route).test(route.isUnversioned ? path : withoutVersion(path)));
+  // As in OpenAPI: a path that stands there word by word is not one with an id.
+  const wordByWord = fitting.filter(({ path: own }) => !own.includes("{"));
+  const methods = new Set((wordByWord.length > 0 ? wordByWord : fitting).map(({ method }) => method.toUpperCase()));
   if (methods.has("GET")) methods.add("HEAD");
   if (methods.size > 0) methods.add("OPTIONS");
   return [...methods].sort();
+}
+
+/** Paths of other routes that would fit this one, were their last word an id: `/tasks/batch` of `/tasks/{id}`. */
+function wordsInPlaceOfId(route: Route): Set<string> {
+  const pattern = patternOf(route);
+  return new Set(allRoutes.map(({ path }) => path).filter((path) => path !== route.path && pattern.test(path)));
+}
+
+function withoutVersion(path: string): string {
+  return path.replace(/^\/v1(?=\/)/, "");
 }
 
 function patternOf({ path }: Route): RegExp {

@@ -12,7 +12,7 @@ import type { CallInRequest } from "./edge.ts";
 import { toSeconds } from "./requests.ts";
 import { toHttpEntry } from "./responses.ts";
 import { addRoute, type EdgeContext, type Routes } from "./serve-route.ts";
-import { taskRoutes } from "./task-routes.ts";
+import { eventIdText, taskRoutes } from "./task-routes.ts";
 
 /** Each holds a connection here, and one to the task service. */
 const maxStreams = 1024;
@@ -178,10 +178,10 @@ function eventOf(event: string, { entry, progress }: Seen, data: object): string
 
 /** The number of a change of state, and the progress, if any: `7`, `7:0.5`. Throws `invalid_argument` for what no event had. */
 function parseEventId(text: string | undefined): Seen {
-  if (text === undefined || text === "") return { entry: 0, progress: null };
-  const [, entry, progress] = /^(\d{1,9})(?::(0|1|0\.\d{1,20}|\de-\d{1,3}|\d\.\d{1,20}e-\d{1,3}))?$/.exec(text) ?? [];
-  if (entry === undefined) {
+  const parts = eventIdText.exec(text ?? "");
+  if (parts === null) {
     throw new TaskError("invalid_argument", `Last-Event-ID: "${text}" is not the id of an event; begin without it`);
   }
+  const [, entry = "0", progress] = parts;
   return { entry: Number(entry), progress: progress === undefined ? null : Number(progress) };
 }

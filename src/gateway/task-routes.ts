@@ -13,6 +13,17 @@ const waitText = /^(?:[0-5]?\d{1,4}ms|60000ms|[0-5]?\d(?:\.\d{1,3})?s|60s|[01]m)
 
 const wait = z.string().regex(waitText, "expected a duration of at most 60s").transform(parseDuration);
 
+/** The id of an event: the number of a change of state, and the progress, if any, as JSON writes it. Empty: of none. */
+export const eventIdText = /^(?:(\d{1,9})(?::(0|1|0\.\d{1,20}|\de-\d{1,3}|\d\.\d{1,20}e-\d{1,3}))?)?$/;
+
+const taskEvent = z
+  .object({
+    id: z.string().meta({ pattern: eventIdText.source }),
+    event: z.enum(["state", "progress"]),
+    data: z.string().meta({ contentMediaType: "application/json" }),
+  })
+  .meta({ id: "TaskEvent", description: "One event of the stream." });
+
 const tag = "tasks";
 
 export const taskRoutes = {
@@ -139,15 +150,15 @@ export const taskRoutes = {
     description:
       "Events `state`, with an entry of the timeline and its `number`, and `progress`, with `progress` from 0 to 1. A comment every 15 seconds keeps the connection.",
     headers: z.object({
-      "last-event-id": z
-        .string()
-        .optional()
-        .meta({ description: "Goes on behind the event of that id, as browsers ask by themselves." }),
+      "last-event-id": z.string().optional().meta({
+        pattern: eventIdText.source,
+        description: "Goes on behind the event of that id, as browsers ask by themselves.",
+      }),
     }),
     answers: {
       200: {
         description: "The events, as they come.",
-        schema: z.string(),
+        schema: taskEvent,
         contentType: "text/event-stream",
         headers: z.object({ "cache-control": z.literal("no-store") }),
       },

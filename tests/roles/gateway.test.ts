@@ -281,6 +281,7 @@ describe("bad input", () => {
     ["DELETE", `/v1/tasks/${missing}`, "GET, HEAD, OPTIONS"],
     ["POST", "/v1/dead-letters/unreadable", "GET, HEAD, OPTIONS"],
     ["POST", "/health", "GET, HEAD, OPTIONS"],
+    ["GET", "/v1/tasks/batch", "OPTIONS, POST"],
     ["PROPFIND", "/v1/dead-letters", "GET, HEAD, OPTIONS"],
   ])("in the method is refused, and the methods of that path are told: %s %s", async (method, path, allow) => {
     const before = stored();
@@ -344,8 +345,8 @@ describe("a caller who only wants to know", () => {
   test("is told by OPTIONS what may be asked of a path", async () => {
     for (const [path, allow] of [
       ["/v1/tasks", "GET, HEAD, OPTIONS, POST"],
-      // It could be an id.
-      ["/dead-letters/redrive", "GET, HEAD, OPTIONS, POST"],
+      // No id, though it stands where one could.
+      ["/dead-letters/redrive", "OPTIONS, POST"],
       ["/v1/dead-letters", "GET, HEAD, OPTIONS"],
     ]) {
       const answer = await fetch(`${running.url}${path}`, { method: "OPTIONS" });
