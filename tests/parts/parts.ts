@@ -10,9 +10,11 @@ import { grpcurlRecipe } from "./grpcurl.ts";
 import { hadolintRecipe } from "./hadolint.ts";
 import { jaegerRecipe } from "./jaeger.ts";
 import { kubernetesRecipe } from "./kubernetes.ts";
+import { openapiTypescriptRecipe } from "./openapi-typescript.ts";
 import { celeryRecipe, nodePeersRecipe } from "./peers.ts";
 import { prometheusRecipe } from "./prometheus.ts";
 import { redisRecipe } from "./redis.ts";
+import { schemathesisRecipe } from "./schemathesis.ts";
 import { toxiproxyRecipe } from "./toxiproxy.ts";
 
 /** Every part that a test may ask for. */
@@ -28,7 +30,9 @@ export const recipes = {
   jaeger: jaegerRecipe,
   kubernetes: kubernetesRecipe,
   nodePeers: nodePeersRecipe,
+  openapiTypescript: openapiTypescriptRecipe,
   prometheus: prometheusRecipe,
+  schemathesis: schemathesisRecipe,
   redis: redisRecipe,
   toxiproxy: toxiproxyRecipe,
   zsh: zshRecipe,
