@@ -1,72 +1,68 @@
 /** What the demo prints: the fates of its tasks as a table, and where to look next. Pure. */
 
-import { formatDuration } from "../console/duration-text.ts";
-import { createPaint, fit, styles, textWidth } from "../console/terminal.ts";
-import { isAsScripted, type ScriptedTask, type TaskAnswer } from "./demo-script.ts";
+import { createPaint, styles } from "../console/terminal.ts";
+import type { TaskAnswer } from "./api-answers.ts";
+import { isAsScripted, type ScriptedTask } from "./demo-script.ts";
+import { type Canvas, type Column, renderTable } from "./table.ts";
+import { styleOfStatus, tookText } from "./task-style.ts";
 
 export interface DemoOutcome {
   scripted: ScriptedTask;
   task: TaskAnswer;
 }
 
-const green = "32";
-
-export function renderFates(outcomes: readonly DemoOutcome[], color: boolean): string[] {
-  const paint = createPaint(color);
-  const head = ["", "task", "shows", "became", "attempts", "took", "trace"];
-  const rows = outcomes.map(({ scripted, task }, index) => [
-    String(index + 1),
-    `${task.type} ${JSON.stringify(scripted.payload)}`,
-    scripted.shows,
-    task.status,
-    String(task.attempt),
-    tookOf(task),
-    task.trace_id,
-  ]);
-  const widths = head.map((title, column) =>
-    Math.max(...[head, ...rows].map((row) => textWidth(row[column] ?? title))),
-  );
-  const line = (cells: readonly string[]): string[] => cells.map((cell, column) => alignCell(cell, column, widths));
-  return [
-    paint(styles.dim, line(head).join("  ")),
-    ...rows.map((row, index) => {
-      const outcome = outcomes[index];
-      const cells = line(row);
-      cells[3] = paint(row[3] === "succeeded" ? green : styles.red, cells[3] ?? "");
-      cells[6] = paint(styles.dim, cells[6] ?? "");
-      const isRight = outcome !== undefined && isAsScripted(outcome.scripted, outcome.task);
-      return `${cells.join("  ")}  ${isRight ? paint(green, "✓") : paint(styles.red, "✗ not as scripted")}`;
-    }),
-  ];
+export function renderFates(outcomes: readonly DemoOutcome[], canvas: Canvas): string[] {
+  return renderTable(columns, outcomes, canvas);
 }
 
-/** Numbers to the right, words to the left. */
-function alignCell(cell: string, column: number, widths: readonly number[]): string {
-  const width = widths[column] ?? 0;
-  const isFigure = column === 0 || column === 4 || column === 5;
-  return isFigure ? cell.padStart(width) : fit(cell, width);
-}
-
-function tookOf(task: TaskAnswer): string {
-  if (task.ended_at === null) return "";
-  return formatDuration(Date.parse(task.ended_at) - Date.parse(task.created_at));
-}
+const columns: readonly Column<DemoOutcome>[] = [
+  { title: "TASK", cell: ({ scripted: { type, payload } }) => `${type} ${JSON.stringify(payload)}`, least: 12 },
+  { title: "SHOWS", cell: ({ scripted }) => scripted.shows, least: 12, spare: 2 },
+  { title: "BECAME", cell: ({ task }) => task.status, style: ({ task }) => styleOfStatus(task.status) },
+  { title: "TRIES", cell: ({ task }) => String(task.attempt), isFigure: true },
+  { title: "TOOK", cell: ({ task }) => tookText(task.created_at, task.ended_at), isFigure: true, spare: 1 },
+  { title: "TRACE", cell: ({ task }) => task.trace_id, style: () => styles.dim, spare: 3 },
+  {
+    title: "",
+    cell: ({ scripted, task }) => (isAsScripted(scripted, task) ? "✓" : "✗ not as scripted"),
+    style: ({ scripted, task }) => (isAsScripted(scripted, task) ? styles.green : styles.red),
+  },
+];
 
 export interface DemoPlaces {
   gatewayUrl: string;
   adminUrl: string;
   logFile: string;
+  /** How this program is called. */
+  command: string;
+  /** It listens where the commands look by themselves. */
+  isDefaultUrl: boolean;
 }
 
-export function renderPlaces({ gatewayUrl, adminUrl, logFile }: DemoPlaces, color: boolean): string[] {
+/** Commands with the ids of the demo's own tasks: each can be typed as it stands. */
+export function renderPlaces(outcomes: readonly DemoOutcome[], places: DemoPlaces, color: boolean): string[] {
+  const { gatewayUrl, adminUrl, logFile, command, isDefaultUrl } = places;
   const paint = createPaint(color);
-  const request = `curl -s ${gatewayUrl}/v1/tasks -H 'content-type: application/json' -d '{"type":"echo","payload":{"hello":"world"}}'`;
+  const retried = outcomes.find(({ task }) => task.status === "succeeded" && task.attempt > 1)?.task.id;
+  const dead = outcomes.find(({ task }) => task.status === "dead")?.task.id;
+  const lines: (readonly [line: string, does: string] | false | undefined)[] = [
+    !isDefaultUrl && [`export THROUGHLINE_URL=${gatewayUrl}`, "these tasks, not those of another system"],
+    [`${command} task list`, "the ten, and their states"],
+    retried !== undefined && [`${command} task timeline ${retried}`, "failed, tried again, succeeded"],
+    dead !== undefined && [`${command} dlq show ${dead}`, "why it died"],
+    dead !== undefined && [`${command} dlq redrive ${dead} --wait`, "bring it back"],
+    [`${command} task submit echo '{"hello":"world"}' --wait`, "one of your own"],
+  ];
+  const shown = lines.filter((line) => line !== false && line !== undefined);
   return [
-    paint(styles.bold, "It keeps serving. Try:"),
-    `  ${request}`,
-    `  curl -s '${gatewayUrl}/v1/tasks/ID?wait=10s'        and  /v1/tasks/ID/timeline`,
-    `  curl -s ${adminUrl}/metrics                    and  ${adminUrl}/health`,
-    `  every log line has its trace_id: ${logFile}`,
+    paint(styles.bold, "It keeps serving. In another terminal:"),
+    ...shown.flatMap(([line, does]) => [paint(styles.dim, `  # ${does}`), `  ${line}`]),
+    paint(styles.dim, "  # the same over HTTP"),
+    `  curl -s ${gatewayUrl}/v1/tasks -H 'content-type: application/json' -d '{"type":"echo"}'`,
+    paint(styles.bold, "To look at:"),
+    `  ${gatewayUrl}/docs  ${paint(styles.dim, "the HTTP API")}`,
+    `  ${adminUrl}/metrics  ${paint(styles.dim, "and /health")}`,
+    `  ${logFile}  ${paint(styles.dim, "every line has its trace_id")}`,
     paint(styles.dim, "Ctrl-C stops it."),
   ];
 }

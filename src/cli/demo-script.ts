@@ -1,6 +1,7 @@
 /** The ten tasks of the demo and what must become of each. */
 
 import type { TaskStatus } from "../task.ts";
+import type { TaskAnswer } from "./api-answers.ts";
 
 export interface ScriptedTask {
   type: string;
@@ -41,18 +42,6 @@ export const demoScript: readonly ScriptedTask[] = [
   { type: "echo", payload: { order: 1005 }, shows: "succeeds", fate: succeeds },
   { type: "echo", payload: { order: 1006 }, shows: "succeeds", fate: succeeds },
 ];
-
-/** A task as the HTTP API tells it; the fields that the demo reads. */
-export interface TaskAnswer {
-  id: string;
-  type: string;
-  status: TaskStatus;
-  attempt: number;
-  trace_id: string;
-  created_at: string;
-  ended_at: string | null;
-  error: { type: string; message: string } | null;
-}
 
 export function isAsScripted(scripted: ScriptedTask, task: TaskAnswer): boolean {
   return task.status === scripted.fate.status && task.attempt === scripted.fate.attempts;

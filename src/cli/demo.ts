@@ -7,16 +7,19 @@ import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../clock.ts";
-import { isColorWanted, readConfig, type SettingName, withOtlpEndpoint } from "../config.ts";
+import { defaultRemoteUrl, isColorWanted, readConfig, type SettingName, withOtlpEndpoint } from "../config.ts";
 import { createReceiver } from "../console/receiver.ts";
 import { renderWaterfall } from "../console/waterfall.ts";
 import { TaskError } from "../errors.ts";
 import { type Listener, listen } from "../listen.ts";
 import { type System, startSystem } from "../supervisor.ts";
+import type { TaskAnswer } from "./api-answers.ts";
 import { type DemoOutcome, renderFates, renderPlaces } from "./demo-report.ts";
-import { demoScript, isAsScripted, type ScriptedTask, type TaskAnswer } from "./demo-script.ts";
+import { demoScript, isAsScripted, type ScriptedTask } from "./demo-script.ts";
 import { createDemoSpans, type DemoSpans, isWhole } from "./demo-spans.ts";
 import { onFreePorts } from "./free-ports.ts";
+import { ownCommand } from "./own-command.ts";
+import { startProgress } from "./progress.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { teeOtlp } from "./tee-otlp.ts";
 
@@ -31,7 +34,8 @@ const spansLimitMs = 10_000;
 export async function runDemo(flags: Flags, once: boolean): Promise<number> {
   // Human text: to the terminal, or to stderr when stdout leads elsewhere.
   const out = process.stdout.isTTY ? process.stdout : process.stderr;
-  const show = { color: isColorWanted(out.isTTY ?? false), width: Math.min(out.columns || 120, 160) };
+  const isTerminal = out.isTTY ?? false;
+  const show = { color: isColorWanted(isTerminal), width: Math.min(out.columns || 120, 160) };
   const print = (lines: readonly string[]): void => void out.write(`${lines.join("\n")}\n`);
 
   const folder = mkdtempSync(join(tmpdir(), "throughline-demo-"));
@@ -49,13 +53,15 @@ export async function runDemo(flags: Flags, once: boolean): Promise<number> {
   try {
     const settings = await onFreePorts(withOtlpEndpoint(config, receiver.url), rows);
     system = await startSystem(settings, (line) => log.write(line));
-    const outcomes = await runScript(system, out.isTTY ? (text) => out.write(text) : () => {});
-    print(["", ...renderFates(outcomes, show.color), ""]);
+    const outcomes = await runScript(system);
+    print(["", ...renderFates(outcomes, { ...show, width: isTerminal ? show.width : undefined }), ""]);
     for (const lines of await drawTraces(outcomes, spans, show)) print([...lines, ""]);
     const isRight = outcomes.every(({ scripted, task }) => isAsScripted(scripted, task));
     if (once) return isRight ? 0 : 1;
     const { gateway_url: gatewayUrl = "", admin_url: adminUrl = "" } = system.addresses;
-    print(renderPlaces({ gatewayUrl, adminUrl, logFile }, show.color));
+    const isDefaultUrl = gatewayUrl === defaultRemoteUrl;
+    const places = { gatewayUrl, adminUrl, logFile, command: ownCommand(), isDefaultUrl };
+    print(renderPlaces(outcomes, places, show.color));
     await stopped;
     return isRight ? 0 : 1;
   } finally {
@@ -66,15 +72,15 @@ export async function runDemo(flags: Flags, once: boolean): Promise<number> {
 }
 
 /** Submits all ten, one after the other, then waits for each to end. */
-async function runScript(system: System, progress: (text: string) => void): Promise<DemoOutcome[]> {
+async function runScript(system: System): Promise<DemoOutcome[]> {
   const { gateway_url: url = "" } = system.addresses;
   const submitted: TaskAnswer[] = [];
   for (const scripted of demoScript) submitted.push(await submit(url, scripted));
+  using progress = startProgress();
   let ended = 0;
-  const tell = (): void =>
-    progress(`\r${ended} of ${submitted.length} tasks have ended${ended === submitted.length ? "\n" : ""}`);
+  const tell = (): void => progress.show(ended, submitted.length, "tasks have ended");
   tell();
-  return Promise.all(
+  return await Promise.all(
     submitted.map(async ({ id }, index) => {
       const task = await ask(`${url}/v1/tasks/${id}?wait=60s`);
       ended += 1;
