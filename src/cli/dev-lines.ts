@@ -1,6 +1,7 @@
 /** The log of `throughline dev` for people: what became of each task, what its handler told, what was loaded. Pure. */
 
 import { z } from "zod";
+import { defaultRemoteUrl } from "../config.ts";
 import { formatDuration } from "../console/duration-text.ts";
 import { type Paint, styles, toPrintable } from "../console/terminal.ts";
 
@@ -135,5 +136,7 @@ function readyOf(line: LogLine, { paint, folder }: DevShow): string[] {
   return [
     paint(styles.bold, `ready: ${url}`),
     `handlers in ${toPrintable(folder)}, loaded again whenever a file changes; Ctrl-C ends it`,
+    // The default address was taken, or another was asked for.
+    ...(url === defaultRemoteUrl ? [] : [`in another terminal: export THROUGHLINE_URL=${url}`]),
   ];
 }

@@ -70,6 +70,20 @@ const lines: [what: string, line: object, shown: string[]][] = [
     { ...all, level: "warn", msg: "the broker is away", for_ms: 10 },
     ["! the broker is away  for_ms=10"],
   ],
+  [
+    "that it is ready",
+    { ...all, msg: "ready", gateway_url: "http://127.0.0.1:8080" },
+    ["ready: http://127.0.0.1:8080", `handlers in ${folder}, loaded again whenever a file changes; Ctrl-C ends it`],
+  ],
+  [
+    "that it is ready where other commands would not look",
+    { ...all, msg: "ready", gateway_url: "http://127.0.0.1:4711" },
+    [
+      "ready: http://127.0.0.1:4711",
+      `handlers in ${folder}, loaded again whenever a file changes; Ctrl-C ends it`,
+      "in another terminal: export THROUGHLINE_URL=http://127.0.0.1:4711",
+    ],
+  ],
   ["housekeeping", { ...all, msg: "task service listens" }, []],
 ];
 
