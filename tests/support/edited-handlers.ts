@@ -1,7 +1,7 @@
 /** A folder of handlers that a test edits while they run. */
 
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { tempFolder } from "./temp-folder.ts";
 
 export interface EditedHandlers extends AsyncDisposable {
@@ -16,8 +16,10 @@ export async function editedHandlers(files: Record<string, string>): Promise<Edi
   const write = async (file: string, text: string): Promise<void> => {
     const path = join(folder.path, file);
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(`${path}.tmp`, text);
-    await rename(`${path}.tmp`, path);
+    // A hidden name, which nobody watches.
+    const unfinished = join(dirname(path), `.${basename(path)}`);
+    await writeFile(unfinished, text);
+    await rename(unfinished, path);
   };
   for (const [file, text] of Object.entries(files)) await write(file, text);
   return {
