@@ -32,7 +32,9 @@ ${showAnswers(operation, schemas)}
 
 function showScope({ security }: OperationShown): Html | "" {
   const scope = security.flatMap(({ key = [] }) => key)[0];
-  return scope === undefined ? "" : html`<p class="scope">Where keys are asked for: one with <b>${scope}</b>.</p>`;
+  return scope === undefined
+    ? ""
+    : html`<p class="scope">Where keys are asked for: <code>authorization: Bearer KEY</code>, with <b>${scope}</b>.</p>`;
 }
 
 /** Its own; what every request may have is told once. */

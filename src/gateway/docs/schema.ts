@@ -21,9 +21,14 @@ export function showField(name: string, schema: SchemaShown, isRequired: boolean
   return html`<dt><code>${name}</code> <span class="type">${typeOf(schema)}</span>${
     isRequired ? "" : html` <span class="optional">optional</span>`
   }</dt>
-<dd>${showText(schema.description ?? "")}${limits === "" ? "" : html` <span class="limits">${limits}</span>`}${
+<dd>${showText(schema.description ?? "")}${limits === "" ? "" : html` <span class="limits">${limits}</span>`}${showExample(schema)}${
     inner.properties ? showSchema(inner) : ""
   }</dd>`;
+}
+
+/** Of a text, which tells more than its type. */
+function showExample({ examples: [example] = [] }: SchemaShown): Html | "" {
+  return typeof example === "string" ? html` <span class="example">Such as <code>${example}</code>.</span>` : "";
 }
 
 /** A sentence in which backquotes mark what is code. */

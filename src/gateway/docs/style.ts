@@ -48,7 +48,7 @@ pre { margin: .25rem 0; padding: .75rem; overflow-x: auto; background: var(--rai
 .put, .patch { color: var(--put); }
 .delete { color: var(--delete); }
 .address { padding: .5rem .75rem; background: var(--raised); border-radius: .375rem; }
-.scope, .type, .optional, .limits { color: var(--quiet); }
+.scope, .type, .optional, .limits, .example { color: var(--quiet); }
 .type, .optional, .limits, .scope { font-size: .875rem; }
 .limits::before { content: "("; }
 .limits::after { content: ")"; }
