@@ -50,6 +50,10 @@ describe("task list", () => {
       // Titles, tasks, one line about itself: each once.
       expect(terminal.screen().filter((line) => line.startsWith("ID"))).toHaveLength(1);
       expect(terminal.screen().length).toBeLessThanOrEqual(8);
+      // A narrow terminal has rows of two lines, and still no line that is too long for it.
+      terminal.resize(40, 8);
+      await eventually(() => terminal.screen().at(-1)?.endsWith("…"));
+      expect(terminal.screen().every((line) => line.length <= 40)).toBe(true);
       terminal.type("\x03");
       expect(await terminal.exited).toBe(0);
       await eventually(() => terminal.written().endsWith("\x1b[?25h\r\x1b[K"));

@@ -21,7 +21,7 @@ export function renderTask(task: TaskAnswer, canvas: Canvas, nowMs: number, more
     ["due", task.ended_at === null && task.run_at > task.created_at ? when(task.run_at) : null],
     ["started", when(task.started_at)],
     ["ended", when(task.ended_at)],
-    ["took", tookText(task.created_at, task.ended_at)],
+    ["took", tookText(task.started_at, task.ended_at)],
     ["trace", task.trace_id],
     ["correlation", task.correlation_id],
     [

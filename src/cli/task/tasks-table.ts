@@ -17,12 +17,7 @@ function columnsOf(canvas: Canvas, nowMs: number): Column<TaskAnswer>[] {
     { title: "TYPE", cell: ({ type }) => type, least: 8 },
     { title: "TRIES", cell: ({ attempt, max_attempts: most }) => `${attempt}/${most}`, isFigure: true, spare: 2 },
     { title: "CREATED", cell: ({ created_at: at }) => whenText(at, canvas, nowMs), spare: 1 },
-    { title: "TOOK", cell: tookOf, isFigure: true, spare: 3 },
+    { title: "TOOK", cell: (task) => tookText(task.started_at, task.ended_at), isFigure: true, spare: 3 },
     { title: "ERROR", cell: ({ error }) => failureText(error), style: () => styles.dim, least: 12, spare: 4 },
   ];
-}
-
-/** From when it might start to its end. */
-function tookOf({ run_at: runAt, created_at: createdAt, ended_at: endedAt }: TaskAnswer): string {
-  return tookText(runAt > createdAt ? runAt : createdAt, endedAt);
 }

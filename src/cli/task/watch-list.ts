@@ -3,7 +3,7 @@
  * each change is a line, so that a pipe can follow. Ends at Ctrl-C, with the terminal as it was.
  */
 
-import { styles, toPrintable } from "../../console/terminal.ts";
+import { fit, styles, toPrintable } from "../../console/terminal.ts";
 import { TaskError } from "../../errors.ts";
 import type { TaskAnswer } from "../api-answers.ts";
 import { type ApiClient, connectApi } from "../api-client.ts";
@@ -11,7 +11,7 @@ import { exitCodes } from "../exit-codes.ts";
 import { startLive } from "../live.ts";
 import { plainTime } from "../relative-time.ts";
 import { repeatUntilStopped } from "../repeat.ts";
-import { printResult, resultScreen } from "../screen.ts";
+import { printResult, resultScreen, type Screen } from "../screen.ts";
 import { failureText } from "../task-style.ts";
 import { type ListFlags, readTasks } from "./read-tasks.ts";
 import { renderTasks } from "./tasks-table.ts";
@@ -38,13 +38,13 @@ async function redraw(api: ApiClient, flags: ListFlags): Promise<void> {
       const { items } = await readTasks(api, { ...flags, limit: Math.min(flags.limit, room) }, signal);
       const lines = items.length === 0 ? ["no task fits"] : renderTasks(items, screen.canvas, Date.now());
       const state = `${head}, ${new Date().toISOString().slice(11, 19)}Z. Ctrl-C ends it.`;
-      live.draw([...lines.slice(0, room + 1), screen.paint(styles.dim, state)]);
+      live.draw([...lines.slice(0, room + 1), screen.paint(styles.dim, cut(state, screen))]);
       isShown = true;
       return false;
     } catch (error) {
       // What was shown stays: a gateway that is replaced comes back.
       if (!isShown || !isAway(error)) throw error;
-      live.draw([screen.paint(styles.yellow, `${head}: ${error.message.split("\n")[0]}`)]);
+      live.draw([screen.paint(styles.yellow, cut(`${head}: ${error.message.split("\n")[0]}`, screen))]);
       return false;
     }
   });
@@ -75,6 +75,11 @@ function toLine(task: TaskAnswer): string {
   const at = plainTime(endedAt ?? createdAt);
   const said = error === null ? "" : `  ${toPrintable(failureText(error))}`;
   return `${at}  ${id}  ${status}  ${type}  ${attempt}/${most}${said}`;
+}
+
+/** A line of its own, not more. */
+function cut(text: string, { canvas: { width } }: Screen): string {
+  return width === undefined ? text : fit(text, width).trimEnd();
 }
 
 function isAway(error: unknown): error is TaskError {
