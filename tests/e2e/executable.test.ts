@@ -116,7 +116,7 @@ describe("what does not hold is refused with exit code 2 and every reason on std
         stdout: "",
         errors: [
           expect.stringMatching(/^throughline: handler file "b-syntax.ts": .*Expected/),
-          'throughline: handler file "c-throws.js": no licence',
+          'throughline: handler file "c-throws.js": no licence (c-throws.js:1:11)',
           expect.stringMatching(/^throughline: handler file "d-imports.ts": .*\.\/lost\.ts/),
           'throughline: handler file "e-no-run.ts": its default export has no function run(task, ctx)',
           'throughline: handler file "f-no-default.mjs": its default export has no function run(task, ctx)',
