@@ -8,7 +8,7 @@ import { scopeName } from "../telemetry/names.ts";
 
 export async function setUp(config: Config): Promise<void> {
   await prepareStore(config);
-  if (config.store === "dynamodb") tell(`the table "${config.table}" is there, with its index and its time to live`);
+  if (config.store === "dynamodb") tell(`the table "${config.table}" is there, with its indexes and its time to live`);
   else tell("the store needs nothing made: SQLite makes its file at the start");
   if (config.queue === "embedded") return tell("the queue needs nothing made: it is embedded");
   const queues = await openQueues({ ...config, createQueues: true }, trace.getTracer(scopeName));

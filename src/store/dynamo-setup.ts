@@ -1,4 +1,4 @@
-/** Makes the DynamoDB table with its index and its time to live. What exists already is left as it is. */
+/** Makes the DynamoDB table with its indexes and its time to live. What exists already is left as it is. */
 
 import {
   CreateTableCommand,

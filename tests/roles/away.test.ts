@@ -351,7 +351,8 @@ describe("a task service whose broker is away", () => {
       await clock.advance(1000);
       await brokered.stop();
       await whileSweeping(serving, async () => {
-        const isAsleep = (failed: number) => () => serving.failedSends() === failed && clock.sleepers() === 1;
+        // The sweeper, and beside it what looks for schedules.
+        const isAsleep = (failed: number) => () => serving.failedSends() === failed && clock.sleepers() === 2;
         await eventually(isAsleep(100), recovery);
         for (const failed of [101, 102, 103]) {
           await clock.advance(1000);
