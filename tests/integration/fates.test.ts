@@ -18,11 +18,13 @@ import { openSqsQueue } from "../support/sqs-queue.ts";
 import type { HttpTask, LogLine } from "../support/system.ts";
 import { faultsOf, toTraceTrees } from "../support/trace-tree.ts";
 import {
+  batchFate,
   type Fate,
   handledFates,
   interruptedFate,
   nestedFate,
   ownFates,
+  scheduledFate,
   unreadableTree,
   violentFates,
 } from "../support/traced-fates.ts";
@@ -55,6 +57,29 @@ async function runAlone(system: ObservedSystem, [name, fate]: [string, Fate]): P
   const id = await submit(system, fate);
   await untilIt(system, id, fate.status);
   return { name, fate, id };
+}
+
+async function runBatched(system: ObservedSystem): Promise<Ran> {
+  const init = { method: "POST", headers: { "content-type": "application/json" } };
+  const answer = await fetch(`${system.url}/v1/tasks/batch`, { ...init, body: JSON.stringify([batchFate.body]) });
+  const [{ task }]: [{ task: HttpTask }] = await answer.json();
+  await untilIt(system, task.id, "succeeded");
+  return { name: "it comes in a batch", fate: batchFate, id: task.id };
+}
+
+/** The first run of a schedule, which has no second one before the test is over. */
+async function runScheduled(system: ObservedSystem): Promise<Ran> {
+  const start_at = new Date(Date.now() + 500).toISOString();
+  const schedule = { id: "often", every: "1h", start_at, task: scheduledFate.body };
+  const init = { method: "POST", headers: { "content-type": "application/json" } };
+  const made = await fetch(`${system.url}/v1/schedules`, { ...init, body: JSON.stringify(schedule) });
+  if (made.status !== 201) throw new Error(`no schedule: ${await made.text()}`);
+  const id = await eventually(async () => {
+    const { last_run } = await (await fetch(`${system.url}/v1/schedules/often`)).json();
+    return last_run?.task_id;
+  });
+  await untilIt(system, id, "succeeded");
+  return { name: "a schedule makes it", fate: scheduledFate, id };
 }
 
 const lost = "UPDATE tasks SET claim = claim + 1, status = 'succeeded', result = 'null', lease_until = NULL";
@@ -124,6 +149,8 @@ describe("every fate of a task", () => {
     runs = await Promise.all([
       ...own.map((fate) => runAlone(system, fate)),
       ...handled.map((name) => runHandled(system, name)),
+      runBatched(system),
+      runScheduled(system),
     ]);
     await eventually(async () => (await deadLettersAt(system.url).unreadable()).length === 1);
     for (const fate of Object.entries(violentFates)) runs.push(await runAlone(system, fate));
@@ -204,7 +231,7 @@ describe("every fate of a task", () => {
   test("gives spans names without ids, payloads or other people's words", () => {
     const names = new Set(received.spans.map(({ name }) => name));
     const allowed =
-      /^(start [a-z-]+|throughline|(GET|POST) \/v1\/[a-z/{}-]+|GET|(SELECT|INSERT|UPDATE|DELETE) tasks\w*|tasks\.TaskService\/\w+|(send|process|receive|delete|change_visibility) task-events(-dlq)?|run [a-z-]+|redrive tasks|look up)$/;
+      /^(start [a-z-]+|throughline|(GET|POST) \/v1\/[a-z/{}-]+|GET|(SELECT|INSERT|UPDATE|DELETE) tasks\w*|tasks\.TaskService\/\w+|(send|process|receive|delete|change_visibility) task-events(-dlq)?|run [a-z-]+|redrive tasks|create task|fire schedule|look up)$/;
     expect([...names].filter((name) => !allowed.test(name))).toEqual([]);
   });
 

@@ -96,7 +96,11 @@ describe("a running server", () => {
     ["a service that is not there", () => ({ path: "/tasks.Other/GetTask", body: asked() }), status.UNIMPLEMENTED],
     ["a body that is no message", () => ({ path, body: Buffer.from('{"id":') }), status.INVALID_ARGUMENT],
     ["a message over a mebibyte", () => ({ path, body: new Uint8Array(1024 * 1024 + 1) }), status.OUT_OF_RANGE],
-    ["a message over four", () => ({ path, body: new Uint8Array(4 * 1024 * 1024 + 1) }), status.RESOURCE_EXHAUSTED],
+    [
+      "a message over thirty-two",
+      () => ({ path, body: new Uint8Array(32 * 1024 * 1024 + 1) }),
+      status.RESOURCE_EXHAUSTED,
+    ],
     [
       "one that becomes so large",
       () => ({

@@ -124,6 +124,36 @@ export function nestedFate(url: string): Fate {
   };
 }
 
+/** It comes as the only task of a batch. */
+export const batchFate: Fate = {
+  body: { type: "echo", payload: 1 },
+  status: "succeeded",
+  trees: [
+    node("api-gateway", "SERVER", "POST /v1/tasks/batch", [
+      node("api-gateway", "CLIENT", "tasks.TaskService/CreateTasks", [
+        node("task-service", "SERVER", "tasks.TaskService/CreateTasks", [
+          node("task-service", "INTERNAL", "create task", [
+            node("task-service", "CLIENT", "INSERT tasks"),
+            sent(succeeded("echo", 1)),
+          ]),
+        ]),
+      ]),
+    ]),
+  ],
+};
+
+/** A schedule makes it at its tick. */
+export const scheduledFate: Fate = {
+  body: { type: "echo", payload: 1 },
+  status: "succeeded",
+  trees: [
+    node("task-service", "INTERNAL", "fire schedule", [
+      node("task-service", "CLIENT", "UPDATE tasks_schedules"),
+      sent(succeeded("echo", 1)),
+    ]),
+  ],
+};
+
 /** Those in which somebody has a hand. */
 export const handledFates = {
   canceledBefore: {
