@@ -12,7 +12,6 @@ import { attemptsOfFates, deadOfFates, fateFlags, processedOfFates, runFates } f
 import { eventually } from "../support/eventually.ts";
 import { startGate } from "../support/gate.ts";
 import { type MetricSeries, parsePrometheus } from "../support/metric-series.ts";
-import { schedulesAt } from "../support/schedules.ts";
 import { openSqsQueue } from "../support/sqs-queue.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
 
@@ -26,7 +25,6 @@ beforeAll(async () => {
   await runFates(running.url);
   await loseLeases(running);
   await dieUnknown(running);
-  await runOnce(running);
   series = await eventually(async () => {
     const found = await scrape();
     return isCounted(found) && found;
@@ -74,14 +72,6 @@ async function dieUnknown(system: TestSystem): Promise<void> {
   await system.task(id, "60s");
 }
 
-/** The one run of a schedule: its second tick comes when the test is long over. */
-async function runOnce({ url }: TestSystem): Promise<void> {
-  const schedules = schedulesAt(url);
-  const start_at = new Date(Date.now() + 2000).toISOString();
-  const { id } = await schedules.create({ every: "1h", start_at, task: { type: "echo" } });
-  await eventually(async () => (await schedules.get(id)).last_run?.status === "succeeded");
-}
-
 /** By the label `by`, then by task type. */
 function countsOf(name: string, by: string): Record<string, Record<string, number>> {
   const counts: Record<string, Record<string, number>> = {};
@@ -97,9 +87,9 @@ describe("tasks are counted", () => {
     const { submitted, succeeded, failed, dead } = processedOfFates;
     expect(countsOf("tasks_processed_total", "status")).toEqual({
       ...processedOfFates,
-      // With the task that lost its lease, the one whose type was lost, and the run of the schedule.
-      submitted: { ...submitted, http: 3, echo: 4 },
-      succeeded: { ...succeeded, http: 2, echo: 3 },
+      // With the task that lost its lease, and the one whose type was lost.
+      submitted: { ...submitted, http: 3 },
+      succeeded: { ...succeeded, http: 2 },
       failed: { ...failed, http: 1 },
       dead: { ...dead, _other: 1 },
     });
@@ -116,7 +106,7 @@ describe("tasks are counted", () => {
   test("by how their attempts ended, a lost lease too", () => {
     expect(countsOf("task_attempts_total", "outcome")).toEqual({
       ...attemptsOfFates,
-      succeeded: { ...attemptsOfFates.succeeded, http: 2, echo: 3 },
+      succeeded: { ...attemptsOfFates.succeeded, http: 2 },
       timed_out: { ...attemptsOfFates.timed_out, http: 1 },
       lease_lost: { http: 1 },
     });
@@ -125,7 +115,7 @@ describe("tasks are counted", () => {
   test("as claimed, and once more by the redrive", () => {
     const countOf = (name: string, result: string) =>
       series.find((each) => each.name === name && each.labels.result === result)?.value;
-    // Twelve attempts of the fates, two of the task that lost its lease, one of that whose type was lost, one run.
+    // Thirteen attempts of the fates, two of the task that lost its lease, one of that whose type was lost.
     expect(countOf("task_claims_total", "won")).toBe(16);
     expect(countOf("schedule_ticks_total", "fired")).toBe(1);
     expect(countOf("task_redrives_total", "moved")).toBe(1);
