@@ -51,6 +51,7 @@ describe("an example", () => {
       const exitCode = await shell.exited;
       expect({ exitCode, said: shell.output() }).toEqual({ exitCode: 0, said: shell.output() });
       expect(shell.output()).not.toContain("throughline: ");
+      if (nameOf(command) === "throughline dlq redrive") await untilMoved(shell.output());
     },
     limitMs,
   );
@@ -62,6 +63,16 @@ function runnable(line: string): string {
   // What comes before it is the example; jq is not on every machine.
   const here = Bun.which("jq") === null ? line.replace(/ \| jq .*$/, "") : line;
   return other?.[1] ?? other?.[2] ?? here;
+}
+
+/** What an example brings back must not be on its way when the next one counts what there is. */
+async function untilMoved(output: string): Promise<void> {
+  const id = /^redrive +([\da-f-]{36})$/m.exec(output)?.[1];
+  if (id === undefined) return;
+  await eventually(async () => {
+    const answer = await fetch(`${url()}/v1/dead-letters/redrives/${id}`);
+    return (await answer.json()).status !== "running";
+  });
 }
 
 function quote(text: string): string {
