@@ -162,11 +162,13 @@ export const deadLetterRoutes = {
     path: `${path}/redrive`,
     scope: "operate",
     summary: "Bring dead tasks back",
+    description: "Of tasks that are named, those that are not dead count as failed; when none is, it is refused.",
     body: redriveBody,
     answers: {
       202: { description: "They are on their way.", schema: redrive },
       200: { description: "Of a dry run: how many there are.", schema: redrive },
     },
+    problems: ["not_found", "conflict"],
   }),
 
   getRedrive: declareRoute({

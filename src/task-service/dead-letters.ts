@@ -6,7 +6,7 @@ import { TaskError } from "../errors.ts";
 import type { RpcHandlers } from "../rpc/call.ts";
 import { toDeadLetterGroupJson, toDeadLetterJson, toRedriveJson, toUnreadableJson } from "../rpc/dead-letter-view.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
-import type { RedriveOrder } from "../store/dead-letters.ts";
+import type { DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
 import type { Actor, Store } from "../store/store.ts";
 import { isTaskId, newTaskId } from "../task.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -68,6 +68,7 @@ export function createDeadLetterHandlers({
 
   const redriveDeadLetters: RpcHandlers["RedriveDeadLetters"] = async (message, { context }) => {
     const { isDryRun, ...asked } = parseRedrive(message);
+    await refuseLiving(asked.selection, context);
     const order: RedriveOrder = { id: newTaskId(), ...asked };
     if (isDryRun) {
       const { matched, refused } = await store.countRedrive(order, context);
@@ -78,6 +79,16 @@ export function createDeadLetterHandlers({
       .in(context)
       .info("redrive ordered", { redrive_id: redrive.id, matched: redrive.matched, reason: redrive.reason });
     return { redrive: toRedriveJson(redrive) };
+  };
+
+  /** Of tasks that are named, those that are not dead count as failed; when none is, there is nothing to order. */
+  const refuseLiving = async (selection: DeadSelection, context: Context): Promise<void> => {
+    if (selection.kind !== "ids" || (await store.listDead(selection, 1, null, context)).length > 0) return;
+    const [id = "", ...others] = selection.ids;
+    if (others.length > 0) throw new TaskError("conflict", `none of the ${selection.ids.length} tasks is dead`);
+    const task = isTaskId(id) ? await store.get(id, context) : undefined;
+    if (!task) throw new TaskError("not_found", `there is no task "${id}"`);
+    throw new TaskError("conflict", `the task is ${task.status}, not dead`);
   };
 
   const getRedrive: RpcHandlers["GetRedrive"] = async (message, { context }) => {

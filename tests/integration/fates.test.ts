@@ -13,6 +13,7 @@ import { deadLettersAt } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import { projectFolder } from "../support/executable.ts";
 import { type ObservedSystem, type Received, startObservedSystem } from "../support/observed-system.ts";
+import { schedulesAt } from "../support/schedules.ts";
 import { knownKeys } from "../support/span-attributes.ts";
 import { openSqsQueue } from "../support/sqs-queue.ts";
 import type { HttpTask, LogLine } from "../support/system.ts";
@@ -67,17 +68,8 @@ async function runBatched(system: ObservedSystem): Promise<Ran> {
   return { name: "it comes in a batch", fate: batchFate, id: task.id };
 }
 
-/** The first run of a schedule, which has no second one before the test is over. */
 async function runScheduled(system: ObservedSystem): Promise<Ran> {
-  const start_at = new Date(Date.now() + 500).toISOString();
-  const schedule = { id: "often", every: "1h", start_at, task: scheduledFate.body };
-  const init = { method: "POST", headers: { "content-type": "application/json" } };
-  const made = await fetch(`${system.url}/v1/schedules`, { ...init, body: JSON.stringify(schedule) });
-  if (made.status !== 201) throw new Error(`no schedule: ${await made.text()}`);
-  const id = await eventually(async () => {
-    const { last_run } = await (await fetch(`${system.url}/v1/schedules/often`)).json();
-    return last_run?.task_id;
-  });
+  const id = await schedulesAt(system.url).runOnce(scheduledFate.body);
   await untilIt(system, id, "succeeded");
   return { name: "a schedule makes it", fate: scheduledFate, id };
 }

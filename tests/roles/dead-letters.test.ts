@@ -195,7 +195,7 @@ describe("bad input", () => {
       const { system, dead } = parts();
       const [id = ""] = await makeDead(system, fatal, 1);
       const live = await system.accept({ type: "echo", delay: "1h" });
-      const over = await dead.redriven({ ids: [newTaskId()] });
+      const over = await dead.redriven({ filter: { type: "nobody.has" } });
       const missing = newTaskId();
       const before = stored(system);
 
@@ -287,8 +287,8 @@ describe("a dead letter that is discarded", () => {
       const again = await dead.ask("POST", `/${id}/discard`, '{"reason":"once more"}');
       const detail = "the task is discarded, not dead";
       expect(await problemOf(again)).toMatchObject({ status: 409, code: "conflict", detail });
-      const redrive = await dead.redriven({ ids: [id] });
-      expect(redrive).toMatchObject({ matched: 1, moved: 0, failed: 1 });
+      const redrive = await dead.ask("POST", "/redrive", JSON.stringify({ ids: [id] }));
+      expect(await problemOf(redrive)).toMatchObject({ status: 409, code: "conflict", detail });
       expect(await system.task(id)).toEqual(task);
     },
     limitMs,

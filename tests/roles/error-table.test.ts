@@ -100,6 +100,14 @@ const rows: [what: string, code: ErrorCode, ask: () => Promise<Response>, detail
   ["no such method", "method_not_allowed", () => fetch(`${running.url}/v1/tasks`, { method: "PUT" }), /takes GET/],
   ["cancel after the end", "conflict", async () => control(await endedTask(), "/cancel"), /succeeded already/],
   ["a discard of what is not dead", "conflict", async () => discard(await endedTask()), /not dead/],
+  ["a redrive of what is not dead", "conflict", async () => redrive(await endedTask()), /succeeded, not dead/],
+  [
+    "a redrive of several that are not",
+    "conflict",
+    async () => redrive(await endedTask(), newTaskId()),
+    /none of the 2/,
+  ],
+  ["a redrive of no task", "not_found", () => redrive(newTaskId()), /no task/],
   ["the same idempotency key, other body", "idempotency_mismatch", otherBody, /./],
   ["the task service away", "unavailable", () => alone.submit({ type: "echo" }), /./],
   ["the breaker open", "unavailable", breakerOpen, /refused for now/],
@@ -119,6 +127,10 @@ async function asksTooMuch(): Promise<Response> {
 
 function control(id: string, command: string): Promise<Response> {
   return fetch(`${running.url}/v1/tasks/${id}${command}`, { method: "POST" });
+}
+
+function redrive(...ids: string[]): Promise<Response> {
+  return fetch(`${running.url}/v1/dead-letters/redrive`, { method: "POST", body: JSON.stringify({ ids }) });
 }
 
 function discard(id: string): Promise<Response> {
