@@ -5,7 +5,7 @@
 
 import { DiagLogLevel, diag } from "@opentelemetry/api";
 import { type ExportResult, ExportResultCode, setGlobalErrorHandler } from "@opentelemetry/core";
-import type { DiagnosticsLevel } from "../config.ts";
+import type { DiagnosticsLevel } from "../otel-settings.ts";
 import type { Logger } from "./log.ts";
 import { createTrouble, type Trouble } from "./trouble.ts";
 

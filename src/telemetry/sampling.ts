@@ -25,7 +25,8 @@ import {
   type SamplingResult,
   TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace-base";
-import type { Config, OtelSampler } from "../config.ts";
+import type { Config } from "../config.ts";
+import type { OtelSampler } from "../otel-settings.ts";
 import { ownKey } from "./names.ts";
 import { spanContextOf } from "./propagation.ts";
 import { emptyTraceState, ownMember } from "./trace-state.ts";
