@@ -3175,7 +3175,8 @@ export const TaskService: GenService<{
     output: typeof ListUnreadableResponseSchema;
   },
   /**
-   * Brings dead letters back, step by step; with dry_run only counts them.
+   * Brings dead letters back, step by step; with dry_run only counts them. FAILED_PRECONDITION when of those named none is
+   * dead, NOT_FOUND when the only one named is not there.
    *
    * @generated from rpc tasks.TaskService.RedriveDeadLetters
    */

@@ -26,11 +26,10 @@ const knownServices = ["", serviceName];
 export function createHealthService(draining: AbortSignal) {
   const admitWatch = createAdmission(maxWatches, "watches of the health");
   const servingStatus = (): Serving => (draining.aborted ? Serving.NOT_SERVING : Serving.SERVING);
-  const answerOf = (serving: Serving) => toBytes(serving);
 
   const check = (call: ServerUnaryCall<Buffer, Uint8Array>, answer: sendUnaryData<Uint8Array>): void => {
     const service = serviceOf(call.request);
-    if (knownServices.includes(service)) answer(null, answerOf(servingStatus()));
+    if (knownServices.includes(service)) answer(null, toBytes(servingStatus()));
     else answer({ code: status.NOT_FOUND, details: `there is no service "${service}"` });
   };
 
@@ -45,9 +44,9 @@ export function createHealthService(draining: AbortSignal) {
     const service = serviceOf(call.request);
     const isKnown = knownServices.includes(service);
     const told = admitWatch(async () => {
-      call.write(answerOf(isKnown ? servingStatus() : Serving.SERVICE_UNKNOWN));
+      call.write(toBytes(isKnown ? servingStatus() : Serving.SERVICE_UNKNOWN));
       await firstOf(call, draining);
-      if (isKnown) call.write(answerOf(servingStatus()));
+      if (isKnown) call.write(toBytes(servingStatus()));
       call.end();
     });
     told.catch((error) => refuseStream(call, error));
