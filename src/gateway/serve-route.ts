@@ -91,5 +91,5 @@ function withoutVersion(path: string): string {
 }
 
 function patternOf({ path }: Route): RegExp {
-  return new RegExp(`^${path.replace(/\{\w+\}/g, "[^/]+")}$`);
+  return new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{\w+\}/g, "[^/]+")}$`);
 }

@@ -97,6 +97,7 @@ const rows: [what: string, code: ErrorCode, ask: () => Promise<Response>, detail
   ["a caller that asks too much", "resource_exhausted", asksTooMuch, /2 in 3600 s/],
   ["no task of that id", "not_found", () => fetch(`${running.url}/v1/tasks/${newTaskId()}`), /no task/],
   ["no such path", "not_found", () => fetch(`${running.url}/v1/task`), /nothing at/],
+  ["a path that only looks like one", "not_found", () => fetch(`${running.url}/openapi_json`), /nothing at/],
   ["no such method", "method_not_allowed", () => fetch(`${running.url}/v1/tasks`, { method: "PUT" }), /takes GET/],
   ["cancel after the end", "conflict", async () => control(await endedTask(), "/cancel"), /succeeded already/],
   ["a discard of what is not dead", "conflict", async () => discard(await endedTask()), /not dead/],

@@ -64,7 +64,8 @@ export function validatorOf(...pointer: readonly string[]): ValidateFunction {
 /** As the document writes it: `/v1/tasks/{id}`; undefined when it has no such path. */
 function documentedPath(path: string): string | undefined {
   const found = (asked: string): string | undefined => {
-    const fits = (known: string): boolean => new RegExp(`^${known.replace(/\{\w+\}/g, "[^/]+")}$`).test(asked);
+    const fits = (known: string): boolean =>
+      new RegExp(`^${known.replaceAll(".", "\\.").replace(/\{\w+\}/g, "[^/]+")}$`).test(asked);
     return Object.keys(document.paths).find(fits);
   };
   return found(path) ?? found(`/v1${path}`);
