@@ -3,18 +3,20 @@
  *
  * A picture holds everything that was written, also what only the kernel's cache has. A power cut may lose of that what
  * no sync has waited for, in any order. So beside the picture itself there are the worst cases that its past allows: a
- * log without what came after the picture before it, cut or garbled from any byte on, and a database without some of the
- * pages written since. The `-shm` file is left out: it never outlives a crash.
+ * log without what came after the picture before it and was not synced for a checkpoint, cut or garbled from any byte on,
+ * and a database without some of the pages written since. The `-shm` file is not written again: it never outlives a crash.
  */
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { databaseFile } from "../../src/store/sqlite-sql.ts";
-import { readLog } from "./write-ahead-log.ts";
+import { readLog, syncedForCheckpoint } from "./write-ahead-log.ts";
 
 export interface DataPicture {
   database: Uint8Array;
   log: Uint8Array;
+  /** How much of the log is synced at least, in bytes, because pages of it may be in the database. */
+  syncedBytes: number;
   /** How many tasks had been answered with 202 before it was taken: the first ones of the load. */
   accepted: number;
 }
@@ -31,7 +33,8 @@ const pageBytes = 4096;
 export async function takePicture(folder: string, accepted: number): Promise<DataPicture> {
   const database = await Bun.file(join(folder, databaseFile)).bytes();
   const log = await Bun.file(join(folder, `${databaseFile}-wal`)).bytes();
-  return { database, log, accepted };
+  const index = await Bun.file(join(folder, `${databaseFile}-shm`)).bytes();
+  return { database, log, syncedBytes: syncedForCheckpoint(log, index), accepted };
 }
 
 /** Makes a data folder of it. */
@@ -48,11 +51,12 @@ export function isSameLog(before: DataPicture, now: DataPicture): boolean {
 
 /**
  * What a power cut could have left of `now`. What was committed at `before` was synced: its end of the log stands. When
- * the log was begun anew since, all of it is in the database, synced, and nothing of the new log has to stand.
+ * the log was begun anew since, all of it is in the database, synced, and nothing of the new log has to stand but what a
+ * checkpoint has waited for.
  */
 export function cutPictures(before: DataPicture, now: DataPicture): CutPicture[] {
-  const kept = { database: now.database, accepted: before.accepted };
-  const firstByte = isSameLog(before, now) ? readLog(before.log).endBytes : 0;
+  const kept = { database: now.database, syncedBytes: now.syncedBytes, accepted: before.accepted };
+  const firstByte = Math.max(now.syncedBytes, isSameLog(before, now) ? readLog(before.log).endBytes : 0);
   const cutAt = (offset: number): CutPicture => ({
     ...kept,
     cut: `log cut at ${offset}`,

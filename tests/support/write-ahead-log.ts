@@ -1,4 +1,6 @@
-/** SQLite's write-ahead log as bytes: "The WAL File Format" of sqlite.org/fileformat2. */
+/** SQLite's write-ahead log and its index as bytes: sqlite.org/fileformat2 and sqlite.org/walformat. */
+
+import { endianness } from "node:os";
 
 export interface LogPicture {
   /** Another one means that the log was begun anew: all that was in it before is in the database, synced. */
@@ -22,6 +24,19 @@ export function readLog(bytes: Uint8Array): LogPicture {
     if (isCommit) endBytes = at + frameBytes;
   }
   return { salt, endBytes };
+}
+
+/**
+ * Where what a checkpoint has begun to write into the database ends in the log, in bytes: the log is synced up to there
+ * before the first page is written.
+ *
+ * @param index The `-shm` file: the page size is in the log, nBackfillAttempted at byte 128, in the order of this machine.
+ */
+export function syncedForCheckpoint(log: Uint8Array, index: Uint8Array): number {
+  if (log.length < headerBytes || index.length < 132) return 0;
+  const frameBytes = frameHeaderBytes + new DataView(log.buffer, log.byteOffset, log.byteLength).getUint32(8);
+  const frames = new DataView(index.buffer, index.byteOffset, index.byteLength).getUint32(128, endianness() === "LE");
+  return frames === 0 ? 0 : headerBytes + frames * frameBytes;
 }
 
 function saltAt(view: DataView, offset: number): string {
