@@ -284,7 +284,7 @@ class Supervisor implements System {
 
   async #startRoleThread(state: RoleState, storePort: MessagePort | undefined): Promise<RunningRole> {
     const handlers = {
-      line: (line: string) => this.#writeLine(line),
+      lines: (lines: string) => this.#writeLine(lines),
       isReady: () => this.#isReady(),
       health: () => this.#health(),
       kept: (traceId: string) => this.#keepElsewhere(state, traceId),

@@ -2,6 +2,7 @@
 
 import type { Config, Role } from "./config.ts";
 import type { Health } from "./health.ts";
+import { createLineBatch } from "./line-batch.ts";
 import type { RunningRole } from "./role.ts";
 import type { Become } from "./spawn.ts";
 import type { SqliteLocation } from "./store/sqlite-connection.ts";
@@ -61,6 +62,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
   role: async () => {
     const { startRole } = await import("./role.ts");
     let running: RunningRole | undefined;
+    const lines = createLineBatch((batch) => link.tell("lines", batch));
     const link: Link = linked({
       start: async ({
         role,
@@ -74,7 +76,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
         running = await startRole(role, config, {
           storePort,
           processState: { isReady: () => link.ask<boolean>("isReady"), health: () => link.ask<Health>("health") },
-          writeLine: (line) => link.tell("line", line),
+          writeLine: lines.write,
           onKept: (traceId) => link.tell("kept", traceId),
         });
         return running.addresses;
@@ -83,7 +85,10 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
       scrape: () => running?.scrape() ?? [],
       events: () => running?.events(),
       drain: () => running?.drain(),
-      stop: () => running?.stop(),
+      stop: async () => {
+        await running?.stop();
+        lines.flush();
+      },
       abort: () => running?.abort(),
       keepTrace: (traceId: string) => running?.keepTrace(traceId),
     });

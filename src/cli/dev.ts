@@ -23,7 +23,9 @@ export async function runDev(flags: SettingFlags): Promise<number> {
   const { isTTY: isTerminal = false } = process.stdout;
   if (!isTerminal) return serve(watching);
   const show = { paint: createPaint(isColorWanted(isTerminal)), folder: config.handlers };
-  return serve(watching, (line) => {
-    for (const text of toDevLines(line, show)) process.stdout.write(`${text}\n`);
+  return serve(watching, (lines) => {
+    for (const line of lines.trimEnd().split("\n")) {
+      for (const text of toDevLines(line, show)) process.stdout.write(`${text}\n`);
+    }
   });
 }

@@ -6,7 +6,7 @@ import type { WriteLine } from "../telemetry/log.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { stopSignal } from "./stop-signal.ts";
 
-/** `writeLine` gets each log line, JSON with its line break. */
+/** `writeLine` gets the log lines, JSON, each with its line break. */
 export async function serve(
   config: Config,
   writeLine: WriteLine = (line) => process.stdout.write(line),

@@ -31,7 +31,8 @@ export interface Logger {
   isEnabled(level: LogLevel): boolean;
 }
 
-export type WriteLine = (line: string) => void;
+/** Gets one line or several, each with its line break. */
+export type WriteLine = (lines: string) => void;
 
 /** Since `startMs` of `performance.now()`, for the field `elapsed_ms`: microseconds are as fine as it gets. */
 export function elapsedMs(startMs: number): number {
