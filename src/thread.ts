@@ -7,6 +7,7 @@ import type { RunningRole } from "./role.ts";
 import type { Become } from "./spawn.ts";
 import type { SqliteLocation } from "./store/sqlite-connection.ts";
 import { createLink, type Link, type LinkHandlers } from "./thread-link.ts";
+import { readTurn } from "./turn-post.ts";
 import type { HandlerThreadStart } from "./worker/handler-thread.ts";
 import type { ToHandlerThread } from "./worker/thread-messages.ts";
 
@@ -100,7 +101,8 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
     let take: ((message: ToHandlerThread) => void) | undefined;
     const waiting: ToHandlerThread[] = [];
     const start = async (first: HandlerThreadStart): Promise<void> => {
-      take = await startHandlerThread(first, (message) => scope.postMessage(message));
+      // At once: a handler that never yields again must not hold back what it or another has told before.
+      take = await startHandlerThread(first, (message) => scope.postMessage(JSON.stringify(message)));
       for (const message of waiting.splice(0)) take(message);
     };
     let isStarted = false;
@@ -109,8 +111,12 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
       if (!isStarted) {
         isStarted = true;
         void start(message as HandlerThreadStart);
-      } else if (take) take(message as ToHandlerThread);
-      else waiting.push(message as ToHandlerThread);
+        return;
+      }
+      for (const next of readTurn<ToHandlerThread>(message as string)) {
+        if (take) take(next);
+        else waiting.push(next);
+      }
     };
   },
 };

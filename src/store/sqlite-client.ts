@@ -10,6 +10,7 @@ import { type ErrorCode, type Failure, TaskError } from "../errors.ts";
 import type { TaskRecord } from "../task.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
+import { createTurnPost, readTurn } from "../turn-post.ts";
 import type { SqliteOperations } from "./sqlite.ts";
 import { databaseFile, sqlFor, type TaskSql } from "./sqlite-sql.ts";
 import type { Operation, OperationCall, StoreAnswer, StoreCall, StoreQuestion, WaitCall } from "./sqlite-thread.ts";
@@ -82,10 +83,9 @@ export function connectSqlite(options: SqliteClientOptions): Store {
   const pending = new Map<number, Pending>();
   const shown = showStatements(sqlFor(table));
   let lastNumber = 0;
-  let outgoing: StoreQuestion[] = [];
 
-  port.onmessage = (event: MessageEvent<StoreAnswer[]>) => {
-    for (const answer of event.data) {
+  port.onmessage = (event: MessageEvent<string>) => {
+    for (const answer of readTurn<StoreAnswer>(event.data)) {
       const caller = pending.get(answer.number);
       pending.delete(answer.number);
       if ("failure" in answer) caller?.fail(answer.failure);
@@ -93,11 +93,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     }
   };
 
-  const post = (): void => {
-    const questions = outgoing;
-    outgoing = [];
-    port.postMessage(questions);
-  };
+  const post = createTurnPost<StoreQuestion>((text) => port.postMessage(text));
 
   /** The longest wait is no trial: a ping goes before it. */
   const probe = (): Promise<unknown> => send({ op: "ping", args: [] });
@@ -112,7 +108,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     const answered = send(call);
     const number = lastNumber;
     const tellOver = (): void =>
-      postSoon({ number: ++lastNumber, call: { op: "waitOver", args: [String(call.args[0]), number] } });
+      post({ number: ++lastNumber, call: { op: "waitOver", args: [String(call.args[0]), number] } });
     if (over.aborted) tellOver();
     over.addEventListener("abort", tellOver);
     try {
@@ -140,13 +136,8 @@ export function connectSqlite(options: SqliteClientOptions): Store {
           reject(new TaskError(failure.type as ErrorCode, failure.message));
         },
       });
-      postSoon({ number, call });
+      post({ number, call });
     });
-
-  const postSoon = (question: StoreQuestion): void => {
-    outgoing.push(question);
-    if (outgoing.length === 1) queueMicrotask(post);
-  };
 
   const inSpan = async <T>(statement: keyof TaskSql, context: Context, work: () => Promise<T>): Promise<T> => {
     const { name, attributes } = shown[statement];

@@ -6,6 +6,7 @@
 
 import { type Failure, toFailure } from "../errors.ts";
 import { isEnded, type TaskRecord } from "../task.ts";
+import { createTurnPost, readTurn } from "../turn-post.ts";
 import { openSqlite, type SqliteOperations } from "./sqlite.ts";
 import type { SqliteLocation } from "./sqlite-connection.ts";
 import { nothingSeen, type Seen, type WatchedTask } from "./task-watch.ts";
@@ -35,14 +36,17 @@ export interface StoreQuestion {
 
 export type StoreAnswer = { number: number; value: unknown } | { number: number; failure: Failure };
 
+/** Takes the answers to one role's thread. */
+type Tell = (answer: StoreAnswer) => void;
+
 interface Waiting {
-  port: MessagePort;
+  tell: Tell;
   number: number;
   call: OperationCall;
 }
 
 interface Waiter {
-  port: MessagePort;
+  tell: Tell;
   number: number;
   id: string;
   /** null: only the end counts. */
@@ -70,7 +74,8 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     isScheduled = false;
     const turn = waiting;
     waiting = [];
-    answerAll(turn, connection.runBatch(turn.map(({ call }) => toWork(operations, call))));
+    const results = connection.runBatch(turn.map(({ call }) => toWork(operations, call)));
+    for (const [index, { tell, number }] of turn.entries()) tell(answerOf(number, results[index]));
     for (const [id, hasEnded] of takeChanged()) wake(id, hasEnded);
   };
 
@@ -97,20 +102,20 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     const others = waiters.get(waiter.id);
     others?.delete(waiter);
     if (others?.size === 0) waiters.delete(waiter.id);
-    waiter.port.postMessage([{ number: waiter.number, value: answer }] satisfies StoreAnswer[]);
+    waiter.tell({ number: waiter.number, value: answer });
   };
 
-  const wait = (port: MessagePort, number: number, call: WaitCall): void => {
+  const wait = (tell: Tell, number: number, call: WaitCall): void => {
     const [id, waitMs] = call.args;
     const seen = call.op === "awaitChange" ? call.args[2] : null;
     const timer = setTimeout(() => releaseNow(waiter), waitMs);
-    const waiter: Waiter = { port, number, id, seen, timer };
+    const waiter: Waiter = { tell, number, id, seen, timer };
     waiters.set(id, (waiters.get(id) ?? new Set()).add(waiter));
     wake(id, true);
   };
 
-  const endWait = (port: MessagePort, id: string, ofNumber: number): void => {
-    const waiter = [...(waiters.get(id) ?? [])].find((it) => it.port === port && it.number === ofNumber);
+  const endWait = (tell: Tell, id: string, ofNumber: number): void => {
+    const waiter = [...(waiters.get(id) ?? [])].find((it) => it.tell === tell && it.number === ofNumber);
     if (waiter) releaseNow(waiter);
   };
 
@@ -124,11 +129,12 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
 
   return {
     serve: (port) => {
-      port.onmessage = (event: MessageEvent<StoreQuestion[]>) => {
-        for (const { number, call } of event.data) {
-          if (call.op === "awaitEnd" || call.op === "awaitChange") wait(port, number, call);
-          else if (call.op === "waitOver") endWait(port, ...call.args);
-          else waiting.push({ port, number, call });
+      const tell = createTurnPost<StoreAnswer>((text) => port.postMessage(text));
+      port.onmessage = (event: MessageEvent<string>) => {
+        for (const { number, call } of readTurn<StoreQuestion>(event.data)) {
+          if (call.op === "awaitEnd" || call.op === "awaitChange") wait(tell, number, call);
+          else if (call.op === "waitOver") endWait(tell, ...call.args);
+          else waiting.push({ tell, number, call });
         }
         if (isScheduled || waiting.length === 0) return;
         isScheduled = true;
@@ -148,17 +154,6 @@ function toWork(operations: SqliteOperations, { op, args }: OperationCall): () =
   // An operation and its arguments come as a pair of one type.
   const operation = operations[op] as (...values: unknown[]) => unknown;
   return () => operation(...args);
-}
-
-/** One message for each port, with the answers of all its calls. */
-function answerAll(turn: readonly Waiting[], results: readonly (() => unknown)[]): void {
-  const answers = new Map<MessagePort, StoreAnswer[]>();
-  turn.forEach(({ port, number }, index) => {
-    const list = answers.get(port) ?? [];
-    list.push(answerOf(number, results[index]));
-    answers.set(port, list);
-  });
-  for (const [port, list] of answers) port.postMessage(list);
 }
 
 function answerOf(number: number, result: (() => unknown) | undefined): StoreAnswer {

@@ -42,15 +42,35 @@ export function toPlainSpan(span: ReadableSpan): PlainSpan {
     endTime: span.endTime,
     duration: span.duration,
     status: span.status,
-    attributes: span.attributes,
+    attributes: nameOddNumbers(span.attributes),
     links: span.links.map(({ context, attributes }) => ({
       context: toPlainContext(context),
-      ...(attributes && { attributes }),
+      ...(attributes && { attributes: nameOddNumbers(attributes) }),
     })),
-    events: span.events,
+    events: span.events.map(({ attributes, ...event }) => ({
+      ...event,
+      ...(attributes && { attributes: nameOddNumbers(attributes) }),
+    })),
     scope: { ...span.instrumentationScope },
     dropped: [span.droppedAttributesCount, span.droppedEventsCount, span.droppedLinksCount],
   };
+}
+
+/** JSON has no NaN and no infinities: they cross by their names, as the JSON mapping of protobuf writes them. */
+function nameOddNumbers(attributes: Attributes): Attributes {
+  let copy: Attributes | undefined;
+  for (const name in attributes) {
+    const value = attributes[name];
+    if (!hasOddNumber(value)) continue;
+    copy ??= { ...attributes };
+    copy[name] = Array.isArray(value) ? value.map(String) : String(value);
+  }
+  return copy ?? attributes;
+}
+
+function hasOddNumber(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasOddNumber);
+  return typeof value === "number" && !Number.isFinite(value);
 }
 
 /** The span again, as made by the service of `resource`. */

@@ -9,13 +9,14 @@ import { TaskError } from "../errors.ts";
 import { within } from "../health.ts";
 import { spawnThread } from "../spawn.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
+import { createTurnPost } from "../turn-post.ts";
 import { type Attempt, type RunRequest, type RunResult, startAttempt } from "./attempt.ts";
 import { outcomeOfEnd, type Unfinished } from "./attempt-outcome.ts";
 import type { HandlerThreadStart } from "./handler-thread.ts";
 import type { HandledType } from "./loaded-handler.ts";
 import { createPulse, type Pulse } from "./pulse.ts";
 import { closeRunSpan } from "./run-span.ts";
-import type { FromHandlerThread, HandlerLogLine, Run } from "./thread-messages.ts";
+import type { FromHandlerThread, HandlerLogLine, Run, ToHandlerThread } from "./thread-messages.ts";
 
 export interface Slot {
   readonly id: number;
@@ -71,13 +72,15 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
   let lastNumber = 0;
 
   const thread = spawnThread("handlers", name, {
-    // What comes from the thread is said by run.ts.
-    onMessage: (message) => receive(message as FromHandlerThread),
+    // What comes from the thread is said by handler-thread.ts and run.ts.
+    onMessage: (text) => receive(JSON.parse(text as string) as FromHandlerThread),
     onExit: (reason) => {
       if (slot.duty !== "starting") events.onExit(slot, reason);
       else loading.reject(new TaskError("internal", `the thread ${name} ended while it started: ${reason}`));
     },
   });
+
+  const post = createTurnPost<ToHandlerThread>((text) => thread.post(text));
 
   const receive = (message: FromHandlerThread): void => {
     switch (message.kind) {
@@ -147,7 +150,7 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
     running,
     signalled,
     pulse: createPulse({
-      ask: () => thread.post({ kind: "ping" }),
+      ask: () => post({ kind: "ping" }),
       onAnswer: () => events.onAnswer(slot),
       onSilence: () => events.onSilence(slot),
     }),
@@ -155,7 +158,7 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
     start: (request, onSettled) => {
       const number = ++lastNumber;
       const attempt = startAttempt(number, request, {
-        post: (message) => thread.post(message),
+        post,
         onSignalled: (itself) => signalled.add(itself),
         onOverdue: () => events.onOverdue(slot),
         onSettled,
@@ -166,7 +169,7 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
       const answered = Promise.withResolvers<true>();
       const answer = (): void => answered.resolve(true);
       listening.add(answer);
-      thread.post({ kind: "ping" });
+      post({ kind: "ping" });
       const isAnswering = await within(answerLimitMs, answered.promise, false);
       listening.delete(answer);
       return isAnswering;

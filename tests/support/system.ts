@@ -86,7 +86,9 @@ export async function startTestSystem(flags: TestFlags = {}, env: Record<string,
   const dataDir = flags.dataDir ?? folder?.path ?? "";
   const lines: LogLine[] = [];
   const { config } = readConfig({ ...quiet, ...flags, dataDir }, env);
-  const system = await startSystem(config, (line) => lines.push(JSON.parse(line)));
+  const system = await startSystem(config, (batch) => {
+    for (const line of batch.trimEnd().split("\n")) lines.push(JSON.parse(line));
+  });
   const { gateway_url: url = "", admin_url: adminUrl = "" } = system.addresses;
   if (url !== "") holdToDocument(url);
 
