@@ -1,11 +1,11 @@
 /**
- * JSON log lines, one object a line. pino makes the line; the record that leaves by OTLP is read back from that very
- * line, so the two cannot differ. Every line has a trace_id: the one of the task it is about, or the one of the span in
+ * JSON log lines, one object a line. pino makes the line; the record that leaves by OTLP is made of the very fields that
+ * pino was given, so the two cannot differ. Every line has a trace_id: the one of the task it is about, or the one of the span in
  * which its role started. What a user or a handler wrote is bounded, without secrets, and cannot break a line.
  */
 
 import { type Context, ROOT_CONTEXT, TraceFlags, trace } from "@opentelemetry/api";
-import type { AnyValueMap, Logger as OtlpLogger } from "@opentelemetry/api-logs";
+import type { AnyValue, AnyValueMap, Logger as OtlpLogger } from "@opentelemetry/api-logs";
 import pino from "pino";
 import type { LogLevel, LogLevels } from "../settings.ts";
 import { key, ownKey } from "./names.ts";
@@ -56,26 +56,32 @@ export interface LogOptions {
 }
 
 export function createLogger(options: LogOptions): Logger {
+  const { service, levels, redaction = createRedaction(), otlp, writeLine } = options;
+  const current: CurrentLine = { atMs: 0, level: "info", msg: "", fields: {} };
   const write = (made: string): void => {
     const line = toSafeLine(made);
-    options.writeLine(line);
-    if (options.otlp) emitRecord(options.otlp, line);
+    writeLine(line);
+    // Nothing but a cut makes a line shorter: then the record has what is left.
+    if (otlp) emitRecord(otlp, line.length < made.length ? { ...current, fields: JSON.parse(line) } : current);
   };
   const base = pino(
     {
       level: "trace",
       base: null,
       messageKey: "msg",
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: () => {
+        const now = new Date();
+        current.atMs = now.getTime();
+        return `,"time":"${now.toISOString()}"`;
+      },
       formatters: {
         level: (label) => ({ level: label, severity_number: severityNumbers[label as LogLevel] }),
       },
     },
     { write },
   );
-  const { service, levels, redaction = createRedaction() } = options;
   const bindings = { service, module: service, ...traceFields(options.context) };
-  return loggerOf({ base, levels, redaction }, bindings, service);
+  return new FieldLogger({ base, levels, redaction, current }, bindings, service);
 }
 
 /** Most of what reads lines cuts or refuses longer ones. */
@@ -108,30 +114,78 @@ interface LineMaker {
   base: pino.Logger;
   levels: LogLevels;
   redaction: Redaction;
+  current: CurrentLine;
 }
 
-function loggerOf(maker: LineMaker, bindings: Fields, module: string): Logger {
-  const { base, levels, redaction } = maker;
-  const threshold = pinoLevels[levelOf(levels, module)];
-  const plain = (fields: Fields): Fields => toPlainFields(fields, redaction);
-  const at =
-    (level: LogLevel) =>
-    (msg: string, fields?: Fields): void => {
-      if (pinoLevels[level] < threshold) return;
-      const line = fields ? { ...bindings, ...plain(fields), ...bindings, ...lineWords } : bindings;
-      base[level](line, cutRedacted(msg, maxMsgLength, redaction));
-    };
-  return {
-    trace: at("trace"),
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-    with: (fields) => loggerOf(maker, { ...bindings, ...plain(fields) }, module),
-    in: (context) => loggerOf(maker, { ...bindings, ...traceFields(context) }, module),
-    module: (name) => loggerOf(maker, { ...bindings, module: name }, name),
-    isEnabled: (level) => pinoLevels[level] >= threshold,
-  };
+/** What the line is made of that is being made: it is written before `base` returns. */
+interface CurrentLine {
+  atMs: number;
+  level: LogLevel;
+  msg: string;
+  /** Plain and bounded. */
+  fields: Fields;
+}
+
+class FieldLogger implements Logger {
+  readonly #maker: LineMaker;
+  readonly #bindings: Fields;
+  readonly #module: string;
+  readonly #threshold: number;
+
+  constructor(maker: LineMaker, bindings: Fields, module: string, threshold = thresholdOf(maker.levels, module)) {
+    this.#maker = maker;
+    this.#bindings = bindings;
+    this.#module = module;
+    this.#threshold = threshold;
+  }
+
+  trace(msg: string, fields?: Fields): void {
+    this.#write("trace", msg, fields);
+  }
+  debug(msg: string, fields?: Fields): void {
+    this.#write("debug", msg, fields);
+  }
+  info(msg: string, fields?: Fields): void {
+    this.#write("info", msg, fields);
+  }
+  warn(msg: string, fields?: Fields): void {
+    this.#write("warn", msg, fields);
+  }
+  error(msg: string, fields?: Fields): void {
+    this.#write("error", msg, fields);
+  }
+
+  with(fields: Fields): Logger {
+    return this.#bind(toPlainFields(fields, this.#maker.redaction));
+  }
+  in(context: Context): Logger {
+    return this.#bind(traceFields(context));
+  }
+  module(name: string): Logger {
+    return new FieldLogger(this.#maker, { ...this.#bindings, module: name }, name);
+  }
+  isEnabled(level: LogLevel): boolean {
+    return pinoLevels[level] >= this.#threshold;
+  }
+
+  #bind(fields: Fields): Logger {
+    return new FieldLogger(this.#maker, { ...this.#bindings, ...fields }, this.#module, this.#threshold);
+  }
+
+  #write(level: LogLevel, given: string, fields: Fields | undefined): void {
+    if (!this.isEnabled(level)) return;
+    const { base, redaction, current } = this.#maker;
+    const bindings = this.#bindings;
+    const plain = fields && toPlainFields(fields, redaction);
+    current.level = level;
+    current.msg = cutRedacted(given, maxMsgLength, redaction);
+    current.fields = plain ? { ...bindings, ...plain, ...bindings, ...lineWords } : bindings;
+    base[level](current.fields, current.msg);
+  }
+}
+
+function thresholdOf(levels: LogLevels, module: string): number {
+  return pinoLevels[levelOf(levels, module)];
 }
 
 /** The level of the longest prefix of `module` that has one: `worker` serves `worker.pool` too. */
@@ -160,22 +214,24 @@ const notAttributes = new Set([
   "error",
 ]);
 
-function emitRecord(otlp: OtlpLogger, line: string): void {
-  const record: Record<string, unknown> = JSON.parse(line);
-  const own = Object.entries(record).filter(([name]) => !notAttributes.has(name));
-  const timestamp = Date.parse(String(record.time));
+function emitRecord(otlp: OtlpLogger, { atMs, level, msg, fields }: CurrentLine): void {
+  // Plain values: strings, numbers, booleans, null, arrays and objects of these.
+  const attributes: AnyValueMap = {};
+  for (const name in fields) {
+    if (fields[name] !== undefined && !notAttributes.has(name)) attributes[name] = fields[name] as AnyValue;
+  }
+  for (const [name, value] of exceptionOf(fields.error)) attributes[name] = value as AnyValue;
   otlp.emit({
-    timestamp,
-    observedTimestamp: timestamp,
-    severityNumber: Number(record.severity_number),
-    severityText: String(record.level),
-    body: String(record.msg),
-    // The values come from JSON.parse: strings, numbers, booleans, null, arrays and objects of these.
-    attributes: Object.fromEntries([...own, ...exceptionOf(record.error)]) as AnyValueMap,
+    timestamp: atMs,
+    observedTimestamp: atMs,
+    severityNumber: severityNumbers[level],
+    severityText: level,
+    body: msg,
+    attributes,
     context: trace.setSpanContext(ROOT_CONTEXT, {
-      traceId: String(record.trace_id),
-      spanId: String(record.span_id),
-      traceFlags: Number(record.trace_flags ?? TraceFlags.NONE),
+      traceId: String(fields.trace_id),
+      spanId: String(fields.span_id),
+      traceFlags: Number(fields.trace_flags ?? TraceFlags.NONE),
     }),
   });
 }

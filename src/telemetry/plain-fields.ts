@@ -52,6 +52,7 @@ function walk(fields: PlainFields, redaction: Redaction, limit: number): PlainFi
 
   const toPlain = (value: unknown): unknown => {
     if (typeof value === "string") return toText(value);
+    if (typeof value === "bigint") return toNumber(value);
     if (typeof value !== "object" || value === null) return typeof value === "function" ? undefined : value;
     if (value instanceof Error) return toPlain(toFailure(value));
     if (around.includes(value)) return "[circular]";
@@ -105,6 +106,11 @@ function walk(fields: PlainFields, redaction: Redaction, limit: number): PlainFi
   };
 
   return toPlainRecord(fields);
+}
+
+/** As text when readers of JSON would round it. */
+function toNumber(value: bigint): number | string {
+  return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
 }
 
 /** Longer than any credentials in a URL that are found: what is cut off must not take the end of a secret with it. */

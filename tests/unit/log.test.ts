@@ -129,8 +129,13 @@ describe("a line", () => {
     const { log, lines } = logAt("info");
     const round: Record<string, unknown> = { name: "round" };
     round.self = round;
-    log.info("odd", { round, big: 5n, nothing: undefined, not: Number.NaN });
-    expect(parse(lines[0])).toMatchObject({ round: { name: "round", self: "[circular]" }, big: 5, not: null });
+    log.info("odd", { round, big: 5n, huge: 2n ** 60n, nothing: undefined, not: Number.NaN });
+    expect(parse(lines[0])).toMatchObject({
+      round: { name: "round", self: "[circular]" },
+      big: 5,
+      huge: "1152921504606846976",
+      not: null,
+    });
   });
 
   test("keeps no character that could end it, or be obeyed by a terminal, as it is", () => {
