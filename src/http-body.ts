@@ -34,9 +34,11 @@ export function parseJson(body: Uint8Array, maxDepth: number): unknown {
   }
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 function decodeUtf8(body: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(body);
+    return utf8.decode(body);
   } catch (cause) {
     throw new TaskError("invalid_argument", "the body is not UTF-8", { cause });
   }

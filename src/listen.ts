@@ -7,8 +7,8 @@ import { TaskError } from "./errors.ts";
 
 /** Who is at the other end of a request. */
 export interface Peer {
-  /** IP address; empty when the runtime does not tell. */
-  address: string;
+  /** IP address; empty when the runtime does not tell, as of a connection that has ended before this is first read. */
+  readonly address: string;
 }
 
 export type HttpHandler = (request: Request, peer: Peer) => Response | Promise<Response>;
@@ -57,6 +57,19 @@ export async function listen(
   }
 }
 
+/** Asks the runtime when somebody wants to know: that costs two calls of the system. */
+class AskedPeer implements Peer {
+  readonly #ask: () => string | undefined;
+  #address: string | undefined;
+  constructor(ask: () => string | undefined) {
+    this.#ask = ask;
+  }
+  get address(): string {
+    this.#address ??= this.#ask() ?? "";
+    return this.#address;
+  }
+}
+
 function listenBun(address: Address, handler: HttpHandler, idleTimeoutSeconds: number): Listener {
   const server = Bun.serve({
     hostname: address.host,
@@ -66,9 +79,10 @@ function listenBun(address: Address, handler: HttpHandler, idleTimeoutSeconds: n
     // Bodies are measured by the handlers: the runtime's own limit answers a bare 413 without headers or a problem.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch: (request, server) =>
-      handler(withWholeUrl(request, { host: address.host, port: server.port ?? address.port }), {
-        address: server.requestIP(request)?.address ?? "",
-      }),
+      handler(
+        withWholeUrl(request, { host: address.host, port: server.port ?? address.port }),
+        new AskedPeer(() => server.requestIP(request)?.address),
+      ),
   });
   const port = server.port ?? address.port;
   return {
