@@ -4,13 +4,8 @@
  */
 
 import type { Config, Role } from "./config.ts";
-import { startDlq } from "./dlq.ts";
-import { startGateway } from "./gateway.ts";
 import type { Checks, ProcessState } from "./health.ts";
-import { openQueues } from "./queue/sqs.ts";
 import type { Service } from "./service.ts";
-import { openStore } from "./store/open-store.ts";
-import { startTaskService } from "./task-service.ts";
 import { createRoleBreakers, type RoleBreakers } from "./telemetry/breakers.ts";
 import type { EventsFigures } from "./telemetry/events.ts";
 import { elapsedMs, type WriteLine } from "./telemetry/log.ts";
@@ -18,7 +13,6 @@ import type { MetricFamily } from "./telemetry/metric-family.ts";
 import { observeConnections } from "./telemetry/metrics.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
-import { startWorker } from "./worker.ts";
 
 export interface RoleParts {
   /** A line to the store's thread; none for the gateway, and on a store that has no thread. */
@@ -77,6 +71,7 @@ export async function startRole(role: Role, config: Config, parts: RoleParts): P
   }
 }
 
+/** Loads what this role needs and no other's code: a thread that has it all starts later, and is larger for ever. */
 async function open(
   role: Role,
   config: Config,
@@ -84,9 +79,15 @@ async function open(
   { telemetry, breakers }: { telemetry: Telemetry; breakers: RoleBreakers },
 ): Promise<{ service: Service; close: () => void }> {
   if (role === "gateway") {
+    const { startGateway } = await import("./gateway.ts");
     const gateway = { processState: parts.processState, breaker: breakers.create("task-service") };
     return { service: await startGateway(config, telemetry, gateway), close: () => {} };
   }
+  const [{ openStore }, { openQueues }, start] = await Promise.all([
+    import("./store/open-store.ts"),
+    import("./queue/sqs.ts"),
+    starts[role](),
+  ]);
   const { tracer } = telemetry;
   const { store, pool } = await openStore(config, {
     port: parts.storePort,
@@ -95,7 +96,12 @@ async function open(
   });
   observeConnections(telemetry.meter, pool, () => store.connections());
   const queues = await openQueues(config, tracer, { breaker: breakers.create("queue") });
-  const start = { "task-service": startTaskService, worker: startWorker, dlq: startDlq }[role];
   // The store stays open: the last metrics that leave ask it.
   return { service: await start(config, telemetry, { store, queues }), close: () => queues.close() };
 }
+
+const starts = {
+  "task-service": async () => (await import("./task-service.ts")).startTaskService,
+  worker: async () => (await import("./worker.ts")).startWorker,
+  dlq: async () => (await import("./dlq.ts")).startDlq,
+};

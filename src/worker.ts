@@ -26,7 +26,6 @@ import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.t
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
 import type { RunRequest, RunResult } from "./worker/attempt.ts";
-import { watchHandlers } from "./worker/edits.ts";
 import { toEnding } from "./worker/ending.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
 import { createMemoryWatch } from "./worker/memory-watch.ts";
@@ -390,7 +389,7 @@ export async function startWorker(
   });
   const watching = memory.loop(draining.signal);
   const edits = config.watchesHandlers
-    ? watchHandlers({ config, pool, register, log: log.module("worker.edits") })
+    ? (await import("./worker/edits.ts")).watchHandlers({ config, pool, register, log: log.module("worker.edits") })
     : undefined;
   await edits?.ready;
   log.info("worker receives", { worker: workerId, types: pool.types().map(({ type }) => type) });

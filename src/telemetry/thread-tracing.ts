@@ -10,7 +10,7 @@ import { scopeName } from "./names.ts";
 import { type PlainSpan, toPlainSpan } from "./plain-span.ts";
 import { registerPropagator } from "./propagator.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
-import { SpanEnds } from "./trace-pipeline.ts";
+import { SpanEnds } from "./span-ends.ts";
 
 export interface ThreadTracing {
   tracer: Tracer;

@@ -16,11 +16,10 @@ import { withReasons } from "./export-reason.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
 import { CryptoIds } from "./ids.ts";
 import { scopeName } from "./names.ts";
-import { preciseNowMs, toHrTime } from "./precise-time.ts";
 import { createRedaction } from "./redact.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
 import { oldTwins } from "./semconv-compat.ts";
-import { flagRandom } from "./trace-flags.ts";
+import { SpanEnds } from "./span-ends.ts";
 
 /** Spans of a few thousand tasks: enough for the time between two exports at full speed. */
 const maxQueuedSpans = 65_536;
@@ -105,30 +104,4 @@ function createExporting({ otel }: Config, { exports, sdkMeters }: TraceMeasures
     ...(!hasOwnDelay && { scheduledDelayMillis: exportEveryMs }),
   };
   return new BatchSpanProcessor(exports.watch(withReasons(exporter), "traces"), batching);
-}
-
-/**
- * The two ends of a span. The SDK starts spans on whole milliseconds, too coarse for a task of two: this sets the start
- * to the microsecond.
- */
-export class SpanEnds implements SpanProcessor {
-  readonly #onStart: (span: ReadableSpan) => void;
-  readonly #onEnd: (span: ReadableSpan) => void;
-  constructor(onStart: (span: ReadableSpan) => void, onEnd: (span: ReadableSpan) => void) {
-    this.#onStart = onStart;
-    this.#onEnd = onEnd;
-  }
-  onStart(span: ReadableSpan): void {
-    // Plain fields of the SDK's span; only its types hide them.
-    const own = span as { startTime: ReadableSpan["startTime"]; _startTimeProvided?: boolean };
-    // A start that the caller gave stays.
-    if (!own._startTimeProvided) own.startTime = toHrTime(preciseNowMs());
-    flagRandom(span);
-    this.#onStart(span);
-  }
-  onEnd(span: ReadableSpan): void {
-    this.#onEnd(span);
-  }
-  async forceFlush(): Promise<void> {}
-  async shutdown(): Promise<void> {}
 }

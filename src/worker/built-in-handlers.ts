@@ -1,14 +1,9 @@
 /** Task types for trying things. */
 
-import { z } from "zod";
 import type { Config } from "../config.ts";
 import type { TaskHandler } from "./handler.ts";
 import { createHttpHandler } from "./http-task.ts";
 import { payloadOf } from "./payload.ts";
-
-const sleepPayload = z.strictObject({ ms: z.number().min(0) });
-const flakyPayload = z.strictObject({ failures: z.int().min(0) });
-const failPayload = z.strictObject({ message: z.string().optional(), fatal: z.boolean().optional() }).nullish();
 
 export function builtInHandlers(config: Config): TaskHandler[] {
   return [
@@ -16,23 +11,23 @@ export function builtInHandlers(config: Config): TaskHandler[] {
     {
       type: "sleep",
       run: async (task, ctx) => {
-        const { ms } = payloadOf(sleepPayload, task.payload, ctx);
+        const { ms } = await payloadOf("sleep", task, ctx);
         await pause(ms, ctx.signal);
         return { slept_ms: ms };
       },
     },
     {
       type: "flaky",
-      run: (task, ctx) => {
-        const { failures } = payloadOf(flakyPayload, task.payload, ctx);
+      run: async (task, ctx) => {
+        const { failures } = await payloadOf("flaky", task, ctx);
         if (task.attempt <= failures) throw new Error(`failure ${task.attempt} of ${failures}, as asked`);
         return { attempts: task.attempt };
       },
     },
     {
       type: "fail",
-      run: (task, ctx) => {
-        const payload = payloadOf(failPayload, task.payload, ctx);
+      run: async (task, ctx) => {
+        const payload = await payloadOf("fail", task, ctx);
         const message = payload?.message ?? "failed, as asked";
         throw payload?.fatal ? ctx.fatal(message) : new Error(message);
       },

@@ -1,40 +1,15 @@
 /** The task type `http`: one call to wherever the task says and the settings allow, its redirects included. */
 
 import { context as contextApi } from "@opentelemetry/api";
-import { z } from "zod";
 import { toFailure } from "../errors.ts";
 import { productVersion } from "../version.ts";
+import type { BuiltInPayloads } from "./built-in-payloads.ts";
 import type { HandlerContext, TaskHandler } from "./handler.ts";
 import { allowedAddresses, ForbiddenTarget, type Resolve, resolveBySystem } from "./http-allow.ts";
 import { maxRedirects, redirected } from "./http-redirect.ts";
 import { AnswerTooLarge, type HttpAnswer, type HttpRequest, send } from "./http-send.ts";
 import { payloadOf } from "./payload.ts";
 import { createTracedCall } from "./traced-fetch.ts";
-
-/** They say how the message is framed, or whom it is for: not the caller's to say. Fetch standard, "forbidden request-header". */
-const ownHeaders =
-  /^(host|connection|content-length|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*|accept-encoding)$/i;
-
-const httpPayload = z.strictObject({
-  url: z.url({ protocol: /^https?$/ }),
-  /** Fetch standard, "forbidden method". */
-  method: z
-    .string()
-    .regex(/^[A-Za-z][A-Za-z-]{0,31}$/, "expected a method such as POST")
-    .transform((method) => method.toUpperCase())
-    .refine((method) => !["CONNECT", "TRACE", "TRACK"].includes(method), "this method is not allowed")
-    .default("POST"),
-  headers: z
-    .record(z.string(), z.string())
-    .refine(areHeaders, "expected names and values of HTTP headers")
-    .superRefine((headers, context) => {
-      for (const name of Object.keys(headers).filter((name) => ownHeaders.test(name))) {
-        context.addIssue({ code: "custom", message: `the header "${name}" is the call's own, leave it out` });
-      }
-    })
-    .default({}),
-  body: z.unknown().optional(),
-});
 
 /** Statuses of the 4xx range after which another attempt may succeed. */
 const retriedStatuses = new Set([408, 429]);
@@ -44,7 +19,7 @@ export function createHttpHandler(allow: readonly string[], resolve: Resolve = r
   return {
     type: "http",
     run: async (task, ctx) => {
-      const request = toRequest(payloadOf(httpPayload, task.payload, ctx));
+      const request = toRequest(await payloadOf("http", task, ctx));
       const call = createTracedCall({
         tracer: ctx.tracer,
         context: contextApi.active(),
@@ -72,7 +47,7 @@ export function createHttpHandler(allow: readonly string[], resolve: Resolve = r
   };
 }
 
-function toRequest({ url, method, headers, body }: z.infer<typeof httpPayload>): HttpRequest {
+function toRequest({ url, method, headers, body }: BuiltInPayloads["http"]): HttpRequest {
   const hasBody = body !== undefined && !["GET", "HEAD"].includes(method);
   const all = new Headers({ accept: "*/*", "user-agent": `throughline/${productVersion}` });
   if (hasBody) all.set("content-type", "application/json");
@@ -115,15 +90,6 @@ function asJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return text;
-  }
-}
-
-function areHeaders(headers: Record<string, string>): boolean {
-  try {
-    new Headers(headers);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -3,11 +3,13 @@
  * that is installed there is taken instead.
  */
 
-import * as openTelemetryApi from "@opentelemetry/api";
-import * as zod from "zod";
 import { runtime } from "../runtime.ts";
 
-const modules: Record<string, object> = { "@opentelemetry/api": openTelemetryApi, zod };
+/** Loaded when a handler asks for them. */
+const modules: Record<string, () => Promise<object>> = {
+  "@opentelemetry/api": () => import("@opentelemetry/api"),
+  zod: () => import("zod"),
+};
 
 let isProvided = false;
 
@@ -23,7 +25,9 @@ export function provideModules(folder: string): void {
     name: "throughline-provided-modules",
     setup: (build) => {
       // By its own code a plugin goes before what is installed.
-      for (const [name, exports] of missing) build.module(name, () => ({ exports: { ...exports }, loader: "object" }));
+      for (const [name, load] of missing) {
+        build.module(name, async () => ({ exports: { ...(await load()) }, loader: "object" }));
+      }
     },
   });
 }

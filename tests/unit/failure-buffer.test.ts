@@ -6,7 +6,7 @@ import { BasicTracerProvider, type ReadableSpan } from "@opentelemetry/sdk-trace
 import { readConfig } from "../../src/config.ts";
 import { createFailureBuffer } from "../../src/telemetry/failure-buffer.ts";
 import { createSampler, isSampled } from "../../src/telemetry/sampling.ts";
-import { SpanEnds } from "../../src/telemetry/trace-pipeline.ts";
+import { SpanEnds } from "../../src/telemetry/span-ends.ts";
 
 /** A tracer that samples nothing, in front of a buffer. */
 function startBuffered(maxSpans: number) {

@@ -1,0 +1,55 @@
+/** What the payloads of the built-in task types must be. */
+
+import { z } from "zod";
+
+/** They say how the message is framed, or whom it is for: not the caller's to say. Fetch standard, "forbidden request-header". */
+const ownHeaders =
+  /^(host|connection|content-length|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*|accept-encoding)$/i;
+
+export const payloads = {
+  sleep: z.strictObject({ ms: z.number().min(0) }),
+  flaky: z.strictObject({ failures: z.int().min(0) }),
+  fail: z.strictObject({ message: z.string().optional(), fatal: z.boolean().optional() }).nullish(),
+  http: z.strictObject({
+    url: z.url({ protocol: /^https?$/ }),
+    /** Fetch standard, "forbidden method". */
+    method: z
+      .string()
+      .regex(/^[A-Za-z][A-Za-z-]{0,31}$/, "expected a method such as POST")
+      .transform((method) => method.toUpperCase())
+      .refine((method) => !["CONNECT", "TRACE", "TRACK"].includes(method), "this method is not allowed")
+      .default("POST"),
+    headers: z
+      .record(z.string(), z.string())
+      .refine(areHeaders, "expected names and values of HTTP headers")
+      .superRefine((headers, context) => {
+        for (const name of Object.keys(headers).filter((name) => ownHeaders.test(name))) {
+          context.addIssue({ code: "custom", message: `the header "${name}" is the call's own, leave it out` });
+        }
+      })
+      .default({}),
+    body: z.unknown().optional(),
+  }),
+};
+
+export type BuiltInPayloads = { [Type in keyof typeof payloads]: z.infer<(typeof payloads)[Type]> };
+
+/** The payload, or why it does not fit. */
+export function parsePayload<Type extends keyof BuiltInPayloads>(
+  type: Type,
+  payload: unknown,
+): { payload: BuiltInPayloads[Type] } | { problem: string } {
+  const parsed = payloads[type].safeParse(payload);
+  if (!parsed.success) return { problem: z.prettifyError(parsed.error) };
+  // What the schema of this type gives.
+  return { payload: parsed.data as BuiltInPayloads[Type] };
+}
+
+function areHeaders(headers: Record<string, string>): boolean {
+  try {
+    new Headers(headers);
+    return true;
+  } catch {
+    return false;
+  }
+}
