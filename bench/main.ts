@@ -13,7 +13,7 @@ import { redisRecipe } from "../tests/parts/redis.ts";
 import { compiledExecutable } from "../tests/support/executable.ts";
 import { describeMachine } from "./machine.ts";
 import { parts } from "./parts.ts";
-import { fullPlan, type Plan, quickPlan, smallestPlan } from "./plan.ts";
+import { fullPlan, type Plan, quickPlan } from "./plan.ts";
 import { type Part, type Section, showSection } from "./section.ts";
 
 const usage = `bun run bench -- [--quick] [--soak SECONDS] [--rounds N] [--out FILE] [part…]
@@ -25,13 +25,12 @@ const usage = `bun run bench -- [--quick] [--soak SECONDS] [--rounds N] [--out F
   --out     where the tables are written; without it to bench/RESULTS.md when everything was measured, not --quick
 `;
 
-const plans = { full: fullPlan, quick: quickPlan, smallest: smallestPlan };
+const plans = { full: fullPlan, quick: quickPlan };
 
 /** What the results say about themselves. */
 const sizes: Record<keyof typeof plans, string> = {
   full: "the full size",
   quick: "**the quick size, which says whether everything is delivered; its figures say little**",
-  smallest: "the smallest size, whose figures say nothing",
 };
 
 interface Asked {
@@ -49,8 +48,6 @@ function readCommandLine(): Asked | "help" {
     options: {
       help: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
-      // For the test of the checks.
-      smallest: { type: "boolean", default: false },
       soak: { type: "string" },
       rounds: { type: "string" },
       out: { type: "string" },
@@ -60,7 +57,7 @@ function readCommandLine(): Asked | "help" {
   const unknown = positionals.filter((name) => !parts.some((part) => part.name === name));
   if (unknown.length > 0) throw new Error(`no such part: "${unknown.join('", "')}"`);
   const chosen = parts.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  const size = values.smallest ? "smallest" : values.quick ? "quick" : "full";
+  const size = values.quick ? "quick" : "full";
   const plan = {
     ...plans[size],
     ...(values.soak !== undefined && { soakSeconds: count("--soak", values.soak) }),
@@ -96,14 +93,14 @@ async function main(): Promise<number> {
   for (const part of asked.chosen) {
     try {
       sections.push(await part.run({ plan: asked.plan, say: (line) => say(`${part.name}: ${line}`) }));
+      // After each: a run of an hour that is ended before its time has not been for nothing.
+      if (asked.out !== undefined) await Bun.write(asked.out, await toResults(asked, machine, sections));
     } catch (error) {
       failures += 1;
       say(`FAILED: ${part.name}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  const text = toResults(asked, machine, sections);
-  process.stdout.write(text);
-  if (asked.out !== undefined && failures === 0) await Bun.write(asked.out, text);
+  process.stdout.write(await toResults(asked, machine, sections));
   return failures === 0 ? 0 : 1;
 }
 
@@ -116,7 +113,11 @@ async function preparePeers(): Promise<void> {
   }
 }
 
-function toResults({ size, plan }: Asked, machine: readonly string[], sections: readonly Section[]): string {
+async function toResults(
+  { size, plan }: Asked,
+  machine: readonly string[],
+  sections: readonly Section[],
+): Promise<string> {
   const date = new Date().toISOString().slice(0, 10);
   const intro = [
     "# Results",
@@ -126,7 +127,8 @@ function toResults({ size, plan }: Asked, machine: readonly string[], sections: 
     ...machine,
     "",
   ];
-  return `${intro.join("\n")}\n${sections.map(showSection).join("\n")}`;
+  const tried = size === "full" ? [await Bun.file(join(import.meta.dir, "TRIED.md")).text()] : [];
+  return `${intro.join("\n")}\n${[...sections.map(showSection), ...tried].join("\n")}`;
 }
 
 function say(line: string): void {

@@ -20,7 +20,7 @@ export const backlog: Part = {
     const warmUp = { tasks: plan.warmUpTasks, connections: usualConnections };
     await using ready = await startContestant(throughline, true, warmUp);
     const rates = new Map<number, number[]>(plan.backlogs.map((size) => [size, []]));
-    for (let round = 0; round < Math.min(plan.rounds, 3); round++) {
+    for (let round = 0; round < Math.ceil(plan.rounds / 3); round++) {
       for (const size of plan.backlogs) rates.get(size)?.push(await rateBehind(ready, size, context));
     }
     const of = (size = 0): number => median(rates.get(size) ?? []);

@@ -1,8 +1,15 @@
 /** The pieces of a task's path, each alone in this process: what one call of it costs in CPU, all its threads together. */
 
 import { type Context, ROOT_CONTEXT, SpanKind, type Tracer, trace } from "@opentelemetry/api";
+import { ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
+import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { createBreaker } from "../../src/breaker.ts";
 import { type Config, readConfig, withOtlpEndpoint } from "../../src/config.ts";
+import { listen } from "../../src/listen.ts";
 import { openQueues } from "../../src/queue/sqs.ts";
+import { createCalls, type RpcHandlers } from "../../src/rpc/call.ts";
+import { createTaskServiceClient } from "../../src/rpc/client.ts";
+import { createConnectHandler } from "../../src/rpc/connect-server.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { openSqliteStore } from "../../tests/support/sqlite-store.ts";
 import { actorAt, newTask } from "../../tests/support/stored-tasks.ts";
@@ -16,6 +23,8 @@ const lanes = 32;
 
 const spansOfTask = 9;
 const attributesOfSpan = 8;
+/** Of one export: OpenTelemetry's default. */
+const spansOfExport = 512;
 
 /** CPU microseconds of a call, for each round. */
 type Costs = Map<string, number[]>;
@@ -28,10 +37,12 @@ export const pieces: Part = {
       // The first one warms up.
       const counted = round === 0 ? new Map<string, number[]>() : costs;
       say(round === 0 ? "warms up" : `round ${round}`);
+      await measureCall(counted, plan.accepts);
       await measureStore(counted, plan.accepts);
       await measureQueue(counted, plan.accepts);
       await measureHandOver(counted, plan.accepts);
       await measureSpans(counted, plan.accepts);
+      await measureEncoding(counted, plan.accepts);
     }
     const rows = [...costs].map(([name, micros]) => [name, summary(micros)]);
     return {
@@ -53,6 +64,26 @@ async function cost(costs: Costs, name: string, calls: number, call: (n: number)
   await Promise.all(Array.from({ length: lanes }, lane));
   const { user, system } = process.cpuUsage(before);
   costs.set(name, [...(costs.get(name) ?? []), (user + system) / calls]);
+}
+
+/** Both sides of a call that is answered at once. */
+async function measureCall(costs: Costs, calls: number): Promise<void> {
+  const { config } = readConfig({ handlers: "" }, {});
+  const { tracer, log } = startTelemetry("bench", config, () => {});
+  // Nothing else is asked here.
+  const handlers = { GetTask: async () => ({}) } as unknown as RpcHandlers;
+  const answerCall = createCalls(handlers, { tracer, log, newCorrelationId: () => "c-1" });
+  const server = await listen(
+    { host: "127.0.0.1", port: 0 },
+    createConnectHandler(answerCall, () => server),
+  );
+  const breaker = createBreaker({ name: "bench", side: "the bench" });
+  const client = createTaskServiceClient({ url: server.url, tracer, breaker });
+  await cost(costs, "RPC: a call, both sides", calls, () =>
+    client.call("GetTask", { id: "t-1" }, ROOT_CONTEXT, { timeoutMs: 10_000, correlationId: "c-1", requestId: "r-1" }),
+  );
+  client.close();
+  await server.stop();
 }
 
 async function measureStore(costs: Costs, calls: number): Promise<void> {
@@ -130,6 +161,20 @@ async function measureSpans(costs: Costs, calls: number): Promise<void> {
     const micros = costs.get(`${name}, ${what}`);
     if (micros) micros.push((micros.pop() ?? 0) + (user + system) / calls);
   }
+}
+
+async function measureEncoding(costs: Costs, calls: number): Promise<void> {
+  const exporter = new InMemorySpanExporter();
+  const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+  const tracer = provider.getTracer("bench");
+  while (exporter.getFinishedSpans().length < spansOfExport) recordTask(tracer);
+  const spans = exporter.getFinishedSpans().slice(0, spansOfExport);
+  const exports = Math.ceil((calls * spansOfTask) / spansOfExport);
+  const encoded: Costs = new Map();
+  await cost(encoded, "an export", exports, async () => ProtobufTraceSerializer.serializeRequest(spans));
+  const [micros = Number.NaN] = encoded.get("an export") ?? [];
+  const name = `OTLP: ${spansOfTask} spans of ${attributesOfSpan} attributes, encoded alone`;
+  costs.set(name, [...(costs.get(name) ?? []), (micros / spansOfExport) * spansOfTask]);
 }
 
 /** The spans of one task: each below the one before. */

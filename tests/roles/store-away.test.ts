@@ -7,8 +7,9 @@ import { ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import { type Breaker, createBreaker } from "../../src/breaker.ts";
 import type { Failure } from "../../src/errors.ts";
 import { connectSqlite } from "../../src/store/sqlite-client.ts";
-import type { StoreQuestion } from "../../src/store/sqlite-thread.ts";
+import type { StoreAnswer, StoreQuestion } from "../../src/store/sqlite-thread.ts";
 import type { Store } from "../../src/store/store.ts";
+import { createTurnPost, readTurn } from "../../src/turn-post.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
@@ -32,11 +33,12 @@ interface Line extends Disposable {
 function startLine(answer: (op: string) => { value: unknown } | { failure: Failure } | undefined): Line {
   const { port1, port2 } = new MessageChannel();
   const asked: string[] = [];
-  port2.onmessage = ({ data }: MessageEvent<StoreQuestion[]>) => {
-    for (const { number, call } of data) {
+  const tell = createTurnPost<StoreAnswer>((text) => port2.postMessage(text));
+  port2.onmessage = ({ data }: MessageEvent<string>) => {
+    for (const { number, call } of readTurn<StoreQuestion>(data)) {
       asked.push(call.op);
       const answered = answer(call.op);
-      if (answered) port2.postMessage([{ number, ...answered }]);
+      if (answered) tell({ number, ...answered });
     }
   };
   const breaker = createBreaker({ name: "store", side: "the store" });
