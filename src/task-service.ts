@@ -8,7 +8,7 @@ import { createAdmission } from "./admission.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toTaskError } from "./errors.ts";
-import { checkParts, within } from "./health.ts";
+import { checkParts } from "./health.ts";
 import { type Listener, listen, longestIdleTimeoutSeconds } from "./listen.ts";
 import type { Queue, Queues } from "./queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "./queue/task-message.ts";
@@ -173,7 +173,9 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   const waitPatiently = async (work: Promise<unknown>): Promise<void> => {
     const tracked = work.finally(() => sending.delete(tracked));
     sending.add(tracked);
-    await within(sendPatienceMs, tracked, undefined);
+    const over = new AbortController();
+    await Promise.race([tracked, clock.sleep(sendPatienceMs, over.signal)]);
+    over.abort();
   };
 
   const sendFirst = async (task: NewTask, context: Context): Promise<void> => {
