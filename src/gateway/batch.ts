@@ -5,10 +5,10 @@
 
 import { type FieldProblem, fromRpcCode, meanings, retryAfterSeconds, TaskError, toTaskError } from "../errors.ts";
 import type { CreateTaskRequestJson, CreateTaskResultJson } from "../gen/tasks_pb.ts";
+import { problemOf } from "../problem.ts";
 import { type BatchTask, batchTask, maxBatchKeyChars, maxTaskBytes } from "./batch-schemas.ts";
 import type { CallInRequest } from "./edge.ts";
 import { toCreateTask } from "./new-task.ts";
-import { problemOf } from "./problem.ts";
 import { parseBody } from "./requests.ts";
 import { toHttpTask } from "./responses.ts";
 import { addRoute, type EdgeContext, type Routes } from "./serve-route.ts";

@@ -13,7 +13,7 @@ import {
   toFailure,
   toTaskError,
 } from "../../src/errors.ts";
-import { toProblem } from "../../src/gateway/problem.ts";
+import { toProblem } from "../../src/problem.ts";
 import { toErrorResponse } from "../../src/rpc/connect.ts";
 
 // The keys of a table are exactly its type's.

@@ -1,7 +1,7 @@
 /** Errors as `application/problem+json` (RFC 9457). No stack, and nothing of what a fault of ours says inside. */
 
 import { z } from "zod";
-import { type ErrorCode, meanings, retryAfterSeconds, type TaskError } from "../errors.ts";
+import { type ErrorCode, meanings, retryAfterSeconds, type TaskError } from "./errors.ts";
 
 /** RFC 6750, 3: how a key is asked for. */
 const challenges: Partial<Record<ErrorCode, string>> = {
