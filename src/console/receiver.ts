@@ -20,6 +20,8 @@ export interface ReceiverSink {
   spans?(spans: ReceivedSpan[]): void;
   logs?(logs: ReceivedLog[]): void;
   metrics?(metrics: ReceivedMetric[]): void;
+  /** While there is no room for more, senders are told to come again, and what they send is not read. */
+  isFull?(): boolean;
 }
 
 const maxBodyBytes = 16 * 1024 * 1024;
@@ -41,6 +43,7 @@ export function createReceiver(sink: ReceiverSink): HttpHandler {
     const encoding = encodingOf(request);
     if (!encoding) return refuse(415, `the content type must be ${Object.values(mediaTypes).join(" or ")}`);
     if (!isReadable(contentCoding(request))) return refuse(415, "the content encoding must be gzip or identity");
+    if (sink.isFull?.()) return refuse(503, "there is no room for more now", { "retry-after": "1" }, encoding);
     try {
       accept({ encoding, bytes: await readBody(request) });
       return succeed(encoding);

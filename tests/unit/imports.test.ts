@@ -59,7 +59,7 @@ const layers: readonly (readonly [name: string, members: RegExp])[] = [
   ["commands", /^cli\//],
   ["supervisor and the entry of threads", /^(supervisor|thread)\.ts$/],
   ["what every role leans on", /^role\.ts$/],
-  ["roles", /^(gateway|task-service|worker|dlq)\.ts$|^(gateway|task-service|dlq)\//],
+  ["roles", /^(gateway|task-service|worker|dlq|console)\.ts$|^(gateway|task-service|dlq)\//],
   ["what tests of handlers import", /^testing(\.ts$|\/)/],
   ["parts", /^(console|queue|rpc|store|telemetry|worker)\//],
   ["leaves", /^[^/]+\.ts$/],
@@ -175,7 +175,11 @@ describe("packages with one home", () => {
         "rpc/grpc.ts",
       ],
     ],
-    ["SQLite", /^node:sqlite$/, ["queue/embedded.ts", "store/schema.ts", "store/sqlite-connection.ts"]],
+    [
+      "SQLite",
+      /^node:sqlite$/,
+      ["console/telemetry-file.ts", "queue/embedded.ts", "store/schema.ts", "store/sqlite-connection.ts"],
+    ],
     ["the environment and the process as imports", /^(node:)?process$|^bun(:|$)/, []],
   ];
 

@@ -1,0 +1,134 @@
+/**
+ * The console's query API: traces that fit a search, one of them, and all of a task as one. Reads only; every answer is
+ * JSON, and every refusal a problem as the gateway's.
+ */
+
+import { Hono } from "hono";
+import type { Clock } from "../clock.ts";
+import { TaskError, toTaskError } from "../errors.ts";
+import type { HttpHandler } from "../listen.ts";
+import { toProblem } from "../problem.ts";
+import { cutText } from "../telemetry/http-attributes.ts";
+import type { Intake } from "./intake.ts";
+import { toOtlpJson } from "./otlp-json.ts";
+import type { ReceivedLog } from "./received-log.ts";
+import type { ReceivedSpan } from "./received-span.ts";
+import { linkedTraceIds, stitchTaskTrace } from "./task-trace.ts";
+import { toTaskTraceView, toTimeText } from "./task-trace-view.ts";
+import { maxTraceLogs, maxTraceSpans, type TelemetryFile, type TraceSummary } from "./telemetry-file.ts";
+import { parseTraceFilter } from "./trace-filter.ts";
+
+export interface QueryDeps {
+  file: TelemetryFile;
+  /** What it has not written yet is looked for too. */
+  intake: Pick<Intake, "flush" | "figures">;
+  clock: Clock;
+  /** Of the trace under which a fault of ours is logged. */
+  traceId: string;
+  /** Told of every fault of ours. */
+  onFault(error: TaskError): void;
+}
+
+const traceIdText = /^[0-9a-f]{32}$/;
+/** Anybody may put a `task_id` on a span: a UUID is not asked for, but something that can be one. */
+const taskIdText = /^[\w.:-]{1,128}$/;
+const paths = ["/v1/traces", "/v1/traces/{id}", "/v1/tasks/{id}/trace"];
+
+export function createQueryApi(deps: QueryDeps): HttpHandler {
+  const { file, intake, clock } = deps;
+  const app = new Hono();
+
+  app.use(async (c, next) => {
+    await next();
+    c.res.headers.set("cache-control", "no-store");
+    c.res.headers.set("x-content-type-options", "nosniff");
+  });
+
+  app.get("/v1/traces", (c) => {
+    const filter = parseTraceFilter(new URL(c.req.url).searchParams, clock.nowMs());
+    intake.flush();
+    const { traces, isComplete } = file.search(filter);
+    return c.json({ items: traces.map(toSummaryView), is_complete: isComplete, ...intake.figures() });
+  });
+
+  app.get("/v1/traces/:id", (c) => {
+    const traceId = c.req.param("id").toLowerCase();
+    refuseQuery(c.req.url);
+    if (!traceIdText.test(traceId)) {
+      throw new TaskError("invalid_argument", `"${cutText(traceId)}" is no trace id: expected 32 hex digits`);
+    }
+    intake.flush();
+    const spans = file.spansOf(traceId);
+    const logs = file.logsOf(traceId);
+    if (spans.length + logs.length === 0) throw notFound(`the trace "${traceId}"`);
+    return c.json(toOtlpJson(spans, logs));
+  });
+
+  app.get("/v1/tasks/:id/trace", (c) => {
+    const taskId = c.req.param("id");
+    refuseQuery(c.req.url);
+    if (!taskIdText.test(taskId)) {
+      throw new TaskError("invalid_argument", `"${cutText(taskId)}" is no task id: expected a UUID`);
+    }
+    intake.flush();
+    const { spans, logs } = readTask(file, taskId);
+    if (spans.length === 0) throw notFound(`the task "${taskId}"`);
+    return c.json(toTaskTraceView(stitchTaskTrace(taskId, spans, logs)));
+  });
+
+  app.all("*", (c) => {
+    const { method, path } = c.req;
+    if (method === "GET" || method === "HEAD") {
+      throw new TaskError("not_found", `there is nothing at ${cutText(path)}; what can be asked: ${paths.join(", ")}`);
+    }
+    throw new TaskError("method_not_allowed", `${cutText(path)} does not take ${cutText(method)}; it takes GET`);
+  });
+
+  app.onError((thrown) => {
+    const error = toTaskError(thrown);
+    if (error.code === "internal") deps.onFault(error);
+    return toProblem(error, deps.traceId);
+  });
+
+  return (request) => app.fetch(request);
+}
+
+/** Its own traces, and those that they follow by a link. */
+function readTask(file: TelemetryFile, taskId: string): { spans: ReceivedSpan[]; logs: ReceivedLog[] } {
+  const own = file.traceIdsOf(taskId);
+  const spans: ReceivedSpan[] = [];
+  const logs: ReceivedLog[] = [];
+  const read = (traceId: string): void => {
+    if (spans.length < maxTraceSpans) spans.push(...file.spansOf(traceId));
+    if (logs.length < maxTraceLogs) logs.push(...file.logsOf(traceId));
+  };
+  for (const traceId of own) read(traceId);
+  for (const traceId of linkedTraceIds(taskId, spans)) read(traceId);
+  return { spans, logs };
+}
+
+function refuseQuery(url: string): void {
+  const [first] = new URL(url).searchParams;
+  if (first) throw new TaskError("invalid_argument", `unknown query parameter "${cutText(first[0])}"`);
+}
+
+function notFound(what: string): TaskError {
+  return new TaskError(
+    "not_found",
+    `the console knows nothing of ${what}: it was not sampled, is not here yet, or is older than what is kept`,
+  );
+}
+
+function toSummaryView({ traceId, startMs, endMs, spans, errors, service, name, services, taskIds }: TraceSummary) {
+  return {
+    trace_id: traceId,
+    started_at: toTimeText(startMs),
+    duration_ms: Math.round((endMs - startMs) * 1000) / 1000,
+    service,
+    operation: name,
+    spans,
+    errors,
+    services,
+    task_ids: taskIds,
+  };
+}

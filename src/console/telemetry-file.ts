@@ -1,0 +1,283 @@
+/**
+ * Spans and log records in one SQLite file, the newest of them. Telemetry may be lost with the machine's power, so
+ * commits do not wait for the disk; a file that cannot be read is made anew. The file stays within its limit: rows go
+ * in the order they came, and their room is used again.
+ */
+
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { TaskError } from "../errors.ts";
+import type { ReceivedLog } from "./received-log.ts";
+import type { ReceivedSpan } from "./received-span.ts";
+import { taskIdOf } from "./task-trace.ts";
+import { type TraceFilter, toFilterSql } from "./trace-filter.ts";
+
+export const telemetryFileName = "telemetry.db";
+
+/** Raised when the tables change; a file of another version is made anew. */
+const schemaVersion = 1;
+
+const busyTimeoutMs = 2000;
+
+const schema = `
+  CREATE TABLE spans (
+    seq INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, trace_id TEXT NOT NULL, task_id TEXT,
+    service TEXT NOT NULL, name TEXT NOT NULL, start_ms REAL NOT NULL, duration_ms REAL NOT NULL,
+    is_error INTEGER NOT NULL, document TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX spans_by_trace ON spans (trace_id);
+  CREATE INDEX spans_by_task ON spans (task_id, trace_id) WHERE task_id IS NOT NULL;
+  CREATE TABLE logs (
+    seq INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, trace_id TEXT, document TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX logs_by_trace ON logs (trace_id) WHERE trace_id IS NOT NULL;
+  PRAGMA user_version = ${schemaVersion};
+`;
+
+/** The largest of what is read of one trace: more is no help to anybody, and must not fill the memory. */
+export const maxTraceSpans = 20_000;
+export const maxTraceLogs = 20_000;
+
+/** Traces of one task: an attempt may have its own, and so has every redrive. */
+const maxTaskTraces = 1000;
+
+/** How many of the newest spans a search without an id looks at. */
+export const maxScannedSpans = 500_000;
+
+export interface FileLimits {
+  /** Rows that came earlier go. */
+  retentionMs: number;
+  maxBytes: number;
+}
+
+/** What is known of a trace without reading it. Times are milliseconds since the epoch, with a fraction. */
+export interface TraceSummary {
+  traceId: string;
+  startMs: number;
+  endMs: number;
+  spans: number;
+  errors: number;
+  /** Of its earliest span. */
+  service: string;
+  name: string;
+  services: string[];
+  taskIds: string[];
+}
+
+export interface TraceSearch {
+  /** The newest first. */
+  traces: TraceSummary[];
+  /** False when older spans are there that were not looked at. */
+  isComplete: boolean;
+}
+
+/** A batch of rows to go: small, so that nobody waits for long. */
+const pruneRows = 500;
+
+export class TelemetryFile {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /** Throws `TaskError` `unavailable` when the folder cannot be written. */
+  constructor(folder: string) {
+    this.#db = openFile(folder);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** One transaction. A span without ids belongs to no trace, and is not kept; gives the number of those. */
+  add(spans: readonly ReceivedSpan[], logs: readonly ReceivedLog[], nowMs: number): number {
+    let refused = 0;
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      for (const span of spans) {
+        if (span.traceId === "" || span.spanId === "") refused += 1;
+        else this.#addSpan(span, nowMs);
+      }
+      for (const log of logs) this.#addLog(log, nowMs);
+      this.#db.exec("COMMIT");
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+    return refused;
+  }
+
+  #addSpan(span: ReceivedSpan, nowMs: number): void {
+    this.#prepared(
+      "INSERT INTO spans (received_ms, trace_id, task_id, service, name, start_ms, duration_ms, is_error, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    ).run(
+      Math.floor(nowMs),
+      span.traceId,
+      taskIdOf(span.attributes) ?? null,
+      span.service,
+      span.name,
+      span.startMs,
+      Math.max(0, span.endMs - span.startMs),
+      span.status.code === "ERROR" ? 1 : 0,
+      JSON.stringify(span),
+    );
+  }
+
+  #addLog(log: ReceivedLog, nowMs: number): void {
+    this.#prepared("INSERT INTO logs (received_ms, trace_id, document) VALUES (?, ?, ?)").run(
+      Math.floor(nowMs),
+      log.traceId ?? null,
+      JSON.stringify(log),
+    );
+  }
+
+  /** Removes some of what is too old or too much; true when there is more to remove. */
+  prune({ retentionMs, maxBytes }: FileLimits, nowMs: number): boolean {
+    const oldest = Math.floor(nowMs - retentionMs);
+    // What came first goes first, span or log.
+    const heads = { spans: this.#oldestMs("spans"), logs: this.#oldestMs("logs") };
+    const table = heads.spans <= heads.logs ? "spans" : "logs";
+    if (heads[table] === Number.POSITIVE_INFINITY) return false;
+    if (heads[table] >= oldest && this.usedBytes() <= maxBytes) return false;
+    const before = heads[table] < oldest ? oldest : Number.MAX_SAFE_INTEGER;
+    const rows = `SELECT seq, received_ms FROM ${table} ORDER BY seq LIMIT ${pruneRows}`;
+    this.#prepared(`DELETE FROM ${table} WHERE seq IN (SELECT seq FROM (${rows}) WHERE received_ms < ?)`).run(before);
+    return true;
+  }
+
+  /** Infinity of an empty table. */
+  #oldestMs(table: "spans" | "logs"): number {
+    const sql = `SELECT received_ms FROM ${table} ORDER BY seq LIMIT 1`;
+    return this.#first<{ received_ms: number }>(sql)?.received_ms ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Bytes that rows and indexes take; the file itself may be larger by what was removed and is not used again yet. */
+  usedBytes(): number {
+    const pages = this.#first<{ page_count: number }>("PRAGMA page_count")?.page_count ?? 0;
+    const free = this.#first<{ freelist_count: number }>("PRAGMA freelist_count")?.freelist_count ?? 0;
+    const size = this.#first<{ page_size: number }>("PRAGMA page_size")?.page_size ?? 0;
+    return (pages - free) * size;
+  }
+
+  /** In the order they came. */
+  spansOf(traceId: string): ReceivedSpan[] {
+    return this.#documents(
+      "SELECT document FROM spans WHERE trace_id = ? ORDER BY seq LIMIT ?",
+      traceId,
+      maxTraceSpans,
+    );
+  }
+
+  logsOf(traceId: string): ReceivedLog[] {
+    return this.#documents("SELECT document FROM logs WHERE trace_id = ? ORDER BY seq LIMIT ?", traceId, maxTraceLogs);
+  }
+
+  /** Traces that have a span of this task: a look into an index, however much there is. */
+  traceIdsOf(taskId: string): string[] {
+    const sql = "SELECT DISTINCT trace_id FROM spans WHERE task_id = ? LIMIT ?";
+    return this.#all<{ trace_id: string }>(sql, taskId, maxTaskTraces).map((row) => row.trace_id);
+  }
+
+  /** Traces that have a span which fits everything that is asked for. */
+  search(filter: TraceFilter): TraceSearch {
+    const { where, values } = toFilterSql(filter);
+    const newest = this.#first<{ seq: number | null }>("SELECT max(seq) AS seq FROM spans")?.seq ?? 0;
+    const first = this.#first<{ seq: number | null }>("SELECT min(seq) AS seq FROM spans")?.seq ?? 0;
+    // A task's spans are found by their index, so they need no limit.
+    const from = filter.taskId === undefined ? newest - maxScannedSpans : 0;
+    const ids = new Set<string>();
+    const rows = this.#prepared(
+      `SELECT trace_id FROM spans WHERE ${["seq > ?", ...where].join(" AND ")} ORDER BY seq DESC`,
+    ).iterate(from, ...values);
+    for (const row of rows) {
+      ids.add(String(row.trace_id));
+      if (ids.size >= filter.limit) break;
+    }
+    const traces = [...ids].flatMap((id) => this.#summary(id) ?? []);
+    return { traces, isComplete: first > from || ids.size >= filter.limit };
+  }
+
+  #summary(traceId: string): TraceSummary | undefined {
+    const row = this.#first<{ start_ms: number | null; end_ms: number; spans: number; errors: number }>(
+      "SELECT min(start_ms) AS start_ms, max(start_ms + duration_ms) AS end_ms, count(*) AS spans, sum(is_error) AS errors FROM spans WHERE trace_id = ?",
+      traceId,
+    );
+    const root = this.#first<{ service: string; name: string }>(
+      "SELECT service, name FROM spans WHERE trace_id = ? ORDER BY start_ms, seq LIMIT 1",
+      traceId,
+    );
+    if (!row || row.start_ms === null || !root) return undefined;
+    const services = this.#all<{ service: string }>(
+      "SELECT DISTINCT service FROM spans WHERE trace_id = ? ORDER BY service LIMIT 100",
+      traceId,
+    );
+    const tasks = this.#all<{ task_id: string }>(
+      "SELECT DISTINCT task_id FROM spans WHERE trace_id = ? AND task_id IS NOT NULL LIMIT 100",
+      traceId,
+    );
+    return {
+      traceId,
+      startMs: row.start_ms,
+      endMs: row.end_ms,
+      spans: row.spans,
+      errors: row.errors,
+      ...root,
+      services: services.map(({ service }) => service),
+      taskIds: tasks.map((task) => task.task_id),
+    };
+  }
+
+  /** Written by `JSON.stringify` of the same type; a field that was undefined is not there. */
+  #documents<Kept>(sql: string, ...values: SQLInputValue[]): Kept[] {
+    return this.#all<{ document: string }>(sql, ...values).map(({ document }) => JSON.parse(document));
+  }
+
+  /** The columns are those of the STRICT tables above. */
+  #first<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#prepared(sql).get(...values) as unknown as Row | undefined;
+  }
+
+  #all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#prepared(sql).all(...values) as unknown as Row[];
+  }
+
+  /** The texts are those of this file and of the filter: a few dozen. */
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+function openFile(folder: string): DatabaseSync {
+  const path = join(folder, telemetryFileName);
+  try {
+    mkdirSync(folder, { recursive: true });
+    try {
+      return openDatabase(path);
+    } catch {
+      // Broken, or of another version: old telemetry is not worth a start that fails.
+      for (const ending of ["", "-wal", "-shm"]) rmSync(`${path}${ending}`, { force: true });
+      return openDatabase(path);
+    }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TaskError("unavailable", `the console's file "${path}" cannot be opened: ${reason}`, { cause });
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
+  try {
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA journal_size_limit = 4194304");
+    const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
+    if (version === 0) db.exec(`BEGIN; ${schema} COMMIT`);
+    else if (version !== schemaVersion) throw new Error(`it is of version ${version}`);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}

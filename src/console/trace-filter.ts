@@ -1,0 +1,98 @@
+/** What a search for traces asks for: read from the query, and as SQL over the table of spans. Pure. */
+
+import { TaskError } from "../errors.ts";
+import { flag, integer, type Parse, parseDuration } from "../settings.ts";
+import { cutText } from "../telemetry/http-attributes.ts";
+
+/** One span of the trace has to fit all that is given. */
+export interface TraceFilter {
+  service?: string;
+  /** The span's name. */
+  operation?: string;
+  taskId?: string;
+  isError?: boolean;
+  minDurationMs?: number;
+  attribute?: { key: string; value: string };
+  /** Milliseconds since the epoch. */
+  sinceMs?: number;
+  /** Traces at most. */
+  limit: number;
+}
+
+const usualLimit = 20;
+const maxLimit = 200;
+
+/** `since` is a time, or how long ago; `nowMs` is what it counts from. Throws `invalid_argument`. */
+export function parseTraceFilter(query: URLSearchParams, nowMs: number): TraceFilter {
+  const read: Record<string, (text: string) => Partial<TraceFilter>> = {
+    service: (text) => ({ service: filled(text) }),
+    operation: (text) => ({ operation: filled(text) }),
+    task_id: (text) => ({ taskId: filled(text) }),
+    error: (text) => ({ isError: flag(text) }),
+    min_duration: (text) => ({ minDurationMs: parseDuration(text) }),
+    attribute: (text) => ({ attribute: parseAttribute(text) }),
+    since: (text) => ({ sinceMs: parseSince(text, nowMs) }),
+    limit: (text) => ({ limit: integer(1, maxLimit)(text) }),
+  };
+  const filter: TraceFilter = { limit: usualLimit };
+  const seen = new Set<string>();
+  for (const [name, text] of query) {
+    const reader = Object.hasOwn(read, name) ? read[name] : undefined;
+    if (!reader) throw new TaskError("invalid_argument", `unknown query parameter "${cutText(name)}"`);
+    if (seen.has(name)) {
+      throw new TaskError("invalid_argument", `the query parameter "${cutText(name)}" is there more than once`);
+    }
+    seen.add(name);
+    try {
+      Object.assign(filter, reader(text));
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new TaskError("invalid_argument", `${name}: "${cutText(text)}": ${reason}`, { cause });
+    }
+  }
+  return filter;
+}
+
+const filled: Parse<string> = (text) => {
+  if (text === "") throw new Error("expected a text");
+  return text;
+};
+
+function parseAttribute(text: string): { key: string; value: string } {
+  const match = /^([^="\\]{1,200})=(.*)$/s.exec(text);
+  if (!match) throw new Error("expected key=value");
+  const [, key = "", value = ""] = match;
+  return { key, value };
+}
+
+function parseSince(text: string, nowMs: number): number {
+  const hasZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(Z|[+-]\d\d:\d\d)$/.test(text);
+  if (hasZone && !Number.isNaN(Date.parse(text))) return Date.parse(text);
+  try {
+    return nowMs - parseDuration(text);
+  } catch {
+    throw new Error("expected a time such as 2026-01-31T08:00:00Z, or how long ago, such as 15m");
+  }
+}
+
+/** Conditions over the columns of `spans`, and their values. */
+export function toFilterSql(filter: TraceFilter): { where: string[]; values: (string | number)[] } {
+  const { service, operation, taskId, isError, minDurationMs, attribute, sinceMs } = filter;
+  const conditions: ([sql: string, ...values: (string | number)[]] | false)[] = [
+    service !== undefined && ["service = ?", service],
+    operation !== undefined && ["name = ?", operation],
+    taskId !== undefined && ["task_id = ?", taskId],
+    isError !== undefined && ["is_error = ?", isError ? 1 : 0],
+    minDurationMs !== undefined && ["duration_ms >= ?", minDurationMs],
+    sinceMs !== undefined && ["start_ms >= ?", sinceMs],
+    // As JSON has it: a text, or a number or a boolean that is written so.
+    attribute !== undefined && [
+      "document -> ? IN (?, ?)",
+      `$.attributes."${attribute.key}"`,
+      JSON.stringify(attribute.value),
+      attribute.value,
+    ],
+  ];
+  const asked = conditions.filter((condition) => condition !== false);
+  return { where: asked.map(([sql]) => sql), values: asked.flatMap(([, ...values]) => values) };
+}
