@@ -30,7 +30,9 @@ import {
 } from "./settings.ts";
 import { tracePolicies } from "./task.ts";
 
-export const roles = ["gateway", "task-service", "worker", "dlq"] as const;
+/** Those that a task goes through. */
+export const taskRoles = ["gateway", "task-service", "worker", "dlq"] as const;
+export const roles = [...taskRoles, "console"] as const;
 export type Role = (typeof roles)[number];
 
 const seconds = 1000;
@@ -66,7 +68,7 @@ function parseRoles(text: string): Role[] {
 }
 
 const settings = {
-  role: setting("all", parseRoles, "all, or a comma list of gateway, task-service, worker, dlq"),
+  role: setting("all", parseRoles, "all, or a comma list of gateway, task-service, worker, dlq, console"),
   environment: setting(
     "development",
     oneOf("development", "staging", "production"),
@@ -93,6 +95,14 @@ const settings = {
   taskServiceUrl: setting("", optional(httpUrl), "where the gateway finds the task service (default: from the above)"),
   rpc: setting("connect", oneOf("connect", "grpc"), "connect or grpc: what the gateway speaks to the task service"),
   adminListen: setting("127.0.0.1:9464", address, "health and metrics of this process"),
+  consoleListen: setting("127.0.0.1:8090", address, "the console: traces of tasks"),
+  otlpListen: setting("127.0.0.1:4318", address, "where the console receives telemetry (OTLP over HTTP)"),
+  traceRetention: setting("24h", duration(1 * minutes, 366 * 24 * hours), "how long the console keeps telemetry"),
+  traceLimit: setting(
+    "256MB",
+    byteSize(4 * megabyte, parseByteSize("1TB")),
+    "how much telemetry the console keeps; the newest stays",
+  ),
   handlers: setting(
     () => (existsSync("./handlers") ? "./handlers" : ""),
     optional((text) => resolve(text)),
@@ -179,6 +189,8 @@ export type Config = Settings & {
   awsRegion: string | undefined;
   /** The worker loads its handlers again whenever a file in their folder changes: `throughline dev`. */
   watchesHandlers: boolean;
+  /** Nobody asked for the OTLP address: when it is taken, as by a collector, any other will do. */
+  mayMoveOtlp: boolean;
 };
 
 export type Source = "flag" | "variable" | "default";
@@ -230,7 +242,7 @@ export class ConfigError extends Error {
 }
 
 /** Variables of the command line that are not settings of the server. */
-const otherVariables = new Set(["THROUGHLINE_URL", "THROUGHLINE_API_KEY"]);
+const otherVariables = new Set(["THROUGHLINE_URL", "THROUGHLINE_API_KEY", "THROUGHLINE_CONSOLE_URL"]);
 
 /** Variables of other projects whose URL a client would otherwise refuse with a word of its own, or quietly not use. */
 const urlVariables = /^(OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?ENDPOINT|AWS_ENDPOINT_URL(_SQS|_DYNAMODB)?)$/;
@@ -269,6 +281,7 @@ export function readConfig(
     storeEndpoint: values.store === "dynamodb" ? env.AWS_ENDPOINT_URL_DYNAMODB || env.AWS_ENDPOINT_URL : undefined,
     awsRegion: env.AWS_REGION || undefined,
     watchesHandlers: false,
+    mayMoveOtlp: rows.some(({ name, source }) => name === "otlpListen" && source === "default"),
   };
   const contradictions = contradictionsOf(config, env);
   if (contradictions.length > 0) throw new ConfigError(contradictions);
@@ -314,6 +327,21 @@ export function readRemote(urlFlag?: string, env: Record<string, string | undefi
   return { url: `${url.origin}${path}`, apiKey, traceHeaders: traceHeadersOf(env) };
 }
 
+export const defaultConsoleUrl = "http://127.0.0.1:8090";
+
+/** `--console-url` over `THROUGHLINE_CONSOLE_URL` over the default, without a slash at the end. Throws `ConfigError`. */
+export function readConsoleUrl(urlFlag?: string, env: Record<string, string | undefined> = process.env): string {
+  const problems = unknownVariables(env);
+  const text = urlFlag ?? (env.THROUGHLINE_CONSOLE_URL || defaultConsoleUrl);
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    const spelled = urlFlag === undefined ? "THROUGHLINE_CONSOLE_URL" : "--console-url";
+    problems.push(`${spelled}: "${text}": expected an http(s) URL, such as ${defaultConsoleUrl}`);
+  }
+  if (!url || problems.length > 0) throw new ConfigError(problems);
+  return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+}
+
 /** OpenTelemetry, "Environment Variables as Context Propagation Carriers": the headers' names in capitals. */
 function traceHeadersOf(env: Record<string, string | undefined>): Record<string, string> {
   const { TRACEPARENT: traceparent, TRACESTATE: tracestate, BAGGAGE: baggage } = env;
@@ -341,9 +369,14 @@ function rowOf(name: SettingName, flagText: string | undefined, variableText: st
   return { ...row, value: fallbackOf(name), source: "default" };
 }
 
+/** A console alone has nothing to do with the queue. */
+function isTaskProcess({ role }: Config): boolean {
+  return taskRoles.some((each) => role.includes(each));
+}
+
 function contradictionsOf(config: Config, env: Record<string, string | undefined>): string[] {
   const problems: string[] = [];
-  if (config.queue === "embedded" && config.role.length < roles.length) {
+  if (config.queue === "embedded" && !taskRoles.every((role) => config.role.includes(role)) && isTaskProcess(config)) {
     problems.push(
       `--role=${config.role.join(",")} needs a queue that other processes can reach: set --queue=sqs (the embedded queue lives inside a process that has all roles)`,
     );
@@ -374,6 +407,25 @@ export function withOtlpEndpoint(config: Config, base: string): Config {
     logsUrl: `${base}/v1/logs`,
   };
   return { ...config, otel };
+}
+
+/**
+ * The same settings with a console at this OTLP address: it gets spans and log records that go nowhere else; in
+ * development also a copy of those that do.
+ */
+export function withConsole(config: Config, base: string): Config {
+  const { otel, environment } = config;
+  const toConsole = (signal: "traces" | "logs", url: string | undefined) => {
+    const own = `${base}/v1/${signal}`;
+    const isElsewhere = url !== undefined && url !== own;
+    return { url: url ?? own, copy: isElsewhere && environment === "development" ? own : undefined };
+  };
+  const traces = toConsole("traces", otel.tracesUrl);
+  const logs = toConsole("logs", otel.logsUrl);
+  return {
+    ...config,
+    otel: { ...otel, tracesUrl: traces.url, logsUrl: logs.url, copyUrls: { traces: traces.copy, logs: logs.copy } },
+  };
 }
 
 /** Colour only on a terminal, and not when `NO_COLOR` is set (no-color.org). */

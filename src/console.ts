@@ -5,13 +5,15 @@
  */
 
 import { trace } from "@opentelemetry/api";
-import type { Clock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import type { Config } from "./config.ts";
 import { createIntake } from "./console/intake.ts";
 import { createQueryApi } from "./console/query-api.ts";
 import { createReceiver } from "./console/receiver.ts";
 import { type FileLimits, TelemetryFile } from "./console/telemetry-file.ts";
 import { toFailure } from "./errors.ts";
-import type { HttpHandler } from "./listen.ts";
+import { type Address, type HttpHandler, type Listener, listen } from "./listen.ts";
+import type { Service } from "./service.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 
 export interface ConsoleDeps {
@@ -48,4 +50,49 @@ export function createConsole({ folder, limits, clock, telemetry: { log, startCo
       file.close();
     },
   };
+}
+
+/** Opens both addresses. */
+export async function startConsole(config: Config, telemetry: Telemetry): Promise<Service> {
+  const { traceRetention: retentionMs, traceLimit: maxBytes } = config;
+  const own = createConsole({
+    folder: config.dataDir,
+    limits: { retentionMs, maxBytes },
+    clock: systemClock,
+    telemetry,
+  });
+  const open = await openBoth(config, own).catch((error) => {
+    own.stop();
+    throw error;
+  });
+  telemetry.log.info("console listens", { url: open.pages.url, otlp_url: open.otlp.url });
+  return {
+    addresses: { console_url: open.pages.url, otlp_url: open.otlp.url },
+    checks: async () => ({}),
+    drain: async () => {
+      await Promise.all([open.otlp.stop(), open.pages.stop()]);
+      own.stop();
+    },
+    abort: () => {},
+  };
+}
+
+async function openBoth({ consoleListen, otlpListen, mayMoveOtlp }: Config, own: Console) {
+  const otlp = await listenOtlp(otlpListen, mayMoveOtlp, own.receive);
+  try {
+    return { otlp, pages: await listen(consoleListen, own.query) };
+  } catch (error) {
+    await otlp.stop(0);
+    throw error;
+  }
+}
+
+async function listenOtlp(address: Address, mayMove: boolean, handler: HttpHandler): Promise<Listener> {
+  try {
+    return await listen(address, handler);
+  } catch (error) {
+    // A collector of the user's is where collectors are.
+    if (!mayMove) throw error;
+    return listen({ ...address, port: 0 }, handler);
+  }
 }

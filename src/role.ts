@@ -41,7 +41,7 @@ export interface RunningRole {
 
 /** Which roles ask the store. */
 export function needsStore(role: Role): boolean {
-  return role !== "gateway";
+  return role !== "gateway" && role !== "console";
 }
 
 export async function startRole(role: Role, config: Config, parts: RoleParts): Promise<RunningRole> {
@@ -82,6 +82,10 @@ async function open(
     const { startGateway } = await import("./gateway.ts");
     const gateway = { processState: parts.processState, breaker: breakers.create("task-service") };
     return { service: await startGateway(config, telemetry, gateway), close: () => {} };
+  }
+  if (role === "console") {
+    const { startConsole } = await import("./console.ts");
+    return { service: await startConsole(config, telemetry), close: () => {} };
   }
   const [{ openStore }, { openQueues }, start] = await Promise.all([
     import("./store/open-store.ts"),

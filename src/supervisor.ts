@@ -8,7 +8,7 @@
 
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { type Clock, systemClock } from "./clock.ts";
-import type { Config, Role } from "./config.ts";
+import { type Config, type Role, withConsole } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
 import { type Checks, type Health, mergeChecks, type ProcessState, roleLimitMs, within, worstOf } from "./health.ts";
 import { type LinkedThread, startLinkedThread } from "./linked-thread.ts";
@@ -41,9 +41,12 @@ export interface System {
 }
 
 /** The order of the parts. */
-const startOrder: readonly Role[] = ["task-service", "dlq", "worker", "gateway"];
+const startOrder: readonly Role[] = ["console", "task-service", "dlq", "worker", "gateway"];
 
-/** No new request and no new task at once, however long an open request is held; then those who still serve these two. */
+/**
+ * No new request and no new task at once, however long an open request is held; then those who still serve these two.
+ * The console is none of them: it stops when the others have sent their telemetry.
+ */
 const drainOrder: readonly (readonly Role[])[] = [["gateway", "worker"], ["dlq"], ["task-service"]];
 
 const firstRestartDelayMs = 100;
@@ -78,6 +81,11 @@ interface RoleState {
 
 function isEdge({ role }: RoleState): boolean {
   return role === "gateway";
+}
+
+/** It gets the telemetry of the others, and no task needs it. */
+function isConsole({ role }: RoleState): boolean {
+  return role === "console";
 }
 
 class Supervisor implements System {
@@ -121,15 +129,19 @@ class Supervisor implements System {
     this.#tellUnguarded();
     const needs = this.#roles.some(({ role }) => needsStore(role));
     const needsThread = needs && this.#config.store === "sqlite";
-    if (needsThread || this.#config.queue === "embedded") makeFolder(this.#config.dataDir);
+    const consoles = this.#roles.filter(isConsole);
+    const needsBroker = this.#config.queue === "embedded" && this.#roles.length > consoles.length;
+    if (needsThread || needsBroker || consoles.length > 0) makeFolder(this.#config.dataDir);
     await settled([
-      this.#config.queue === "embedded" ? this.#startBroker(0) : Promise.resolve(),
+      ...consoles.map((state) => this.#startRole(state)),
+      needsBroker ? this.#startBroker(0) : Promise.resolve(),
       needsThread ? this.#startStore() : Promise.resolve(),
       needs ? this.#prepareStore() : Promise.resolve(),
     ]);
-    if (this.#config.queue === "embedded") await this.#forgetSends();
+    if (needsBroker) await this.#forgetSends();
     // The gateway takes traffic last: everything behind it is there by then.
-    const [edge, inner] = [this.#roles.filter(isEdge), this.#roles.filter((state) => !isEdge(state))];
+    const edge = this.#roles.filter(isEdge);
+    const inner = this.#roles.filter((state) => !isEdge(state) && !isConsole(state));
     await settled(inner.map((state) => this.#startRole(state)));
     await settled(edge.map((state) => this.#startRole(state)));
     this.addresses.admin_url = this.#admin.url;
@@ -200,7 +212,12 @@ class Supervisor implements System {
       await Promise.all(states.map((state) => this.#drainRole(state)));
     }
     clearTimeout(drainLimit);
-    await Promise.all(this.#roles.map((state) => this.#stopRole(state)));
+    const [consoles, others] = [this.#roles.filter(isConsole), this.#roles.filter((state) => !isConsole(state))];
+    await Promise.all(others.map((state) => this.#stopRole(state)));
+    for (const state of consoles) {
+      await this.#drainRole(state);
+      await this.#stopRole(state);
+    }
     if (this.#broker) await isDoneWithin(abortLimitMs, this.#broker.link.ask("stop"));
     this.#broker?.terminate();
     if (this.#store) await isDoneWithin(abortLimitMs, this.#store.link.ask("close"));
@@ -371,11 +388,13 @@ class Supervisor implements System {
 
   #isReady(): boolean {
     const isStopping = this.#stopping.signal.aborted;
-    return this.#isStarted && !isStopping && this.#roles.every(({ running }) => running !== undefined);
+    const areRunning = this.#roles.every((state) => state.running !== undefined || isConsole(state));
+    return this.#isStarted && !isStopping && areRunning;
   }
 
   async #health(): Promise<Health> {
-    const all = await Promise.all(this.#roles.map(({ running }) => checksOf(running)));
+    const needed = this.#roles.filter((state) => !isConsole(state) || this.#roles.length === 1);
+    const all = await Promise.all(needed.map(({ running }) => checksOf(running)));
     const checks = mergeChecks(all.filter((each) => each !== undefined));
     const status = all.includes(undefined) ? "unhealthy" : worstOf(checks);
     return { status, checks, uptime_seconds: Math.floor((this.#clock.nowMs() - this.#startedAtMs) / 1000) };
@@ -420,9 +439,12 @@ function answerOf<T>(asked: Promise<T>): Promise<T | undefined> {
 /** Later roles and restarted ones use the real addresses, so that a port that was 0 stays what it became. */
 function withAddresses(config: Config, addresses: Record<string, string>): Config {
   const { gateway_url: gatewayUrl, task_service_url: connectUrl, grpc_url: grpcUrl } = addresses;
+  const { console_url: consoleUrl, otlp_url: otlpUrl } = addresses;
   const taskServiceUrl = config.rpc === "grpc" ? grpcUrl : connectUrl;
   return {
-    ...config,
+    ...(otlpUrl === undefined ? config : withConsole(config, otlpUrl)),
+    ...(consoleUrl !== undefined && { consoleListen: { ...config.consoleListen, port: portOf(consoleUrl) } }),
+    ...(otlpUrl !== undefined && { otlpListen: { ...config.otlpListen, port: portOf(otlpUrl) }, mayMoveOtlp: false }),
     ...(gatewayUrl !== undefined && { gatewayListen: { ...config.gatewayListen, port: portOf(gatewayUrl) } }),
     ...(connectUrl !== undefined && {
       taskServiceListen: { ...config.taskServiceListen, port: portOf(connectUrl) },

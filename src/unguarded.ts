@@ -11,29 +11,41 @@ export interface Unguarded {
   address: Address;
 }
 
-/** The gateway guards itself once it has keys. Nothing else ever asks: RPC and admin are for one's own network. */
+/** The gateway guards itself once it has keys. Nothing else ever asks: RPC, OTLP and admin are for one's own network. */
 export function unguardedAddresses(config: Config): Unguarded[] {
   const { role, apiKeysFile, gatewayListen, taskServiceListen, grpcListen, adminListen } = config;
+  const { consoleListen, otlpListen } = config;
+  const hasConsole = role.includes("console");
   const hasTasks = role.includes("task-service");
   const all: (Unguarded | false | undefined)[] = [
     role.includes("gateway") &&
       apiKeysFile === undefined && { what: "gateway", flag: "--gateway-listen", address: gatewayListen },
     hasTasks && { what: "task service", flag: "--task-service-listen", address: taskServiceListen },
     hasTasks && grpcListen && { what: "gRPC", flag: "--grpc-listen", address: grpcListen },
+    hasConsole && { what: "console", flag: "--console-listen", address: consoleListen },
+    hasConsole && { what: "OTLP", flag: "--otlp-listen", address: otlpListen },
     { what: "admin", flag: "--admin-listen", address: adminListen },
   ];
   return all.filter((each) => each !== false && each !== undefined).filter(({ address }) => !isLoopback(address.host));
 }
 
-/** Throws `invalid_argument` when anybody could hand in tasks, and nobody has said that this is meant. */
+/** What lets a listener be reached all the same; of those that are refused. */
+const remedies: Partial<Record<string, string>> = {
+  gateway:
+    "set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it",
+  console: "set --allow-unauthenticated=true where something else guards it",
+};
+
+/** Throws `invalid_argument` when anybody could hand in tasks, or read what they did, and nobody has said that this is meant. */
 export function refuseUnguarded(config: Config): void {
-  const gateway = unguardedAddresses(config).find(({ what }) => what === "gateway");
-  if (!gateway || config.allowUnauthenticated) return;
-  const address = urlOf(gateway.address).replace("http://", "");
-  throw new TaskError(
-    "invalid_argument",
-    `${gateway.flag}: "${address}": other machines can reach it, and nobody is asked who they are; set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it`,
-  );
+  if (config.allowUnauthenticated) return;
+  for (const { what, flag, address } of unguardedAddresses(config)) {
+    const remedy = remedies[what];
+    if (remedy === undefined) continue;
+    const said = `${flag}: "${urlOf(address).replace("http://", "")}"`;
+    const message = `${said}: other machines can reach it, and nobody is asked who they are; ${remedy}`;
+    throw new TaskError("invalid_argument", message);
+  }
 }
 
 /** Of this machine alone. A name may mean anything but for the one that every machine gives itself. */

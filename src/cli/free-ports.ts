@@ -6,7 +6,7 @@ import { listen } from "../listen.ts";
 export async function onFreePorts(config: Config, rows: readonly SettingRow[]): Promise<Config> {
   const isAsked = (name: SettingName): boolean => rows.some((row) => row.name === name && row.source !== "default");
   const chosen = { ...config };
-  for (const name of ["gatewayListen", "taskServiceListen", "grpcListen", "adminListen"] as const) {
+  for (const name of ["gatewayListen", "taskServiceListen", "grpcListen", "adminListen", "consoleListen"] as const) {
     const address = config[name];
     if (!address || isAsked(name) || (await isFree(address))) continue;
     chosen[name] = { ...address, port: 0 };

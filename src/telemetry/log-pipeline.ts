@@ -8,6 +8,7 @@ import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
 import type { ExportWatch } from "./diagnostics.ts";
+import { withCopy } from "./export-copy.ts";
 import { withReasons } from "./export-reason.ts";
 import { scopeName } from "./names.ts";
 import type { Pipeline } from "./trace-pipeline.ts";
@@ -33,7 +34,8 @@ export function createLogPipeline(
   const { attributeCountLimit, attributeValueLengthLimit, ...batches } = otel.logRecords;
   const selfObsMeterProvider = sdkMeters;
   const otlp = new OTLPLogExporter({ url: otel.logsUrl, selfObsMeterProvider });
-  const exporter = exports.watch(withReasons(otlp), "logs");
+  const copy = otel.copyUrls.logs === undefined ? undefined : new OTLPLogExporter({ url: otel.copyUrls.logs });
+  const exporter = withCopy(exports.watch(withReasons(otlp), "logs"), copy);
   const limits = {
     attributeCountLimit,
     ...(attributeValueLengthLimit !== undefined && { attributeValueLengthLimit }),

@@ -96,6 +96,7 @@ export const serviceNames = {
   "task-service": "task-service",
   worker: "worker",
   dlq: "dlq-processor",
+  console: "console",
   supervisor: "throughline",
 } as const;
 

@@ -12,6 +12,7 @@ import {
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
 import type { ExportWatch } from "./diagnostics.ts";
+import { withCopy } from "./export-copy.ts";
 import { withReasons } from "./export-reason.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
 import { CryptoIds } from "./ids.ts";
@@ -103,5 +104,6 @@ function createExporting({ otel }: Config, { exports, sdkMeters }: TraceMeasures
     ...(!hasOwnQueueSize && { maxQueueSize: maxQueuedSpans }),
     ...(!hasOwnDelay && { scheduledDelayMillis: exportEveryMs }),
   };
-  return new BatchSpanProcessor(exports.watch(withReasons(exporter), "traces"), batching);
+  const copy = otel.copyUrls.traces === undefined ? undefined : new OTLPTraceExporter({ url: otel.copyUrls.traces });
+  return new BatchSpanProcessor(withCopy(exports.watch(withReasons(exporter), "traces"), copy), batching);
 }

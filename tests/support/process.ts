@@ -3,6 +3,7 @@
  * it, that all it prints is kept, and that it does not outlive the tests.
  */
 
+import { taskRoles } from "../../src/config.ts";
 import { startGuard } from "../parts/launch.ts";
 import { compiledExecutable, projectFolder } from "./executable.ts";
 import { tempFolder } from "./temp-folder.ts";
@@ -51,7 +52,12 @@ export const freePorts = [
   "--task-service-listen=127.0.0.1:0",
   "--grpc-listen=127.0.0.1:0",
   "--admin-listen=127.0.0.1:0",
+  "--console-listen=127.0.0.1:0",
+  "--otlp-listen=127.0.0.1:0",
 ] as const;
+
+/** Where no flag says otherwise: a test of the console asks for it; the others need not pay for it. */
+const usualRoles = { THROUGHLINE_ROLE: taskRoles.join(",") };
 
 /** Variables that would change what it does. */
 const ownVariable = /^(THROUGHLINE|OTEL|AWS)_/;
@@ -77,7 +83,7 @@ export async function spawnThroughline(args: readonly string[], options: StartOp
   const cwd = options.cwd ?? cleanup.use(await tempFolder()).path;
   const child = Bun.spawn([...command, ...args], {
     cwd,
-    env: { ...cleanEnvironment(), ...options.env },
+    env: { ...cleanEnvironment(), ...usualRoles, ...options.env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

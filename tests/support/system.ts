@@ -5,7 +5,7 @@
 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { readConfig, type SettingName } from "../../src/config.ts";
+import { readConfig, type SettingName, taskRoles } from "../../src/config.ts";
 import { databaseFile } from "../../src/store/sqlite-sql.ts";
 import { type System, startSystem } from "../../src/supervisor.ts";
 import { holdToDocument } from "./openapi.ts";
@@ -72,10 +72,14 @@ export interface LogLine {
 }
 
 const quiet: TestFlags = {
+  // A test of the console asks for it; the others need not pay for it.
+  role: taskRoles.join(","),
   gatewayListen: "127.0.0.1:0",
   taskServiceListen: "127.0.0.1:0",
   grpcListen: "127.0.0.1:0",
   adminListen: "127.0.0.1:0",
+  consoleListen: "127.0.0.1:0",
+  otlpListen: "127.0.0.1:0",
   handlers: "",
   threads: "2",
 };

@@ -22,7 +22,7 @@ function problemsOf(flags: Partial<Record<SettingName, string>>, env: Env = {}):
 describe("the settings", () => {
   test("have the documented defaults", () => {
     expect(readConfig(fixed, {}).config).toEqual({
-      role: ["gateway", "task-service", "worker", "dlq"],
+      role: ["gateway", "task-service", "worker", "dlq", "console"],
       environment: "development",
       dataDir: "/data",
       store: "sqlite",
@@ -37,6 +37,10 @@ describe("the settings", () => {
       taskServiceUrl: undefined,
       rpc: "connect",
       adminListen: { host: "127.0.0.1", port: 9464 },
+      consoleListen: { host: "127.0.0.1", port: 8090 },
+      otlpListen: { host: "127.0.0.1", port: 4318 },
+      traceRetention: 86_400_000,
+      traceLimit: 268_435_456,
       handlers: undefined,
       threads: 2,
       threadConcurrency: 16,
@@ -64,6 +68,7 @@ describe("the settings", () => {
         tracesUrl: undefined,
         metricsUrl: undefined,
         logsUrl: undefined,
+        copyUrls: { traces: undefined, logs: undefined },
         metricIntervalMs: 60_000,
         serviceName: undefined,
         sampler: undefined,
@@ -83,6 +88,7 @@ describe("the settings", () => {
       storeEndpoint: undefined,
       awsRegion: undefined,
       watchesHandlers: false,
+      mayMoveOtlp: true,
     });
   });
 
@@ -108,7 +114,7 @@ describe("the settings", () => {
   test("name the roles in the order of the process, each once, and all by one word", () => {
     const roles = (role: string) => readConfig({ ...fixed, role, queue: "sqs" }, sqs).config.role;
     expect(roles("dlq,worker,dlq")).toEqual(["worker", "dlq"]);
-    expect(roles("worker,all")).toEqual(["gateway", "task-service", "worker", "dlq"]);
+    expect(roles("worker,all")).toEqual(["gateway", "task-service", "worker", "dlq", "console"]);
   });
 
   test("turn folders into absolute paths", async () => {

@@ -9,6 +9,9 @@ const everywhere = {
   adminListen: "0.0.0.0:83",
 };
 
+/** Of a process without a console. */
+const taskRoles = "gateway,task-service,worker,dlq";
+
 function configOf(flags: Partial<Record<SettingName, string>>, env: Record<string, string> = {}) {
   return readConfig({ handlers: "", ...flags }, env).config;
 }
@@ -46,6 +49,9 @@ describe("addresses that ask nobody", () => {
 
   test("are all that others can reach, of the roles of the process", () => {
     expect(whatOf(everywhere)).toEqual(["gateway", "task service", "gRPC", "admin"]);
+    const consoles = { consoleListen: "0.0.0.0:84", otlpListen: "0.0.0.0:85" };
+    expect(whatOf(consoles)).toEqual(["console", "OTLP"]);
+    expect(whatOf({ ...consoles, role: taskRoles })).toEqual([]);
     const sqs = { role: "worker", queue: "sqs" };
     expect(whatOf({ ...everywhere, ...sqs }, { AWS_REGION: "elasticmq" })).toEqual(["admin"]);
     expect(whatOf({ ...everywhere, grpcListen: "" })).toEqual(["gateway", "task service", "admin"]);
@@ -60,6 +66,12 @@ describe("a gateway that others can reach", () => {
   test("is refused without keys, with what to do", () => {
     expect(() => refuseUnguarded(configOf({ gatewayListen: "[::]:8080" }))).toThrow(
       '--gateway-listen: "[::]:8080": other machines can reach it, and nobody is asked who they are; set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it',
+    );
+  });
+
+  test("is refused as a console too, which has no keys", () => {
+    expect(() => refuseUnguarded(configOf({ consoleListen: "0.0.0.0:8090", apiKeysFile: "keys.json" }))).toThrow(
+      '--console-listen: "0.0.0.0:8090": other machines can reach it, and nobody is asked who they are; set --allow-unauthenticated=true where something else guards it',
     );
   });
 

@@ -9,6 +9,7 @@ export async function lookAtAddresses(config: Config): Promise<Finding[]> {
   const wanted: [name: string, address: Address, role: Role | undefined][] = [
     ["gateway", config.gatewayListen, "gateway"],
     ["task service", config.taskServiceListen, "task-service"],
+    ["console", config.consoleListen, "console"],
     ["admin", config.adminListen, undefined],
   ];
   const own = wanted.filter(([, , role]) => role === undefined || config.role.includes(role));
