@@ -19,6 +19,7 @@ import { addServe } from "./commands/serve.ts";
 import { addSetup } from "./commands/setup.ts";
 import { addTask } from "./commands/task.ts";
 import { addTest } from "./commands/test.ts";
+import { addTrace } from "./commands/trace.ts";
 import { addVersion } from "./commands/version.ts";
 
 /** Says with which exit code the program ends; 0 when nobody says. */
@@ -31,7 +32,7 @@ export type AddCommand = (program: Command, end: End) => void;
 export const commands: readonly (readonly [heading: string, adders: readonly AddCommand[]])[] = [
   ["Run it:", [addServe, addDemo]],
   ["Write handlers:", [addInit, addDev, addTest]],
-  ["Use it:", [addTask, addSchedule, addDlq]],
+  ["Use it:", [addTask, addSchedule, addDlq, addTrace]],
   ["Look after it:", [addDoctor, addConfig, addSetup, addKey, addHealth]],
   ["Other:", [addOpenApi, addCompletion, addVersion]],
 ];

@@ -135,6 +135,27 @@ export function spansOfView({ started_at, rows }: TaskTraceView): ReceivedSpan[]
   });
 }
 
+/** The log lines of `view`; how grave each was is its text alone. */
+export function logsOfView({ started_at, rows }: TaskTraceView): ReceivedLog[] {
+  const zeroMs = fromTimeText(started_at);
+  return rows.flatMap((row) => {
+    if (row.kind !== "log") return [];
+    return {
+      service: row.service,
+      resource: {},
+      atMs: zeroMs + row.offset_ms,
+      body: row.message,
+      eventName: "",
+      severityNumber: 0,
+      severityText: row.severity,
+      flags: 0,
+      traceId: row.trace_id ?? undefined,
+      spanId: row.span_id ?? undefined,
+      attributes: row.attributes,
+    };
+  });
+}
+
 function floorToMicro(ms: number): number {
   return Math.floor(ms * 1000) / 1000;
 }

@@ -4,6 +4,7 @@
  */
 
 import { formatDuration } from "./duration-text.ts";
+import type { ReceivedLog } from "./received-log.ts";
 import type { ReceivedSpan } from "./received-span.ts";
 import { type RootMark, type SpanRow, toSpanRows } from "./span-tree.ts";
 import { assignColors, createPaint, fit, type Paint, styles, textWidth, toPrintable } from "./terminal.ts";
@@ -16,6 +17,8 @@ export interface WaterfallOptions {
   /** Without it the lines hold no escape sequence. */
   color: boolean;
   title?: string;
+  /** Each on a line below its span; those of no span shown are left out. */
+  logs?: readonly ReceivedLog[];
 }
 
 const minWidth = 60;
@@ -55,7 +58,12 @@ export function renderWaterfall(spans: readonly ReceivedSpan[], options: Waterfa
   );
   const colors = assignColors(rows.map((row) => row.span.service));
   const canvas: Canvas = { width, columns, axis, colors, paint };
-  const lines = rows.flatMap((row) => [drawRow(row, canvas), ...drawError(row, canvas)]);
+  const logs = Map.groupBy(options.logs ?? [], (log) => `${log.traceId}/${log.spanId}`);
+  const lines = rows.flatMap((row) => [
+    drawRow(row, canvas),
+    ...drawError(row, canvas),
+    ...(logs.get(`${row.span.traceId}/${row.span.spanId}`) ?? []).map((log) => drawLog(row, log, canvas)),
+  ]);
   return [...title, drawHead(rows, canvas), "", drawRuler(canvas), ...lines].map((line) => line.trimEnd());
 }
 
@@ -180,18 +188,27 @@ function drawTrack(axis: TimeAxis, from: number, to: number, paint: Paint): stri
   return paint(styles.dim, track);
 }
 
-/** What went wrong, on a line of its own below the name; it may run on below the bars. */
-function drawError(row: SpanRow, { width, columns, axis, paint }: Canvas): string[] {
-  const { error, continuation } = row;
-  if (error === undefined) return [];
+/** What went wrong. */
+function drawError(row: SpanRow, canvas: Canvas): string[] {
+  return row.error === undefined ? [] : [drawBelow(row, row.error, styles.red, canvas)];
+}
+
+/** Its level and its message; what else it says is in the JSON. */
+function drawLog(row: SpanRow, { severityText, body }: ReceivedLog, canvas: Canvas): string {
+  return drawBelow(row, `${severityText || "log"}: ${body}`, styles.dim, canvas);
+}
+
+/** On a line of its own below the name; it may run on below the bars. */
+function drawBelow(row: SpanRow, said: string, style: string, { width, columns, axis, paint }: Canvas): string {
+  const { continuation } = row;
   const guides = cutGuides(continuation, row, columns.name);
   const before = columns.service + spacing.length;
-  const text = fit(error, Math.min(textWidth(toPrintable(error)), width - before - guides.length));
+  const text = fit(said, Math.min(textWidth(toPrintable(said)), width - before - guides.length));
   const barStart = before + columns.name + spacing.length;
   const end = before + guides.length + textWidth(text) + 1;
   const track = drawTrack(axis, Math.max(0, end - barStart), columns.bar, paint);
-  const line = " ".repeat(before) + paint(styles.dim, guides) + paint(styles.red, text);
-  return [`${line} ${" ".repeat(Math.max(0, barStart - end))}${track}`];
+  const line = " ".repeat(before) + paint(styles.dim, guides) + paint(style, text);
+  return `${line} ${" ".repeat(Math.max(0, barStart - end))}${track}`;
 }
 
 function isFailed(row: SpanRow): boolean {
