@@ -27,8 +27,8 @@ export interface Intake {
   /** No room for more: the door may refuse a body without reading it. */
   isFull(): boolean;
   figures(): IntakeFigures;
-  /** Writes what waits. Later receipts are written too. */
-  flush(): void;
+  /** Writes what has waited longest, for a question that is about to be asked: bounded, as a step is. */
+  catchUp(): void;
   /** Writes what waits, and ends. */
   stop(): void;
 }
@@ -117,9 +117,6 @@ export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
   };
   void work();
 
-  const flush = (): void => {
-    while (waiting.length > 0) step();
-  };
   return {
     sink: {
       spans: (spans) => take(spans.map((span) => ({ span }))),
@@ -127,10 +124,10 @@ export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
     },
     isFull: () => waiting.length >= maxWaiting,
     figures: () => ({ ...counted, waiting: waiting.length }),
-    flush,
+    catchUp: step,
     stop: () => {
       stopping.abort();
-      flush();
+      while (waiting.length > 0) step();
     },
   };
 }

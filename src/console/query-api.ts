@@ -21,7 +21,7 @@ import { parseTraceFilter } from "./trace-filter.ts";
 export interface QueryDeps {
   file: TelemetryFile;
   /** What it has not written yet is looked for too. */
-  intake: Pick<Intake, "flush" | "figures">;
+  intake: Pick<Intake, "catchUp" | "figures">;
   clock: Clock;
   /** Of the trace under which a fault of ours is logged. */
   traceId: string;
@@ -46,7 +46,7 @@ export function createQueryApi(deps: QueryDeps): HttpHandler {
 
   app.get("/v1/traces", (c) => {
     const filter = parseTraceFilter(new URL(c.req.url).searchParams, clock.nowMs());
-    intake.flush();
+    intake.catchUp();
     const { traces, isComplete } = file.search(filter);
     return c.json({ items: traces.map(toSummaryView), is_complete: isComplete, ...intake.figures() });
   });
@@ -57,7 +57,7 @@ export function createQueryApi(deps: QueryDeps): HttpHandler {
     if (!traceIdText.test(traceId)) {
       throw new TaskError("invalid_argument", `"${cutText(traceId)}" is no trace id: expected 32 hex digits`);
     }
-    intake.flush();
+    intake.catchUp();
     const spans = file.spansOf(traceId);
     const logs = file.logsOf(traceId);
     if (spans.length + logs.length === 0) throw notFound(`the trace "${traceId}"`);
@@ -70,7 +70,7 @@ export function createQueryApi(deps: QueryDeps): HttpHandler {
     if (!taskIdText.test(taskId)) {
       throw new TaskError("invalid_argument", `"${cutText(taskId)}" is no task id: expected a UUID`);
     }
-    intake.flush();
+    intake.catchUp();
     const { spans, logs } = readTask(file, taskId);
     if (spans.length === 0) throw notFound(`the task "${taskId}"`);
     return c.json(toTaskTraceView(stitchTaskTrace(taskId, spans, logs)));

@@ -340,3 +340,17 @@ describe("what is refused", () => {
     expect((await post(listener, "/v1/traces", json, `${body} `)).status).toBe(413);
   });
 });
+
+describe("a sink that has no room", () => {
+  test("is not bothered, and the sender is told to come again", async () => {
+    const spans: ReceivedSpan[] = [];
+    let isFull = true;
+    const listener = await startWith({ spans: (more) => spans.push(...more), isFull: () => isFull });
+    const body = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ name: "one" }] }] }] });
+    const refused = await post(listener, "/v1/traces", json, body);
+    expect([refused.status, refused.headers.get("retry-after"), spans.length]).toEqual([503, "1", 0]);
+    expect(await refused.json()).toEqual({ code: 13, message: "there is no room for more now" });
+    isFull = false;
+    expect([(await post(listener, "/v1/traces", json, body)).status, spans.length]).toEqual([200, 1]);
+  });
+});
