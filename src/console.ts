@@ -8,6 +8,7 @@ import { trace } from "@opentelemetry/api";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createIntake } from "./console/intake.ts";
+import { answerPageFile } from "./console/page-files.ts";
 import { createQueryApi } from "./console/query-api.ts";
 import { createReceiver } from "./console/receiver.ts";
 import { type FileLimits, TelemetryFile } from "./console/telemetry-file.ts";
@@ -26,7 +27,7 @@ export interface ConsoleDeps {
 export interface Console {
   /** Takes OTLP. */
   receive: HttpHandler;
-  /** Answers questions. */
+  /** Serves the page, and answers its questions. */
   query: HttpHandler;
   /** Writes what was received, and closes the file. */
   stop(): void;
@@ -36,15 +37,16 @@ export interface Console {
 export function createConsole({ folder, limits, clock, telemetry: { log, startContext } }: ConsoleDeps): Console {
   const file = new TelemetryFile(folder);
   const intake = createIntake({ file, limits, clock, log });
+  const query = createQueryApi({
+    file,
+    intake,
+    clock,
+    traceId: trace.getSpanContext(startContext)?.traceId ?? "",
+    onFault: (error) => log.error("a question to the console failed", { error: toFailure(error) }),
+  });
   return {
     receive: createReceiver({ ...intake.sink, isFull: intake.isFull }),
-    query: createQueryApi({
-      file,
-      intake,
-      clock,
-      traceId: trace.getSpanContext(startContext)?.traceId ?? "",
-      onFault: (error) => log.error("a question to the console failed", { error: toFailure(error) }),
-    }),
+    query: (request, peer) => answerPageFile(request) ?? query(request, peer),
     stop: () => {
       intake.stop();
       file.close();

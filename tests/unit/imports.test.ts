@@ -24,7 +24,7 @@ interface Source {
 }
 
 const folder = join(projectFolder, "src");
-const paths = [...new Bun.Glob("**/*.ts").scanSync(folder)].filter((path) => !path.startsWith("gen/")).sort();
+const paths = [...new Bun.Glob("**/*.{ts,tsx}").scanSync(folder)].filter((path) => !path.startsWith("gen/")).sort();
 const sources = await Promise.all(paths.map(readSource));
 
 async function readSource(path: string): Promise<Source> {
@@ -55,6 +55,7 @@ function toImport(from: string, name: string, isTypeOnly: boolean): Import {
 
 /** From the top down: a file imports from its own layer and from those below it, types included. */
 const layers: readonly (readonly [name: string, members: RegExp])[] = [
+  ["the console's page, which runs in a browser", /^console\/page\//],
   ["main", /^main\.ts$/],
   ["commands", /^cli\//],
   ["supervisor and the entry of threads", /^(supervisor|thread)\.ts$/],
@@ -82,19 +83,25 @@ function wrongImports(isWrong: (from: string, to: Import) => boolean): string[] 
   );
 }
 
+/** What a transpiler that reads no settings writes for elements. */
+const elementRuntime = /^react(\/|$)/;
+
 describe("imports", () => {
   test("are all seen: none that Bun finds is missing here", () => {
-    const transpiler = new Bun.Transpiler({ loader: "ts" });
+    const plain = new Bun.Transpiler({ loader: "ts" });
+    const withElements = new Bun.Transpiler({ loader: "tsx" });
     const missed = sources.flatMap(({ path, text, imports }) => {
+      const transpiler = path.endsWith(".tsx") ? withElements : plain;
       const seen = new Set(imports.map(({ target }) => target));
-      const found = transpiler.scanImports(text).map(({ path: name }) => toImport(path, name, false).target);
+      const scanned = transpiler.scanImports(text).filter(({ path: name }) => !elementRuntime.test(name));
+      const found = scanned.map(({ path: name }) => toImport(path, name, false).target);
       return found.filter((target) => !seen.has(target)).map((target) => `${path} → ${target}`);
     });
     expect(missed).toEqual([]);
   });
 
   test("name files that are there, with their ending", () => {
-    const existing = new Set([...new Bun.Glob("**/*.ts").scanSync(folder), "../package.json"]);
+    const existing = new Set([...new Bun.Glob("**/*.{ts,tsx}").scanSync(folder), "../package.json"]);
     expect(wrongImports((_, { target }) => !existing.has(target))).toEqual([]);
   });
 
@@ -113,6 +120,13 @@ describe("imports", () => {
 
   test("reach the entry of threads and the entry of the program from nowhere", () => {
     expect(wrongImports((_, { target }) => target === "main.ts" || target === "thread.ts")).toEqual([]);
+  });
+
+  test("of the page bring nothing into a browser but the page and what is pure", () => {
+    const pure = ["console/duration-text.ts", "console/time-axis.ts"];
+    const isPage = (path: string): boolean => path.startsWith("console/page/");
+    const foreign = wrongImports((from, to) => isPage(from) && !isPage(to.target) && !to.isTypeOnly);
+    expect(foreign.filter((found) => !pure.includes(found.split(" → ")[1] ?? ""))).toEqual([]);
   });
 
   test("make no circle, but for types", () => {

@@ -1,0 +1,124 @@
+/**
+ * The way to the API: the console's own questions and those that it passes on to the gateway, all below `/v1` of where
+ * the page came from. The key, when one is asked for, is kept for as long as the tab lives and goes into a header: no
+ * cookie, so no other site can speak in its name.
+ */
+
+import { signal } from "@preact/signals";
+
+/** A refusal, as the problem says it (RFC 9457), or why no answer came. */
+export class ApiProblem extends Error {
+  override readonly name = "ApiProblem";
+  /** 0: no answer. */
+  readonly status: number;
+  readonly code: string;
+  /** For each part of a body that does not fit. */
+  readonly errors: readonly { pointer: string; detail: string }[];
+  readonly traceId: string | undefined;
+  constructor(status: number, problem: ProblemBody) {
+    super(problem.detail || problem.title || `the answer was ${status}`);
+    this.status = status;
+    this.code = problem.code ?? "";
+    this.errors = problem.errors ?? [];
+    this.traceId = problem.trace_id;
+  }
+}
+
+interface ProblemBody {
+  title?: string;
+  detail?: string;
+  code?: string;
+  trace_id?: string;
+  errors?: { pointer: string; detail: string }[];
+}
+
+const storageName = "throughline-api-key";
+const answerLimitMs = 30_000;
+
+/** What the tab was given; undefined: nothing yet. */
+export const apiKey = signal<string | undefined>(window.sessionStorage.getItem(storageName) ?? undefined);
+/** Why a key is asked for; undefined: none is. */
+export const keyAsked = signal<string | undefined>(undefined);
+
+export function setApiKey(text: string): void {
+  const key = text.trim();
+  if (key === "") window.sessionStorage.removeItem(storageName);
+  else window.sessionStorage.setItem(storageName, key);
+  apiKey.value = key || undefined;
+  keyAsked.value = undefined;
+}
+
+/** The JSON at `path` below `/v1`, such as `/tasks?limit=50`. Rejects with `ApiProblem`. The caller names its type. */
+export function ask<Answer>(path: string, signal?: AbortSignal): Promise<Answer> {
+  return call("GET", path, undefined, {}, signal);
+}
+
+/** Changes something. Rejects with `ApiProblem`. */
+export function send<Answer>(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  return call("POST", path, body, headers);
+}
+
+async function call<Answer>(
+  method: string,
+  path: string,
+  body: unknown,
+  more: Record<string, string>,
+  signal?: AbortSignal,
+): Promise<Answer> {
+  const answer = await fetchApi(method, path, body, more, signal);
+  const text = await answer.text();
+  const json = toJson(text);
+  if (answer.ok && json !== undefined) {
+    // The API's word for what it answers: docs say it, and a test of the gateway holds it to them.
+    return json as Answer;
+  }
+  const problem = new ApiProblem(answer.status, toProblemBody(json, answer));
+  if (problem.status === 401) keyAsked.value = problem.message;
+  throw problem;
+}
+
+/** Beside what JSON needs, a header that no form and no image of another site can send. */
+async function fetchApi(
+  method: string,
+  path: string,
+  body: unknown,
+  more: Record<string, string>,
+  signal?: AbortSignal,
+): Promise<Response> {
+  const limit = AbortSignal.timeout(answerLimitMs);
+  try {
+    return await fetch(`/v1${path}`, {
+      method,
+      headers: { ...apiHeaders(), ...(body !== undefined && { "content-type": "application/json" }), ...more },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      credentials: "omit",
+      cache: "no-store",
+    });
+  } catch (cause) {
+    if (signal?.aborted) throw cause;
+    const detail = limit.aborted
+      ? "The console took longer than 30 seconds to answer."
+      : "Nothing answers: is throughline still running?";
+    throw new ApiProblem(0, { detail });
+  }
+}
+
+/** What every request of the page carries. */
+export function apiHeaders(): Record<string, string> {
+  const key = apiKey.value;
+  return { accept: "application/json", "x-throughline-page": "1", ...(key && { authorization: `Bearer ${key}` }) };
+}
+
+function toJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function toProblemBody(json: unknown, answer: Response): ProblemBody {
+  if (typeof json === "object" && json !== null) return json;
+  return { detail: `The answer was ${answer.status} ${answer.statusText}, and no JSON.` };
+}

@@ -1,0 +1,98 @@
+/** The frame around every view: navigation, what is asked for and told, and the keys that work everywhere. */
+
+import { useEffect } from "preact/hooks";
+import { keyAsked } from "./api.ts";
+import { isLive, toggleLive } from "./live.ts";
+import { go, here } from "./location.ts";
+import { Empty } from "./parts/empty.tsx";
+import { HelpDialog, isHelpOpen } from "./parts/help-dialog.tsx";
+import { Icon, type IconName } from "./parts/icon.tsx";
+import { KeyDialog } from "./parts/key-dialog.tsx";
+import { Notices } from "./parts/notices.tsx";
+import { moveRow, useShortcuts } from "./shortcuts.ts";
+import { nextTheme, theme } from "./theme.ts";
+import { type View, viewOf, views } from "./views.ts";
+
+export function App() {
+  const { path } = here.value;
+  const found = viewOf(path);
+  useEffect(() => {
+    document.title = `${found?.id || found?.view.title || "Not found"} · Throughline`;
+  }, [found?.id, found?.view.title]);
+  useShortcuts([
+    { keys: "/", says: "Search", act: () => document.querySelector<HTMLElement>("[data-search]")?.focus() },
+    { keys: "j", says: "Next row", act: () => moveRow(1) },
+    { keys: "k", says: "Row before", act: () => moveRow(-1) },
+    { keys: "Enter", says: "Open the row", act: openRow },
+    { keys: "p", says: "Pause, go on", act: toggleLive },
+    { keys: "?", says: "This help", act: () => (isHelpOpen.value = true) },
+    ...views.flatMap(({ nav, path: to, title }) =>
+      nav ? { keys: `g ${nav.key}`, says: title, act: () => go(to) } : [],
+    ),
+  ]);
+  return (
+    <>
+      <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>
+        Skip to content
+      </button>
+      <Navigation path={path} />
+      <main id="main" tabIndex={-1}>
+        {found ? <found.view.component key={found.view.path + found.id} id={found.id} /> : <NotFound path={path} />}
+      </main>
+      <Notices />
+      {isHelpOpen.value && <HelpDialog />}
+      {keyAsked.value !== undefined && <KeyDialog why={keyAsked.value} />}
+    </>
+  );
+}
+
+/** A link would do it by itself; of other rows it is a click. */
+function openRow(): void {
+  if (document.activeElement instanceof HTMLElement) document.activeElement.click();
+}
+
+function Navigation({ path }: { path: string }) {
+  return (
+    <header class="side">
+      <a class="brand" href="/">
+        <Icon name="mark" />
+        <span>Throughline</span>
+      </a>
+      <nav aria-label="Views">
+        {views.map((view) => view.nav && <NavLink key={view.path} view={view} icon={view.nav.icon} path={path} />)}
+      </nav>
+      <div class="side-foot">
+        <button type="button" class="quiet-button" aria-pressed={!isLive.value} onClick={toggleLive} title="p">
+          <span class={isLive.value ? "pulse" : "pulse paused"} aria-hidden="true" />
+          <span>{isLive.value ? "Live" : "Paused"}</span>
+        </button>
+        <button type="button" class="quiet-button" onClick={nextTheme} aria-label={`Theme: ${theme.value}`}>
+          <Icon name={`theme-${theme.value}`} />
+          <span>{theme.value} theme</span>
+        </button>
+        <button type="button" class="quiet-button" onClick={() => (isHelpOpen.value = true)} aria-label="Help">
+          <Icon name="help" />
+          <span>Help</span>
+        </button>
+      </div>
+    </header>
+  );
+}
+
+function NavLink({ view, icon, path }: { view: View; icon: IconName; path: string }) {
+  const isHere = path === view.path || (view.path !== "/" && path.startsWith(`${view.path}/`));
+  return (
+    <a href={view.path} class={isHere ? "nav-link here" : "nav-link"} aria-current={isHere ? "page" : undefined}>
+      <Icon name={icon} />
+      <span>{view.title}</span>
+    </a>
+  );
+}
+
+function NotFound({ path }: { path: string }) {
+  return (
+    <Empty title="There is nothing here">
+      No view has the address <code>{path}</code>. <a href="/tasks">See the tasks</a>.
+    </Empty>
+  );
+}

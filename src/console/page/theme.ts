@@ -1,0 +1,29 @@
+/** Light, dark, or as the system has it; kept in this browser. */
+
+import { effect, signal } from "@preact/signals";
+
+export const themes = ["system", "light", "dark"] as const;
+export type Theme = (typeof themes)[number];
+
+const storageName = "throughline-theme";
+
+export const theme = signal<Theme>(readTheme());
+
+function readTheme(): Theme {
+  const kept = window.localStorage.getItem(storageName);
+  return themes.find((each) => each === kept) ?? "system";
+}
+
+/** For as long as the page lives. Style sheets use `light-dark()`, which goes by the root's `color-scheme`. */
+export function applyTheme(): void {
+  effect(() => {
+    const chosen = theme.value;
+    document.documentElement.dataset.theme = chosen;
+    if (chosen === "system") window.localStorage.removeItem(storageName);
+    else window.localStorage.setItem(storageName, chosen);
+  });
+}
+
+export function nextTheme(): void {
+  theme.value = themes[(themes.indexOf(theme.value) + 1) % themes.length] ?? "system";
+}
