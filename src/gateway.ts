@@ -6,16 +6,16 @@
 
 import { Hono, type Context as HonoContext } from "hono";
 import { routePath } from "hono/route";
+import { watchKeyFile } from "./access/api-key-watch.ts";
+import type { ApiKeys } from "./access/api-keys.ts";
+import { callerId, identify, isTrusted, mayForce } from "./access/caller.ts";
 import { createAdmission } from "./admission.ts";
 import type { Breaker } from "./breaker.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { toFailure, toTaskError } from "./errors.ts";
-import { watchKeyFile } from "./gateway/api-key-watch.ts";
-import type { ApiKeys } from "./gateway/api-keys.ts";
 import { addBatchRoute } from "./gateway/batch.ts";
 import { allowOrigins, setSecurityHeaders } from "./gateway/browsers.ts";
-import { callerId, identify, isTrusted, mayForce } from "./gateway/caller.ts";
 import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
 import { addDescriptionRoutes } from "./gateway/description.ts";
 import type { CallInRequest, Edge } from "./gateway/edge.ts";

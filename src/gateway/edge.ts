@@ -1,9 +1,9 @@
 /** What every route has: the caller's address, the trace of its request, and the way to the task service in it. */
 
 import type { Context as HonoContext } from "hono";
+import type { Caller } from "../access/caller.ts";
 import type { Peer } from "../listen.ts";
 import type { RpcMethod, RpcMethods } from "../rpc/methods.ts";
-import type { Caller } from "./caller.ts";
 import type { Allowance } from "./rate-limit.ts";
 import type { RequestTrace } from "./request-trace.ts";
 

@@ -2,10 +2,11 @@
 
 import { z } from "zod";
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi";
+import type { Scope } from "../access/scope.ts";
 import { type ErrorCode, meanings } from "../errors.ts";
 import { problem } from "../problem.ts";
 import { productVersion } from "../version.ts";
-import { type Answer, type Route, type Scope, takesBody, usualProblems } from "./route.ts";
+import { type Answer, type Route, takesBody, usualProblems } from "./route.ts";
 import { allRoutes, tags } from "./routes.ts";
 import { taskId } from "./task-schemas.ts";
 

@@ -6,10 +6,10 @@
 
 import { isIPv6 } from "node:net";
 import type { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
+import type { Caller } from "../access/caller.ts";
 import type { Clock } from "../clock.ts";
 import { TaskError } from "../errors.ts";
 import type { Rate } from "../settings.ts";
-import type { Caller } from "./caller.ts";
 
 /** What is left for a caller, once something was taken. */
 export interface Allowance {

@@ -1,10 +1,10 @@
 /** Tells who was refused, and why: counts all of them, and writes as many lines as somebody can read. */
 
 import type { Context } from "@opentelemetry/api";
+import { type Caller, callerId } from "../access/caller.ts";
 import type { Clock } from "../clock.ts";
 import { instruments } from "../telemetry/instruments.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { type Caller, callerId } from "./caller.ts";
 import { createTokenBucket } from "./token-bucket.ts";
 
 const reasons = ["unauthenticated", "permission_denied", "rate_limited"] as const;

@@ -9,10 +9,8 @@
  */
 
 import { z } from "zod";
+import type { Scope } from "../access/scope.ts";
 import type { ErrorCode } from "../errors.ts";
-
-/** What a caller may do: hand in tasks; look at anything; change what others have handed in. */
-export type Scope = "submit" | "read" | "operate";
 
 /** An answer that is no problem. */
 export interface Answer {

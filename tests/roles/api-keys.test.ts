@@ -3,11 +3,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
+import { type KeyEntry, toFileText } from "../../src/access/api-key-file.ts";
+import type { Scope } from "../../src/access/scope.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { startReceiver } from "../../src/console/receiver.ts";
-import { hashApiKey, newApiKey } from "../../src/gateway/api-key.ts";
-import { type KeyEntry, toFileText } from "../../src/gateway/api-key-file.ts";
-import type { Scope } from "../../src/gateway/route.ts";
 import { allRoutes } from "../../src/gateway/routes.ts";
 import { eventually } from "../support/eventually.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";

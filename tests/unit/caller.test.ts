@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { hashApiKey, newApiKey } from "../../src/gateway/api-key.ts";
-import { createApiKeys } from "../../src/gateway/api-keys.ts";
-import { type Caller, callerId, identify, isTrusted, mayForce, permit } from "../../src/gateway/caller.ts";
-import type { Scope } from "../../src/gateway/route.ts";
+import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
+import { createApiKeys } from "../../src/access/api-keys.ts";
+import { type Caller, callerId, identify, isTrusted, mayForce, permit } from "../../src/access/caller.ts";
+import type { Scope } from "../../src/access/scope.ts";
 
 const nowMs = Date.parse("2026-11-21T12:00:00Z");
 const text = newApiKey();

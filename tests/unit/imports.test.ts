@@ -62,7 +62,7 @@ const layers: readonly (readonly [name: string, members: RegExp])[] = [
   ["what every role leans on", /^role\.ts$/],
   ["roles", /^(gateway|task-service|worker|dlq|console)\.ts$|^(gateway|task-service|dlq)\//],
   ["what tests of handlers import", /^testing(\.ts$|\/)/],
-  ["parts", /^(console|queue|rpc|store|telemetry|worker)\//],
+  ["parts", /^(access|console|queue|rpc|store|telemetry|worker)\//],
   ["leaves", /^[^/]+\.ts$/],
   ["generated code and the manifest", /^gen\/|^\.\.\/package\.json$/],
 ];

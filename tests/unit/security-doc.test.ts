@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { scopes } from "../../src/access/api-key-file.ts";
 import { readConfig } from "../../src/config.ts";
-import { scopes } from "../../src/gateway/api-key-file.ts";
 import { batchBody, maxBatchBytes } from "../../src/gateway/batch-schemas.ts";
 import { taskRoutes } from "../../src/gateway/task-routes.ts";
 import { maxMessageBytes } from "../../src/rpc/call.ts";

@@ -1,9 +1,9 @@
 /** Looks at who is let in: addresses that ask nobody, and the file of API keys. */
 
 import { readFile, stat } from "node:fs/promises";
+import { parseKeyFile } from "../../access/api-key-file.ts";
 import type { Config } from "../../config.ts";
 import { toFailure } from "../../errors.ts";
-import { parseKeyFile } from "../../gateway/api-key-file.ts";
 import { urlOf } from "../../listen.ts";
 import { unguardedAddresses } from "../../unguarded.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";

@@ -1,9 +1,9 @@
 /** `throughline key create`: a new key on stdout, once, and its entry in the file. */
 
+import { hashApiKey, newApiKey } from "../../access/api-key.ts";
+import { type KeyEntry, parseKeyFile, scopes, toFileText } from "../../access/api-key-file.ts";
 import { readKeysPath } from "../../config.ts";
 import { TaskError } from "../../errors.ts";
-import { hashApiKey, newApiKey } from "../../gateway/api-key.ts";
-import { type KeyEntry, parseKeyFile, scopes, toFileText } from "../../gateway/api-key-file.ts";
 import { listOf, oneOf, parseDuration } from "../../settings.ts";
 import { type NewKeyFlags, readKeys, writeKeys } from "./key-file.ts";
 

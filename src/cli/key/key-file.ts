@@ -1,9 +1,9 @@
 /** The file of API keys as the commands read and write it. */
 
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { type KeyEntry, readEntries, toFileText } from "../../access/api-key-file.ts";
 import { readKeysPath } from "../../config.ts";
 import { TaskError, toFailure } from "../../errors.ts";
-import { type KeyEntry, readEntries, toFileText } from "../../gateway/api-key-file.ts";
 
 export interface KeyFlags {
   file?: string;

@@ -2,7 +2,7 @@
 
 import { TaskError } from "../errors.ts";
 import type { ApiKey, ApiKeys } from "./api-keys.ts";
-import type { Scope } from "./route.ts";
+import type { Scope } from "./scope.ts";
 
 export type Caller =
   /** There are no keys here: everybody may do everything. */

@@ -4,7 +4,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { Rate } from "../settings.ts";
 import { hashApiKey, isApiKey } from "./api-key.ts";
 import type { ParsedKeyEntry } from "./api-key-file.ts";
-import type { Scope } from "./route.ts";
+import type { Scope } from "./scope.ts";
 
 export interface ApiKey {
   id: string;

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { TaskError } from "../errors.ts";
 import { type Rate, rate } from "../settings.ts";
-import type { Scope } from "./route.ts";
+import type { Scope } from "./scope.ts";
 
 export const scopes = ["submit", "read", "operate"] as const satisfies readonly Scope[];
 
