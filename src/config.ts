@@ -95,7 +95,8 @@ const settings = {
   taskServiceUrl: setting("", optional(httpUrl), "where the gateway finds the task service (default: from the above)"),
   rpc: setting("connect", oneOf("connect", "grpc"), "connect or grpc: what the gateway speaks to the task service"),
   adminListen: setting("127.0.0.1:9464", address, "health and metrics of this process"),
-  consoleListen: setting("127.0.0.1:8090", address, "the console: traces of tasks"),
+  consoleListen: setting("127.0.0.1:8090", address, "the console: its page, and traces of tasks"),
+  gatewayUrl: setting("", optional(httpUrl), "where the console finds the gateway (default: from --gateway-listen)"),
   otlpListen: setting("127.0.0.1:4318", address, "where the console receives telemetry (OTLP over HTTP)"),
   traceRetention: setting("24h", duration(1 * minutes, 366 * 24 * hours), "how long the console keeps telemetry"),
   traceLimit: setting(
@@ -318,13 +319,24 @@ export function readRemote(urlFlag?: string, env: Record<string, string | undefi
     problems.push(`${spelled}: expected a URL without a user and a password: a key belongs in THROUGHLINE_API_KEY`);
   }
   const apiKey = env.THROUGHLINE_API_KEY || undefined;
-  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
-    problems.push("THROUGHLINE_API_KEY: expected a key as `throughline key create` prints it, without spaces");
-  }
+  problems.push(...keyProblems(apiKey));
   if (!url || problems.length > 0) throw new ConfigError(problems);
   // What people copy from an example request is the same place.
   const path = url.pathname.replace(/\/+$/, "").replace(/\/v1$/, "");
   return { url: `${url.origin}${path}`, apiKey, traceHeaders: traceHeadersOf(env) };
+}
+
+function keyProblems(apiKey: string | undefined): string[] {
+  const isKey = apiKey === undefined || /^[\x21-\x7e]+$/.test(apiKey);
+  return isKey ? [] : ["THROUGHLINE_API_KEY: expected a key as `throughline key create` prints it, without spaces"];
+}
+
+/** The key of `THROUGHLINE_API_KEY`: a secret, never printed. Throws `ConfigError`. */
+export function readApiKey(env: Record<string, string | undefined> = process.env): string | undefined {
+  const apiKey = env.THROUGHLINE_API_KEY || undefined;
+  const problems = keyProblems(apiKey);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return apiKey;
 }
 
 export const defaultConsoleUrl = "http://127.0.0.1:8090";

@@ -5,17 +5,19 @@
  */
 
 import { trace } from "@opentelemetry/api";
+import { watchKeyFile } from "./access/api-key-watch.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createIntake } from "./console/intake.ts";
-import { answerPageFile } from "./console/page-files.ts";
 import { createQueryApi } from "./console/query-api.ts";
 import { createReceiver } from "./console/receiver.ts";
+import { createSite } from "./console/site.ts";
 import { type FileLimits, TelemetryFile } from "./console/telemetry-file.ts";
 import { toFailure } from "./errors.ts";
-import { type Address, type HttpHandler, type Listener, listen } from "./listen.ts";
+import { type Address, type HttpHandler, type Listener, listen, urlOf } from "./listen.ts";
 import type { Service } from "./service.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
+import { isLoopback } from "./unguarded.ts";
 
 export interface ConsoleDeps {
   folder: string;
@@ -27,7 +29,7 @@ export interface ConsoleDeps {
 export interface Console {
   /** Takes OTLP. */
   receive: HttpHandler;
-  /** Serves the page, and answers its questions. */
+  /** Answers questions. */
   query: HttpHandler;
   /** Writes what was received, and closes the file. */
   stop(): void;
@@ -37,16 +39,15 @@ export interface Console {
 export function createConsole({ folder, limits, clock, telemetry: { log, startContext } }: ConsoleDeps): Console {
   const file = new TelemetryFile(folder);
   const intake = createIntake({ file, limits, clock, log });
-  const query = createQueryApi({
-    file,
-    intake,
-    clock,
-    traceId: trace.getSpanContext(startContext)?.traceId ?? "",
-    onFault: (error) => log.error("a question to the console failed", { error: toFailure(error) }),
-  });
   return {
     receive: createReceiver({ ...intake.sink, isFull: intake.isFull }),
-    query: (request, peer) => answerPageFile(request) ?? query(request, peer),
+    query: createQueryApi({
+      file,
+      intake,
+      clock,
+      traceId: traceIdOf({ startContext }),
+      onFault: (error) => log.error("a question to the console failed", { error: toFailure(error) }),
+    }),
     stop: () => {
       intake.stop();
       file.close();
@@ -54,16 +55,37 @@ export function createConsole({ folder, limits, clock, telemetry: { log, startCo
   };
 }
 
-/** Opens both addresses. */
-export async function startConsole(config: Config, telemetry: Telemetry): Promise<Service> {
+function traceIdOf({ startContext }: Pick<Telemetry, "startContext">): string {
+  return trace.getSpanContext(startContext)?.traceId ?? "";
+}
+
+/** Opens both addresses. `addresses`: those of the process so far, of which the gateway's is one in an all-in-one. */
+export async function startConsole(
+  config: Config,
+  telemetry: Telemetry,
+  addresses: () => Promise<Record<string, string>>,
+): Promise<Service> {
   const { traceRetention: retentionMs, traceLimit: maxBytes } = config;
+  const stopping = new AbortController();
+  const watchDeps = { clock: systemClock, log: telemetry.log, signal: stopping.signal };
+  const watch = config.apiKeysFile === undefined ? undefined : await watchKeyFile(config.apiKeysFile, watchDeps);
   const own = createConsole({
     folder: config.dataDir,
     limits: { retentionMs, maxBytes },
     clock: systemClock,
     telemetry,
   });
-  const open = await openBoth(config, own).catch((error) => {
+  const site = createSite({
+    query: own.query,
+    apiKeys: () => watch?.keys(),
+    gatewayUrl: async () => config.gatewayUrl ?? (await addresses()).gateway_url ?? urlOf(config.gatewayListen),
+    isLocal: isLoopback(config.consoleListen.host),
+    clock: systemClock,
+    traceId: traceIdOf(telemetry),
+    onFault: (error) => telemetry.log.error("a request to the console failed", { error: toFailure(error) }),
+  });
+  const open = await openBoth(config, own.receive, site).catch((error) => {
+    stopping.abort();
     own.stop();
     throw error;
   });
@@ -72,6 +94,7 @@ export async function startConsole(config: Config, telemetry: Telemetry): Promis
     addresses: { console_url: open.pages.url, otlp_url: open.otlp.url },
     checks: async () => ({}),
     drain: async () => {
+      stopping.abort();
       await Promise.all([open.otlp.stop(), open.pages.stop()]);
       own.stop();
     },
@@ -79,10 +102,10 @@ export async function startConsole(config: Config, telemetry: Telemetry): Promis
   };
 }
 
-async function openBoth({ consoleListen, otlpListen, mayMoveOtlp }: Config, own: Console) {
-  const otlp = await listenOtlp(otlpListen, mayMoveOtlp, own.receive);
+async function openBoth({ consoleListen, otlpListen, mayMoveOtlp }: Config, receive: HttpHandler, site: HttpHandler) {
+  const otlp = await listenOtlp(otlpListen, mayMoveOtlp, receive);
   try {
-    return { otlp, pages: await listen(consoleListen, own.query) };
+    return { otlp, pages: await listen(consoleListen, site) };
   } catch (error) {
     await otlp.stop(0);
     throw error;

@@ -18,6 +18,8 @@ export interface RoleParts {
   /** A line to the store's thread; none for the gateway, and on a store that has no thread. */
   storePort: MessagePort | undefined;
   processState: ProcessState;
+  /** The real addresses of the process, of the roles that have started. */
+  addresses(): Promise<Record<string, string>>;
   writeLine: WriteLine;
   /** Told of each unsampled trace that is exported after all, because something in it failed. */
   onKept: (traceId: string) => void;
@@ -85,7 +87,7 @@ async function open(
   }
   if (role === "console") {
     const { startConsole } = await import("./console.ts");
-    return { service: await startConsole(config, telemetry), close: () => {} };
+    return { service: await startConsole(config, telemetry, parts.addresses), close: () => {} };
   }
   const [{ openStore }, { openQueues }, start] = await Promise.all([
     import("./store/open-store.ts"),

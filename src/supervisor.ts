@@ -291,6 +291,7 @@ class Supervisor implements System {
         ? await startRole(role, this.#config, {
             storePort,
             processState: this.state,
+            addresses: async () => this.addresses,
             writeLine: this.#writeLine,
             onKept: () => {},
           })
@@ -304,6 +305,7 @@ class Supervisor implements System {
       lines: (lines: string) => this.#writeLine(lines),
       isReady: () => this.#isReady(),
       health: () => this.#health(),
+      addresses: () => this.addresses,
       kept: (traceId: string) => this.#keepElsewhere(state, traceId),
     };
     const thread = startLinkedThread("role", state.role, handlers, (reason) => {

@@ -77,6 +77,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
         running = await startRole(role, config, {
           storePort,
           processState: { isReady: () => link.ask<boolean>("isReady"), health: () => link.ask<Health>("health") },
+          addresses: () => link.ask<Record<string, string>>("addresses"),
           writeLine: lines.write,
           onKept: (traceId) => link.tell("kept", traceId),
         });

@@ -11,7 +11,7 @@ export interface Unguarded {
   address: Address;
 }
 
-/** The gateway guards itself once it has keys. Nothing else ever asks: RPC, OTLP and admin are for one's own network. */
+/** The gateway and the console guard themselves once they have keys. Nothing else ever asks: RPC, OTLP and admin are for one's own network. */
 export function unguardedAddresses(config: Config): Unguarded[] {
   const { role, apiKeysFile, gatewayListen, taskServiceListen, grpcListen, adminListen } = config;
   const { consoleListen, otlpListen } = config;
@@ -22,7 +22,7 @@ export function unguardedAddresses(config: Config): Unguarded[] {
       apiKeysFile === undefined && { what: "gateway", flag: "--gateway-listen", address: gatewayListen },
     hasTasks && { what: "task service", flag: "--task-service-listen", address: taskServiceListen },
     hasTasks && grpcListen && { what: "gRPC", flag: "--grpc-listen", address: grpcListen },
-    hasConsole && { what: "console", flag: "--console-listen", address: consoleListen },
+    hasConsole && apiKeysFile === undefined && { what: "console", flag: "--console-listen", address: consoleListen },
     hasConsole && { what: "OTLP", flag: "--otlp-listen", address: otlpListen },
     { what: "admin", flag: "--admin-listen", address: adminListen },
   ];
@@ -33,7 +33,8 @@ export function unguardedAddresses(config: Config): Unguarded[] {
 const remedies: Partial<Record<string, string>> = {
   gateway:
     "set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it",
-  console: "set --allow-unauthenticated=true where something else guards it",
+  console:
+    "set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it",
 };
 
 /** Throws `invalid_argument` when anybody could hand in tasks, or read what they did, and nobody has said that this is meant. */

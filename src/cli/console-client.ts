@@ -1,6 +1,6 @@
 /** The console's query API, as the command line asks it: no call hangs, and an error says what to do next. */
 
-import { defaultConsoleUrl, readConsoleUrl } from "../config.ts";
+import { defaultConsoleUrl, readApiKey, readConsoleUrl } from "../config.ts";
 import { TaskError } from "../errors.ts";
 import { productVersion } from "../version.ts";
 import { toApiError } from "./api-errors.ts";
@@ -10,9 +10,14 @@ const answerLimitMs = 30_000;
 /** The JSON at `path` below `/v1`; rejects with `TaskError`. */
 export async function askConsole(path: string, urlFlag?: string): Promise<string> {
   const url = readConsoleUrl(urlFlag);
+  const apiKey = readApiKey();
   try {
     const answer = await fetch(`${url}/v1${path}`, {
-      headers: { accept: "application/json, application/problem+json", "user-agent": `throughline/${productVersion}` },
+      headers: {
+        accept: "application/json, application/problem+json",
+        "user-agent": `throughline/${productVersion}`,
+        ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+      },
       signal: AbortSignal.timeout(answerLimitMs),
     });
     const text = await answer.text();

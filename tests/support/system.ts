@@ -84,15 +84,21 @@ const quiet: TestFlags = {
   threads: "2",
 };
 
+/** A thread posts what it logs in one turn as one text. */
+function parseLines(text: string): LogLine[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}
+
 /** Starts on a fresh data folder, unless `flags` name one; the end removes only its own. `env`: the whole environment. */
 export async function startTestSystem(flags: TestFlags = {}, env: Record<string, string> = {}): Promise<TestSystem> {
   const folder = flags.dataDir === undefined ? await tempFolder() : undefined;
   const dataDir = flags.dataDir ?? folder?.path ?? "";
   const lines: LogLine[] = [];
   const { config } = readConfig({ ...quiet, ...flags, dataDir }, env);
-  const system = await startSystem(config, (batch) => {
-    for (const line of batch.trimEnd().split("\n")) lines.push(JSON.parse(line));
-  });
+  const system = await startSystem(config, (text) => lines.push(...parseLines(text)));
   const { gateway_url: url = "", admin_url: adminUrl = "" } = system.addresses;
   if (url !== "") holdToDocument(url);
 

@@ -38,6 +38,7 @@ describe("the settings", () => {
       rpc: "connect",
       adminListen: { host: "127.0.0.1", port: 9464 },
       consoleListen: { host: "127.0.0.1", port: 8090 },
+      gatewayUrl: undefined,
       otlpListen: { host: "127.0.0.1", port: 4318 },
       traceRetention: 86_400_000,
       traceLimit: 268_435_456,

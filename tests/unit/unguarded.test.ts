@@ -69,9 +69,9 @@ describe("a gateway that others can reach", () => {
     );
   });
 
-  test("is refused as a console too, which has no keys", () => {
-    expect(() => refuseUnguarded(configOf({ consoleListen: "0.0.0.0:8090", apiKeysFile: "keys.json" }))).toThrow(
-      '--console-listen: "0.0.0.0:8090": other machines can reach it, and nobody is asked who they are; set --allow-unauthenticated=true where something else guards it',
+  test("is refused as a console too", () => {
+    expect(() => refuseUnguarded(configOf({ consoleListen: "0.0.0.0:8090" }))).toThrow(
+      '--console-listen: "0.0.0.0:8090": other machines can reach it, and nobody is asked who they are; set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it',
     );
   });
 

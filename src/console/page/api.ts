@@ -77,7 +77,7 @@ async function call<Answer>(
   throw problem;
 }
 
-/** Beside what JSON needs, a header that no form and no image of another site can send. */
+/** What changes something says that it is JSON, body or none: no form of another site can. */
 async function fetchApi(
   method: string,
   path: string,
@@ -89,7 +89,7 @@ async function fetchApi(
   try {
     return await fetch(`/v1${path}`, {
       method,
-      headers: { ...apiHeaders(), ...(body !== undefined && { "content-type": "application/json" }), ...more },
+      headers: { ...apiHeaders(), ...(method !== "GET" && { "content-type": "application/json" }), ...more },
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
       credentials: "omit",
@@ -107,7 +107,7 @@ async function fetchApi(
 /** What every request of the page carries. */
 export function apiHeaders(): Record<string, string> {
   const key = apiKey.value;
-  return { accept: "application/json", "x-throughline-page": "1", ...(key && { authorization: `Bearer ${key}` }) };
+  return { accept: "application/json", ...(key && { authorization: `Bearer ${key}` }) };
 }
 
 function toJson(text: string): unknown {
