@@ -1,11 +1,11 @@
-/** An answer of the API as a view shows it: asked for, and while the page is live asked for again. */
+/** What a view shows of the API: asked for, and while the page is live asked for again. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, apiKey, ask } from "./api.ts";
 import { isLive } from "./live.ts";
 
 export interface Answered<Answer> {
-  /** The newest; that of the question before, until this one's is there. */
+  /** The newest; where `isKept`, that of the question before until this one's is there. */
   data: Answer | undefined;
   problem: ApiProblem | undefined;
   /** Nothing has come for this question yet. */
@@ -14,59 +14,70 @@ export interface Answered<Answer> {
   again(): void;
 }
 
+export interface AnswerOptions {
+  /** How long after each answer it is asked for again; 0: never. */
+  everyMs?: number;
+  /** The answer to another question stays until this one's is there. */
+  isKept?: boolean;
+}
+
 const usualEveryMs = 2000;
 
+/** Asks for `path` below `/v1`; undefined asks nothing. */
+export function useAnswer<Answer>(path: string | undefined, options: AnswerOptions = {}): Answered<Answer> {
+  return useLoaded(path, (signal) => ask<Answer>(path ?? "", signal), options);
+}
+
 /**
- * Asks for `path` below `/v1` (undefined: nothing), and again so long after each answer; 0 never. Not while the page is
- * paused or nobody sees it. `isKept`: the answer to another path stays until this one's is there.
+ * The same of what takes several questions: `load` is called anew whenever `question` changes, and again and again, but
+ * not while the page is paused or nobody sees it. Rejections that are no `ApiProblem` are told as one.
  */
-export function useAnswer<Answer>(
-  path: string | undefined,
-  { everyMs = usualEveryMs, isKept = true }: { everyMs?: number; isKept?: boolean } = {},
+export function useLoaded<Answer>(
+  question: string | undefined,
+  load: (signal: AbortSignal) => Promise<Answer>,
+  { everyMs = usualEveryMs, isKept = true }: AnswerOptions = {},
 ): Answered<Answer> {
-  const [state, setState] = useState<{ path?: string; data?: Answer; problem?: ApiProblem | undefined }>({});
+  const [state, setState] = useState<{ question?: string; data?: Answer; problem?: ApiProblem | undefined }>({});
   const [round, setRound] = useState(0);
-  const live = isLive.value;
+  const newest = useRef(load);
+  newest.current = load;
+  const repeats = isLive.value && everyMs > 0;
   const key = apiKey.value;
-  const repeats = live && everyMs > 0;
 
   useEffect(() => {
-    if (path === undefined) return;
-    const ended = new AbortController();
+    if (question === undefined) return;
+    const over = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let isFirst = true;
     const next = async (): Promise<void> => {
-      if (document.visibilityState === "visible" || round === 0) {
-        const answer = await look<Answer>(path, ended.signal);
-        if (ended.signal.aborted || answer === undefined) return;
-        setState((before) => ({ path, ...(before.data !== undefined && { data: before.data }), ...answer }));
+      if (isFirst || document.visibilityState === "visible") {
+        const answer = await settle(newest.current(over.signal));
+        if (over.signal.aborted) return;
+        setState((before) => ({ ...before, problem: undefined, ...answer, question }));
       }
-      if (repeats && !ended.signal.aborted) timer = setTimeout(() => void next(), everyMs);
+      isFirst = false;
+      if (repeats) timer = setTimeout(() => void next(), everyMs);
     };
     void next();
     return () => {
-      ended.abort();
+      over.abort();
       clearTimeout(timer);
     };
-  }, [path, repeats, everyMs, round, key]);
+  }, [question, repeats, everyMs, round, key]);
 
-  const isOwn = state.path === path;
+  const isOwn = state.question === question;
   return {
     data: isOwn || isKept ? state.data : undefined,
     problem: isOwn ? state.problem : undefined,
-    isWaiting: path !== undefined && !isOwn,
+    isWaiting: question !== undefined && !isOwn,
     again: () => setRound((count) => count + 1),
   };
 }
 
-/** undefined: nobody wants it any more. */
-async function look<Answer>(
-  path: string,
-  signal: AbortSignal,
-): Promise<{ data: Answer; problem: undefined } | { problem: ApiProblem } | undefined> {
+async function settle<Answer>(asked: Promise<Answer>): Promise<{ data: Answer } | { problem: ApiProblem }> {
   try {
-    return { data: await ask<Answer>(path, signal), problem: undefined };
+    return { data: await asked };
   } catch (thrown) {
-    if (signal.aborted) return undefined;
     return { problem: thrown instanceof ApiProblem ? thrown : new ApiProblem(0, { detail: String(thrown) }) };
   }
 }

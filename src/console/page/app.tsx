@@ -10,7 +10,7 @@ import { Icon, type IconName } from "./parts/icon.tsx";
 import { KeyDialog } from "./parts/key-dialog.tsx";
 import { Notices } from "./parts/notices.tsx";
 import { moveRow, useShortcuts } from "./shortcuts.ts";
-import { nextTheme, theme } from "./theme.ts";
+import { nextTheme, theme, themeNames } from "./theme.ts";
 import { type View, viewOf, views } from "./views.ts";
 
 export function App() {
@@ -66,9 +66,9 @@ function Navigation({ path }: { path: string }) {
           <span class={isLive.value ? "pulse" : "pulse paused"} aria-hidden="true" />
           <span>{isLive.value ? "Live" : "Paused"}</span>
         </button>
-        <button type="button" class="quiet-button" onClick={nextTheme} aria-label={`Theme: ${theme.value}`}>
+        <button type="button" class="quiet-button" onClick={nextTheme} aria-label={`Theme: ${themeNames[theme.value]}`}>
           <Icon name={`theme-${theme.value}`} />
-          <span>{theme.value} theme</span>
+          <span>{themeNames[theme.value]}</span>
         </button>
         <button type="button" class="quiet-button" onClick={() => (isHelpOpen.value = true)} aria-label="Help">
           <Icon name="help" />

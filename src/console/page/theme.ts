@@ -5,6 +5,8 @@ import { effect, signal } from "@preact/signals";
 export const themes = ["system", "light", "dark"] as const;
 export type Theme = (typeof themes)[number];
 
+export const themeNames: Record<Theme, string> = { system: "System theme", light: "Light theme", dark: "Dark theme" };
+
 const storageName = "throughline-theme";
 
 export const theme = signal<Theme>(readTheme());

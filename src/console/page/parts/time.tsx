@@ -13,6 +13,14 @@ export function Time({ at }: { at: string | null | undefined }) {
   );
 }
 
+const clockParts = {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+  hourCycle: "h23",
+} as const;
+
 /** `14:03:07.123`, with the day when it is not today's. */
 export function ClockTime({ at }: { at: string }) {
   return (
@@ -49,7 +57,7 @@ function short(ms: number): string {
 
 function toClock(at: string, currentMs: number): string {
   const date = new Date(at);
-  const time = date.toLocaleTimeString(undefined, { hour12: false, fractionalSecondDigits: 3 });
+  const time = date.toLocaleTimeString(undefined, clockParts);
   return date.toDateString() === new Date(currentMs).toDateString() ? time : `${toDay(date)} ${time}`;
 }
 

@@ -1,16 +1,187 @@
-/** One task. */
+/** The view of one task: what it is, what it did, and all its traces as one waterfall, while it runs and afterwards. */
 
+import { useState } from "preact/hooks";
+import type { TaskTraceView } from "../../task-trace-view.ts";
+import { type Answered, useAnswer } from "../answer.ts";
+import { cancelTasks } from "../cancel.ts";
+import { addressOf } from "../location.ts";
+import { CopyButton } from "../parts/copy-button.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { PageHead } from "../parts/page-head.tsx";
+import { Problem } from "../parts/problem.tsx";
+import { Status } from "../parts/status.tsx";
+import { Duration, Time } from "../parts/time.tsx";
+import { useShortcuts } from "../shortcuts.ts";
+import { isCancelable, isUnderway, ranMs, type Task, type TimelineEntry, waitedMs } from "../task.ts";
 import type { ViewProps } from "../views.ts";
+import { Waterfall } from "../waterfall/waterfall.tsx";
+import { Attempts } from "./task/attempts.tsx";
+import { JsonBlock } from "./task/json-block.tsx";
+import { Timeline } from "./task/timeline.tsx";
+import { knownTypes } from "./tasks/known-types.ts";
+import { SubmitDialog } from "./tasks/submit-dialog.tsx";
+
+const everyMs = 1000;
+/** Telemetry comes in batches: for so long after the end there may be more of it. */
+const lateTelemetryMs = 15_000;
 
 export function TaskPage({ id }: ViewProps) {
+  const [isOver, setOver] = useState(false);
+  const path = `/tasks/${encodeURIComponent(id)}`;
+  const task = useAnswer<Task>(path, { everyMs: isOver ? 0 : everyMs });
+  const timeline = useAnswer<{ items: TimelineEntry[] }>(`${path}/timeline`, { everyMs: isOver ? 0 : everyMs });
+  const trace = useAnswer<TaskTraceView>(`${path}/trace`, { everyMs: isOver ? 0 : 2 * everyMs });
+  const [isSubmitting, setSubmitting] = useState(false);
+  const shown = task.data;
+  if (shown && isOver === mayChange(shown)) setOver(!isOver);
+
+  const cancel = async (): Promise<void> => {
+    await cancelTasks([id]);
+    task.again();
+    timeline.again();
+  };
+  useShortcuts([
+    { keys: "n", says: "Submit one like it", act: () => setSubmitting(true) },
+    { keys: "c", says: "Copy the id", act: () => void navigator.clipboard.writeText(id) },
+  ]);
+
+  if (!shown) return <NoTask id={id} task={task} />;
+  return (
+    <>
+      <PageHead
+        title={
+          <span class="task-title">
+            {shown.type} <Status status={shown.status} />
+          </span>
+        }
+      >
+        <CopyButton what="JSON" label="Copy JSON" text={() => JSON.stringify(shown, null, 2)} />
+        <button type="button" onClick={() => setSubmitting(true)}>
+          Submit again
+        </button>
+        <button type="button" class="danger" disabled={!isCancelable(shown)} onClick={cancel}>
+          Cancel
+        </button>
+      </PageHead>
+      {task.problem && <Problem problem={task.problem} again={task.again} />}
+      <Facts task={shown} />
+      {shown.error && (
+        <p class="task-error">
+          <b>{shown.error.type}</b> {shown.error.message}
+        </p>
+      )}
+      <TraceSection trace={trace} />
+      <div class="task-columns">
+        <div>
+          <JsonBlock title="Payload" value={shown.payload} />
+          <JsonBlock title="Result" value={shown.result} none={isUnderway(shown) ? "None so far." : "None."} />
+          {Object.keys(shown.metadata).length > 0 && <JsonBlock title="Metadata" value={shown.metadata} />}
+        </div>
+        <div>
+          <Attempts task={shown} />
+          <Timeline entries={timeline.data?.items ?? []} />
+        </div>
+      </div>
+      {isSubmitting && (
+        <SubmitDialog
+          types={knownTypes([shown])}
+          type={shown.type}
+          payload={shown.payload}
+          onClose={() => setSubmitting(false)}
+        />
+      )}
+    </>
+  );
+}
+
+function mayChange(task: Task): boolean {
+  const endedMs = task.ended_at ? Date.parse(task.ended_at) : 0;
+  return isUnderway(task) || Date.now() - endedMs < lateTelemetryMs;
+}
+
+function NoTask({ id, task }: { id: string; task: Answered<Task> }) {
+  if (!task.problem) return <PageHead title="Task" />;
   return (
     <>
       <PageHead title="Task" />
-      <Empty title="Not here yet">
-        For now <code>throughline task get {id}</code> shows it in a terminal.
-      </Empty>
+      {task.problem.status === 404 ? (
+        <Empty title="There is no such task">
+          <code>{id}</code> is not known, or was removed when its time was over. <a href="/tasks">See all tasks</a>
+        </Empty>
+      ) : (
+        <Problem problem={task.problem} again={task.again} />
+      )}
     </>
+  );
+}
+
+function Facts({ task }: { task: Task }) {
+  const allMs = task.ended_at ? Date.parse(task.ended_at) - Date.parse(task.created_at) : undefined;
+  return (
+    <dl class="fact-strip">
+      <div class="long">
+        <dt>Id</dt>
+        <dd>
+          <span class="mono">{task.id}</span> <CopyButton what="id" text={task.id} />
+        </dd>
+      </div>
+      <div>
+        <dt>Made</dt>
+        <dd>
+          <Time at={task.created_at} />
+        </dd>
+      </div>
+      <div>
+        <dt>Attempt</dt>
+        <dd class="number">
+          {task.attempt} of {task.max_attempts}
+        </dd>
+      </div>
+      <div>
+        <dt>Waited</dt>
+        <dd>
+          <Duration ms={waitedMs(task)} />
+        </dd>
+      </div>
+      <div>
+        <dt>Ran</dt>
+        <dd>
+          {task.progress !== null && isUnderway(task) ? (
+            <progress max={1} value={task.progress} />
+          ) : (
+            <Duration ms={ranMs(task)} />
+          )}
+        </dd>
+      </div>
+      <div>
+        <dt>All in all</dt>
+        <dd>
+          <Duration ms={allMs} />
+        </dd>
+      </div>
+      <div class="long">
+        <dt>Correlation id</dt>
+        <dd>
+          <a class="mono" href={addressOf("/tasks", { correlation_id: task.correlation_id })}>
+            {task.correlation_id}
+          </a>
+        </dd>
+      </div>
+    </dl>
+  );
+}
+
+function TraceSection({ trace }: { trace: Answered<TaskTraceView> }) {
+  if (trace.data) return <Waterfall trace={trace.data} />;
+  if (trace.problem && trace.problem.status !== 404) return <Problem problem={trace.problem} again={trace.again} />;
+  return (
+    <section class="waterfall no-trace" aria-busy={trace.isWaiting}>
+      {trace.problem && (
+        <Empty title="No trace of it so far">
+          Telemetry comes a few seconds late. When it stays away, the task was not sampled, or its trace is older than
+          what is kept.
+        </Empty>
+      )}
+    </section>
   );
 }

@@ -1,0 +1,58 @@
+/** Every try to run a task: when, for how long, what came of it, and when the next one is. */
+
+import { formatDuration } from "../../../duration-text.ts";
+import { nowMs } from "../../now.ts";
+import { ClockTime, toRelative } from "../../parts/time.tsx";
+import type { Attempt, Task } from "../../task.ts";
+
+export function Attempts({ task }: { task: Task }) {
+  const isWaiting = task.status === "retrying" || task.status === "scheduled";
+  return (
+    <section class="card">
+      <h2>Attempts</h2>
+      {task.attempts.length === 0 && <p class="quiet">None so far.</p>}
+      <ol class="attempts">
+        {task.attempts.map((attempt) => (
+          <Row key={`${attempt.number} ${attempt.started_at}`} attempt={attempt} />
+        ))}
+        {isWaiting && (
+          <li>
+            <b class="number">{task.attempt + 1}</b>
+            <span>
+              The next one <time dateTime={task.run_at}>{toRelative(Date.parse(task.run_at), nowMs.value)}</time>
+            </span>
+          </li>
+        )}
+      </ol>
+    </section>
+  );
+}
+
+function Row({ attempt }: { attempt: Attempt }) {
+  const { number, started_at, ended_at, outcome, error, trace_id, worker } = attempt;
+  const took = ended_at ? formatDuration(Date.parse(ended_at) - Date.parse(started_at)) : "it runs";
+  return (
+    <li>
+      <b class="number">{number}</b>
+      <div>
+        <p>
+          <span class={outcome === "succeeded" ? "good" : outcome === null ? "run" : "bad"}>
+            {outcome ?? "running"}
+          </span>{" "}
+          <span class="quiet">
+            <ClockTime at={started_at} /> · {took}
+          </span>
+        </p>
+        {error && (
+          <p class="attempt-error">
+            <b>{error.type}</b> {error.message}
+          </p>
+        )}
+        <p class="quiet small">
+          <a href={`/traces/${trace_id}`}>trace {trace_id.slice(0, 8)}</a>
+          {worker && ` · ${worker}`}
+        </p>
+      </div>
+    </li>
+  );
+}

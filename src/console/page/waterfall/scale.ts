@@ -1,0 +1,108 @@
+/**
+ * Where a moment of a trace is on the width that it is drawn on: as parts of it, from 0 to 1. Long pauses are cut out, as in
+ * the terminal, unless they are looked at by zooming in. Pure.
+ */
+
+import { formatDuration } from "../../duration-text.ts";
+import { type AxisStretch, createTimeAxis, type Interval } from "../../time-axis.ts";
+import type { TreeRow } from "./tree.ts";
+
+/** Milliseconds after the trace began. */
+export interface TimeWindow {
+  fromMs: number;
+  toMs: number;
+}
+
+export interface Scale {
+  place(fromMs: number, durationMs: number): { left: number; width: number };
+  isInside(fromMs: number, durationMs: number): boolean;
+  /** What was cut out. */
+  gaps: { left: number; width: number; ms: number }[];
+  ticks: { left: number; text: string }[];
+  /** The moment at a part of the width. */
+  timeAt(part: number): number;
+}
+
+/** Fine enough for a wide screen; what the axis gives to a pause is three of them. */
+const cells = 150;
+const wantedTicks = 6;
+/** A first span begins with the trace, but for rounding. */
+const zeroMs = 0.01;
+
+/** A stretch of the width in which time runs evenly: one in which something runs, or what was cut out between two. */
+interface Stretch extends Interval {
+  left: number;
+  width: number;
+}
+
+/** `zoom` undefined: all of it. */
+export function createScale(tree: readonly TreeRow[], durationMs: number, zoom: TimeWindow | undefined): Scale {
+  const { fromMs, toMs } = zoom ?? { fromMs: 0, toMs: Math.max(durationMs, 0.001) };
+  // Zoomed in, all of the stretch that was asked for is shown, whether something runs in it or not.
+  const axis = createTimeAxis(zoom ? [{ startMs: fromMs, endMs: toMs }] : busyIn(tree, { fromMs, toMs }), cells);
+  const toStretch = ({ startMs, endMs, fromCell, toCell }: AxisStretch): Stretch => {
+    return { startMs, endMs, left: fromCell / cells, width: (toCell - fromCell) / cells };
+  };
+  const runs = axis.runs.map(toStretch);
+  const gaps = axis.breaks.map(toStretch);
+  const stretches = [...runs, ...gaps].sort((a, b) => a.left - b.left);
+  const partOf = (ms: number): number => {
+    const at = stretches.findLast(({ startMs }) => startMs <= ms) ?? stretches[0];
+    return at ? at.left + at.width * shareOf(ms, at) : 0;
+  };
+  return {
+    place: (startMs, ms) => {
+      const left = partOf(startMs);
+      return { left, width: Math.max(0, partOf(startMs + ms) - left) };
+    },
+    isInside: (startMs, ms) => startMs <= toMs && startMs + ms >= fromMs,
+    gaps: gaps.map(({ left, width, startMs, endMs }) => ({ left, width, ms: endMs - startMs })),
+    ticks: ticksOf(runs),
+    timeAt: (part) => {
+      const at = stretches.findLast(({ left }) => left <= part) ?? stretches[0];
+      if (!at) return fromMs;
+      return at.startMs + clamp((part - at.left) / at.width, 0, 1) * (at.endMs - at.startMs);
+    },
+  };
+}
+
+/** When something ran. A message that waits is nobody's work: what is only that may be cut out. */
+function busyIn(tree: readonly TreeRow[], { fromMs, toMs }: TimeWindow): Interval[] {
+  const ran = tree.flatMap(({ row }) => (row.kind === "span" ? toInterval(row.offset_ms, row.duration_ms) : []));
+  return ran.length > 0 ? ran : [{ startMs: fromMs, endMs: toMs }];
+}
+
+function shareOf(ms: number, { startMs, endMs }: Interval): number {
+  return endMs > startMs ? clamp((ms - startMs) / (endMs - startMs), 0, 1) : 0;
+}
+
+function toInterval(startMs: number, ms: number): Interval {
+  return { startMs, endMs: startMs + ms };
+}
+
+/** The start of each run, and round steps behind it; none so near to the next that they would touch. */
+function ticksOf(runs: readonly (Interval & { left: number; width: number })[]): Scale["ticks"] {
+  return runs.flatMap(({ startMs, endMs, left, width }, index) => {
+    const stepMs = roundStep((endMs - startMs) / Math.max(1, width * wantedTicks));
+    const start = { left, text: startMs < zeroMs ? "0" : formatDuration(startMs) };
+    const count = stepMs > 0 ? Math.floor((endMs - startMs) / stepMs) : 0;
+    const steps = Array.from({ length: count }, (_, step) => {
+      const ms = (step + 1) * stepMs;
+      const text = index === 0 && startMs < zeroMs ? formatDuration(ms) : `+${formatDuration(ms)}`;
+      return { left: left + (width * ms) / (endMs - startMs), text };
+    });
+    const isRoomy = width > 1 / (2 * wantedTicks);
+    return [start, ...(isRoomy ? steps.filter((tick) => tick.left < left + width - 0.05) : [])];
+  });
+}
+
+/** The next of 1, 2, 5, 10, 20, 50 … */
+function roundStep(ms: number): number {
+  if (!(ms > 0)) return 0;
+  const power = 10 ** Math.floor(Math.log10(ms));
+  return power * ([1, 2, 5, 10].find((digit) => digit * power >= ms) ?? 10);
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value));
+}
