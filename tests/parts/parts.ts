@@ -1,6 +1,7 @@
 /** All real parts by name, and whether this machine can start them. */
 
 import { isBuilt, type Recipe } from "./cache.ts";
+import { chromiumRecipe } from "./chromium.ts";
 import { collectorRecipe } from "./collector.ts";
 import { fishRecipe, zshRecipe } from "./debian-shell.ts";
 import { dockerComposeRecipe } from "./docker-compose.ts";
@@ -20,6 +21,7 @@ import { toxiproxyRecipe } from "./toxiproxy.ts";
 /** Every part that a test may ask for. */
 export const recipes = {
   celery: celeryRecipe,
+  chromium: chromiumRecipe,
   collector: collectorRecipe,
   dockerCompose: dockerComposeRecipe,
   dynamodb: dynamoDbRecipe,

@@ -18,6 +18,8 @@ export function Dialog({ title, onClose, width = "narrow", children }: DialogPro
   useEffect(() => {
     const before = document.activeElement;
     element.current?.showModal();
+    // The browser would begin with the button that closes it.
+    element.current?.querySelector<HTMLElement>("input, textarea")?.focus();
     return () => {
       if (before instanceof HTMLElement) before.focus();
     };

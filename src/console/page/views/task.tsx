@@ -2,7 +2,8 @@
 
 import { useState } from "preact/hooks";
 import type { TaskTraceView } from "../../task-trace-view.ts";
-import { type Answered, useAnswer } from "../answer.ts";
+import { type Answered, useAnswer, useLoaded } from "../answer.ts";
+import { ask } from "../api.ts";
 import { cancelTasks } from "../cancel.ts";
 import { addressOf } from "../location.ts";
 import { CopyButton } from "../parts/copy-button.tsx";
@@ -30,7 +31,7 @@ export function TaskPage({ id }: ViewProps) {
   const path = `/tasks/${encodeURIComponent(id)}`;
   const task = useAnswer<Task>(path, { everyMs: isOver ? 0 : everyMs });
   const timeline = useAnswer<{ items: TimelineEntry[] }>(`${path}/timeline`, { everyMs: isOver ? 0 : everyMs });
-  const trace = useAnswer<TaskTraceView>(`${path}/trace`, { everyMs: isOver ? 0 : 2 * everyMs });
+  const trace = useLoaded(id, (signal) => loadTrace(id, signal), { everyMs: isOver ? 0 : 2 * everyMs });
   const [isSubmitting, setSubmitting] = useState(false);
   const shown = task.data;
   if (shown && isOver === mayChange(shown)) setOver(!isOver);
@@ -92,6 +93,13 @@ export function TaskPage({ id }: ViewProps) {
       )}
     </>
   );
+}
+
+/** null: nothing of it is known so far, which is no error while telemetry is on its way. */
+async function loadTrace(id: string, signal: AbortSignal): Promise<TaskTraceView | null> {
+  const query = { task_id: id, limit: "1" };
+  const { items } = await ask<{ items: unknown[] }>(addressOf("/traces", query), signal);
+  return items.length > 0 ? ask<TaskTraceView>(`/tasks/${encodeURIComponent(id)}/trace`, signal) : null;
 }
 
 function mayChange(task: Task): boolean {
@@ -171,12 +179,12 @@ function Facts({ task }: { task: Task }) {
   );
 }
 
-function TraceSection({ trace }: { trace: Answered<TaskTraceView> }) {
+function TraceSection({ trace }: { trace: Answered<TaskTraceView | null> }) {
   if (trace.data) return <Waterfall trace={trace.data} />;
-  if (trace.problem && trace.problem.status !== 404) return <Problem problem={trace.problem} again={trace.again} />;
+  if (trace.problem) return <Problem problem={trace.problem} again={trace.again} />;
   return (
     <section class="waterfall no-trace" aria-busy={trace.isWaiting}>
-      {trace.problem && (
+      {trace.data === null && (
         <Empty title="No trace of it so far">
           Telemetry comes a few seconds late. When it stays away, the task was not sampled, or its trace is older than
           what is kept.

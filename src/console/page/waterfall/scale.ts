@@ -24,8 +24,7 @@ export interface Scale {
 }
 
 /** Fine enough for a wide screen; what the axis gives to a pause is three of them. */
-const cells = 150;
-const wantedTicks = 6;
+const cells = 100;
 /** A first span begins with the trace, but for rounding. */
 const zeroMs = 0.01;
 
@@ -35,8 +34,12 @@ interface Stretch extends Interval {
   width: number;
 }
 
-/** `zoom` undefined: all of it. */
-export function createScale(tree: readonly TreeRow[], durationMs: number, zoom: TimeWindow | undefined): Scale {
+/** `zoom` undefined: all of it. `ticks`: for how many there is room. */
+export function createScale(
+  tree: readonly TreeRow[],
+  durationMs: number,
+  { zoom, ticks }: { zoom: TimeWindow | undefined; ticks: number },
+): Scale {
   const { fromMs, toMs } = zoom ?? { fromMs: 0, toMs: Math.max(durationMs, 0.001) };
   // Zoomed in, all of the stretch that was asked for is shown, whether something runs in it or not.
   const axis = createTimeAxis(zoom ? [{ startMs: fromMs, endMs: toMs }] : busyIn(tree, { fromMs, toMs }), cells);
@@ -57,7 +60,7 @@ export function createScale(tree: readonly TreeRow[], durationMs: number, zoom: 
     },
     isInside: (startMs, ms) => startMs <= toMs && startMs + ms >= fromMs,
     gaps: gaps.map(({ left, width, startMs, endMs }) => ({ left, width, ms: endMs - startMs })),
-    ticks: ticksOf(runs),
+    ticks: ticksOf(runs, ticks),
     timeAt: (part) => {
       const at = stretches.findLast(({ left }) => left <= part) ?? stretches[0];
       if (!at) return fromMs;
@@ -80,19 +83,25 @@ function toInterval(startMs: number, ms: number): Interval {
   return { startMs, endMs: startMs + ms };
 }
 
-/** The start of each run, and round steps behind it; none so near to the next that they would touch. */
-function ticksOf(runs: readonly (Interval & { left: number; width: number })[]): Scale["ticks"] {
-  return runs.flatMap(({ startMs, endMs, left, width }, index) => {
-    const stepMs = roundStep((endMs - startMs) / Math.max(1, width * wantedTicks));
-    const start = { left, text: startMs < zeroMs ? "0" : formatDuration(startMs) };
-    const count = stepMs > 0 ? Math.floor((endMs - startMs) / stepMs) : 0;
-    const steps = Array.from({ length: count }, (_, step) => {
-      const ms = (step + 1) * stepMs;
-      const text = index === 0 && startMs < zeroMs ? formatDuration(ms) : `+${formatDuration(ms)}`;
-      return { left: left + (width * ms) / (endMs - startMs), text };
-    });
-    const isRoomy = width > 1 / (2 * wantedTicks);
-    return [start, ...(isRoomy ? steps.filter((tick) => tick.left < left + width - 0.05) : [])];
+/** The start of each run, and round steps behind it; of two that would touch the second is left out. */
+function ticksOf(runs: readonly Stretch[], wanted: number): Scale["ticks"] {
+  const starts = runs.map(({ startMs, left }) => ({ left, text: startMs < zeroMs ? "0" : formatDuration(startMs) }));
+  const apart = 1 / (1.4 * wanted);
+  const kept = starts.filter((tick, index) => tick.left - (starts[index - 1]?.left ?? -1) >= apart);
+  for (const [index, run] of runs.entries()) {
+    for (const tick of stepsIn(run, wanted, index === 0 && run.startMs < zeroMs ? "" : "+")) {
+      if (kept.every(({ left }) => Math.abs(left - tick.left) >= apart) && tick.left <= 1 - apart / 2) kept.push(tick);
+    }
+  }
+  return kept.sort((a, b) => a.left - b.left);
+}
+
+function stepsIn({ startMs, endMs, left, width }: Stretch, wanted: number, sign: string): Scale["ticks"] {
+  const stepMs = roundStep((endMs - startMs) / Math.max(1, width * wanted));
+  const count = stepMs > 0 ? Math.floor((endMs - startMs) / stepMs) : 0;
+  return Array.from({ length: count }, (_, step) => {
+    const ms = (step + 1) * stepMs;
+    return { left: left + (width * ms) / (endMs - startMs), text: `${sign}${formatDuration(ms)}` };
   });
 }
 

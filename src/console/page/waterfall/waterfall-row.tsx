@@ -10,8 +10,9 @@ export const rowHeightPx = 26;
 const levelPx = 14;
 /** Deeper rows stand no further in: no screen has the room. */
 const maxLevels = 14;
-/** From here on a bar's duration stands before it. */
-const lateStart = 0.7;
+/** Where a bar ends further right, its duration stands before it; where it leaves no room there either, on it. */
+const lateEnd = 0.75;
+const earlyStart = 0.25;
 
 export interface WaterfallRowProps {
   id: string;
@@ -109,8 +110,13 @@ type SpanRow = Exclude<TraceRow, { kind: "log" }>;
 function Bar({ row, hue, scale }: { row: SpanRow; hue: number | undefined; scale: Scale }) {
   if (!scale.isInside(row.offset_ms, row.duration_ms)) return null;
   const { left, width } = scale.place(row.offset_ms, row.duration_ms);
-  const isLate = left + width > lateStart;
-  const label = isLate ? { right: percent(1 - left) } : { left: percent(left + width) };
+  const end = left + width;
+  const place = end <= lateEnd ? "after" : left >= earlyStart ? "before" : "on";
+  const label = {
+    after: { left: percent(end) },
+    before: { right: percent(1 - left) },
+    on: { right: percent(1 - end) },
+  }[place];
   return (
     <>
       <span
@@ -125,7 +131,7 @@ function Bar({ row, hue, scale }: { row: SpanRow; hue: number | undefined; scale
           style={{ left: percent(scale.place(event.offset_ms, 0).left) }}
         />
       ))}
-      <span class={isLate ? "bar-label before" : "bar-label"} style={label}>
+      <span class={`bar-label ${place}`} style={label}>
         {formatDuration(row.duration_ms)}
       </span>
     </>

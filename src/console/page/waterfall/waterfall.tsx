@@ -22,6 +22,9 @@ export interface WaterfallProps {
 /** Drawn above and below what is in sight. */
 const spareRows = 8;
 const usualHeightPx = 600;
+/** About what the names leave to the bars, and what a tick takes with its text. */
+const lineShare = 0.58;
+const tickPx = 90;
 
 export function Waterfall({ trace }: WaterfallProps) {
   const tree = useMemo(() => toTree(trace.rows), [trace]);
@@ -30,10 +33,11 @@ export function Waterfall({ trace }: WaterfallProps) {
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
   const [zoom, setZoom] = useState<TimeWindow>();
   const [text, setText] = useState("");
-  const [sight, setSight] = useState({ top: 0, height: usualHeightPx });
+  const [sight, setSight] = useState({ top: 0, height: usualHeightPx, width: usualHeightPx });
   const frame = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
-  const scale = useMemo(() => createScale(tree, trace.duration_ms, zoom), [tree, trace, zoom]);
+  const ticks = Math.max(2, Math.round((sight.width * lineShare) / tickPx));
+  const scale = useMemo(() => createScale(tree, trace.duration_ms, { zoom, ticks }), [tree, trace, zoom, ticks]);
   const shown = useMemo(() => unfolded(tree, folded), [tree, folded]);
   const found = useMemo(() => findRows(tree, text), [tree, text]);
   const foundSet = useMemo(() => new Set(found), [found]);
@@ -91,7 +95,9 @@ export function Waterfall({ trace }: WaterfallProps) {
   useEffect(() => {
     const element = frame.current;
     if (!element) return;
-    const look = (): void => setSight({ top: element.scrollTop, height: element.clientHeight });
+    const look = (): void => {
+      setSight({ top: element.scrollTop, height: element.clientHeight, width: element.clientWidth });
+    };
     const watcher = new ResizeObserver(look);
     watcher.observe(element);
     element.addEventListener("scroll", look, { passive: true });
