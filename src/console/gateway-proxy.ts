@@ -49,8 +49,8 @@ const answerHeaders = [
 
 /** More than the gateway takes, which answers for itself what is too large. */
 const maxBodyBytes = 1024 * 1024;
-/** Longer than the gateway gives the task service. */
-const answerLimitMs = 15_000;
+/** Longer than the gateway holds an answer (`?wait=60s`) and then gives the task service. */
+const answerLimitMs = 75_000;
 
 /** undefined: the page asks for nothing of that kind. `gatewayUrl` without a slash at the end. */
 export function passToGateway(request: Request, gatewayUrl: () => Promise<string>): Promise<Response> | undefined {
@@ -71,9 +71,9 @@ async function pass(request: Request, path: string, gatewayUrl: () => Promise<st
       headers: chosen(request.headers, requestHeaders),
       ...(body && body.byteLength > 0 && { body: new Uint8Array(body) }),
       redirect: "manual",
-      signal: AbortSignal.any([over.signal, request.signal]),
+      signal: over.signal,
     });
-    // A stream goes on for as long as somebody reads it.
+    // A stream goes on for as long as somebody reads it: who leaves cancels it here, and so at the gateway.
     const content = isStream ? answer.body : await answer.arrayBuffer();
     return new Response(answer.status === 204 ? null : content, {
       status: answer.status,

@@ -54,6 +54,7 @@ export function useLoaded<Answer>(
         const answer = await settle(newest.current(over.signal));
         if (over.signal.aborted) return;
         setState((before) => ({ ...before, problem: undefined, ...answer, question }));
+        if ("problem" in answer && isFinal(answer.problem)) return;
       }
       isFirst = false;
       if (repeats) timer = setTimeout(() => void next(), everyMs);
@@ -72,6 +73,11 @@ export function useLoaded<Answer>(
     isWaiting: question !== undefined && !isOwn,
     again: () => setRound((count) => count + 1),
   };
+}
+
+/** Asked again in the same words it would be the same; of too much at once it would not. */
+function isFinal({ status }: ApiProblem): boolean {
+  return status >= 400 && status < 500 && status !== 429;
 }
 
 async function settle<Answer>(asked: Promise<Answer>): Promise<{ data: Answer } | { problem: ApiProblem }> {

@@ -19,17 +19,20 @@ export function App() {
   useEffect(() => {
     document.title = `${found?.id || found?.view.title || "Not found"} · Throughline`;
   }, [found?.id, found?.view.title]);
-  useShortcuts([
-    { keys: "/", says: "Search", act: () => document.querySelector<HTMLElement>("[data-search]")?.focus() },
-    { keys: "j", says: "Next row", act: () => moveRow(1) },
-    { keys: "k", says: "Row before", act: () => moveRow(-1) },
-    { keys: "Enter", says: "Open the row", act: openRow },
-    { keys: "p", says: "Pause, go on", act: toggleLive },
-    { keys: "?", says: "This help", act: () => (isHelpOpen.value = true) },
-    ...views.flatMap(({ nav, path: to, title }) =>
-      nav ? { keys: `g ${nav.key}`, says: title, act: () => go(to) } : [],
-    ),
-  ]);
+  useShortcuts(
+    [
+      { keys: "/", says: "Search", act: () => document.querySelector<HTMLElement>("[data-search]")?.focus() },
+      { keys: "j", says: "Next row", act: () => moveRow(1) },
+      { keys: "k", says: "Row before", act: () => moveRow(-1) },
+      { keys: "Enter", says: "Open the row", act: openRow },
+      { keys: "p", says: "Pause, go on", act: toggleLive },
+      { keys: "?", says: "This help", act: () => (isHelpOpen.value = true) },
+      ...views.flatMap(({ nav, path: to, title }) =>
+        nav ? { keys: `g ${nav.key}`, says: title, act: () => go(to) } : [],
+      ),
+    ],
+    { isBase: true },
+  );
   return (
     <>
       <button type="button" class="skip" onClick={() => document.getElementById("main")?.focus()}>

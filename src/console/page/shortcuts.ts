@@ -14,7 +14,7 @@ export interface Shortcut {
   act(): void;
 }
 
-/** The newest last, which wins. */
+/** Of two with the same keys the later one wins. */
 const mounted = signal<readonly (readonly Shortcut[])[]>([]);
 /** How long the first of two keys waits for the second. */
 const pairLimitMs = 1500;
@@ -24,13 +24,16 @@ export function currentShortcuts(): Shortcut[] {
   return [...byKeys.values()].filter(({ says }) => says !== undefined);
 }
 
-/** There for as long as the component is. Their keys must not change meanwhile; what they do may. */
-export function useShortcuts(shortcuts: readonly Shortcut[]): void {
+/**
+ * There for as long as the component is. Their keys must not change meanwhile; what they do may. `isBase`: those of others
+ * win, whichever was there first.
+ */
+export function useShortcuts(shortcuts: readonly Shortcut[], { isBase = false }: { isBase?: boolean } = {}): void {
   const newest = useRef(shortcuts);
   newest.current = shortcuts;
   useEffect(() => {
     const own = newest.current.map((shortcut, index) => ({ ...shortcut, act: () => newest.current[index]?.act() }));
-    mounted.value = [...mounted.peek(), own];
+    mounted.value = isBase ? [own, ...mounted.peek()] : [...mounted.peek(), own];
     return () => {
       mounted.value = mounted.peek().filter((each) => each !== own);
     };

@@ -37,6 +37,11 @@ export function isUnderway({ status }: Pick<Task, "status">): boolean {
   return cancelable.has(status) || status === "failed";
 }
 
+/** What it failed of, unless it is being tried again: then that is history. */
+export function currentError({ status, error }: Task): Task["error"] {
+  return status === "queued" || status === "running" || status === "scheduled" ? null : error;
+}
+
 /** How long it waited for its first attempt, which may be late by intent: a retry puts off `run_at`. */
 export function waitedMs({ created_at, run_at, attempts }: Task): number | undefined {
   const [first] = attempts;

@@ -13,7 +13,7 @@ import { Problem } from "../parts/problem.tsx";
 import { Status } from "../parts/status.tsx";
 import { Duration, Time } from "../parts/time.tsx";
 import { useShortcuts } from "../shortcuts.ts";
-import { isCancelable, isUnderway, ranMs, type Task, type TimelineEntry, waitedMs } from "../task.ts";
+import { currentError, isCancelable, isUnderway, ranMs, type Task, type TimelineEntry, waitedMs } from "../task.ts";
 import type { ViewProps } from "../views.ts";
 import { Waterfall } from "../waterfall/waterfall.tsx";
 import { Attempts } from "./task/attempts.tsx";
@@ -47,6 +47,7 @@ export function TaskPage({ id }: ViewProps) {
   ]);
 
   if (!shown) return <NoTask id={id} task={task} />;
+  const error = currentError(shown);
   return (
     <>
       <PageHead
@@ -66,9 +67,9 @@ export function TaskPage({ id }: ViewProps) {
       </PageHead>
       {task.problem && <Problem problem={task.problem} again={task.again} />}
       <Facts task={shown} />
-      {shown.error && (
+      {error && (
         <p class="task-error">
-          <b>{shown.error.type}</b> {shown.error.message}
+          <b>{error.type}</b> {error.message}
         </p>
       )}
       <TraceSection trace={trace} />

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { useLoaded } from "../answer.ts";
 import { cancelTasks } from "../cancel.ts";
-import { changedQuery, here } from "../location.ts";
+import { changedQuery, go, here } from "../location.ts";
 import { Empty } from "../parts/empty.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { PageHead } from "../parts/page-head.tsx";
@@ -12,7 +12,7 @@ import { Status } from "../parts/status.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Duration, Time } from "../parts/time.tsx";
 import { useShortcuts } from "../shortcuts.ts";
-import { isCancelable, isUnderway, ranMs, type Task, waitedMs } from "../task.ts";
+import { currentError, isCancelable, isUnderway, ranMs, type Task, waitedMs } from "../task.ts";
 import { Filters, StatusTabs } from "./tasks/filters.tsx";
 import { knownTypes } from "./tasks/known-types.ts";
 import { SubmitDialog } from "./tasks/submit-dialog.tsx";
@@ -62,7 +62,7 @@ export function Tasks() {
       </PageHead>
       <StatusTabs chosen={question.status} counts={counts.data} />
       <Filters question={question} types={types} />
-      {list.problem && <Problem problem={list.problem} again={list.again} />}
+      {list.problem && <Problem problem={list.problem} again={question.cursor ? startOver : list.again} />}
       <div class={list.isWaiting ? "list waiting" : "list"} aria-busy={list.isWaiting}>
         {list.data && items.length > 0 && (
           <Table
@@ -133,7 +133,8 @@ function TaskName({ type, id }: Task) {
 }
 
 function Detail({ task }: { task: Task }) {
-  const { error, progress } = task;
+  const error = currentError(task);
+  const { progress } = task;
   if (error) return <span class="bad">{error.message}</span>;
   if (progress !== null && isUnderway(task)) return <progress max={1} value={progress} aria-label="Progress" />;
   const shown = task.result ?? task.payload;
@@ -182,6 +183,11 @@ function Pages({ question, answer }: { question: TaskQuestion; answer: TaskAnswe
       )}
     </nav>
   );
+}
+
+/** A page of long ago may not be there any more. */
+function startOver(): void {
+  go(changedQuery({ cursor: undefined }));
 }
 
 function boxOfRow(): HTMLInputElement | null | undefined {

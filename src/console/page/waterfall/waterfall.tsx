@@ -206,7 +206,11 @@ export function Waterfall({ trace }: WaterfallProps) {
                     isChosen={index === chosen}
                     isDim={text !== "" && !foundSet.has(index)}
                     isFolded={hasChildren(index) ? folded.has(each.key) : undefined}
-                    onChoose={() => show(index)}
+                    onChoose={() => {
+                      show(index);
+                      // A row goes when it is out of sight, and the focus with it.
+                      frame.current?.focus({ preventScroll: true });
+                    }}
                     onFold={() => fold(index, !folded.has(each.key))}
                   />
                 )

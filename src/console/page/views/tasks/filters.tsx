@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { changedQuery, go, here } from "../../location.ts";
 import { Icon } from "../../parts/icon.tsx";
 import { statuses, type TaskStatus } from "../../task.ts";
-import { maxCounted, spans, type TaskQuestion } from "./task-list.ts";
+import { maxCounted, sinceOf, spans, type TaskQuestion } from "./task-list.ts";
 
 const typingPauseMs = 250;
 const taskIdText = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -76,10 +76,7 @@ export function Filters({ question, types }: { question: TaskQuestion; types: re
       />
       <label>
         <span class="unseen">Made</span>
-        <select
-          value={here.value.query.get("since") ?? ""}
-          onChange={(event) => narrow({ since: event.currentTarget.value })}
-        >
+        <select value={sinceOf(here.value.query)} onChange={(event) => narrow({ since: event.currentTarget.value })}>
           {spans.map(({ name, text }) => (
             <option key={name} value={name}>
               {text}

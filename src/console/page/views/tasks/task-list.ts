@@ -38,8 +38,13 @@ const maxSearchedPages = 10;
 /** Shown as `50+`. */
 export const maxCounted = 50;
 
+/** The name of the span that the address asks for; any time, when there is none of that name. */
+export function sinceOf(query: URLSearchParams): string {
+  return spans.find(({ name }) => name === query.get("since"))?.name ?? "";
+}
+
 export function readQuestion(query: URLSearchParams): TaskQuestion {
-  const since = spans.find(({ name }) => name === query.get("since"));
+  const since = spans.find(({ name }) => name === sinceOf(query));
   return {
     status: statuses.find((status) => status === query.get("status")),
     type: query.get("type") ?? "",
