@@ -28,6 +28,7 @@ import { answerUnrouted, type Routes } from "./gateway/serve-route.ts";
 import { addEventRoute } from "./gateway/task-events.ts";
 import { addTaskRoutes } from "./gateway/tasks.ts";
 import { createTokenBucket } from "./gateway/token-bucket.ts";
+import { addTypeRoutes } from "./gateway/types.ts";
 import type { ProcessState } from "./health.ts";
 import { type HttpHandler, listen, urlOf } from "./listen.ts";
 import { toProblem } from "./problem.ts";
@@ -103,6 +104,7 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
   addTaskRoutes(routes, { call, ask, admitWait, draining: deps.draining });
   addBatchRoute(routes, call);
   addEventRoute(routes, { call, ask, clock: deps.clock, draining: deps.draining });
+  addTypeRoutes(routes, call);
   addDeadLetterRoutes(routes, call);
   addScheduleRoutes(routes, call);
   addHealthRoutes(routes, deps.processState);

@@ -35,6 +35,7 @@ import {
 import { createScheduleHandlers } from "./task-service/schedules.ts";
 import { createSweeper, sendConfirmMs } from "./task-service/sweeper.ts";
 import { createListHandler } from "./task-service/task-list.ts";
+import { createTypesHandler } from "./task-service/task-types.ts";
 import { createTicker } from "./task-service/ticker.ts";
 import { createWatchHandler, type HoldCall } from "./task-service/watch.ts";
 import type { Fields } from "./telemetry/log.ts";
@@ -302,6 +303,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
       GetTimeline: getTimeline,
       WatchTask: createWatchHandler(store, hold),
       ListTasks: createListHandler(store),
+      ListTaskTypes: createTypesHandler(store),
       CancelTask: cancelTask,
       ...deadLetters,
       ...schedules,

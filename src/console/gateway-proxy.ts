@@ -19,6 +19,7 @@ const passed: readonly [methods: string, path: RegExp][] = [
   ["POST", new RegExp(`^/v1/dead-letters/redrives/${id}/(?:pause|resume|cancel)$`)],
   ["GET", new RegExp(`^/v1/schedules(?:/${id})?$`)],
   ["POST", new RegExp(`^/v1/schedules/${id}/(?:pause|resume|trigger)$`)],
+  ["GET", /^\/v1\/types$/],
   ["GET", /^\/health$/],
 ];
 

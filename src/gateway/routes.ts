@@ -6,9 +6,11 @@ import { healthRoutes } from "./health-routes.ts";
 import type { Route } from "./route.ts";
 import { scheduleRoutes } from "./schedule-routes.ts";
 import { taskRoutes } from "./task-routes.ts";
+import { typeRoutes } from "./type-routes.ts";
 
 export const allRoutes: readonly Route[] = [
   taskRoutes,
+  typeRoutes,
   deadLetterRoutes,
   scheduleRoutes,
   healthRoutes,

@@ -41,6 +41,6 @@ function toHttpScheduledTask(task: ScheduledTaskJson): Record<string, unknown> {
 }
 
 /** Protobuf JSON has seconds. */
-function toHttpDuration(seconds: string | undefined): string | null {
+export function toHttpDuration(seconds: string | undefined): string | null {
   return seconds === undefined ? null : showDuration(Math.round(Number.parseFloat(seconds) * 1000));
 }

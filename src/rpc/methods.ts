@@ -41,6 +41,8 @@ import {
   type ListSchedulesResponseJson,
   type ListTasksRequestJson,
   type ListTasksResponseJson,
+  type ListTaskTypesRequestJson,
+  type ListTaskTypesResponseJson,
   type ListUnreadableRequestJson,
   type ListUnreadableResponseJson,
   type RedriveDeadLettersRequestJson,
@@ -64,6 +66,7 @@ export interface RpcMethods {
   GetTimeline: { request: GetTimelineRequestJson; response: GetTimelineResponseJson };
   WatchTask: { request: WatchTaskRequestJson; response: WatchTaskResponseJson };
   ListTasks: { request: ListTasksRequestJson; response: ListTasksResponseJson };
+  ListTaskTypes: { request: ListTaskTypesRequestJson; response: ListTaskTypesResponseJson };
   CancelTask: { request: CancelTaskRequestJson; response: CancelTaskResponseJson };
   ListDeadLetters: { request: ListDeadLettersRequestJson; response: ListDeadLettersResponseJson };
   ListDeadLetterGroups: { request: ListDeadLetterGroupsRequestJson; response: ListDeadLetterGroupsResponseJson };
@@ -93,6 +96,7 @@ export const rpcSchemas: Record<RpcMethod, { request: DescMessage; response: Des
   GetTimeline: schemasOf(TaskService.method.getTimeline),
   WatchTask: schemasOf(TaskService.method.watchTask),
   ListTasks: schemasOf(TaskService.method.listTasks),
+  ListTaskTypes: schemasOf(TaskService.method.listTaskTypes),
   CancelTask: schemasOf(TaskService.method.cancelTask),
   ListDeadLetters: schemasOf(TaskService.method.listDeadLetters),
   ListDeadLetterGroups: schemasOf(TaskService.method.listDeadLetterGroups),

@@ -16,7 +16,14 @@ import type { HttpTask } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const limitMs = 60_000;
+/** With a schema as libraries give it (Standard JSON Schema). */
 const handler = `export default {
+  payload: { "~standard": {
+    version: 1,
+    vendor: "own",
+    validate: (value) => ({ value }),
+    jsonSchema: { input: () => ({ type: "object", properties: { rows: { type: "integer" } } }), output: () => ({}) },
+  } },
   async run(task, ctx) {
     ctx.log.info("counting the rows", { rows: task.payload.rows });
     return { counted: task.payload.rows };
@@ -57,6 +64,8 @@ describeWith("chromium")("the console's page", () => {
       await page.getByLabel("Payload, JSON").fill('{"rows": ');
       await page.getByText("No JSON").waitFor();
       expect(await page.getByRole("button", { name: "Submit task" }).isDisabled()).toBe(true);
+      await page.getByLabel("Payload, JSON").fill('{"rows": "seven"}');
+      await page.getByText("/payload/rows: Instance type").waitFor();
       await page.getByLabel("Payload, JSON").fill('{"rows": 7}');
       await page.getByRole("button", { name: "Submit task" }).click();
       await page.waitForURL(/\/tasks\/[0-9a-f-]{36}$/);
@@ -216,9 +225,14 @@ describeWith("chromium")("the console's page", () => {
       await page.getByText(/^100\d\d rows/).waitFor({ timeout: 30_000 });
       const rows = page.getByRole("treeitem");
       expect(await rows.count()).toBeLessThan(100);
+      await page.getByLabel("Search the trace").fill("step 9999");
+      await page.getByText("1 found").waitFor();
+      await page.getByLabel("Search the trace").press("Enter");
+      await page.getByRole("treeitem", { name: /step 9999/, selected: true }).waitFor();
+      expect(await rows.count()).toBeLessThan(100);
       await page.getByRole("tree").focus();
-      await page.keyboard.press("End");
-      await page.getByRole("complementary", { name: "The row" }).getByRole("heading", { name: "step 9999" }).waitFor();
+      await page.keyboard.press("Home");
+      await page.getByRole("treeitem", { name: /step 0/, selected: true }).waitFor();
       expect(await rows.count()).toBeLessThan(100);
       expect(own.complaints).toEqual([]);
     },

@@ -74,6 +74,26 @@ describe("the console's address", () => {
   );
 
   test(
+    "knows the types that workers run, with the schema of their payloads",
+    async () => {
+      const handlers = join(import.meta.dir, "../fixtures/schema-handlers");
+      await using running = await startTestSystem({ ...all, handlers });
+      const { items }: { items: Record<string, unknown>[] } = await (await site(running, "/v1/types")).json();
+      expect(items.map(({ type }) => type)).toEqual(items.map(({ type }) => type).toSorted());
+      const typeOf = (name: string) => items.find(({ type }) => type === name);
+      expect(typeOf("order")).toEqual({
+        type: "order",
+        max_attempts: null,
+        timeout: null,
+        isolation: "shared",
+        payload_schema: expect.objectContaining({ type: "object", required: ["customer", "items"] }),
+      });
+      expect(typeOf("parcel")).toMatchObject({ payload_schema: null });
+    },
+    limitMs,
+  );
+
+  test(
     "asks for the gateway's keys, and tells which scope is missing",
     async () => {
       await using folder = await tempFolder();

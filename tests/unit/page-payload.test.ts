@@ -19,3 +19,18 @@ test.each(["{", "{'a': 1}", "[1,]", "undefined"])("%p is told to be no JSON", (t
 test("more than a task may have is told before it is sent", () => {
   expect(readPayload(JSON.stringify("x".repeat(256 * 1024))).problem).toContain("more than the 262144");
 });
+
+const schema = { type: "object", properties: { to: { type: "string" }, count: { type: "integer" } }, required: ["to"] };
+
+test.each([
+  ['{"to": "a", "count": 2}', undefined],
+  ['{"count": 0.5}', "/payload/to: is required, and 1 more"],
+  ['{"to": 7}', '/payload/to: Instance type "number" is invalid. Expected "string"'],
+  ["", '/payload: Instance type "null" is invalid. Expected "object"'],
+])("%p is held to the schema of its type", (text, problem) => {
+  expect(readPayload(text, schema).problem).toBe(problem);
+});
+
+test("a schema that leads nowhere refuses nothing", () => {
+  expect(readPayload("1", { $ref: "#/nowhere" }).problem).toBeUndefined();
+});

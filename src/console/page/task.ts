@@ -8,6 +8,12 @@ export type Attempt = Task["attempts"][number];
 export type TimelineEntry = z.output<typeof timelineEntry>;
 export type TaskStatus = Task["status"];
 
+/** `GET /v1/types`. */
+export interface RegisteredType {
+  type: string;
+  payload_schema: unknown;
+}
+
 export interface TaskPage {
   items: Task[];
   next_cursor: string | null;

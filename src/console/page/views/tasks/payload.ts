@@ -1,4 +1,6 @@
-/** A payload as somebody writes it. Pure. */
+/** A payload as somebody writes it, and what its type's handler would say to it. Pure. */
+
+import { toPayloadProblems, toPayloadValidator } from "../../../../payload-problems.ts";
 
 /** What the gateway takes of a whole body (docs/operations.md). */
 const maxBytes = 256 * 1024;
@@ -7,8 +9,27 @@ export type ReadPayload =
   | { value: unknown; bytes: number; problem?: undefined }
   | { problem: string; value?: undefined; bytes?: undefined };
 
-/** An empty text is no payload: `undefined`. */
-export function readPayload(text: string): ReadPayload {
+/** `schema`: JSON Schema of the type; undefined: not known. An empty text is no payload: `undefined`. */
+export function readPayload(text: string, schema?: unknown): ReadPayload {
+  const read = parsePayload(text);
+  if (read.problem !== undefined || schema === undefined || schema === null) return read;
+  // A task without a payload has null for one.
+  const [first, ...more] = problemsOf(read.value ?? null, schema);
+  if (!first) return read;
+  return { problem: `${first}${more.length > 0 ? `, and ${more.length} more` : ""}` };
+}
+
+/** A schema that leads nowhere refuses nothing; the task service has the last word. */
+function problemsOf(value: unknown, schema: unknown): string[] {
+  try {
+    const validator = toPayloadValidator(JSON.stringify(schema));
+    return toPayloadProblems(validator, value).map(({ pointer, detail }) => `${pointer}: ${detail}`);
+  } catch {
+    return [];
+  }
+}
+
+function parsePayload(text: string): ReadPayload {
   if (text.trim() === "") return { value: undefined, bytes: 0 };
   try {
     const value: unknown = JSON.parse(text);

@@ -1,11 +1,12 @@
 /** Hands in a task: what is wrong with it is said beside it, before it is sent where that can be known. */
 
 import { useState } from "preact/hooks";
+import { useAnswer } from "../../answer.ts";
 import { ApiProblem, send } from "../../api.ts";
 import { go } from "../../location.ts";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Problem } from "../../parts/problem.tsx";
-import type { Task } from "../../task.ts";
+import type { RegisteredType, Task } from "../../task.ts";
 import { readPayload } from "./payload.ts";
 
 export interface SubmitDialogProps {
@@ -40,7 +41,9 @@ export function SubmitDialog({ types, type = "echo", payload = { hello: "world" 
     setDraft({ ...draft, ...changes });
     setProblem(undefined);
   };
-  const read = readPayload(draft.payload);
+  const registered = useAnswer<{ items: RegisteredType[] }>("/types", { everyMs: 0 }).data?.items ?? [];
+  const schema = registered.find((each) => each.type === draft.type.trim())?.payload_schema;
+  const read = readPayload(draft.payload, schema);
 
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
@@ -75,7 +78,7 @@ export function SubmitDialog({ types, type = "echo", payload = { hello: "world" 
             onInput={(event) => change({ type: event.currentTarget.value })}
           />
           <datalist id="known-types">
-            {types.map((each) => (
+            {[...new Set([...registered.map((each) => each.type), ...types])].sort().map((each) => (
               <option key={each} value={each} />
             ))}
           </datalist>
@@ -96,7 +99,7 @@ export function SubmitDialog({ types, type = "echo", payload = { hello: "world" 
           class={read.problem === undefined ? "quiet small said" : "bad small said"}
           aria-live="polite"
         >
-          {read.problem ?? `${read.bytes} bytes`}
+          {read.problem ?? `${read.bytes} bytes${schema ? ", fits the type" : ""}`}
         </p>
         <div class="field-row">
           <SmallField label="Delay" placeholder="none" value={draft.delay} onText={(delay) => change({ delay })} />
