@@ -8,6 +8,8 @@ import {
   isError,
   keysAbove,
   linkedFrom,
+  parentsOf,
+  placeOf,
   toTree,
   unfolded,
 } from "../../src/console/page/waterfall/tree.ts";
@@ -59,6 +61,11 @@ describe("the rows of a waterfall", () => {
     expect(unfolded(tree, new Set(["t/b"]))).toEqual([0, 1, 4, 5]);
     expect(unfolded(tree, new Set(["t/a", "t/b"]))).toEqual([0, 5]);
     expect(keysAbove(tree, 3)).toEqual(["t/b", "t/a"]);
+    expect(parentsOf(tree)).toEqual(["t/b"]);
+  });
+
+  test("are named by an address, which leads to the first where it names none", () => {
+    expect(["d", "t/d", "nobody", null].map((name) => placeOf(tree, name))).toEqual([4, 4, 0, 0]);
   });
 
   test("have keys of their own, even where two are the same", () => {

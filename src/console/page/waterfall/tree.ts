@@ -71,6 +71,23 @@ export function keysAbove(tree: readonly TreeRow[], index: number): string[] {
   return keys;
 }
 
+export function hasChildren(tree: readonly TreeRow[], index: number): boolean {
+  return (tree[index]?.end ?? 0) > index + 1;
+}
+
+/** The keys of all rows that can be folded, but those at the top. */
+export function parentsOf(tree: readonly TreeRow[]): string[] {
+  return tree.filter(({ row }, index) => row.depth > 0 && hasChildren(tree, index)).map(({ key }) => key);
+}
+
+/** Where the row is that an address names, by its span's id or its key; the first one, when there is none. */
+export function placeOf(tree: readonly TreeRow[], name: string | null): number {
+  return Math.max(
+    0,
+    tree.findIndex(({ key, row }) => key === name || (isSpan(row) && row.span_id === name)),
+  );
+}
+
 /** Places of the rows that say all of these words: in their name, their service, their attributes, their message. */
 export function findRows(tree: readonly TreeRow[], text: string): number[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);

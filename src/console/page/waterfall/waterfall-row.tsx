@@ -6,7 +6,6 @@ import { percent } from "./ruler.tsx";
 import type { Scale } from "./scale.ts";
 import { isError, type TraceRow } from "./tree.ts";
 
-export const rowHeightPx = 26;
 const levelPx = 14;
 /** Deeper rows stand no further in: no screen has the room. */
 const maxLevels = 14;
