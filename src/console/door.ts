@@ -20,13 +20,7 @@ export function refuseForeignPage(request: Request, { isLocal }: { isLocal: bool
     throw new TaskError("permission_denied", message);
   }
   if (!url.pathname.startsWith("/v1/")) return;
-  // Fetch Metadata Request Headers, W3C: `none` is an address that somebody typed.
-  const site = headers.get("sec-fetch-site");
-  const origin = headers.get("origin");
-  if (
-    (site !== null && site !== "same-origin" && site !== "none") ||
-    (origin !== null && hostOf(origin) !== url.host)
-  ) {
+  if (isForeign(headers, url)) {
     throw new TaskError("permission_denied", "pages of other sites may not ask the console; programs ask the gateway");
   }
   const isSafe = method === "GET" || method === "HEAD";
@@ -39,6 +33,17 @@ export function refuseForeignPage(request: Request, { isLocal }: { isLocal: bool
 /** Throws `unauthenticated` or `permission_denied` for who may not read. `keys` undefined: nobody is asked. */
 export function refuseUnknown(request: Request, keys: ApiKeys | undefined, nowMs: number): void {
   permit(identify(keys, request.headers.get("authorization"), nowMs), "read");
+}
+
+/**
+ * By what a browser says of itself (Fetch Metadata Request Headers, W3C; `none` is an address that somebody typed), which
+ * holds behind a proxy too; else by the origin.
+ */
+function isForeign(headers: Headers, url: URL): boolean {
+  const site = headers.get("sec-fetch-site");
+  if (site !== null) return site !== "same-origin" && site !== "none";
+  const origin = headers.get("origin");
+  return origin !== null && hostOf(origin) !== url.host;
 }
 
 function hostOf(origin: string): string | undefined {

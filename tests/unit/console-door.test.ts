@@ -16,6 +16,12 @@ describe("the door of the console", () => {
   const welcome: [what: string, path: string, method: string, headers: Record<string, string>][] = [
     ["its own page that looks", "/v1/tasks", "GET", { "sec-fetch-site": "same-origin" }],
     ["its own page that changes", "/v1/tasks", "POST", { ...json, "sec-fetch-site": "same-origin", origin: url }],
+    [
+      "its own page behind a proxy",
+      "/v1/tasks",
+      "POST",
+      { ...json, "sec-fetch-site": "same-origin", origin: "https://tasks.example" },
+    ],
     ["an address that somebody typed", "/v1/traces", "GET", { "sec-fetch-site": "none" }],
     ["a program", "/v1/tasks", "POST", json],
     ["who follows a link of another site to the page", "/tasks/1", "GET", { "sec-fetch-site": "cross-site" }],
