@@ -325,6 +325,8 @@ describeWith("chromium")("the console's page", () => {
       await another.goto(page.url());
       await another.getByRole("dialog", { name: "API key" }).waitFor();
       expect(await page.context().cookies()).toEqual([]);
+      await page.getByRole("button", { name: "Forget the API key" }).click();
+      await dialog.waitFor();
       // The browser itself tells of each refusal.
       expect(own.complaints.filter((complaint) => !complaint.includes("401"))).toEqual([]);
     },

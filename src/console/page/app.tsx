@@ -1,7 +1,7 @@
 /** The frame around every view: navigation, what is asked for and told, and the keys that work everywhere. */
 
 import { useEffect } from "preact/hooks";
-import { keyAsked } from "./api.ts";
+import { apiKey, keyAsked, setApiKey } from "./api.ts";
 import { isLive, toggleLive } from "./live.ts";
 import { go, here } from "./location.ts";
 import { Empty } from "./parts/empty.tsx";
@@ -65,7 +65,13 @@ function Navigation({ path }: { path: string }) {
         {views.map((view) => view.nav && <NavLink key={view.path} view={view} icon={view.nav.icon} path={path} />)}
       </nav>
       <div class="side-foot">
-        <button type="button" class="quiet-button" aria-pressed={!isLive.value} onClick={toggleLive} title="p">
+        <button
+          type="button"
+          class="quiet-button"
+          aria-pressed={!isLive.value}
+          onClick={toggleLive}
+          title="Pause, go on (p)"
+        >
           <span class={isLive.value ? "pulse" : "pulse paused"} aria-hidden="true" />
           <span>{isLive.value ? "Live" : "Paused"}</span>
         </button>
@@ -73,6 +79,12 @@ function Navigation({ path }: { path: string }) {
           <Icon name={`theme-${theme.value}`} />
           <span>{themeNames[theme.value]}</span>
         </button>
+        {apiKey.value !== undefined && (
+          <button type="button" class="quiet-button" onClick={() => setApiKey("")} aria-label="Forget the API key">
+            <Icon name="key" />
+            <span>Forget the key</span>
+          </button>
+        )}
         <button type="button" class="quiet-button" onClick={() => (isHelpOpen.value = true)} aria-label="Help">
           <Icon name="help" />
           <span>Help</span>

@@ -8,8 +8,9 @@ import type { ComponentChildren } from "preact";
 export interface Column<Row> {
   name: string;
   cell(row: Row): ComponentChildren;
-  /** `number` aligns right; `wide` takes what room is left; `phone` also shows on a narrow screen. */
+  /** `number` aligns right; `wide` takes what room is left. */
   kind?: "number" | "wide";
+  /** It shows on a narrow screen too. */
   isOnPhone?: boolean;
 }
 

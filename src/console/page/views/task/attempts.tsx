@@ -19,7 +19,10 @@ export function Attempts({ task }: { task: Task }) {
           <li>
             <b class="number">{task.attempt + 1}</b>
             <span>
-              The next one <time dateTime={task.run_at}>{toRelative(Date.parse(task.run_at), nowMs.value)}</time>
+              The next one{" "}
+              <time dateTime={task.run_at}>
+                {toRelative(Math.max(nowMs.value, Date.parse(task.run_at)), nowMs.value)}
+              </time>
             </span>
           </li>
         )}
