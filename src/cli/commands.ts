@@ -20,6 +20,7 @@ import { addSetup } from "./commands/setup.ts";
 import { addTask } from "./commands/task.ts";
 import { addTest } from "./commands/test.ts";
 import { addTrace } from "./commands/trace.ts";
+import { addVerify } from "./commands/verify.ts";
 import { addVersion } from "./commands/version.ts";
 
 /** Says with which exit code the program ends; 0 when nobody says. */
@@ -33,6 +34,6 @@ export const commands: readonly (readonly [heading: string, adders: readonly Add
   ["Run it:", [addServe, addDemo]],
   ["Write handlers:", [addInit, addDev, addTest]],
   ["Use it:", [addTask, addSchedule, addDlq, addTrace]],
-  ["Look after it:", [addDoctor, addConfig, addSetup, addKey, addHealth]],
+  ["Look after it:", [addDoctor, addVerify, addConfig, addSetup, addKey, addHealth]],
   ["Other:", [addOpenApi, addCompletion, addVersion]],
 ];

@@ -1,7 +1,7 @@
 /** How what is typed as a flag's value is read. Each throws commander's error, which says what is allowed. Light: every start loads it. */
 
 import { InvalidArgumentError } from "commander";
-import { integer, type Parse, parseDuration } from "../settings.ts";
+import { httpUrl, integer, type Parse, parseDuration } from "../settings.ts";
 
 /** For a flag of commander, whose own words come before these. */
 function asArgument<T>(parse: Parse<T>): Parse<T> {
@@ -41,6 +41,11 @@ export const timeText = asArgument((text) => {
   if (!hasZone || Number.isNaN(Date.parse(text))) throw new Error("expected a time such as 2026-01-31T08:00:00Z");
   return text;
 });
+
+/** A URL without a slash at its end, gathered. */
+export function httpAddress(text: string, before: string[] = []): string[] {
+  return [...before, asArgument(httpUrl)(text)];
+}
 
 /** `name=value`, gathered. */
 export function pair(text: string, before: Record<string, string> = {}): Record<string, string> {

@@ -1,0 +1,49 @@
+/** The probe's spans, as the console has them: those of its task, and those of the traces that it is known to be in. */
+
+import { systemClock } from "../../clock.ts";
+import { decodeSpans, type ReceivedSpan } from "../../console/received-span.ts";
+import { spansOfView, type TaskTraceView } from "../../console/task-trace-view.ts";
+import { TaskError } from "../../errors.ts";
+import { askConsole } from "../console-client.ts";
+import { judgeHops } from "./hops.ts";
+import type { ProbeRun } from "./probe.ts";
+
+const pollMs = 200;
+
+/** Once every hop can be judged, or as far as they have come when the time is over. */
+export async function gatherSpans(
+  { taskId, facts }: ProbeRun,
+  consoleUrl: string | undefined,
+  limit: AbortSignal,
+): Promise<ReceivedSpan[]> {
+  const traceIds = new Set([facts.traceId, facts.gatewayTraceId ?? facts.traceId, facts.taskTraceId]);
+  const paths = [`/tasks/${taskId}/trace`, ...[...traceIds].map((traceId) => `/traces/${traceId}`)];
+  for (;;) {
+    const texts = await Promise.all(paths.map((path) => askIfKnown(path, consoleUrl)));
+    const [ofTask, ...ofTraces] = texts.map((text, index) => (text === undefined ? [] : read(text, index === 0)));
+    const spans = unique([...ofTraces.flat(), ...(ofTask ?? [])]);
+    const isWhole = judgeHops(facts, spans).every(({ context }) => context !== "unseen");
+    if (isWhole || limit.aborted) return spans;
+    await systemClock.sleep(pollMs, limit);
+  }
+}
+
+/** undefined: the console does not know it, or not yet. */
+async function askIfKnown(path: string, consoleUrl: string | undefined): Promise<string | undefined> {
+  try {
+    return await askConsole(path, consoleUrl);
+  } catch (error) {
+    if (error instanceof TaskError && error.code === "not_found") return undefined;
+    throw error;
+  }
+}
+
+function read(text: string, isOfTask: boolean): ReceivedSpan[] {
+  // Of the console of this same program.
+  if (isOfTask) return spansOfView(JSON.parse(text) as TaskTraceView);
+  return decodeSpans({ encoding: "json", bytes: new TextEncoder().encode(text) });
+}
+
+function unique(spans: readonly ReceivedSpan[]): ReceivedSpan[] {
+  return [...new Map(spans.map((span) => [`${span.traceId}/${span.spanId}`, span])).values()];
+}
