@@ -104,6 +104,11 @@ const settings = {
     byteSize(4 * megabyte, parseByteSize("1TB")),
     "how much telemetry the console keeps; the newest stays",
   ),
+  jaegerUrl: setting(
+    "",
+    optional(httpUrl),
+    "a Jaeger that has the traces, such as http://127.0.0.1:16686: the console answers from it, not from what it keeps",
+  ),
   handlers: setting(
     () => (existsSync("./handlers") ? "./handlers" : ""),
     optional((text) => resolve(text)),

@@ -9,6 +9,7 @@ import { watchKeyFile } from "./access/api-key-watch.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createIntake } from "./console/intake.ts";
+import { createJaegerTraces } from "./console/jaeger-traces.ts";
 import { createQueryApi } from "./console/query-api.ts";
 import { createReceiver } from "./console/receiver.ts";
 import { createSite } from "./console/site.ts";
@@ -22,6 +23,8 @@ import { isLoopback } from "./unguarded.ts";
 export interface ConsoleDeps {
   folder: string;
   limits: FileLimits;
+  /** Of a Jaeger that has the traces; undefined: what was received here. */
+  jaegerUrl?: string | undefined;
   clock: Clock;
   telemetry: Pick<Telemetry, "log" | "startContext">;
 }
@@ -36,12 +39,15 @@ export interface Console {
 }
 
 /** Opens the file; throws `TaskError` `unavailable` when it cannot be. */
-export function createConsole({ folder, limits, clock, telemetry: { log, startContext } }: ConsoleDeps): Console {
+export function createConsole({ folder, limits, jaegerUrl, clock, telemetry }: ConsoleDeps): Console {
+  const { log, startContext } = telemetry;
   const file = new TelemetryFile(folder);
   const intake = createIntake({ file, limits, clock, log });
   return {
     receive: createReceiver({ ...intake.sink, isFull: intake.isFull }),
     query: createQueryApi({
+      traces:
+        jaegerUrl === undefined ? file : createJaegerTraces({ url: jaegerUrl, clock, lookbackMs: limits.retentionMs }),
       file,
       intake,
       clock,
@@ -65,13 +71,14 @@ export async function startConsole(
   telemetry: Telemetry,
   addresses: () => Promise<Record<string, string>>,
 ): Promise<Service> {
-  const { traceRetention: retentionMs, traceLimit: maxBytes } = config;
+  const { traceRetention: retentionMs, traceLimit: maxBytes, jaegerUrl } = config;
   const stopping = new AbortController();
   const watchDeps = { clock: systemClock, log: telemetry.log, signal: stopping.signal };
   const watch = config.apiKeysFile === undefined ? undefined : await watchKeyFile(config.apiKeysFile, watchDeps);
   const own = createConsole({
     folder: config.dataDir,
     limits: { retentionMs, maxBytes },
+    jaegerUrl,
     clock: systemClock,
     telemetry,
   });

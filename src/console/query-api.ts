@@ -15,11 +15,15 @@ import type { ReceivedLog } from "./received-log.ts";
 import type { ReceivedSpan } from "./received-span.ts";
 import { linkedTraceIds, stitchTaskTrace } from "./task-trace.ts";
 import { toTaskTraceView, toTimeText } from "./task-trace-view.ts";
-import { maxTraceLogs, maxTraceSpans, type TelemetryFile, type TraceSummary } from "./telemetry-file.ts";
+import { maxTraceLogs, maxTraceSpans, type TelemetryFile } from "./telemetry-file.ts";
 import { parseTraceFilter } from "./trace-filter.ts";
+import type { TraceStore, TraceSummary } from "./trace-store.ts";
 
 export interface QueryDeps {
-  file: TelemetryFile;
+  /** Where spans are: the file, or a Jaeger. */
+  traces: TraceStore;
+  /** Where log lines are, in any case. */
+  file: Pick<TelemetryFile, "logsOf">;
   /** What it has not written yet is looked for too. */
   intake: Pick<Intake, "catchUp" | "figures">;
   clock: Clock;
@@ -35,7 +39,7 @@ const taskIdText = /^[\w.:-]{1,128}$/;
 const paths = ["/v1/traces", "/v1/traces/{id}", "/v1/tasks/{id}/trace"];
 
 export function createQueryApi(deps: QueryDeps): HttpHandler {
-  const { file, intake, clock } = deps;
+  const { traces, file, intake, clock } = deps;
   const app = new Hono();
 
   app.use(async (c, next) => {
@@ -44,34 +48,35 @@ export function createQueryApi(deps: QueryDeps): HttpHandler {
     c.res.headers.set("x-content-type-options", "nosniff");
   });
 
-  app.get("/v1/traces", (c) => {
+  app.get("/v1/traces", async (c) => {
     const filter = parseTraceFilter(new URL(c.req.url).searchParams, clock.nowMs());
     intake.catchUp();
-    const { traces, isComplete } = file.search(filter);
-    return c.json({ items: traces.map(toSummaryView), is_complete: isComplete, ...intake.figures() });
+    const found = await traces.search(filter);
+    const items = found.traces.map(toSummaryView);
+    return c.json({ items, is_complete: found.isComplete, ...intake.figures() });
   });
 
-  app.get("/v1/traces/:id", (c) => {
+  app.get("/v1/traces/:id", async (c) => {
     const traceId = c.req.param("id").toLowerCase();
     refuseQuery(c.req.url);
     if (!traceIdText.test(traceId)) {
       throw new TaskError("invalid_argument", `"${cutText(traceId)}" is no trace id: expected 32 hex digits`);
     }
     intake.catchUp();
-    const spans = file.spansOf(traceId);
+    const spans = await traces.spansOf(traceId);
     const logs = file.logsOf(traceId);
     if (spans.length + logs.length === 0) throw notFound(`the trace "${traceId}"`);
     return c.json(toOtlpJson(spans, logs));
   });
 
-  app.get("/v1/tasks/:id/trace", (c) => {
+  app.get("/v1/tasks/:id/trace", async (c) => {
     const taskId = c.req.param("id");
     refuseQuery(c.req.url);
     if (!taskIdText.test(taskId)) {
       throw new TaskError("invalid_argument", `"${cutText(taskId)}" is no task id: expected a UUID`);
     }
     intake.catchUp();
-    const { spans, logs } = readTask(file, taskId);
+    const { spans, logs } = await readTask(deps, taskId);
     if (spans.length === 0) throw notFound(`the task "${taskId}"`);
     return c.json(toTaskTraceView(stitchTaskTrace(taskId, spans, logs)));
   });
@@ -94,16 +99,19 @@ export function createQueryApi(deps: QueryDeps): HttpHandler {
 }
 
 /** Its own traces, and those that they follow by a link. */
-function readTask(file: TelemetryFile, taskId: string): { spans: ReceivedSpan[]; logs: ReceivedLog[] } {
-  const own = file.traceIdsOf(taskId);
+async function readTask(
+  { traces, file }: QueryDeps,
+  taskId: string,
+): Promise<{ spans: ReceivedSpan[]; logs: ReceivedLog[] }> {
+  const own = await traces.traceIdsOf(taskId);
   const spans: ReceivedSpan[] = [];
   const logs: ReceivedLog[] = [];
-  const read = (traceId: string): void => {
-    if (spans.length < maxTraceSpans) spans.push(...file.spansOf(traceId));
-    if (logs.length < maxTraceLogs) logs.push(...file.logsOf(traceId));
+  const read = async (traceId: string): Promise<void> => {
+    if (spans.length < maxTraceSpans) for (const span of await traces.spansOf(traceId)) spans.push(span);
+    if (logs.length < maxTraceLogs) for (const log of file.logsOf(traceId)) logs.push(log);
   };
-  for (const traceId of own) read(traceId);
-  for (const traceId of linkedTraceIds(taskId, spans)) read(traceId);
+  for (const traceId of own) await read(traceId);
+  for (const traceId of linkedTraceIds(taskId, spans)) await read(traceId);
   return { spans, logs };
 }
 

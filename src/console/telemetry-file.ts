@@ -12,6 +12,7 @@ import type { ReceivedLog } from "./received-log.ts";
 import type { ReceivedSpan } from "./received-span.ts";
 import { taskIdOf } from "./task-trace.ts";
 import { type TraceFilter, toFilterSql } from "./trace-filter.ts";
+import type { TraceSearch, TraceStore, TraceSummary } from "./trace-store.ts";
 
 export const telemetryFileName = "telemetry.db";
 
@@ -51,31 +52,10 @@ export interface FileLimits {
   maxBytes: number;
 }
 
-/** What is known of a trace without reading it. Times are milliseconds since the epoch, with a fraction. */
-export interface TraceSummary {
-  traceId: string;
-  startMs: number;
-  endMs: number;
-  spans: number;
-  errors: number;
-  /** Of its earliest span. */
-  service: string;
-  name: string;
-  services: string[];
-  taskIds: string[];
-}
-
-export interface TraceSearch {
-  /** The newest first. */
-  traces: TraceSummary[];
-  /** False when older spans are there that were not looked at. */
-  isComplete: boolean;
-}
-
 /** A batch of rows to go: small, so that nobody waits for long. */
 const pruneRows = 500;
 
-export class TelemetryFile {
+export class TelemetryFile implements TraceStore {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 

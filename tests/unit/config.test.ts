@@ -42,6 +42,7 @@ describe("the settings", () => {
       otlpListen: { host: "127.0.0.1", port: 4318 },
       traceRetention: 86_400_000,
       traceLimit: 268_435_456,
+      jaegerUrl: undefined,
       handlers: undefined,
       threads: 2,
       threadConcurrency: 16,

@@ -1,0 +1,136 @@
+/**
+ * Traces as a Jaeger has them (versions 1 and 2), by the JSON that its own page reads: the newer query API (v3) does not
+ * search by attributes in version 1. Owns nothing. Promises that no question hangs, and that no answer fills the memory.
+ */
+
+import type { Clock } from "../clock.ts";
+import { TaskError, toFailure } from "../errors.ts";
+import { createdAtMsOf, isTaskId } from "../task.ts";
+import { ownKey } from "../telemetry/names.ts";
+import { parseJaegerTraces } from "./jaeger-json.ts";
+import type { ReceivedSpan } from "./received-span.ts";
+import type { TraceFilter } from "./trace-filter.ts";
+import type { TraceSearch, TraceStore } from "./trace-store.ts";
+import { fits, summarize } from "./trace-summary.ts";
+
+export interface JaegerOptions {
+  /** Without a slash at its end. */
+  url: string;
+  clock: Clock;
+  /** How far back a search goes that does not say since when. */
+  lookbackMs: number;
+}
+
+const answerLimitMs = 15_000;
+const maxAnswerBytes = 64 * 1024 * 1024;
+/** A search names one service: without it all are asked, so many at once. */
+const maxServices = 64;
+const servicesAtOnce = 8;
+/** Of one task, in one service. */
+const maxTaskTraces = 200;
+/** Clocks differ. */
+const slackMs = 3_600_000;
+
+export function createJaegerTraces({ url, clock, lookbackMs }: JaegerOptions): TraceStore {
+  /** Of every service, unless the filter names one. */
+  const find = async (filter: TraceFilter, sinceMs: number): Promise<{ found: ReceivedSpan[][]; isAll: boolean }> => {
+    const services = filter.service === undefined ? await askServices(url) : [filter.service];
+    const asked = services.slice(0, maxServices);
+    const byTrace = new Map<string, ReceivedSpan[]>();
+    let isAll = asked.length === services.length;
+    for (let first = 0; first < asked.length; first += servicesAtOnce) {
+      const answers = await Promise.all(
+        asked.slice(first, first + servicesAtOnce).map((service) => {
+          const query = toQuery({ ...filter, service, sinceMs }, clock.nowMs() + slackMs);
+          return askTraces(`${url}/api/traces?${query}`);
+        }),
+      );
+      for (const traces of answers) {
+        if (traces.length >= filter.limit) isAll = false;
+        for (const spans of traces) if (spans[0]) byTrace.set(spans[0].traceId, spans);
+      }
+    }
+    return { found: [...byTrace.values()], isAll };
+  };
+
+  const sinceOf = ({ taskId, sinceMs }: TraceFilter): number => {
+    if (sinceMs !== undefined) return sinceMs;
+    // The id says when the task was made, and nothing of it is older.
+    const isDated = taskId !== undefined && isTaskId(taskId);
+    return isDated ? createdAtMsOf(taskId) - slackMs : clock.nowMs() - lookbackMs;
+  };
+
+  return {
+    search: async (filter): Promise<TraceSearch> => {
+      const { found, isAll } = await find(filter, sinceOf(filter));
+      const traces = found
+        .filter((spans) => spans.some((span) => fits(span, filter)))
+        .flatMap((spans) => summarize(spans) ?? [])
+        .sort((a, b) => b.startMs - a.startMs);
+      return { traces: traces.slice(0, filter.limit), isComplete: isAll || traces.length >= filter.limit };
+    },
+    spansOf: async (traceId) => (await askTraces(`${url}/api/traces/${traceId}`)).flat(),
+    traceIdsOf: async (taskId) => {
+      const filter = { taskId, limit: maxTaskTraces };
+      const { found } = await find(filter, sinceOf(filter));
+      return found.flatMap((spans) => spans[0]?.traceId ?? []);
+    },
+  };
+}
+
+/** Times are microseconds there. Jaeger cannot be asked for spans without an error: those are sorted out afterwards. */
+function toQuery(filter: TraceFilter & { service: string; sinceMs: number }, untilMs: number): URLSearchParams {
+  const { service, operation, taskId, isError, minDurationMs, attribute, sinceMs, limit } = filter;
+  const tags = {
+    ...(attribute && { [attribute.key]: attribute.value }),
+    ...(taskId !== undefined && { [ownKey.taskId]: taskId }),
+    ...(isError === true && { error: "true" }),
+  };
+  return new URLSearchParams({
+    service,
+    ...(operation !== undefined && { operation }),
+    ...(minDurationMs !== undefined && { minDuration: `${minDurationMs}ms` }),
+    ...(Object.keys(tags).length > 0 && { tags: JSON.stringify(tags) }),
+    start: String(Math.max(0, Math.floor(sinceMs * 1000))),
+    end: String(Math.ceil(untilMs * 1000)),
+    limit: String(limit),
+  });
+}
+
+async function askServices(url: string): Promise<string[]> {
+  const answer = await askJson(`${url}/api/services`);
+  const { data } = typeof answer === "object" && answer !== null && "data" in answer ? answer : { data: undefined };
+  return Array.isArray(data) ? data.filter((name) => typeof name === "string").sort() : [];
+}
+
+/** None when Jaeger does not know the trace. */
+async function askTraces(url: string): Promise<ReceivedSpan[][]> {
+  const answer = await askJson(url);
+  return answer === undefined ? [] : parseJaegerTraces(answer);
+}
+
+/** undefined: not found. Rejects with `unavailable` that says what Jaeger said. */
+async function askJson(url: string): Promise<unknown> {
+  const { origin, pathname } = new URL(url);
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(answerLimitMs) });
+    const text = await readText(answer);
+    if (answer.status === 404) return undefined;
+    if (!answer.ok) throw new Error(`it answered ${answer.status}: ${text.slice(0, 300).trim()}`);
+    return JSON.parse(text);
+  } catch (cause) {
+    const reason = toFailure(cause).message;
+    throw new TaskError("unavailable", `asking the Jaeger at "${origin}" for ${pathname}: ${reason}`, { cause });
+  }
+}
+
+async function readText(answer: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of answer.body ?? []) {
+    size += chunk.byteLength;
+    if (size > maxAnswerBytes) throw new Error(`its answer is larger than ${maxAnswerBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
