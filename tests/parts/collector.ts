@@ -105,3 +105,35 @@ async function takesMetrics(url: string): Promise<boolean> {
   const headers = { "content-type": "application/json" };
   return (await fetch(`${url}/v1/metrics`, { method: "POST", headers, body: "{}" })).ok;
 }
+
+export interface ForwardOptions {
+  encoding: "proto" | "json";
+  compression: "gzip" | "none";
+}
+
+/** Starts one that hands on the spans and log records that it takes to `target`, as an agent beside a program does. */
+export function startForwarder(target: string, options: ForwardOptions): Promise<Part> {
+  return startOnFreePorts(async () => launchForwarder(await freePort(), target, options));
+}
+
+async function launchForwarder(port: number, target: string, { encoding, compression }: ForwardOptions): Promise<Part> {
+  const url = `http://127.0.0.1:${port}`;
+  const pipeline = { receivers: ["otlp"], processors: ["batch"], exporters: ["otlphttp"] };
+  const config = {
+    receivers: { otlp: { protocols: { http: { endpoint: `127.0.0.1:${port}` } } } },
+    processors: { batch: { timeout: "50ms" } },
+    exporters: { otlphttp: { endpoint: target, encoding, compression } },
+    service: { telemetry: { metrics: { level: "none" } }, pipelines: { traces: pipeline, logs: pipeline } },
+  };
+  const launched = await launch({
+    name: "the OpenTelemetry Collector",
+    command: [join(partFolder(collectorRecipe), "otelcol"), `--config=yaml:${JSON.stringify(config)}`],
+    env: {},
+    readyLine: "Everything is ready",
+    answers: async () => {
+      const headers = { "content-type": "application/json" };
+      return (await fetch(`${url}/v1/traces`, { method: "POST", headers, body: "{}" })).ok;
+    },
+  });
+  return { url, ...launched, [Symbol.asyncDispose]: launched.stop };
+}

@@ -14,6 +14,7 @@ import { kubernetesRecipe } from "./kubernetes.ts";
 import { openapiTypescriptRecipe } from "./openapi-typescript.ts";
 import { celeryRecipe, nodePeersRecipe } from "./peers.ts";
 import { prometheusRecipe } from "./prometheus.ts";
+import { pythonTelemetryRecipe } from "./python-telemetry.ts";
 import { redisRecipe } from "./redis.ts";
 import { schemathesisRecipe } from "./schemathesis.ts";
 import { toxiproxyRecipe } from "./toxiproxy.ts";
@@ -34,6 +35,7 @@ export const recipes = {
   nodePeers: nodePeersRecipe,
   openapiTypescript: openapiTypescriptRecipe,
   prometheus: prometheusRecipe,
+  pythonTelemetry: pythonTelemetryRecipe,
   schemathesis: schemathesisRecipe,
   redis: redisRecipe,
   toxiproxy: toxiproxyRecipe,
