@@ -9,6 +9,7 @@ import { watchKeyFile } from "./access/api-key-watch.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createIntake } from "./console/intake.ts";
+import { observeIntake } from "./console/intake-metrics.ts";
 import { createJaegerTraces } from "./console/jaeger-traces.ts";
 import { createQueryApi } from "./console/query-api.ts";
 import { createReceiver } from "./console/receiver.ts";
@@ -17,6 +18,7 @@ import { type FileLimits, TelemetryFile } from "./console/telemetry-file.ts";
 import { toFailure } from "./errors.ts";
 import { type Address, type HttpHandler, type Listener, listen, urlOf } from "./listen.ts";
 import type { Service } from "./service.ts";
+import type { Meter } from "./telemetry/meter.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { isLoopback } from "./unguarded.ts";
 
@@ -34,6 +36,8 @@ export interface Console {
   receive: HttpHandler;
   /** Answers questions. */
   query: HttpHandler;
+  /** Has it counted what becomes of what was received. */
+  observe(meter: Meter): void;
   /** Writes what was received, and closes the file. */
   stop(): void;
 }
@@ -54,6 +58,7 @@ export function createConsole({ folder, limits, jaegerUrl, clock, telemetry }: C
       traceId: traceIdOf({ startContext }),
       onFault: (error) => log.error("a question to the console failed", { error: toFailure(error) }),
     }),
+    observe: (meter) => observeIntake(meter, intake),
     stop: () => {
       intake.stop();
       file.close();
@@ -96,6 +101,7 @@ export async function startConsole(
     own.stop();
     throw error;
   });
+  own.observe(telemetry.meter);
   telemetry.log.info("console listens", { url: open.pages.url, otlp_url: open.otlp.url });
   return {
     addresses: { console_url: open.pages.url, otlp_url: open.otlp.url },

@@ -1,5 +1,6 @@
 /** What the demo prints: the fates of its tasks as a table, and where to look next. Pure. */
 
+import { defaultConsoleUrl } from "../config.ts";
 import { createPaint, styles } from "../console/terminal.ts";
 import type { TaskAnswer } from "./api-answers.ts";
 import { isAsScripted, type ScriptedTask } from "./demo-script.ts";
@@ -37,21 +38,27 @@ export interface DemoPlaces {
   command: string;
   /** It listens where the commands look by themselves. */
   isDefaultUrl: boolean;
+  /** Undefined: there is no console. */
+  consoleUrl: string | undefined;
 }
 
 /** Commands with the ids of the demo's own tasks: each can be typed as it stands. */
 export function renderPlaces(outcomes: readonly DemoOutcome[], places: DemoPlaces, color: boolean): string[] {
-  const { gatewayUrl, adminUrl, logFile, command, isDefaultUrl } = places;
+  const { gatewayUrl, adminUrl, logFile, command, isDefaultUrl, consoleUrl } = places;
   const paint = createPaint(color);
   const retried = outcomes.find(({ task }) => task.status === "succeeded" && task.attempt > 1)?.task.id;
   const dead = outcomes.find(({ task }) => task.status === "dead")?.task.id;
+  const isElsewhere = consoleUrl !== undefined && consoleUrl !== defaultConsoleUrl;
   const lines: (readonly [line: string, does: string] | false | undefined)[] = [
     !isDefaultUrl && [`export THROUGHLINE_URL=${gatewayUrl}`, "these tasks, not those of another system"],
+    isElsewhere && [`export THROUGHLINE_CONSOLE_URL=${consoleUrl}`, "and their traces"],
     [`${command} task list`, "the ten, and their states"],
     retried !== undefined && [`${command} task timeline ${retried}`, "failed, tried again, succeeded"],
     dead !== undefined && [`${command} dlq show ${dead}`, "why it died"],
+    consoleUrl !== undefined && dead !== undefined && [`${command} trace ${dead}`, "all of it as one waterfall"],
     dead !== undefined && [`${command} dlq redrive ${dead} --wait`, "bring it back"],
     [`${command} task submit echo '{"hello":"world"}' --wait`, "one of your own"],
+    consoleUrl !== undefined && [`${command} verify`, "whether every hop passes the trace on"],
   ];
   const shown = lines.filter((line) => line !== false && line !== undefined);
   return [

@@ -58,9 +58,9 @@ export async function runDemo(flags: Flags, once: boolean): Promise<number> {
     for (const lines of await drawTraces(outcomes, spans, show)) print([...lines, ""]);
     const isRight = outcomes.every(({ scripted, task }) => isAsScripted(scripted, task));
     if (once) return isRight ? 0 : 1;
-    const { gateway_url: gatewayUrl = "", admin_url: adminUrl = "" } = system.addresses;
+    const { gateway_url: gatewayUrl = "", admin_url: adminUrl = "", console_url: consoleUrl } = system.addresses;
     const isDefaultUrl = gatewayUrl === defaultRemoteUrl;
-    const places = { gatewayUrl, adminUrl, logFile, command: ownCommand(), isDefaultUrl };
+    const places = { gatewayUrl, adminUrl, logFile, command: ownCommand(), isDefaultUrl, consoleUrl };
     print(renderPlaces(outcomes, places, show.color));
     await stopped;
     return isRight ? 0 : 1;

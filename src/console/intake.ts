@@ -8,12 +8,9 @@ import type { Clock } from "../clock.ts";
 import { toFailure } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
-import type { ReceivedLog } from "./received-log.ts";
-import type { ReceivedSpan } from "./received-span.ts";
+import { createTally, type IntakeCount, type Received } from "./intake-tally.ts";
 import type { ReceiverSink } from "./receiver.ts";
 import type { FileLimits, TelemetryFile } from "./telemetry-file.ts";
-
-export type Received = { span: ReceivedSpan } | { log: ReceivedLog };
 
 /** Spans and log records, since the start. */
 export interface IntakeFigures {
@@ -27,6 +24,8 @@ export interface Intake {
   /** No room for more: the door may refuse a body without reading it. */
   isFull(): boolean;
   figures(): IntakeFigures;
+  /** The same by signal and reason. */
+  counts(): IntakeCount[];
   /** Writes what has waited longest, for a question that is about to be asked: bounded, as a step is. */
   catchUp(): void;
   /** Writes what waits, and ends. */
@@ -51,7 +50,7 @@ export interface IntakeDeps {
 
 export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
   const waiting: Received[] = [];
-  const counted = { kept: 0, dropped: 0 };
+  const tally = createTally();
   const stopping = new AbortController();
   const nowMs = (): number => clock.nowMs();
   const full = createTrouble({
@@ -72,8 +71,8 @@ export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
     for (const item of items.slice(0, room)) waiting.push(item);
     const over = items.length - room;
     if (over > 0) {
-      counted.dropped += over;
-      full.met({ dropped: counted.dropped });
+      tally.add(items.slice(room), "queue_full");
+      full.met({ dropped: tally.sums().dropped });
     } else full.passed();
   };
 
@@ -95,15 +94,15 @@ export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
     try {
       const spans = items.flatMap((item) => ("span" in item ? [item.span] : []));
       const logs = items.flatMap((item) => ("log" in item ? [item.log] : []));
-      const refused = file.add(spans, logs, nowMs());
-      counted.kept += items.length - refused;
-      counted.dropped += refused;
+      file.add(spans, logs, nowMs());
+      tally.add(items, undefined);
       broken.passed();
       // At once, or a storm would fill the disk before its turn came.
       prune();
     } catch (error) {
-      counted.dropped += items.length;
-      broken.met({ error: toFailure(error), dropped: counted.dropped });
+      const failure = toFailure(error);
+      tally.add(items, failure.type);
+      broken.met({ error: failure, dropped: tally.sums().dropped });
     }
   };
 
@@ -119,15 +118,29 @@ export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
 
   return {
     sink: {
-      spans: (spans) => take(spans.map((span) => ({ span }))),
+      spans: (spans) => {
+        // It belongs to no trace: nobody could ask for it.
+        const [whole, idless] = partition(spans, ({ traceId, spanId }) => traceId !== "" && spanId !== "");
+        tally.add(
+          idless.map((span) => ({ span })),
+          "no_ids",
+        );
+        take(whole.map((span) => ({ span })));
+      },
       logs: (logs) => take(logs.map((log) => ({ log }))),
     },
     isFull: () => waiting.length >= maxWaiting,
-    figures: () => ({ ...counted, waiting: waiting.length }),
+    figures: () => ({ ...tally.sums(), waiting: waiting.length }),
+    counts: () => tally.counts(),
     catchUp: step,
     stop: () => {
       stopping.abort();
       while (waiting.length > 0) step();
     },
   };
+}
+
+function partition<Item>(items: readonly Item[], isFirst: (item: Item) => boolean): [Item[], Item[]] {
+  const { first = [], second = [] } = Object.groupBy(items, (item) => (isFirst(item) ? "first" : "second"));
+  return [first, second];
 }

@@ -68,22 +68,17 @@ export class TelemetryFile implements TraceStore {
     this.#db.close();
   }
 
-  /** One transaction. A span without ids belongs to no trace, and is not kept; gives the number of those. */
-  add(spans: readonly ReceivedSpan[], logs: readonly ReceivedLog[], nowMs: number): number {
-    let refused = 0;
+  /** One transaction. */
+  add(spans: readonly ReceivedSpan[], logs: readonly ReceivedLog[], nowMs: number): void {
     this.#db.exec("BEGIN IMMEDIATE");
     try {
-      for (const span of spans) {
-        if (span.traceId === "" || span.spanId === "") refused += 1;
-        else this.#addSpan(span, nowMs);
-      }
+      for (const span of spans) this.#addSpan(span, nowMs);
       for (const log of logs) this.#addLog(log, nowMs);
       this.#db.exec("COMMIT");
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
-    return refused;
   }
 
   #addSpan(span: ReceivedSpan, nowMs: number): void {

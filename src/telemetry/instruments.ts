@@ -305,3 +305,24 @@ export const instruments = {
     labels: [],
   },
 } as const satisfies Record<string, Instrument>;
+
+/**
+ * Those of the console, which a process may be without: under the names by which SDKs count their own processors
+ * (semantic conventions 1.45, "OpenTelemetry SDK metrics"), so that what is dropped here is noticed by the same rules.
+ */
+export const consoleInstruments = {
+  spans: {
+    name: "otel.sdk.processor.span.processed",
+    kind: "observed_counter",
+    unit: "{span}",
+    description: "Spans that the console was done with: kept, or, with an error type, dropped",
+    labels: [metricKey.componentType, key.errorType],
+  },
+  logs: {
+    name: "otel.sdk.processor.log.processed",
+    kind: "observed_counter",
+    unit: "{log_record}",
+    description: "Log records that the console was done with: kept, or, with an error type, dropped",
+    labels: [metricKey.componentType, key.errorType],
+  },
+} as const satisfies Record<string, Instrument>;

@@ -85,6 +85,7 @@ export const ownKey = {
 
 /** Keys of the conventions that stand on metrics only. */
 export const metricKey = {
+  componentType: "otel.component.type",
   connectionState: "db.client.connection.state",
   cpuMode: "cpu.mode",
   poolName: "db.client.connection.pool.name",

@@ -18,14 +18,16 @@ test(
     const [, said = ""] = demo.output().split("In another terminal:\n");
     const lines = said.split("\nTo look at:")[0]?.split("\n") ?? [];
     const typed = lines.filter((line) => line.startsWith("  ") && !line.startsWith("  #")).map((line) => line.trim());
-    const names = typed.map((line) => /(export \w+|(?:task|dlq) \w+|curl)\b/.exec(line)?.[1]);
+    const names = typed.map((line) => /(export \w+|(?:task|dlq) \w+|trace|verify|curl)\b/.exec(line)?.[1]);
     // Where the usual address is taken it says which one is meant.
-    expect(names.filter((name) => name !== "export THROUGHLINE_URL")).toEqual([
+    expect(names.filter((name) => !name?.startsWith("export THROUGHLINE_"))).toEqual([
       "task list",
       "task timeline",
       "dlq show",
+      "trace",
       "dlq redrive",
       "task submit",
+      "verify",
       "curl",
     ]);
 
@@ -33,7 +35,15 @@ test(
     expect({ exitCode: await shell.exited, said: shell.output() }).toEqual({ exitCode: 0, said: shell.output() });
     const shown = shell.output();
     expect(shown.match(/^[\da-f-]{36} {2}(succeeded|dead)/gm)).toHaveLength(10);
-    for (const word of ["retrying", "died of", "moved    1", '{"hello":"world"}']) expect(shown).toContain(word);
+    for (const word of [
+      "retrying",
+      "died of",
+      "moved    1",
+      "process task-events-dlq",
+      '{"hello":"world"}',
+      "every hop passed",
+    ])
+      expect(shown).toContain(word);
   },
   limitMs,
 );

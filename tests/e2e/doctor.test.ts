@@ -12,7 +12,7 @@ import { describeWith } from "../support/requires.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const limitMs = 60_000;
-const freePorts = ["--gateway-listen=127.0.0.1:0", "--task-service-listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
+const freePorts = ["gateway", "task-service", "console", "otlp", "admin"].map((name) => `--${name}-listen=127.0.0.1:0`);
 
 async function examine(args: readonly string[], env: Record<string, string> = {}) {
   await using folder = await tempFolder();
@@ -51,6 +51,8 @@ describe("throughline doctor", () => {
         "handlers",
         "gateway address",
         "task service address",
+        "console address",
+        "OTLP address",
         "admin address",
       ]);
     },
@@ -83,8 +85,10 @@ describe("throughline doctor", () => {
     async () => {
       const { exitCode, stdout } = await runThroughline(["doctor", "--role=all", ...freePorts]);
       expect(exitCode).toBe(0);
-      expect(stdout).toMatch(/^warn +collector +no endpoint is set/m);
-      expect(stdout).toMatch(/→ set OTEL_EXPORTER_OTLP_ENDPOINT/);
+      expect(stdout).toMatch(/^ok +collector +no endpoint is set: traces stay in the console of this process$/m);
+      const without = await runThroughline(["doctor", "--role=gateway,task-service,worker,dlq", ...freePorts]);
+      expect(without.stdout).toMatch(/^warn +collector +no endpoint is set/m);
+      expect(without.stdout).toMatch(/→ set OTEL_EXPORTER_OTLP_ENDPOINT/);
     },
     limitMs,
   );
@@ -123,9 +127,9 @@ describeWith("dynamodb")("throughline doctor on a table", () => {
         AWS_SECRET_ACCESS_KEY: "test",
       };
       const flags = ["--store=dynamodb", "--environment=production"];
-      expect((await examine(flags, env)).wrong).toEqual(["failed table tasks", "warn collector"]);
+      expect((await examine(flags, env)).wrong).toEqual(["failed table tasks"]);
       expect((await runThroughline(["setup", ...flags], env)).exitCode).toBe(0);
-      expect((await examine(flags, env)).wrong).toEqual(["warn collector"]);
+      expect((await examine(flags, env)).wrong).toEqual([]);
     },
     limitMs,
   );

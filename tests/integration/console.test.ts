@@ -1,10 +1,14 @@
 /** The console as a role among the others: what reaches it, and that nobody leans on it. */
 
 import { describe, expect, test } from "bun:test";
+import { readConfig } from "../../src/config.ts";
 import { startReceiver } from "../../src/console/receiver.ts";
+import { startConsole } from "../../src/console.ts";
+import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../support/eventually.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
+import { tempFolder } from "../support/temp-folder.ts";
 
 const limitMs = 90_000;
 const local = { host: "127.0.0.1", port: 0 };
@@ -87,6 +91,28 @@ describe("an OTLP address that is taken", () => {
       const otlpListen = `127.0.0.1:${taken.port}`;
       const refused = await rejectionOf(startTestSystem({ role: "all", otlpListen }));
       expect(String(refused)).toContain(`could not listen on ${otlpListen}`);
+      await taken.stop(0);
+    },
+    limitMs,
+  );
+
+  test(
+    "is left to who has it when nobody asked for it: the console takes a free one",
+    async () => {
+      await using folder = await tempFolder();
+      const taken = await startReceiver(local, {});
+      const { config } = readConfig({ dataDir: folder.path, consoleListen: "127.0.0.1:0", handlers: "" }, {});
+      expect([config.mayMoveOtlp, config.otlpListen.port]).toEqual([true, 4318]);
+      const telemetry = startTelemetry("console", config, () => {});
+      // In place of 4318, which another program on this machine may have.
+      const moving = { ...config, otlpListen: { host: taken.host, port: taken.port } };
+      const running = await startConsole(moving, telemetry);
+      const { otlp_url: otlpUrl = "" } = running.addresses;
+      expect(otlpUrl).not.toBe(taken.url);
+      const headers = { "content-type": "application/json" };
+      expect((await fetch(`${otlpUrl}/v1/traces`, { method: "POST", headers, body: "{}" })).status).toBe(200);
+      await running.drain();
+      await telemetry.stop();
       await taken.stop(0);
     },
     limitMs,

@@ -10,6 +10,8 @@ export async function lookAtAddresses(config: Config): Promise<Finding[]> {
     ["gateway", config.gatewayListen, "gateway"],
     ["task service", config.taskServiceListen, "task-service"],
     ["console", config.consoleListen, "console"],
+    // Where nobody asked for it the console takes another one.
+    ["OTLP", config.mayMoveOtlp ? { ...config.otlpListen, port: 0 } : config.otlpListen, "console"],
     ["admin", config.adminListen, undefined],
   ];
   const own = wanted.filter(([, , role]) => role === undefined || config.role.includes(role));

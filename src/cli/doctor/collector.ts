@@ -6,8 +6,11 @@ import { type Finding, failed, ok, warn } from "./finding.ts";
 
 const limitMs = 3000;
 
-export async function lookAtCollector({ otel }: Config): Promise<Finding[]> {
+export async function lookAtCollector({ otel, role }: Config): Promise<Finding[]> {
   if (otel.disabled) return [ok("collector", "OTEL_SDK_DISABLED is true: nothing is exported")];
+  if (!otel.tracesUrl && role.includes("console")) {
+    return [ok("collector", "no endpoint is set: traces stay in the console of this process")];
+  }
   if (!otel.tracesUrl) {
     return [warn("collector", "no endpoint is set: no trace leaves", "set OTEL_EXPORTER_OTLP_ENDPOINT")];
   }

@@ -1,5 +1,6 @@
 /** How much telemetry was lost on its way: what the console dropped, and what each process says of its own. */
 
+import { serviceNames } from "../../telemetry/names.ts";
 import { askConsole } from "../console-client.ts";
 
 /** Spans and log records, since the start of who counts them. */
@@ -25,7 +26,7 @@ export async function readDropped(
   adminUrls: readonly string[],
 ): Promise<DroppedReport> {
   const figures: { dropped: number } = JSON.parse(await askConsole("/traces?limit=1", consoleUrl));
-  const counts: DroppedCount[] = [{ at: "console", reason: "", count: figures.dropped }];
+  const counts: DroppedCount[] = [{ at: serviceNames.console, reason: "", count: figures.dropped }];
   const unread: string[] = [];
   await Promise.all(
     adminUrls.map(async (url) => {
@@ -34,7 +35,12 @@ export async function readDropped(
       else counts.push(...droppedIn(text));
     }),
   );
-  return { counts: counts.filter(({ count }) => count > 0), unread: unread.toSorted() };
+  // Where the console's process was asked it has told the same with its reasons.
+  const isTold = counts.some(({ at, reason }) => at === serviceNames.console && reason !== "");
+  const shown = counts.filter(
+    ({ at, reason, count }) => count > 0 && !(isTold && at === serviceNames.console && reason === ""),
+  );
+  return { counts: shown, unread: unread.toSorted() };
 }
 
 async function readMetrics(url: string): Promise<string | undefined> {

@@ -1,0 +1,40 @@
+/** What became of what the console received: counts by signal and reason. */
+
+import type { ReceivedLog } from "./received-log.ts";
+import type { ReceivedSpan } from "./received-span.ts";
+
+export type Received = { span: ReceivedSpan } | { log: ReceivedLog };
+
+export interface IntakeCount {
+  signal: "spans" | "logs";
+  /** Why it was dropped, of low cardinality; undefined: it was kept. */
+  reason: string | undefined;
+  count: number;
+}
+
+export interface Tally {
+  add(items: readonly Received[], reason: string | undefined): void;
+  sums(): { kept: number; dropped: number };
+  counts(): IntakeCount[];
+}
+
+export function createTally(): Tally {
+  const counts: IntakeCount[] = [];
+  const addTo = (signal: IntakeCount["signal"], reason: string | undefined, count: number): void => {
+    if (count === 0) return;
+    const known = counts.find((each) => each.signal === signal && each.reason === reason);
+    if (known) known.count += count;
+    else counts.push({ signal, reason, count });
+  };
+  const sumOf = (isKept: boolean): number =>
+    counts.reduce((sum, { reason, count }) => sum + ((reason === undefined) === isKept ? count : 0), 0);
+  return {
+    add: (items, reason) => {
+      const spans = items.filter((item) => "span" in item).length;
+      addTo("spans", reason, spans);
+      addTo("logs", reason, items.length - spans);
+    },
+    sums: () => ({ kept: sumOf(true), dropped: sumOf(false) }),
+    counts: () => counts.map((each) => ({ ...each })),
+  };
+}
