@@ -5,6 +5,7 @@
 
 import { type DescMessage, fromBinary, fromJson, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
 import { TaskError } from "../errors.ts";
+import { isHeavyJson, isHeavyProtobuf } from "./otlp-weight.ts";
 
 export type OtlpEncoding = "protobuf" | "json";
 
@@ -14,8 +15,12 @@ export interface OtlpBody {
   bytes: Uint8Array;
 }
 
-/** Reads `body` as the message that `schema` describes. */
+/** Reads `body` as the message that `schema` describes; `payload_too_large` when it would become too much of it. */
 export function parseOtlp<Desc extends DescMessage>(schema: Desc, body: OtlpBody): MessageShape<Desc> {
+  if (body.encoding === "json" ? isHeavyJson(body.bytes) : isHeavyProtobuf(schema, body.bytes)) {
+    const message = `reading ${schema.name} as ${body.encoding}: it has too many items and attributes: send fewer at once`;
+    throw new TaskError("payload_too_large", message);
+  }
   try {
     return body.encoding === "json" ? parseJson(schema, body.bytes) : fromBinary(schema, body.bytes);
   } catch (thrown) {

@@ -1,14 +1,15 @@
 /**
  * Receives telemetry: OTLP over HTTP (OTLP specification 1.9, "OTLP/HTTP"), protobuf and JSON, gzip or plain.
  * Keeps nothing; what arrives goes to the sink before the sender is answered. Holds at most `maxBodyBytes` of a
- * request, before and after inflating, and answers every request, however broken it is.
+ * request, before and after inflating, of so many requests at once, and answers every one, however broken it is.
  */
 
 import { Buffer } from "node:buffer";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { meanings, TaskError, toTaskError } from "../errors.ts";
+import { createAdmission } from "../admission.ts";
+import { meanings, retryAfterSeconds, TaskError, toTaskError } from "../errors.ts";
 import { type Address, type HttpHandler, type Listener, listen } from "../listen.ts";
 import type { OtlpBody, OtlpEncoding } from "./otlp-body.ts";
 import { decodeLogs, type ReceivedLog } from "./received-log.ts";
@@ -26,6 +27,9 @@ export interface ReceiverSink {
 
 const maxBodyBytes = 16 * 1024 * 1024;
 
+/** A sender has one or two on their way; more than a hundred megabytes of them wait outside. */
+const maxBodiesAtOnce = 32;
+
 const mediaTypes: Record<OtlpEncoding, string> = { protobuf: "application/x-protobuf", json: "application/json" };
 
 /** Answers 200 once the sink has it; a sink that throws makes a 500, which senders do not repeat. */
@@ -35,6 +39,7 @@ export function createReceiver(sink: ReceiverSink): HttpHandler {
     ["/v1/logs", (body) => deliver(decodeLogs(body), (logs) => sink.logs?.(logs))],
     ["/v1/metrics", (body) => deliver(decodeMetrics(body), (metrics) => sink.metrics?.(metrics))],
   ]);
+  const admit = createAdmission(maxBodiesAtOnce, "bodies being read");
   return async (request) => {
     const { pathname } = new URL(request.url);
     const accept = routes.get(pathname);
@@ -45,11 +50,13 @@ export function createReceiver(sink: ReceiverSink): HttpHandler {
     if (!isReadable(contentCoding(request))) return refuse(415, "the content encoding must be gzip or identity");
     if (sink.isFull?.()) return refuse(503, "there is no room for more now", { "retry-after": "1" }, encoding);
     try {
-      accept({ encoding, bytes: await readBody(request) });
+      accept({ encoding, bytes: await admit(() => readBody(request)) });
       return succeed(encoding);
     } catch (thrown) {
       const error = toTaskError(thrown);
-      return refuse(meanings[error.code].httpStatus, error.message, {}, encoding);
+      const retryAfter = retryAfterSeconds(error);
+      const headers = retryAfter === undefined ? undefined : { "retry-after": String(retryAfter) };
+      return refuse(meanings[error.code].httpStatus, error.message, headers, encoding);
     }
   };
 }

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { fromJsonString, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { context, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { SeverityNumber } from "@opentelemetry/api-logs";
 import { OTLPLogExporter } from "@opentelemetry/exporter-logs-otlp-proto";
@@ -9,6 +12,7 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-logs";
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import fc from "fast-check";
 import type { ReceivedLog } from "../../src/console/received-log.ts";
 import type { ReceivedMetric } from "../../src/console/received-metric.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
@@ -16,6 +20,7 @@ import { type ReceiverSink, startReceiver } from "../../src/console/receiver.ts"
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import type { Listener } from "../../src/listen.ts";
 import { createMetricExporter } from "../../src/telemetry/metric-exporter.ts";
+import { eventually } from "../support/eventually.ts";
 
 const mebibyte = 1024 * 1024;
 const protobuf = { "content-type": "application/x-protobuf" };
@@ -354,3 +359,89 @@ describe("a sink that has no room", () => {
     expect([(await post(listener, "/v1/traces", json, body)).status, spans.length]).toEqual([200, 1]);
   });
 });
+
+test("more bodies at once than there is room for are told to come again, and the others are read", async () => {
+  const { listener, spans } = await start();
+  const text = '{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"run"}]}]}]}';
+  const head = `POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\n\r\n`;
+  const held = Array.from({ length: 32 }, () => connect(listener.port, listener.host));
+  for (const socket of held) socket.write(head + text.slice(0, 9));
+  const refused = await eventually(async () => {
+    const answer = await post(listener, "/v1/traces", json, "{}");
+    return answer.status === 429 && answer;
+  });
+  expect(refused.headers.get("retry-after")).toBe("1");
+  const answers = held.map(async (socket) => {
+    socket.write(text.slice(9));
+    const [answer] = await once(socket, "data");
+    socket.destroy();
+    return String(answer).split("\r\n")[0];
+  });
+  expect(await Promise.all(answers)).toEqual(held.map(() => "HTTP/1.1 200 OK"));
+  expect(spans.length).toBe(32);
+});
+
+describe("a small body that would become very much", () => {
+  const empties = (count: number): Uint8Array => {
+    const spans = new Uint8Array(2 * count).map((_, at) => (at % 2 === 0 ? 0x12 : 0));
+    const inScope = new BinaryWriter().tag(2, WireType.LengthDelimited).bytes(spans).finish();
+    return new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(inScope).finish();
+  };
+  const inSpan = (count: number): string =>
+    `{"resourceSpans":[{"scopeSpans":[{"spans":[{"events":[${"{},".repeat(count - 1)}{}]}]}]}]}`;
+  const [few, many] = [40_000, 60_000];
+  const cases: [what: string, headers: Record<string, string>, body: () => Uint8Array<ArrayBuffer>, status: number][] =
+    [
+      ["some empty spans", protobuf, () => new Uint8Array(empties(few)), 200],
+      ["too many empty spans", protobuf, () => new Uint8Array(empties(many)), 413],
+      ["the same in gzip", { ...protobuf, "content-encoding": "gzip" }, () => gzipSync(empties(many)), 413],
+      ["some empty events", json, () => Buffer.from(inSpan(few)), 200],
+      ["too many empty events", json, () => Buffer.from(inSpan(600_000)), 413],
+      [
+        "too many empty events in protobuf",
+        protobuf,
+        () => {
+          const request = fromJsonString(ExportTraceServiceRequestSchema, inSpan(600_000));
+          return toBinary(ExportTraceServiceRequestSchema, request);
+        },
+        413,
+      ],
+    ];
+
+  test.each(cases)(
+    "%s",
+    async (_, headers, body, status) => {
+      const { listener } = await start();
+      const answer = await post(listener, "/v1/traces", headers, body());
+      expect(answer.status).toBe(status);
+    },
+    30_000,
+  );
+});
+
+test("no nonsense ends the receiver: whatever the bytes, they are read or refused", async () => {
+  const { listener } = await start();
+  const whole = toBinary(
+    ExportTraceServiceRequestSchema,
+    fromJsonString(
+      ExportTraceServiceRequestSchema,
+      '{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"run","attributes":[{"key":"a","value":{"intValue":"1"}}]}]}]}]}',
+    ),
+  );
+  const bodies = fc.oneof(
+    fc.uint8Array({ maxLength: 200 }),
+    fc.integer({ min: 0, max: whole.length }).map((length) => whole.slice(0, length)),
+    fc.tuple(fc.nat(whole.length - 1), fc.nat(255)).map(([at, byte]) => whole.with(at, byte)),
+    fc.json().map((text) => new TextEncoder().encode(text)),
+  );
+  const types = fc.constantFrom(...Object.values(protobuf), ...Object.values(json));
+  const paths = fc.constantFrom("/v1/traces", "/v1/logs", "/v1/metrics");
+  await fc.assert(
+    fc.asyncProperty(paths, types, bodies, async (path, type, bytes) => {
+      const answer = await post(listener, path, { "content-type": type }, new Uint8Array(bytes));
+      await answer.bytes();
+      expect([200, 400]).toContain(answer.status);
+    }),
+    { numRuns: 300 },
+  );
+}, 60_000);
