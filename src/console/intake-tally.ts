@@ -14,13 +14,14 @@ export interface IntakeCount {
 
 export interface Tally {
   add(items: readonly Received[], reason: string | undefined): void;
+  count(signal: IntakeCount["signal"], reason: string | undefined, count: number): void;
   sums(): { kept: number; dropped: number };
   counts(): IntakeCount[];
 }
 
 export function createTally(): Tally {
   const counts: IntakeCount[] = [];
-  const addTo = (signal: IntakeCount["signal"], reason: string | undefined, count: number): void => {
+  const count: Tally["count"] = (signal, reason, count) => {
     if (count === 0) return;
     const known = counts.find((each) => each.signal === signal && each.reason === reason);
     if (known) known.count += count;
@@ -29,10 +30,11 @@ export function createTally(): Tally {
   const sumOf = (isKept: boolean): number =>
     counts.reduce((sum, { reason, count }) => sum + ((reason === undefined) === isKept ? count : 0), 0);
   return {
+    count,
     add: (items, reason) => {
       const spans = items.filter((item) => "span" in item).length;
-      addTo("spans", reason, spans);
-      addTo("logs", reason, items.length - spans);
+      count("spans", reason, spans);
+      count("logs", reason, items.length - spans);
     },
     sums: () => ({ kept: sumOf(true), dropped: sumOf(false) }),
     counts: () => counts.map((each) => ({ ...each })),

@@ -8,6 +8,7 @@ import type { Clock } from "../clock.ts";
 import { toFailure } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
+import { createIntakeQueue, type QueueLimits } from "./intake-queue.ts";
 import { createTally, type IntakeCount, type Received } from "./intake-tally.ts";
 import type { ReceiverSink } from "./receiver.ts";
 import type { FileLimits, TelemetryFile } from "./telemetry-file.ts";
@@ -32,10 +33,10 @@ export interface Intake {
   stop(): void;
 }
 
-/** Two seconds of a system at full speed, some 50 MB. */
-const maxWaiting = 50_000;
-/** About 20 ms of writing. */
-const rowsPerStep = 1000;
+/** Two seconds of a system at full speed. */
+const maxWaiting: QueueLimits = { items: 50_000, bytes: 64 * 1024 * 1024 };
+/** About 20 ms of writing; and by so much at most the file is larger than its limit. */
+const perStep: QueueLimits = { items: 1000, bytes: 4 * 1024 * 1024 };
 const stepEveryMs = 50;
 const pruneEveryMs = 1000;
 /** Together more than a step writes. */
@@ -49,7 +50,7 @@ export interface IntakeDeps {
 }
 
 export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
-  const waiting: Received[] = [];
+  const queue = createIntakeQueue(maxWaiting);
   const tally = createTally();
   const stopping = new AbortController();
   const nowMs = (): number => clock.nowMs();
@@ -66,14 +67,11 @@ export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
     over: "the console writes its file again",
   });
 
-  const take = (items: Received[]): void => {
-    const room = Math.max(0, maxWaiting - waiting.length);
-    for (const item of items.slice(0, room)) waiting.push(item);
-    const over = items.length - room;
-    if (over > 0) {
-      tally.add(items.slice(room), "queue_full");
-      full.met({ dropped: tally.sums().dropped });
-    } else full.passed();
+  const take = (items: Received[], bytes: number): void => {
+    const over = queue.push(items, bytes);
+    tally.add(over, "queue_full");
+    if (over.length > 0) full.met({ dropped: tally.sums().dropped });
+    else full.passed();
   };
 
   /** True when there is more to remove. */
@@ -88,14 +86,26 @@ export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
     }
   };
 
-  const step = (): void => {
-    const items = waiting.splice(0, rowsPerStep);
+  const isOver = (): boolean => {
+    try {
+      return file.usedBytes() > limits.maxBytes;
+    } catch {
+      // The write that follows tells of it.
+      return false;
+    }
+  };
+
+  const write = (): void => {
+    const items = queue.take(perStep);
     if (items.length === 0) return;
     try {
       const spans = items.flatMap((item) => ("span" in item ? [item.span] : []));
       const logs = items.flatMap((item) => ("log" in item ? [item.log] : []));
-      file.add(spans, logs, nowMs());
-      tally.add(items, undefined);
+      const tooLarge = file.add(spans, logs, nowMs());
+      tally.count("spans", "too_large", tooLarge.spans);
+      tally.count("logs", "too_large", tooLarge.logs);
+      tally.count("spans", undefined, spans.length - tooLarge.spans);
+      tally.count("logs", undefined, logs.length - tooLarge.logs);
       broken.passed();
       // At once, or a storm would fill the disk before its turn came.
       prune();
@@ -106,41 +116,57 @@ export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
     }
   };
 
+  const step = (): void => {
+    if (queue.length() === 0) return;
+    // Small rows do not make room for large ones as fast as those come.
+    if (isOver()) prune();
+    if (!isOver()) write();
+  };
+
   const work = async (): Promise<void> => {
     let prunedAtMs = Number.NEGATIVE_INFINITY;
     while (!stopping.signal.aborted) {
       step();
       if (nowMs() - prunedAtMs >= pruneEveryMs && !prune()) prunedAtMs = nowMs();
-      await clock.sleep(waiting.length > 0 ? 0 : stepEveryMs, stopping.signal);
+      await clock.sleep(queue.length() > 0 ? 0 : stepEveryMs, stopping.signal);
     }
   };
   void work();
 
   return {
     sink: {
-      spans: (spans) => {
+      spans: (spans, bytes) => {
         // It belongs to no trace: nobody could ask for it.
-        const [whole, idless] = partition(spans, ({ traceId, spanId }) => traceId !== "" && spanId !== "");
-        tally.add(
-          idless.map((span) => ({ span })),
-          "no_ids",
+        const whole = spans.filter(({ traceId, spanId }) => isTraceId(traceId) && spanId.length === spanIdChars);
+        tally.count("spans", "no_ids", spans.length - whole.length);
+        take(
+          whole.map((span) => ({ span })),
+          bytes,
         );
-        take(whole.map((span) => ({ span })));
       },
-      logs: (logs) => take(logs.map((log) => ({ log }))),
+      logs: (logs, bytes) => {
+        const own = logs.map((log) => (isTraceId(log.traceId) ? log : { ...log, traceId: undefined }));
+        take(
+          own.map((log) => ({ log })),
+          bytes,
+        );
+      },
     },
-    isFull: () => waiting.length >= maxWaiting,
-    figures: () => ({ ...tally.sums(), waiting: waiting.length }),
+    isFull: () => queue.isFull(),
+    figures: () => ({ ...tally.sums(), waiting: queue.length() }),
     counts: () => tally.counts(),
     catchUp: step,
     stop: () => {
       stopping.abort();
-      while (waiting.length > 0) step();
+      while (queue.length() > 0) write();
     },
   };
 }
 
-function partition<Item>(items: readonly Item[], isFirst: (item: Item) => boolean): [Item[], Item[]] {
-  const { first = [], second = [] } = Object.groupBy(items, (item) => (isFirst(item) ? "first" : "second"));
-  return [first, second];
+/** Hex; what has another length is no id (trace.proto: 16 and 8 bytes). */
+const traceIdChars = 32;
+const spanIdChars = 16;
+
+function isTraceId(id: string | undefined): boolean {
+  return id?.length === traceIdChars;
 }

@@ -2,6 +2,7 @@
 
 import type { AnyValue, KeyValue } from "../gen/opentelemetry/proto/common/v1/common_pb.ts";
 import type { Resource } from "../gen/opentelemetry/proto/resource/v1/resource_pb.ts";
+import { cutText } from "./document.ts";
 
 /** int64 becomes a number (exact up to 2^53), bytes become base64, an empty value is null. */
 export type AttributeValue = string | number | boolean | null | AttributeValue[] | Attributes;
@@ -18,9 +19,27 @@ export interface Origin {
 }
 
 export function toOrigin(resource: Resource | undefined): Origin {
-  const attributes = toAttributes(resource?.attributes ?? []);
+  const attributes = shorten(toAttributes(resource?.attributes ?? []));
   const service = attributes["service.name"];
   return { service: typeof service === "string" && service ? service : "unknown_service", resource: attributes };
+}
+
+/** Characters of JSON that a resource may have: it stands on every span and log record that came with it. */
+const maxResourceChars = 16 * 1024;
+const maxResourceTextChars = 1024;
+
+/** As it is, unless it is far larger than any resource: then texts are cut, and what is too much is left out. */
+function shorten(attributes: Attributes): Attributes {
+  if (JSON.stringify(attributes).length <= maxResourceChars) return attributes;
+  let room = maxResourceChars;
+  const kept = Object.entries(attributes).flatMap(([key, value]): [string, AttributeValue][] => {
+    const short = typeof value === "string" ? cutText(value, maxResourceTextChars) : value;
+    const size = key.length + JSON.stringify(short).length;
+    if (size > room) return [];
+    room -= size;
+    return [[key, short]];
+  });
+  return Object.fromEntries(kept);
 }
 
 /** Of two attributes with the same key the last one holds. */

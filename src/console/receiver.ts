@@ -16,11 +16,14 @@ import { decodeLogs, type ReceivedLog } from "./received-log.ts";
 import { decodeMetrics, type ReceivedMetric } from "./received-metric.ts";
 import { decodeSpans, type ReceivedSpan } from "./received-span.ts";
 
-/** Where telemetry goes; what is not asked for is checked and dropped. One call for a request, never an empty one. */
+/**
+ * Where telemetry goes; what is not asked for is checked and dropped. One call for a request, never an empty one;
+ * `bytes`: of the request's body, inflated.
+ */
 export interface ReceiverSink {
-  spans?(spans: ReceivedSpan[]): void;
-  logs?(logs: ReceivedLog[]): void;
-  metrics?(metrics: ReceivedMetric[]): void;
+  spans?(spans: ReceivedSpan[], bytes: number): void;
+  logs?(logs: ReceivedLog[], bytes: number): void;
+  metrics?(metrics: ReceivedMetric[], bytes: number): void;
   /** While there is no room for more, senders are told to come again, and what they send is not read. */
   isFull?(): boolean;
 }
@@ -35,9 +38,9 @@ const mediaTypes: Record<OtlpEncoding, string> = { protobuf: "application/x-prot
 /** Answers 200 once the sink has it; a sink that throws makes a 500, which senders do not repeat. */
 export function createReceiver(sink: ReceiverSink): HttpHandler {
   const routes = new Map<string, (body: OtlpBody) => void>([
-    ["/v1/traces", (body) => deliver(decodeSpans(body), (spans) => sink.spans?.(spans))],
-    ["/v1/logs", (body) => deliver(decodeLogs(body), (logs) => sink.logs?.(logs))],
-    ["/v1/metrics", (body) => deliver(decodeMetrics(body), (metrics) => sink.metrics?.(metrics))],
+    ["/v1/traces", (body) => deliver(decodeSpans(body), (spans) => sink.spans?.(spans, body.bytes.length))],
+    ["/v1/logs", (body) => deliver(decodeLogs(body), (logs) => sink.logs?.(logs, body.bytes.length))],
+    ["/v1/metrics", (body) => deliver(decodeMetrics(body), (metrics) => sink.metrics?.(metrics, body.bytes.length))],
   ]);
   const admit = createAdmission(maxBodiesAtOnce, "bodies being read");
   return async (request) => {

@@ -26,9 +26,12 @@ export function isWait({ spanId }: ReceivedSpan): boolean {
   return spanId.startsWith(waitPrefix);
 }
 
+/** Longer ones are nobody's, and would fill an index. */
+export const maxTaskIdLength = 128;
+
 export function taskIdOf(attributes: Attributes): string | undefined {
   const id = attributes[ownKey.taskId];
-  return typeof id === "string" && id !== "" ? id : undefined;
+  return typeof id === "string" && id !== "" && id.length <= maxTaskIdLength ? id : undefined;
 }
 
 export function stitchTaskTrace(

@@ -8,6 +8,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { TaskError } from "../errors.ts";
+import { type Document, toDocument } from "./document.ts";
 import type { ReceivedLog } from "./received-log.ts";
 import type { ReceivedSpan } from "./received-span.ts";
 import { taskIdOf } from "./task-trace.ts";
@@ -68,20 +69,30 @@ export class TelemetryFile implements TraceStore {
     this.#db.close();
   }
 
-  /** One transaction. */
-  add(spans: readonly ReceivedSpan[], logs: readonly ReceivedLog[], nowMs: number): void {
+  /** One transaction. Gives how many were too large to be kept. */
+  add(spans: readonly ReceivedSpan[], logs: readonly ReceivedLog[], nowMs: number): { spans: number; logs: number } {
+    const tooLarge = { spans: 0, logs: 0 };
     this.#db.exec("BEGIN IMMEDIATE");
     try {
-      for (const span of spans) this.#addSpan(span, nowMs);
-      for (const log of logs) this.#addLog(log, nowMs);
+      for (const span of spans) {
+        const document = toDocument(span);
+        if (document) this.#addSpan(document, nowMs);
+        else tooLarge.spans += 1;
+      }
+      for (const log of logs) {
+        const document = toDocument(log);
+        if (document) this.#addLog(document, nowMs);
+        else tooLarge.logs += 1;
+      }
       this.#db.exec("COMMIT");
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
+    return tooLarge;
   }
 
-  #addSpan(span: ReceivedSpan, nowMs: number): void {
+  #addSpan({ json, item: span }: Document<ReceivedSpan>, nowMs: number): void {
     this.#prepared(
       "INSERT INTO spans (received_ms, trace_id, task_id, service, name, start_ms, duration_ms, is_error, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     ).run(
@@ -93,15 +104,15 @@ export class TelemetryFile implements TraceStore {
       span.startMs,
       Math.max(0, span.endMs - span.startMs),
       span.status.code === "ERROR" ? 1 : 0,
-      JSON.stringify(span),
+      json,
     );
   }
 
-  #addLog(log: ReceivedLog, nowMs: number): void {
+  #addLog({ json, item: log }: Document<ReceivedLog>, nowMs: number): void {
     this.#prepared("INSERT INTO logs (received_ms, trace_id, document) VALUES (?, ?, ?)").run(
       Math.floor(nowMs),
       log.traceId ?? null,
-      JSON.stringify(log),
+      json,
     );
   }
 

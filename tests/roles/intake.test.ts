@@ -5,14 +5,15 @@ import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { systemClock } from "../../src/clock.ts";
 import { createIntake, type Intake } from "../../src/console/intake.ts";
 import { observeIntake } from "../../src/console/intake-metrics.ts";
-import { TelemetryFile } from "../../src/console/telemetry-file.ts";
+import type { ReceivedSpan } from "../../src/console/received-span.ts";
+import { type FileLimits, TelemetryFile } from "../../src/console/telemetry-file.ts";
 import { createLogger } from "../../src/telemetry/log.ts";
 import { eventually } from "../support/eventually.ts";
 import { span } from "../support/spans.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { startTestMeter } from "../support/test-meter.ts";
 
-const limits = { retentionMs: 3_600_000, maxBytes: 64 * 1024 * 1024 };
+const roomy: FileLimits = { retentionMs: 3_600_000, maxBytes: 64 * 1024 * 1024 };
 const small = span("a".repeat(16), "worker", "run", { at: 0, ms: 1 });
 
 interface Opened extends AsyncDisposable {
@@ -23,7 +24,7 @@ interface Opened extends AsyncDisposable {
   scraped(): Promise<Record<string, number>>;
 }
 
-async function open(): Promise<Opened> {
+async function open(limits = roomy): Promise<Opened> {
   const folder = await tempFolder();
   const file = new TelemetryFile(folder.path);
   const lines: string[] = [];
@@ -57,7 +58,10 @@ async function open(): Promise<Opened> {
 test("what finds the queue full is dropped, counted and told; the door is shut meanwhile", async () => {
   await using opened = await open();
   const { intake, file, lines, scraped } = opened;
-  intake.sink.spans?.(Array.from({ length: 50_010 }, () => small));
+  intake.sink.spans?.(
+    Array.from({ length: 50_010 }, () => small),
+    1_000_000,
+  );
   expect(intake.isFull()).toBe(true);
   expect(lines).toEqual(["the console drops telemetry: more comes than it can keep"]);
   intake.catchUp();
@@ -77,8 +81,8 @@ test("a span without ids belongs to no trace: it is dropped; a log record withou
   const { intake, file, scraped } = opened;
   const { service, resource, flags, attributes } = small;
   const log = { service, resource, flags, attributes, atMs: 1, body: "b", eventName: "", severityNumber: 9 };
-  intake.sink.spans?.([small, { ...small, spanId: "" }, { ...small, traceId: "" }]);
-  intake.sink.logs?.([{ ...log, severityText: "INFO", traceId: undefined, spanId: undefined }]);
+  intake.sink.spans?.([small, { ...small, spanId: "" }, { ...small, traceId: "" }], 300);
+  intake.sink.logs?.([{ ...log, severityText: "INFO", traceId: undefined, spanId: undefined }], 100);
   await eventually(() => intake.figures().waiting === 0);
   expect(await scraped()).toEqual({
     "otel_sdk_processor_span_processed no_ids": 2,
@@ -93,10 +97,72 @@ test("what cannot be written is dropped, counted and told", async () => {
   await using opened = await open();
   const { intake, file, lines, scraped } = opened;
   file.close();
-  intake.sink.spans?.([small]);
+  intake.sink.spans?.([small], 100);
   intake.catchUp();
   const [[name, count] = []] = Object.entries(await scraped());
   expect([name, count]).toEqual([expect.stringMatching(/^otel_sdk_processor_span_processed \w+$/), 1]);
   expect(name).not.toContain("kept");
   expect(lines).toEqual(["the console cannot write its file"]);
+});
+
+test("what is large counts by its size: memory is bounded, whatever came in one request", async () => {
+  await using opened = await open();
+  const { intake, file, scraped } = opened;
+  const mebibyte = 1024 * 1024;
+  for (let request = 0; request < 5; request++) intake.sink.spans?.([small, small], 16 * mebibyte);
+  expect(intake.figures()).toMatchObject({ waiting: 8 });
+  expect(intake.isFull()).toBe(true);
+  intake.stop();
+  expect(await scraped()).toMatchObject({ "otel_sdk_processor_span_processed queue_full": 2 });
+  file.close();
+});
+
+test("a file full of small rows stays within its limit when large ones come", async () => {
+  const maxBytes = 4 * 1024 * 1024;
+  await using opened = await open({ ...roomy, maxBytes });
+  const { intake, file } = opened;
+  const batch = (chars: number): ReceivedSpan[] =>
+    Array.from({ length: 1000 }, () => ({ ...small, attributes: { text: "x".repeat(chars) } }));
+  for (let count = 0; count < 12; count++) {
+    intake.sink.spans?.(batch(10), 400_000);
+    intake.catchUp();
+  }
+  let most = 0;
+  for (let count = 0; count < 20; count++) {
+    intake.sink.spans?.(batch(4000), 4_400_000);
+    intake.catchUp();
+    most = Math.max(most, file.usedBytes());
+  }
+  // A step more, and what SQLite needs around it.
+  expect(most).toBeLessThan(maxBytes + 6 * 1024 * 1024);
+  expect(most).toBeGreaterThan(maxBytes);
+  await eventually(() => intake.figures().waiting === 0);
+  await eventually(() => file.usedBytes() <= maxBytes);
+  intake.stop();
+  file.close();
+});
+
+test("a span with a text that nobody reads is kept with less of it, one that is too large is dropped", async () => {
+  await using opened = await open();
+  const { intake, file, scraped } = opened;
+  const event = { name: "tick", atMs: 1, attributes: { n: 1 } };
+  const [first, second] = ["1".repeat(32), "2".repeat(32)];
+  const long = {
+    ...small,
+    traceId: first,
+    name: "n".repeat(200_000),
+    attributes: { text: "ä".repeat(1_000_000), n: 1 },
+  };
+  const wide = { ...small, traceId: second, events: Array.from({ length: 20_000 }, () => event) };
+  intake.sink.spans?.([long, wide], 3_000_000);
+  intake.stop();
+  const [kept] = file.spansOf(first);
+  expect(kept?.attributes).toEqual({ text: `${"ä".repeat(4096)}…`, n: 1 });
+  expect(kept?.name).toBe(`${"n".repeat(4096)}…`);
+  expect(file.spansOf(second)).toEqual([]);
+  expect(await scraped()).toEqual({
+    "otel_sdk_processor_span_processed too_large": 1,
+    "otel_sdk_processor_span_processed kept": 1,
+  });
+  file.close();
 });
