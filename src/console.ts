@@ -45,7 +45,9 @@ export interface Console {
 /** Opens the file; throws `TaskError` `unavailable` when it cannot be. */
 export function createConsole({ folder, limits, jaegerUrl, clock, telemetry }: ConsoleDeps): Console {
   const { log, startContext } = telemetry;
-  const file = new TelemetryFile(folder);
+  const file = new TelemetryFile(folder, (reason) =>
+    log.warn("the console's file could not be read, a new one takes its place", { reason }),
+  );
   const intake = createIntake({ file, limits, clock, log });
   return {
     receive: createReceiver({ ...intake.sink, isFull: intake.isFull }),

@@ -100,20 +100,23 @@ function withoutOtherTasks(taskId: string, spans: readonly ReceivedSpan[]): Rece
  * was processed before: its wait begins at that end.
  */
 function waitsIn(spans: readonly ReceivedSpan[]): ReceivedSpan[] {
+  const ofMessage = Map.groupBy(
+    spans.filter((span) => span.kind === "CONSUMER"),
+    ({ attributes }) => attributes[key.messagingMessageId],
+  );
   return spans.flatMap((span) => {
     const waited = span.attributes[ownKey.queueWaitMs];
     if (span.kind !== "CONSUMER" || typeof waited !== "number" || !(waited > 0)) return [];
-    const sentMs = span.startMs - waited;
-    const before = spans.filter((other) => other !== span && isSameMessage(other, span) && other.endMs <= span.startMs);
-    const startMs = before.reduce((latest, other) => Math.max(latest, other.endMs), sentMs);
+    const messageId = span.attributes[key.messagingMessageId];
+    const same = messageId === undefined ? [] : (ofMessage.get(messageId) ?? []).slice(0, maxDeliveries);
+    const before = same.filter((other) => other !== span && other.endMs <= span.startMs);
+    const startMs = before.reduce((latest, other) => Math.max(latest, other.endMs), span.startMs - waited);
     return startMs < span.startMs ? [toWait(span, startMs)] : [];
   });
 }
 
-function isSameMessage(a: ReceivedSpan, b: ReceivedSpan): boolean {
-  const id = a.attributes[key.messagingMessageId];
-  return a.kind === "CONSUMER" && id !== undefined && id === b.attributes[key.messagingMessageId];
-}
+/** Of one message: more are not worth looking through for each of them. */
+const maxDeliveries = 1000;
 
 function toWait(span: ReceivedSpan, startMs: number): ReceivedSpan {
   const queue = span.attributes[key.messagingDestinationName];

@@ -41,6 +41,9 @@ const schema = `
 export const maxTraceSpans = 20_000;
 export const maxTraceLogs = 20_000;
 
+/** Of one question: what is beyond is left out, as above. */
+const maxReadChars = 64 * 1024 * 1024;
+
 /** Traces of one task: an attempt may have its own, and so has every redrive. */
 const maxTaskTraces = 1000;
 
@@ -56,13 +59,20 @@ export interface FileLimits {
 /** A batch of rows to go: small, so that nobody waits for long. */
 const pruneRows = 500;
 
+/** Told why a file that could not be read has given way to a new one. */
+export type OnReplaced = (reason: string) => void;
+
 export class TelemetryFile implements TraceStore {
-  readonly #db: DatabaseSync;
+  #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #folder: string;
+  readonly #onReplaced: OnReplaced;
 
   /** Throws `TaskError` `unavailable` when the folder cannot be written. */
-  constructor(folder: string) {
-    this.#db = openFile(folder);
+  constructor(folder: string, onReplaced: OnReplaced = () => {}) {
+    this.#folder = folder;
+    this.#onReplaced = onReplaced;
+    this.#db = openFile(folder, onReplaced);
   }
 
   close(): void {
@@ -72,7 +82,7 @@ export class TelemetryFile implements TraceStore {
   /** One transaction. Gives how many were too large to be kept. */
   add(spans: readonly ReceivedSpan[], logs: readonly ReceivedLog[], nowMs: number): { spans: number; logs: number } {
     const tooLarge = { spans: 0, logs: 0 };
-    this.#db.exec("BEGIN IMMEDIATE");
+    this.#unlessDamaged(() => this.#db.exec("BEGIN IMMEDIATE"));
     try {
       for (const span of spans) {
         const document = toDocument(span);
@@ -87,7 +97,7 @@ export class TelemetryFile implements TraceStore {
       this.#db.exec("COMMIT");
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      throw error;
+      throw this.#replaceIfDamaged(error);
     }
     return tooLarge;
   }
@@ -126,7 +136,8 @@ export class TelemetryFile implements TraceStore {
     if (heads[table] >= oldest && this.usedBytes() <= maxBytes) return false;
     const before = heads[table] < oldest ? oldest : Number.MAX_SAFE_INTEGER;
     const rows = `SELECT seq, received_ms FROM ${table} ORDER BY seq LIMIT ${pruneRows}`;
-    this.#prepared(`DELETE FROM ${table} WHERE seq IN (SELECT seq FROM (${rows}) WHERE received_ms < ?)`).run(before);
+    const remove = `DELETE FROM ${table} WHERE seq IN (SELECT seq FROM (${rows}) WHERE received_ms < ?)`;
+    this.#unlessDamaged(() => this.#prepared(remove).run(before));
     return true;
   }
 
@@ -171,21 +182,22 @@ export class TelemetryFile implements TraceStore {
     // A task's spans are found by their index, so they need no limit.
     const from = filter.taskId === undefined ? newest - maxScannedSpans : 0;
     const ids = new Set<string>();
-    const rows = this.#prepared(
-      `SELECT trace_id FROM spans WHERE ${["seq > ?", ...where].join(" AND ")} ORDER BY seq DESC`,
-    ).iterate(from, ...values);
-    for (const row of rows) {
-      ids.add(String(row.trace_id));
-      if (ids.size >= filter.limit) break;
-    }
+    const sql = `SELECT trace_id FROM spans WHERE ${["seq > ?", ...where].join(" AND ")} ORDER BY seq DESC`;
+    this.#unlessDamaged(() => {
+      for (const row of this.#prepared(sql).iterate(from, ...values)) {
+        ids.add(String(row.trace_id));
+        if (ids.size >= filter.limit) break;
+      }
+    });
     const traces = [...ids].flatMap((id) => this.#summary(id) ?? []);
     return { traces, isComplete: first > from || ids.size >= filter.limit };
   }
 
   #summary(traceId: string): TraceSummary | undefined {
     const row = this.#first<{ start_ms: number | null; end_ms: number; spans: number; errors: number }>(
-      "SELECT min(start_ms) AS start_ms, max(start_ms + duration_ms) AS end_ms, count(*) AS spans, sum(is_error) AS errors FROM spans WHERE trace_id = ?",
+      "SELECT min(start_ms) AS start_ms, max(start_ms + duration_ms) AS end_ms, count(*) AS spans, sum(is_error) AS errors FROM (SELECT start_ms, duration_ms, is_error FROM spans WHERE trace_id = ? LIMIT ?)",
       traceId,
+      maxTraceSpans,
     );
     const root = this.#first<{ service: string; name: string }>(
       "SELECT service, name FROM spans WHERE trace_id = ? ORDER BY start_ms, seq LIMIT 1",
@@ -214,16 +226,46 @@ export class TelemetryFile implements TraceStore {
 
   /** Written by `JSON.stringify` of the same type; a field that was undefined is not there. */
   #documents<Kept>(sql: string, ...values: SQLInputValue[]): Kept[] {
-    return this.#all<{ document: string }>(sql, ...values).map(({ document }) => JSON.parse(document));
+    const kept: Kept[] = [];
+    let chars = 0;
+    this.#unlessDamaged(() => {
+      for (const row of this.#prepared(sql).iterate(...values)) {
+        const document = String(row.document);
+        chars += document.length;
+        if (chars > maxReadChars) break;
+        kept.push(JSON.parse(document));
+      }
+    });
+    return kept;
   }
 
   /** The columns are those of the STRICT tables above. */
   #first<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#prepared(sql).get(...values) as unknown as Row | undefined;
+    return this.#unlessDamaged(() => this.#prepared(sql).get(...values)) as unknown as Row | undefined;
   }
 
   #all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#prepared(sql).all(...values) as unknown as Row[];
+    return this.#unlessDamaged(() => this.#prepared(sql).all(...values)) as unknown as Row[];
+  }
+
+  #unlessDamaged<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      throw this.#replaceIfDamaged(error);
+    }
+  }
+
+  /** A damaged file is no better the next time: what it held is given up, and what to tell the asker is given. */
+  #replaceIfDamaged(error: unknown): unknown {
+    if (!isDamage(error)) return error;
+    this.#statements.clear();
+    this.#db.close();
+    removeFile(this.#folder);
+    this.#db = openFile(this.#folder, this.#onReplaced);
+    this.#onReplaced(error.message);
+    const message = "the console's file was damaged: a new one takes its place, without what the old one held";
+    return new TaskError("unavailable", message, { cause: error });
   }
 
   /** The texts are those of this file and of the filter: a few dozen. */
@@ -237,21 +279,42 @@ export class TelemetryFile implements TraceStore {
   }
 }
 
-function openFile(folder: string): DatabaseSync {
+function openFile(folder: string, onReplaced: OnReplaced): DatabaseSync {
   const path = join(folder, telemetryFileName);
   try {
     mkdirSync(folder, { recursive: true });
     try {
       return openDatabase(path);
-    } catch {
-      // Broken, or of another version: old telemetry is not worth a start that fails.
-      for (const ending of ["", "-wal", "-shm"]) rmSync(`${path}${ending}`, { force: true });
-      return openDatabase(path);
+    } catch (error) {
+      if (!isDamage(error) && !(error instanceof OtherVersion)) throw error;
+      // Old telemetry is not worth a start that fails.
+      removeFile(folder);
+      const fresh = openDatabase(path);
+      onReplaced(error.message);
+      return fresh;
     }
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new TaskError("unavailable", `the console's file "${path}" cannot be opened: ${reason}`, { cause });
   }
+}
+
+function removeFile(folder: string): void {
+  for (const ending of ["", "-wal", "-shm"]) rmSync(join(folder, `${telemetryFileName}${ending}`), { force: true });
+}
+
+class OtherVersion extends Error {}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org, "Result codes"; the lower byte of an extended one). */
+const damageCodes: ReadonlySet<number> = new Set([11, 26]);
+
+function isDamage(error: unknown): error is Error {
+  return (
+    error instanceof Error &&
+    "errcode" in error &&
+    typeof error.errcode === "number" &&
+    damageCodes.has(error.errcode & 0xff)
+  );
 }
 
 function openDatabase(path: string): DatabaseSync {
@@ -260,7 +323,7 @@ function openDatabase(path: string): DatabaseSync {
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA journal_size_limit = 4194304");
     const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
     if (version === 0) db.exec(`BEGIN; ${schema} COMMIT`);
-    else if (version !== schemaVersion) throw new Error(`it is of version ${version}`);
+    else if (version !== schemaVersion) throw new OtherVersion(`it is of version ${version}`);
     return db;
   } catch (error) {
     db.close();

@@ -1,12 +1,15 @@
 /** The console's queue before its file: bounded, and every span and log record that is dropped is counted by its reason. */
 
 import { expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { systemClock } from "../../src/clock.ts";
 import { createIntake, type Intake } from "../../src/console/intake.ts";
 import { observeIntake } from "../../src/console/intake-metrics.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { type FileLimits, TelemetryFile } from "../../src/console/telemetry-file.ts";
+import { type FileLimits, TelemetryFile, telemetryFileName } from "../../src/console/telemetry-file.ts";
 import { createLogger } from "../../src/telemetry/log.ts";
 import { eventually } from "../support/eventually.ts";
 import { span } from "../support/spans.ts";
@@ -166,3 +169,37 @@ test("a span with a text that nobody reads is kept with less of it, one that is 
   });
   file.close();
 });
+
+test("a file that is damaged while it is open gives way to a new one, once, and says so", async () => {
+  await using folder = await tempFolder();
+  const reasons: string[] = [];
+  const path = join(folder.path, telemetryFileName);
+  const before = new TelemetryFile(folder.path);
+  for (let batch = 0; batch < 20; batch++) {
+    const spans = Array.from({ length: 500 }, () => ({ ...small, attributes: { text: "x".repeat(300) } }));
+    before.add(spans, [], 1000);
+  }
+  before.close();
+  const file = new TelemetryFile(folder.path, (reason) => reasons.push(reason));
+  const bytes = readFileSync(path);
+  writeFileSync(path, bytes.fill(0x5a, 2 * 4096));
+  expect(() => file.spansOf(small.traceId)).toThrow(/^the console's file was damaged: a new one takes its place/);
+  expect(reasons).toEqual(["database disk image is malformed"]);
+  file.add([small], [], 1000);
+  expect(file.spansOf(small.traceId)).toEqual([small]);
+  expect(reasons.length).toBe(1);
+  file.close();
+});
+
+test("a file that another process holds is not taken for a damaged one", async () => {
+  await using folder = await tempFolder();
+  const first = new TelemetryFile(folder.path);
+  first.add([small], [], 1000);
+  const other = new DatabaseSync(join(folder.path, telemetryFileName));
+  other.exec("BEGIN EXCLUSIVE");
+  expect(() => first.add([small], [], 1000)).toThrow(/locked/);
+  other.exec("ROLLBACK");
+  other.close();
+  expect(first.spansOf(small.traceId)).toEqual([small]);
+  first.close();
+}, 30_000);
