@@ -18,6 +18,8 @@ import { type FileLimits, TelemetryFile } from "./console/telemetry-file.ts";
 import { toFailure } from "./errors.ts";
 import { type Address, type HttpHandler, type Listener, listen, urlOf } from "./listen.ts";
 import type { Service } from "./service.ts";
+import { createFreeDisk } from "./store/free-disk.ts";
+import type { Logger } from "./telemetry/log.ts";
 import type { Meter } from "./telemetry/meter.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { isLoopback } from "./unguarded.ts";
@@ -42,13 +44,18 @@ export interface Console {
   stop(): void;
 }
 
-/** Opens the file; throws `TaskError` `unavailable` when it cannot be. */
+/** Opens the file. */
 export function createConsole({ folder, limits, jaegerUrl, clock, telemetry }: ConsoleDeps): Console {
   const { log, startContext } = telemetry;
-  const file = new TelemetryFile(folder, (reason) =>
-    log.warn("the console's file could not be read, a new one takes its place", { reason }),
-  );
-  const intake = createIntake({ file, limits, clock, log });
+  const isDiskLow = createFreeDisk(folder, clock, reservesForTasks);
+  const { file, maxBytes, isInMemory } = openKeep(folder, limits.maxBytes, log);
+  const intake = createIntake({
+    file,
+    limits: { ...limits, maxBytes },
+    isDiskLow: () => !isInMemory && isDiskLow(),
+    clock,
+    log,
+  });
   return {
     receive: createReceiver({ ...intake.sink, isFull: intake.isFull }),
     query: createQueryApi({
@@ -66,6 +73,28 @@ export function createConsole({ folder, limits, jaegerUrl, clock, telemetry }: C
       file.close();
     },
   };
+}
+
+/** Where telemetry stops, tasks have one reserve above their own. */
+const reservesForTasks = 2;
+
+/** What is kept in memory has to leave room for the process. */
+const maxMemoryBytes = 32 * 1024 * 1024;
+
+/** On a disk that is full the others start, and do what they can; so does the console. */
+function openKeep(
+  folder: string,
+  maxBytes: number,
+  log: Logger,
+): { file: TelemetryFile; maxBytes: number; isInMemory: boolean } {
+  const onReplaced = (reason: string): void =>
+    log.warn("the console's file could not be read, a new one takes its place", { reason });
+  try {
+    return { file: new TelemetryFile(folder, onReplaced), maxBytes, isInMemory: false };
+  } catch (error) {
+    log.warn("the console keeps telemetry in memory: its file cannot be opened", { error: toFailure(error) });
+    return { file: new TelemetryFile(undefined), maxBytes: Math.min(maxBytes, maxMemoryBytes), isInMemory: true };
+  }
 }
 
 function traceIdOf({ startContext }: Pick<Telemetry, "startContext">): string {

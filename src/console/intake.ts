@@ -45,11 +45,13 @@ const prunesPerStep = 3;
 export interface IntakeDeps {
   file: TelemetryFile;
   limits: FileLimits;
+  /** The rest of the disk is for tasks. */
+  isDiskLow(): boolean;
   clock: Clock;
   log: Logger;
 }
 
-export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
+export function createIntake({ file, limits, isDiskLow, clock, log }: IntakeDeps): Intake {
   const queue = createIntakeQueue(maxWaiting);
   const tally = createTally();
   const stopping = new AbortController();
@@ -98,6 +100,11 @@ export function createIntake({ file, limits, clock, log }: IntakeDeps): Intake {
   const write = (): void => {
     const items = queue.take(perStep);
     if (items.length === 0) return;
+    if (isDiskLow()) {
+      tally.add(items, "disk_full");
+      broken.met({ reason: "the disk is nearly full", dropped: tally.sums().dropped });
+      return;
+    }
     try {
       const spans = items.flatMap((item) => ("span" in item ? [item.span] : []));
       const logs = items.flatMap((item) => ("log" in item ? [item.log] : []));

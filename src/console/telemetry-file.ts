@@ -65,14 +65,14 @@ export type OnReplaced = (reason: string) => void;
 export class TelemetryFile implements TraceStore {
   #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
-  readonly #folder: string;
+  readonly #folder: string | undefined;
   readonly #onReplaced: OnReplaced;
 
-  /** Throws `TaskError` `unavailable` when the folder cannot be written. */
-  constructor(folder: string, onReplaced: OnReplaced = () => {}) {
+  /** Without a folder: in memory. Throws `TaskError` `unavailable` when the file cannot be opened. */
+  constructor(folder: string | undefined, onReplaced: OnReplaced = () => {}) {
     this.#folder = folder;
     this.#onReplaced = onReplaced;
-    this.#db = openFile(folder, onReplaced);
+    this.#db = folder === undefined ? openDatabase(":memory:") : openFile(folder, onReplaced);
   }
 
   close(): void {
@@ -258,7 +258,7 @@ export class TelemetryFile implements TraceStore {
 
   /** A damaged file is no better the next time: what it held is given up, and what to tell the asker is given. */
   #replaceIfDamaged(error: unknown): unknown {
-    if (!isDamage(error)) return error;
+    if (!isDamage(error) || this.#folder === undefined) return error;
     this.#statements.clear();
     this.#db.close();
     removeFile(this.#folder);

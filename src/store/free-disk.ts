@@ -21,13 +21,16 @@ export interface DiskRoom {
   bavail: number;
 }
 
-/** True below the reserve. A file system that does not tell its size is never nearly full. */
-export function isNearlyFull({ bsize, blocks, bavail }: DiskRoom): boolean {
-  return bavail * bsize < Math.min(reserveBytes, blocks * bsize * reserveShare);
+/** True below so many reserves. A file system that does not tell its size is never nearly full. */
+export function isNearlyFull({ bsize, blocks, bavail }: DiskRoom, reserves = 1): boolean {
+  return bavail * bsize < reserves * Math.min(reserveBytes, blocks * bsize * reserveShare);
 }
 
-/** Gives a question about the disk of `folder`, which looks at most twice a second, and only when it is asked. */
-export function createFreeDisk(folder: string, clock: Clock): () => boolean {
+/**
+ * Gives a question about the disk of `folder`, which looks at most twice a second, and only when it is asked. Who has
+ * to leave room for tasks asks for more than one of the reserves.
+ */
+export function createFreeDisk(folder: string, clock: Clock, reserves = 1): () => boolean {
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let isFull = false;
   return () => {
@@ -35,15 +38,15 @@ export function createFreeDisk(folder: string, clock: Clock): () => boolean {
     // A clock that was set back must not stop the looking.
     if (Math.abs(nowMs - lookedAtMs) >= lookEveryMs) {
       lookedAtMs = nowMs;
-      isFull = look(folder);
+      isFull = look(folder, reserves);
     }
     return isFull;
   };
 }
 
-function look(folder: string): boolean {
+function look(folder: string, reserves: number): boolean {
   try {
-    return isNearlyFull(statfsSync(folder));
+    return isNearlyFull(statfsSync(folder), reserves);
   } catch {
     // Where the file system cannot be asked, a write that finds no room still says so.
     return false;

@@ -7,10 +7,14 @@ import { expect, test } from "bun:test";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { systemClock } from "../../src/clock.ts";
+import { type Console, createConsole } from "../../src/console.ts";
 import { createFreeDisk } from "../../src/store/free-disk.ts";
 import { openSqlite, type SqliteOperations } from "../../src/store/sqlite.ts";
 import type { SqliteConnection } from "../../src/store/sqlite-connection.ts";
 import { databaseFile } from "../../src/store/sqlite-sql.ts";
+import { createLogger } from "../../src/telemetry/log.ts";
 import { runThroughline } from "../support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
@@ -303,3 +307,77 @@ async function expectEachRanOnce(throughline: ThroughlineProcess, tasks: readonl
 function count({ lines }: ThroughlineProcess, msg: string): number {
   return lines.filter((line) => line.includes(`"msg":"${msg}"`)).length;
 }
+
+withSmallDisk("a disk that is full under the console", () => {
+  const local = { address: "127.0.0.1" };
+  const ids = [...Array(3).keys()].map((n) => String(n + 1).repeat(32));
+
+  interface Opened {
+    own: Console;
+    told: string[];
+    send(traceId?: string): Promise<number>;
+    /** Its answer to who asks for the trace. */
+    ask(traceId?: string): Promise<number>;
+    dropped(): Promise<number>;
+  }
+
+  function open(folder: string): Opened {
+    const told: string[] = [];
+    const levels = { base: "info", modules: {} } as const;
+    const writeLine = (line: string): void => void told.push(JSON.parse(line).msg);
+    const log = createLogger({ service: "console", levels, writeLine, otlp: undefined, context: ROOT_CONTEXT });
+    const limits = { retentionMs: 3_600_000, maxBytes: 16 * mebibyte };
+    const own = createConsole({ folder, limits, clock: systemClock, telemetry: { log, startContext: ROOT_CONTEXT } });
+    const get = (path: string) => own.query(new Request(`http://console${path}`), local);
+    return {
+      own,
+      told,
+      send: async (traceId) => {
+        const span = { traceId, spanId: "1".repeat(16), name: "run" };
+        const body = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] });
+        const headers = { "content-type": "application/json" };
+        const request = new Request("http://console/v1/traces", { method: "POST", headers, body });
+        return (await own.receive(request, local)).status;
+      },
+      ask: async (traceId) => (await get(`/v1/traces/${traceId}`)).status,
+      dropped: async () => (await (await get("/v1/traces")).json()).dropped,
+    };
+  }
+
+  test(
+    "before it starts: it keeps telemetry in memory, and says so",
+    async () => {
+      await using disk = await mountSmallDisk(diskBytes);
+      await disk.fill(0);
+      const { own, told, send, ask } = open(disk.path);
+      expect(told).toEqual(["the console keeps telemetry in memory: its file cannot be opened"]);
+      expect([await send(ids[0]), await ask(ids[0])]).toEqual([200, 200]);
+      own.stop();
+    },
+    limitMs,
+  );
+
+  test(
+    "while it runs: what comes is dropped and counted, what it has is answered, and with room it goes on",
+    async () => {
+      await using disk = await mountSmallDisk(diskBytes);
+      const { own, told, send, ask, dropped } = open(disk.path);
+      expect([await send(ids[0]), await ask(ids[0])]).toEqual([200, 200]);
+      await disk.fill(0);
+      await eventually(async () => {
+        expect(await send(ids[1])).toBe(200);
+        return (await dropped()) > 0;
+      });
+      expect(told).toEqual(["the console cannot write its file"]);
+      expect(await ask(ids[0])).toBe(200);
+      await disk.clear();
+      await eventually(async () => {
+        expect(await send(ids[2])).toBe(200);
+        return (await ask(ids[2])) === 200;
+      });
+      expect(told.at(-1)).toBe("the console writes its file again");
+      own.stop();
+    },
+    limitMs,
+  );
+});

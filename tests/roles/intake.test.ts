@@ -27,14 +27,14 @@ interface Opened extends AsyncDisposable {
   scraped(): Promise<Record<string, number>>;
 }
 
-async function open(limits = roomy): Promise<Opened> {
+async function open(limits = roomy, isDiskLow = () => false): Promise<Opened> {
   const folder = await tempFolder();
   const file = new TelemetryFile(folder.path);
   const lines: string[] = [];
   const levels = { base: "info", modules: {} } as const;
   const writeLine = (line: string): void => void lines.push(JSON.parse(line).msg);
   const log = createLogger({ service: "console", levels, writeLine, otlp: undefined, context: ROOT_CONTEXT });
-  const intake = createIntake({ file, limits, clock: systemClock, log });
+  const intake = createIntake({ file, limits, isDiskLow, clock: systemClock, log });
   const { meter, families } = startTestMeter("console");
   observeIntake(meter, intake);
   return {
@@ -167,6 +167,25 @@ test("a span with a text that nobody reads is kept with less of it, one that is 
     "otel_sdk_processor_span_processed too_large": 1,
     "otel_sdk_processor_span_processed kept": 1,
   });
+  file.close();
+});
+
+test("while the disk has room for tasks alone nothing is written, and what comes is dropped and counted", async () => {
+  let isDiskLow = true;
+  await using opened = await open(roomy, () => isDiskLow);
+  const { intake, file, lines, scraped } = opened;
+  intake.sink.spans?.([small], 100);
+  intake.catchUp();
+  expect(lines).toEqual(["the console cannot write its file"]);
+  isDiskLow = false;
+  intake.sink.spans?.([small, small], 100);
+  intake.catchUp();
+  expect(lines.at(-1)).toBe("the console writes its file again");
+  expect(await scraped()).toEqual({
+    "otel_sdk_processor_span_processed disk_full": 1,
+    "otel_sdk_processor_span_processed kept": 2,
+  });
+  intake.stop();
   file.close();
 });
 
