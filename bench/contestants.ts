@@ -48,10 +48,10 @@ export function throughlineWith(name: string, more: readonly string[] = [], env:
     start: async (options) => {
       await using stack = new AsyncDisposableStack();
       const data = stack.use(await tempFolder());
-      const listen = ["--gateway-listen", "--task-service-listen", "--grpc-listen", "--admin-listen"];
+      const listen = ["gateway", "task-service", "grpc", "admin", "console", "otlp"];
       const command = [
         await compiledExecutable(),
-        ...listen.map((flag) => `${flag}=127.0.0.1:0`),
+        ...listen.map((name) => `--${name}-listen=127.0.0.1:0`),
         `--data-dir=${data.path}`,
         `--handlers=${join(here, "handlers")}`,
         ...more,

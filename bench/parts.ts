@@ -2,6 +2,7 @@
 
 import { accept } from "./parts/accept.ts";
 import { backlog } from "./parts/backlog.ts";
+import { consolePart } from "./parts/console.ts";
 import { microseconds } from "./parts/microseconds.ts";
 import { overload } from "./parts/overload.ts";
 import { payload } from "./parts/payload.ts";
@@ -27,4 +28,5 @@ export const parts: readonly Part[] = [
   start,
   overload,
   soak,
+  consolePart,
 ];

@@ -21,6 +21,10 @@ export interface Plan {
   starts: number;
   overloadSeconds: number;
   soakSeconds: number;
+  consolePerSecond: number;
+  consoleSeconds: number;
+  /** Of the file that is searched. */
+  consoleSpans: number;
 }
 
 export const fullPlan: Plan = {
@@ -38,6 +42,9 @@ export const fullPlan: Plan = {
   starts: 5,
   overloadSeconds: 20,
   soakSeconds: 120,
+  consolePerSecond: 5000,
+  consoleSeconds: 60,
+  consoleSpans: 10_000_000,
 };
 
 /** Under three minutes. What it measures says little: nothing is warm. */
@@ -56,4 +63,7 @@ export const quickPlan: Plan = {
   starts: 1,
   overloadSeconds: 2,
   soakSeconds: 3,
+  consolePerSecond: 100,
+  consoleSeconds: 1,
+  consoleSpans: 3000,
 };
