@@ -30,11 +30,9 @@ export async function verifySystem(flags: VerifyFlags): Promise<number> {
   const run = await runProbe(api, { isToDie, limit, deadlineMs });
   const spans = await gatherSpans(run, consoleUrl, limit);
   const { facts, times } = run;
-  const tookMs = times.endedAtMs - times.submittedAtMs;
   const report: VerifyReport = {
     ...run,
     traceId: facts.traceId,
-    tookMs: Number.isFinite(tookMs) ? tookMs : null,
     hops: judgeHops(facts, spans),
     clocks: readClocks(times, findPlaces(spans)),
     dropped: await readDropped(consoleUrl, adminUrls),

@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import type { TaskTraceView } from "../../src/console/task-trace-view.ts";
 import { type JaegerPart, startJaeger } from "../parts/jaeger.ts";
+import { runThroughline } from "../support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { describeWith } from "../support/requires.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
@@ -120,5 +121,20 @@ describeWith("jaeger")("a console with --jaeger-url", () => {
       });
     },
     limitMs,
+  );
+
+  test(
+    "is what `throughline verify` asks: every hop is green from Jaeger's spans alone",
+    async () => {
+      await using jaeger = await startJaeger();
+      await using running = await startWith(jaeger);
+      const { gateway_url: url = "", console_url: consoleUrl = "" } = running.system.addresses;
+      const env = { THROUGHLINE_URL: url, THROUGHLINE_CONSOLE_URL: consoleUrl };
+      const { exitCode, stdout } = await runThroughline(["verify", "--dead-letter", "--json"], env);
+      const { hops }: { hops: { hop: string; context: string }[] } = JSON.parse(stdout);
+      const passed = hops.filter(({ context }) => context === "continued" || context === "linked");
+      expect([exitCode, passed.length, hops.length]).toEqual([0, 8, 8]);
+    },
+    2 * limitMs,
   );
 });

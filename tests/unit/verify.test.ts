@@ -165,7 +165,7 @@ describe("the hop to blame", () => {
 });
 
 describe("clocks", () => {
-  const seen: SeenTimes = { submittedAtMs: origin - 1, acceptedAtMs: origin + 25, endedAtMs: origin + 60 };
+  const seen: SeenTimes = { submittedAtMs: origin - 1, acceptedAtMs: origin + 25, doneAtMs: origin + 60 };
   const skews = (changes: Record<string, Change>, times = seen): Record<string, number> =>
     Object.fromEntries(readClocks(times, findPlaces(trail(changes))).map(({ service, skewMs }) => [service, skewMs]));
   const at = (startMs: number, endMs: number): Change => ({ startMs: origin + startMs, endMs: origin + endMs });
@@ -180,7 +180,7 @@ describe("clocks", () => {
   });
 
   test("of what was not seen to end cannot be called ahead", () => {
-    const unended = { ...seen, endedAtMs: Number.POSITIVE_INFINITY };
+    const unended = { ...seen, doneAtMs: Number.POSITIVE_INFINITY };
     expect(skews({ ran: at(9000, 9001), received: at(9000, 9002) }, unended)).toMatchObject({ worker: 0 });
   });
 });

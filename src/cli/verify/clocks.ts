@@ -10,8 +10,8 @@ import type { Places } from "./hops.ts";
 export interface SeenTimes {
   submittedAtMs: number;
   acceptedAtMs: number;
-  /** When the task was seen to have ended, the first time; infinite: it was not. */
-  endedAtMs: number;
+  /** When the last of what was to happen to the task was seen; infinite: it was not. */
+  doneAtMs: number;
 }
 
 export interface ClockReport {
@@ -22,17 +22,17 @@ export interface ClockReport {
   skewMs: number;
 }
 
-export function readClocks({ submittedAtMs, acceptedAtMs, endedAtMs }: SeenTimes, places: Places): ClockReport[] {
+export function readClocks({ submittedAtMs, acceptedAtMs, doneAtMs }: SeenTimes, places: Places): ClockReport[] {
   const { gateway, service, received, ran, dead } = places;
   // A service may end its span after its answer is seen; a handler has returned before its task has ended.
   const moments: [span: ReceivedSpan | undefined, readMs: number | undefined, untilMs: number][] = [
     [gateway, gateway?.startMs, acceptedAtMs],
     [service, service?.startMs, acceptedAtMs],
     [service, service?.endMs, acceptedAtMs],
-    [received, received?.startMs, endedAtMs],
-    [ran, ran?.startMs, endedAtMs],
-    [ran, ran?.endMs, endedAtMs],
-    [dead, dead?.startMs, endedAtMs],
+    [received, received?.startMs, doneAtMs],
+    [ran, ran?.startMs, doneAtMs],
+    [ran, ran?.endMs, doneAtMs],
+    [dead, dead?.startMs, doneAtMs],
   ];
   const clocks = new Map<string, [number, number]>();
   for (const [span, readMs, untilMs] of moments) {

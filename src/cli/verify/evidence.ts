@@ -9,8 +9,13 @@ import { judgeHops } from "./hops.ts";
 import type { ProbeRun } from "./probe.ts";
 
 const pollMs = 200;
+/** Each role sends about once a second: when nothing came for so long, nothing more is on its way. */
+const settledMs = 3000;
 
-/** Once every hop can be judged, or as far as they have come when the time is over. */
+/**
+ * Once every hop has passed the context on; else once every hop can be judged and nothing more comes, since a span that
+ * is still on its way may be the one that is missed; or as far as they have come when the time is over.
+ */
 export async function gatherSpans(
   { taskId, facts }: ProbeRun,
   consoleUrl: string | undefined,
@@ -18,12 +23,16 @@ export async function gatherSpans(
 ): Promise<ReceivedSpan[]> {
   const traceIds = new Set([facts.traceId, facts.gatewayTraceId ?? facts.traceId, facts.taskTraceId]);
   const paths = [`/tasks/${taskId}/trace`, ...[...traceIds].map((traceId) => `/traces/${traceId}`)];
+  let [seen, seenAtMs] = [0, performance.now()];
   for (;;) {
     const texts = await Promise.all(paths.map((path) => askIfKnown(path, consoleUrl)));
     const [ofTask, ...ofTraces] = texts.map((text, index) => (text === undefined ? [] : read(text, index === 0)));
     const spans = unique([...ofTraces.flat(), ...(ofTask ?? [])]);
-    const isWhole = judgeHops(facts, spans).every(({ context }) => context !== "unseen");
-    if (isWhole || limit.aborted) return spans;
+    if (spans.length !== seen) [seen, seenAtMs] = [spans.length, performance.now()];
+    const fates = new Set(judgeHops(facts, spans).map(({ context }) => context));
+    const isKnown = !fates.has("unseen") && performance.now() - seenAtMs >= settledMs;
+    const isGreen = !fates.has("unseen") && !fates.has("lost");
+    if (isGreen || isKnown || limit.aborted) return spans;
     await systemClock.sleep(pollMs, limit);
   }
 }

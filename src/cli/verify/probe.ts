@@ -17,6 +17,8 @@ export interface ProbeRun {
   status: TaskStatus;
   /** It went all the way that it was sent. */
   isDone: boolean;
+  /** From when it was submitted until it was seen to have ended, the first time; null: it was not. */
+  tookMs: number | null;
   facts: ProbeFacts;
   times: SeenTimes;
 }
@@ -46,18 +48,20 @@ export async function runProbe(api: ApiClient, { isToDie, limit, deadlineMs }: P
   const acceptedAtMs = preciseNowMs();
   const { id } = accepted.body;
   let { body: task } = await waitForEnd(api, id, Math.max(0, deadlineMs - performance.now()));
-  const endedAtMs = isEnded(task.status) ? preciseNowMs() : Number.POSITIVE_INFINITY;
+  const tookMs = isEnded(task.status) ? preciseNowMs() - submittedAtMs : null;
   let isDone = task.status === (isToDie ? "dead" : "succeeded");
   if (isToDie && isDone) {
     task = await bringBack(api, id, limit);
     isDone = task.attempts.length > 1 && task.status === "dead";
     if (isDone) await api.call("POST", `${deadLetterPath(id)}/discard`, { body: { reason } });
   }
+  const doneAtMs = isDone ? preciseNowMs() : Number.POSITIVE_INFINITY;
   return {
     taskId: id,
     type,
     status: task.status,
     isDone,
+    tookMs,
     facts: {
       traceId,
       submittedAtMs,
@@ -66,7 +70,7 @@ export async function runProbe(api: ApiClient, { isToDie, limit, deadlineMs }: P
       attemptTraceIds: task.attempts.map(({ trace_id }) => trace_id),
       isToDie,
     },
-    times: { submittedAtMs, acceptedAtMs, endedAtMs },
+    times: { submittedAtMs, acceptedAtMs, doneAtMs },
   };
 }
 
