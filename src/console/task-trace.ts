@@ -4,6 +4,7 @@
  * The time in which a message waited for its receiver becomes a span of its own.
  */
 
+import { longestDurationMs } from "../settings.ts";
 import { key, ownKey } from "../telemetry/names.ts";
 import type { Attributes } from "./otlp-value.ts";
 import type { ReceivedLog } from "./received-log.ts";
@@ -106,7 +107,9 @@ function waitsIn(spans: readonly ReceivedSpan[]): ReceivedSpan[] {
   );
   return spans.flatMap((span) => {
     const waited = span.attributes[ownKey.queueWaitMs];
-    if (span.kind !== "CONSUMER" || typeof waited !== "number" || !(waited > 0)) return [];
+    if (span.kind !== "CONSUMER" || typeof waited !== "number" || !(waited > 0 && waited <= longestDurationMs)) {
+      return [];
+    }
     const messageId = span.attributes[key.messagingMessageId];
     const same = messageId === undefined ? [] : (ofMessage.get(messageId) ?? []).slice(0, maxDeliveries);
     const before = same.filter((other) => other !== span && other.endMs <= span.startMs);

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
+import fc from "fast-check";
 import { systemClock } from "../../src/clock.ts";
 import { toOtlpJson } from "../../src/console/otlp-json.ts";
 import { decodeLogs } from "../../src/console/received-log.ts";
@@ -283,4 +284,31 @@ describe("questions that do not fit", () => {
     const post = await fetch(`${pages.url}/v1/traces`, { method: "POST", body: "{}" });
     expect([post.status, post.headers.get("content-type")]).toEqual([405, "application/problem+json"]);
   });
+
+  test("are answered whatever they say: found, or refused as the asker's fault", async () => {
+    await using folder = await tempFolder();
+    const { pages, send } = await start(folder.path);
+    await send([sent(1, "GET /", { attributes: { "a'b": "c", "é ": 'x"y' } })]);
+    const text = fc.oneof(
+      fc.string({ unit: "binary", maxLength: 40 }),
+      fc.constantFrom("a'b=c", "é =x", "1h", "-1", "1e9"),
+    );
+    const name = fc.oneof(
+      fc.constantFrom("service", "operation", "task_id", "error", "min_duration", "attribute", "since", "limit"),
+      fc.string({ maxLength: 10 }),
+    );
+    const asked = fc.oneof(
+      fc.array(fc.tuple(name, text), { maxLength: 3 }).map((pairs) => `/v1/traces?${new URLSearchParams(pairs)}`),
+      text.map((id) => `/v1/traces/${encodeURIComponent(id)}`),
+      text.map((id) => `/v1/tasks/${encodeURIComponent(id)}/trace`),
+    );
+    await fc.assert(
+      fc.asyncProperty(asked, async (path) => {
+        const answer = await fetch(`${pages.url}${path}`);
+        await answer.bytes();
+        expect([200, 400, 404]).toContain(answer.status);
+      }),
+      { numRuns: 300 },
+    );
+  }, 60_000);
 });

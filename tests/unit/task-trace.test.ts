@@ -60,6 +60,7 @@ describe("the traces of a task", () => {
       ["0+10 api-gateway POST /v1/tasks", "  2+5 task-service create task"],
     ],
     ["a span that came twice counts once", [made, made], ["0+5 task-service create task"]],
+    ["a wait that no clock can tell is none", [delivery("w", 0, 5, 1e300)], ["0+5 worker process task-events"]],
     [
       "tasks of the same batch are left out, with all that is below them",
       [
