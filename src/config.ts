@@ -20,6 +20,7 @@ import {
   listOf,
   logLevelsOf,
   oneOf,
+  openUrl,
   origin,
   type Parse,
   parseByteSize,
@@ -106,7 +107,7 @@ const settings = {
   ),
   jaegerUrl: setting(
     "",
-    optional(httpUrl),
+    optional(openUrl),
     "a Jaeger that has the traces, such as http://127.0.0.1:16686: the console answers from it, not from what it keeps",
   ),
   handlers: setting(

@@ -149,6 +149,14 @@ export function httpUrl(text: string): string {
   return text.replace(/\/+$/, "");
 }
 
+/** Settings are shown as they are: what is in one is no secret. */
+export function openUrl(text: string): string {
+  const url = httpUrl(text);
+  const { username, password } = new URL(url);
+  if (username || password) throw new Error("expected a URL without a user and a password");
+  return url;
+}
+
 export const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
 

@@ -10,6 +10,7 @@ import {
   listOf,
   logLevelsOf,
   oneOf,
+  openUrl,
   type Parse,
   parseByteSize,
   parseDuration,
@@ -107,6 +108,7 @@ describe("each kind of setting takes what fits", () => {
     ["a queue name of 80 characters", queueName, "q".repeat(80), "q".repeat(80)],
     ["a table name", tableName, "_tasks_2", "_tasks_2"],
     ["a URL, without the slashes at its end", httpUrl, "https://example.com/api//", "https://example.com/api"],
+    ["a URL that may be shown", openUrl, "http://jaeger:16686/base/", "http://jaeger:16686/base"],
     ["one level for all", logLevelsOf, "warn", { base: "warn", modules: {} }],
     [
       "levels of modules",
@@ -136,6 +138,7 @@ describe("each kind of setting says what it expects when it gets something else"
     [queueName, queue, ["", "q".repeat(81), "a b", "a.fifo", "ä"]],
     [tableName, table, ["", "ab", "1ab", "a-b", "t; DROP TABLE t", "t".repeat(61)]],
     [httpUrl, "expected an http(s) URL", ["", "example.com", "example.com:80", "ftp://example.com", "http://"]],
+    [openUrl, "expected a URL without a user and a password", ["http://me:secret@jaeger:16686", "http://me@jaeger"]],
     [logLevelsOf, "expected trace or debug or info or warn or error", ["", "loud", "queue=", "queue=loud", "info,"]],
   ];
 
