@@ -2,7 +2,7 @@
 
 import { beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import { taskRoles as roles } from "../../src/config.ts";
+import { roles } from "../../src/config.ts";
 import { refuseUnguarded } from "../../src/unguarded.ts";
 import { resolveComposeFile } from "../parts/docker-compose.ts";
 import { containerConfig, type Environment } from "../support/deployed-settings.ts";
