@@ -188,6 +188,8 @@ type Settings = { [Name in SettingName]: ReturnType<(typeof settings)[Name]["par
 
 /** What every thread gets: plain values only. */
 export type Config = Settings & {
+  /** The same as texts, for whoever wants to see them. */
+  rows: readonly SettingRow[];
   otel: OtelSettings;
   /** Endpoint of the queue's broker: the embedded one's, or what the AWS variables say; undefined: AWS's own. */
   queueEndpoint: string | undefined;
@@ -283,6 +285,7 @@ export function readConfig(
   // Every name of the table has been parsed by its own parser just above.
   const config: Config = {
     ...(values as Settings),
+    rows,
     otel: readOtel(env),
     queueEndpoint: values.queue === "sqs" ? env.AWS_ENDPOINT_URL_SQS || env.AWS_ENDPOINT_URL : undefined,
     storeEndpoint: values.store === "dynamodb" ? env.AWS_ENDPOINT_URL_DYNAMODB || env.AWS_ENDPOINT_URL : undefined,
@@ -428,8 +431,8 @@ export function withOtlpEndpoint(config: Config, base: string): Config {
 }
 
 /**
- * The same settings with a console at this OTLP address: it gets spans and log records that go nowhere else; in
- * development also a copy of those that do.
+ * The same settings with a console at this OTLP address: it gets the telemetry that goes nowhere else; in development
+ * also a copy of what does.
  */
 export function withConsole(config: Config, base: string): Config {
   const { otel, environment } = config;
@@ -440,9 +443,16 @@ export function withConsole(config: Config, base: string): Config {
   };
   const traces = toConsole("traces", otel.tracesUrl);
   const logs = toConsole("logs", otel.logsUrl);
+  const isWatched = otel.metricsUrl === undefined || environment === "development";
+  const metricsCopy = isWatched ? `${base}/v1/metrics` : undefined;
   return {
     ...config,
-    otel: { ...otel, tracesUrl: traces.url, logsUrl: logs.url, copyUrls: { traces: traces.copy, logs: logs.copy } },
+    otel: {
+      ...otel,
+      tracesUrl: traces.url,
+      logsUrl: logs.url,
+      copyUrls: { traces: traces.copy, metrics: metricsCopy, logs: logs.copy },
+    },
   };
 }
 

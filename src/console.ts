@@ -1,6 +1,7 @@
 /**
  * Role: keeps telemetry for whoever develops with it. Receives spans and log records over OTLP from every role, and from
- * anything else of the user's, keeps the newest in a bounded file, and answers questions about them. Owns that file.
+ * anything else of the user's, keeps the newest in a bounded file, and answers questions about them. Owns that file. Of
+ * the roles' metrics it has the last hour in memory.
  * Promises that overload is dropped and counted; must never slow a task.
  */
 
@@ -11,9 +12,11 @@ import type { Config } from "./config.ts";
 import { createIntake } from "./console/intake.ts";
 import { observeIntake } from "./console/intake-metrics.ts";
 import { createJaegerTraces } from "./console/jaeger-traces.ts";
+import { createMetricHistory } from "./console/metric-history.ts";
 import { createQueryApi } from "./console/query-api.ts";
 import { createReceiver } from "./console/receiver.ts";
 import { createSite } from "./console/site.ts";
+import type { ConsoleSettings } from "./console/system-view.ts";
 import { type FileLimits, TelemetryFile } from "./console/telemetry-file.ts";
 import { toFailure } from "./errors.ts";
 import { type Address, type HttpHandler, type Listener, listen, urlOf } from "./listen.ts";
@@ -30,6 +33,8 @@ export interface ConsoleDeps {
   /** Of a Jaeger that has the traces; undefined: what was received here. */
   jaegerUrl?: string | undefined;
   clock: Clock;
+  /** What is in force, to be shown. */
+  config: ConsoleSettings;
   telemetry: Pick<Telemetry, "log" | "startContext">;
 }
 
@@ -45,8 +50,9 @@ export interface Console {
 }
 
 /** Opens the file. */
-export function createConsole({ folder, limits, jaegerUrl, clock, telemetry }: ConsoleDeps): Console {
-  const { log, startContext } = telemetry;
+export function createConsole(deps: ConsoleDeps): Console {
+  const { folder, limits, jaegerUrl, clock, config } = deps;
+  const { log, startContext } = deps.telemetry;
   const isDiskLow = createFreeDisk(folder, clock, reservesForTasks);
   const { file, maxBytes, isInMemory } = openKeep(folder, limits.maxBytes, log);
   const intake = createIntake({
@@ -56,13 +62,16 @@ export function createConsole({ folder, limits, jaegerUrl, clock, telemetry }: C
     clock,
     log,
   });
+  const history = createMetricHistory(clock);
   return {
-    receive: createReceiver({ ...intake.sink, isFull: intake.isFull }),
+    receive: createReceiver({ ...intake.sink, metrics: history.take, isFull: intake.isFull }),
     query: createQueryApi({
       traces:
         jaegerUrl === undefined ? file : createJaegerTraces({ url: jaegerUrl, clock, lookbackMs: limits.retentionMs }),
       file,
       intake,
+      history,
+      config,
       clock,
       traceId: traceIdOf({ startContext }),
       onFault: (error) => log.error("a question to the console failed", { error: toFailure(error) }),
@@ -116,6 +125,7 @@ export async function startConsole(
     limits: { retentionMs, maxBytes },
     jaegerUrl,
     clock: systemClock,
+    config,
     telemetry,
   });
   const site = createSite({

@@ -10,8 +10,11 @@ export interface OtelSettings {
   tracesUrl: string | undefined;
   metricsUrl: string | undefined;
   logsUrl: string | undefined;
-  /** The console, when it is to have a copy of what goes elsewhere. */
-  copyUrls: { traces: string | undefined; logs: string | undefined };
+  /**
+   * The console, when it is to have a copy of what goes elsewhere. Of metrics it has always its own: it draws them as
+   * they happen, and so wants them more often than anybody else.
+   */
+  copyUrls: { traces: string | undefined; metrics: string | undefined; logs: string | undefined };
   metricIntervalMs: number;
   /** `OTEL_SERVICE_NAME`, for a process with a single role. */
   serviceName: string | undefined;
@@ -65,7 +68,7 @@ export function readOtel(env: Record<string, string | undefined>): OtelSettings 
     tracesUrl: signal("TRACES"),
     metricsUrl: signal("METRICS"),
     logsUrl: signal("LOGS"),
-    copyUrls: { traces: undefined, logs: undefined },
+    copyUrls: { traces: undefined, metrics: undefined, logs: undefined },
     metricIntervalMs: otelNumber(env.OTEL_METRIC_EXPORT_INTERVAL) ?? 60_000,
     serviceName: env.OTEL_SERVICE_NAME || undefined,
     sampler: samplerOf(env),

@@ -8,14 +8,19 @@ import type { Clock } from "../clock.ts";
 import { TaskError, toTaskError } from "../errors.ts";
 import type { HttpHandler } from "../listen.ts";
 import { toProblem } from "../problem.ts";
+import { duration } from "../settings.ts";
 import { cutText } from "../telemetry/http-attributes.ts";
 import type { Intake } from "./intake.ts";
+import type { MetricHistory } from "./metric-history.ts";
 import { toOtlpJson } from "./otlp-json.ts";
+import { toOverview } from "./overview.ts";
 import type { ReceivedLog } from "./received-log.ts";
 import type { ReceivedSpan } from "./received-span.ts";
+import { type ConsoleSettings, toSystemView } from "./system-view.ts";
 import { linkedTraceIds, stitchTaskTrace } from "./task-trace.ts";
 import { toTaskTraceView, toTimeText } from "./task-trace-view.ts";
 import { maxTraceLogs, maxTraceSpans, type TelemetryFile } from "./telemetry-file.ts";
+import { historyMs, slotMs } from "./time-slots.ts";
 import { parseTraceFilter } from "./trace-filter.ts";
 import type { TraceStore, TraceSummary } from "./trace-store.ts";
 
@@ -26,6 +31,8 @@ export interface QueryDeps {
   file: Pick<TelemetryFile, "logsOf">;
   /** What it has not written yet is looked for too. */
   intake: Pick<Intake, "catchUp" | "figures">;
+  history: MetricHistory;
+  config: ConsoleSettings;
   clock: Clock;
   /** Of the trace under which a fault of ours is logged. */
   traceId: string;
@@ -36,10 +43,11 @@ export interface QueryDeps {
 const traceIdText = /^[0-9a-f]{32}$/;
 /** Anybody may put a `task_id` on a span: a UUID is not asked for, but something that can be one. */
 const taskIdText = /^[\w.:-]{1,128}$/;
-const paths = ["/v1/traces", "/v1/traces/{id}", "/v1/tasks/{id}/trace"];
+const paths = ["/v1/traces", "/v1/traces/{id}", "/v1/tasks/{id}/trace", "/v1/overview", "/v1/system"];
+const usualRangeMs = 15 * 60_000;
 
 export function createQueryApi(deps: QueryDeps): HttpHandler {
-  const { traces, file, intake, clock } = deps;
+  const { traces, file, intake, history, config, clock } = deps;
   const app = new Hono();
 
   app.use(async (c, next) => {
@@ -81,6 +89,13 @@ export function createQueryApi(deps: QueryDeps): HttpHandler {
     return c.json(toTaskTraceView(stitchTaskTrace(taskId, spans, logs)));
   });
 
+  app.get("/v1/overview", (c) => c.json(toOverview(history, parseRange(new URL(c.req.url).searchParams))));
+
+  app.get("/v1/system", (c) => {
+    refuseQuery(c.req.url);
+    return c.json(toSystemView({ history, config, figures: intake.figures(), fileBytes: file.usedBytes() }));
+  });
+
   app.all("*", (c) => {
     const { method, path } = c.req;
     if (method === "GET" || method === "HEAD") {
@@ -113,6 +128,21 @@ async function readTask(
   for (const traceId of own) await read(traceId);
   for (const traceId of linkedTraceIds(taskId, spans)) await read(traceId);
   return { spans, logs };
+}
+
+/** `range`: how far back. Throws `invalid_argument`. */
+function parseRange(query: URLSearchParams): number {
+  let rangeMs = usualRangeMs;
+  for (const [name, text] of query) {
+    if (name !== "range") throw new TaskError("invalid_argument", `unknown query parameter "${cutText(name)}"`);
+    try {
+      rangeMs = duration(slotMs, historyMs)(text);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new TaskError("invalid_argument", `range: "${cutText(text)}": ${reason}`, { cause });
+    }
+  }
+  return rangeMs;
 }
 
 function refuseQuery(url: string): void {

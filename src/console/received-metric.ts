@@ -13,7 +13,8 @@ import { type OtlpBody, parseOtlp } from "./otlp-body.ts";
 import { type Attributes, type Origin, toAttributes, toMs, toOrigin } from "./otlp-value.ts";
 
 export interface MetricPoint<Value> {
-  /** Milliseconds since the epoch, with a fraction. */
+  /** From when on it counts, and up to when: milliseconds since the epoch, with a fraction. 0: the sender did not say. */
+  sinceMs: number;
   atMs: number;
   attributes: Attributes;
   value: Value;
@@ -87,8 +88,8 @@ function toBody(data: Metric["data"]): MetricBody | undefined {
 /** None for a point that says "no value was recorded". */
 function toNumberPoints(point: NumberDataPoint): MetricPoint<number>[] {
   if (point.value.case === undefined) return [];
-  const { timeUnixNano, attributes, value } = point;
-  return [{ atMs: toMs(timeUnixNano), attributes: toAttributes(attributes), value: Number(value.value) }];
+  const { attributes, value } = point;
+  return [{ ...timesOf(point), attributes: toAttributes(attributes), value: Number(value.value) }];
 }
 
 function toDistributionPoint(
@@ -96,7 +97,7 @@ function toDistributionPoint(
 ): MetricPoint<Distribution> {
   const hasBuckets = "explicitBounds" in point;
   return {
-    atMs: toMs(point.timeUnixNano),
+    ...timesOf(point),
     attributes: toAttributes(point.attributes),
     value: {
       count: Number(point.count),
@@ -105,6 +106,10 @@ function toDistributionPoint(
       bucketCounts: hasBuckets ? point.bucketCounts.map(Number) : [],
     },
   };
+}
+
+function timesOf(point: { startTimeUnixNano: bigint; timeUnixNano: bigint }): { sinceMs: number; atMs: number } {
+  return { sinceMs: toMs(point.startTimeUnixNano), atMs: toMs(point.timeUnixNano) };
 }
 
 function toTemporality(temporality: AggregationTemporality): Temporality {

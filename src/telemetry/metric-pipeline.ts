@@ -11,9 +11,12 @@ import {
 import type { Config } from "../config.ts";
 import type { ExportWatch } from "./diagnostics.ts";
 import { createMeter, type Meter } from "./meter.ts";
-import { createMetricExporter } from "./metric-exporter.ts";
+import { createCopyExporter, createMetricExporter } from "./metric-exporter.ts";
 import { type MetricFamily, toFamilies } from "./metric-family.ts";
 import type { Pipeline } from "./trace-pipeline.ts";
+
+/** So that whoever looks on sees what happens now; a few milliseconds of CPU each time. */
+const copyEveryMs = 5000;
 
 export interface MetricPipeline extends Pipeline {
   meter: Meter;
@@ -36,6 +39,17 @@ export function createMetricPipeline({ otel }: Config, resource: Resource, expor
         exportIntervalMillis: otel.metricIntervalMs,
         exportTimeoutMillis: Math.min(30_000, otel.metricIntervalMs),
         metricProducers: [meter.producer((type) => exporter.selectAggregationTemporality(type))],
+      }),
+    );
+  }
+  const copyUrl = otel.disabled ? undefined : otel.copyUrls.metrics;
+  if (copyUrl) {
+    readers.push(
+      new PeriodicExportingMetricReader({
+        exporter: createCopyExporter(copyUrl, copyEveryMs),
+        exportIntervalMillis: copyEveryMs,
+        exportTimeoutMillis: copyEveryMs,
+        metricProducers: [meter.producer(() => AggregationTemporality.CUMULATIVE)],
       }),
     );
   }

@@ -2,7 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { readConfig } from "../../src/config.ts";
+import type { OverviewView } from "../../src/console/overview.ts";
 import { startReceiver } from "../../src/console/receiver.ts";
+import type { SystemView } from "../../src/console/system-view.ts";
 import { startConsole } from "../../src/console.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../support/eventually.ts";
@@ -36,6 +38,35 @@ describe("the console of a whole system", () => {
         },
         { timeoutMs: 30_000 },
       );
+    },
+    limitMs,
+  );
+
+  test(
+    "draws what the roles measure, and knows them all",
+    async () => {
+      await using running = await startTestSystem({ role: "all" });
+      const ask = async (path: string) => (await fetch(`${running.system.addresses.console_url}${path}`)).json();
+      const { id } = await running.accept({ type: "echo", payload: 1 });
+      await running.task(id, "30s");
+      await eventually(
+        async () => {
+          const { rates, durations, queues, threads, active }: OverviewView = await ask("/v1/overview?range=5m");
+          const total = (column: (number | null)[]) => column.reduce<number>((sum, each) => sum + (each ?? 0), 0);
+          return (
+            total(rates.submitted) > 0 &&
+            total(rates.succeeded) > 0 &&
+            durations.end_to_end.p99.some((each) => each !== null) &&
+            queues.length === 2 &&
+            threads.idle.some((each) => each !== null) &&
+            Object.keys(active).includes("running")
+          );
+        },
+        { timeoutMs: 40_000 },
+      );
+      const { roles, settings }: SystemView = await ask("/v1/system");
+      expect(roles.map(({ service }) => service)).toEqual(["api-gateway", "dlq-processor", "task-service", "worker"]);
+      expect(settings.find(({ flag }) => flag === "--data-dir")?.value).toBe(running.dataDir);
     },
     limitMs,
   );

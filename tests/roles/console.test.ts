@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import fc from "fast-check";
 import { systemClock } from "../../src/clock.ts";
+import { readConfig } from "../../src/config.ts";
 import { toOtlpJson } from "../../src/console/otlp-json.ts";
 import { decodeLogs } from "../../src/console/received-log.ts";
 import { decodeSpans, type ReceivedSpan } from "../../src/console/received-span.ts";
@@ -14,6 +15,7 @@ import { createConsole } from "../../src/console.ts";
 import { type Listener, listen } from "../../src/listen.ts";
 import { createLogger } from "../../src/telemetry/log.ts";
 import { eventually } from "../support/eventually.ts";
+import { roleResource } from "../support/metrics.ts";
 import { span, traceId } from "../support/spans.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
@@ -38,7 +40,9 @@ async function start(folder: string, limits = roomy): Promise<Running> {
   cleanups.push(stack);
   const levels = { base: "info", modules: {} } as const;
   const log = createLogger({ service: "console", levels, writeLine: () => {}, otlp: undefined, context: ROOT_CONTEXT });
-  const own = createConsole({ folder, limits, clock: systemClock, telemetry: { log, startContext: ROOT_CONTEXT } });
+  const { config } = readConfig({}, {});
+  const telemetry = { log, startContext: ROOT_CONTEXT };
+  const own = createConsole({ folder, limits, clock: systemClock, config, telemetry });
   stack.defer(() => own.stop());
   const otlp = await listen(local, own.receive);
   stack.defer(() => otlp.stop(0));
@@ -262,6 +266,33 @@ describe("the console's limits", () => {
   });
 });
 
+describe("metrics that the console received", () => {
+  test("are its charts and its picture of the system", async () => {
+    await using folder = await tempFolder();
+    const { otlp, ask } = await start(folder.path);
+    const attributes = Object.entries(roleResource("worker")).map(([key, value]) => ({
+      key,
+      value: typeof value === "number" ? { intValue: String(value) } : { stringValue: value },
+    }));
+    const send = (threads: number) => {
+      const dataPoint = {
+        timeUnixNano: `${Date.now()}000000`,
+        asInt: String(threads),
+        attributes: [{ key: "state", value: { stringValue: "busy" } }],
+      };
+      const metrics = [{ name: "worker_threads", gauge: { dataPoints: [dataPoint] } }];
+      const body = JSON.stringify({ resourceMetrics: [{ resource: { attributes }, scopeMetrics: [{ metrics }] }] });
+      const headers = { "content-type": "application/json" };
+      return fetch(`${otlp.url}/v1/metrics`, { method: "POST", headers, body });
+    };
+    expect((await send(3)).status).toBe(200);
+    const { body: system } = await ask("/v1/system");
+    expect(system).toMatchObject({ roles: [{ service: "worker", threads: { busy: 3 } }], console: { dropped: 0 } });
+    const { body: overview } = await ask("/v1/overview?range=1m");
+    expect(overview).toMatchObject({ step_ms: 5000, services: ["worker"] });
+  });
+});
+
 describe("questions that do not fit", () => {
   const refusals: [path: string, status: number, code: string, detail: RegExp][] = [
     ["/v1/traces?limit=no", 400, "invalid_argument", /^limit: "no": expected a whole number/],
@@ -270,6 +301,9 @@ describe("questions that do not fit", () => {
     [`/v1/traces/${traceId}`, 404, "not_found", /knows nothing of the trace/],
     ["/v1/tasks/a%20b/trace", 400, "invalid_argument", /"a b" is no task id/],
     [`/v1/tasks/${taskId}/trace`, 404, "not_found", /knows nothing of the task/],
+    ["/v1/overview?range=2h", 400, "invalid_argument", /^range: "2h": expected a duration from 5s to 1h/],
+    ["/v1/overview?since=1m", 400, "invalid_argument", /unknown query parameter "since"/],
+    ["/v1/system?x=1", 400, "invalid_argument", /unknown query parameter "x"/],
     ["/elsewhere", 404, "not_found", /there is nothing at \/elsewhere/],
   ];
 

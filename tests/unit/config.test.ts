@@ -21,7 +21,9 @@ function problemsOf(flags: Partial<Record<SettingName, string>>, env: Env = {}):
 
 describe("the settings", () => {
   test("have the documented defaults", () => {
-    expect(readConfig(fixed, {}).config).toEqual({
+    const { config, rows } = readConfig(fixed, {});
+    expect(config).toEqual({
+      rows,
       role: ["gateway", "task-service", "worker", "dlq", "console"],
       environment: "development",
       dataDir: "/data",
@@ -70,7 +72,7 @@ describe("the settings", () => {
         tracesUrl: undefined,
         metricsUrl: undefined,
         logsUrl: undefined,
-        copyUrls: { traces: undefined, logs: undefined },
+        copyUrls: { traces: undefined, metrics: undefined, logs: undefined },
         metricIntervalMs: 60_000,
         serviceName: undefined,
         sampler: undefined,

@@ -183,6 +183,7 @@ describe("metrics", () => {
     const bytes = toBinary(ExportMetricsServiceRequestSchema, request);
     const head = { service: "unknown_service", resource: {}, description: "", unit: "" };
     const point = (count: number, sum: number) => ({
+      sinceMs: 0,
       atMs: 2,
       attributes: {},
       value: { count, sum, bounds: [], bucketCounts: [] },

@@ -176,7 +176,7 @@ describe("what a real exporter sends", () => {
     await provider.shutdown();
 
     const head = { service: "worker", resource: { "service.name": "worker", "process.pid": 42 }, unit: "" };
-    const at = { atMs: expect.any(Number), attributes: {} };
+    const at = { sinceMs: expect.any(Number), atMs: expect.any(Number), attributes: {} };
     expect(metrics).toEqual([
       {
         ...head,

@@ -1,0 +1,210 @@
+/**
+ * The last hour of what the roles measure, in memory: rates, durations and depths for the charts, and the newest of
+ * everything else for the picture of the system. Of metrics that are not Throughline's own nothing is kept. Bounded in
+ * its instances, its series and its time; a restart begins anew.
+ */
+
+import type { Clock } from "../clock.ts";
+import { instruments } from "../telemetry/instruments.ts";
+import { key } from "../telemetry/names.ts";
+import { type CountedPoint, createMetricChanges } from "./metric-change.ts";
+import type { Attributes } from "./otlp-value.ts";
+import type { Distribution, MetricPoint, ReceivedMetric } from "./received-metric.ts";
+import { createTimeSlots, historyMs, type TimeSlots } from "./time-slots.ts";
+
+/** Tasks, but for `failed` and `retried`: attempts. */
+export const counted = ["submitted", "succeeded", "failed", "retried", "dead", "canceled"] as const;
+export type Counted = (typeof counted)[number];
+
+export const measured = ["queueWait", "processingDuration", "endToEnd"] as const;
+export type Measured = (typeof measured)[number];
+
+/** What happened in five seconds. A count may have a fraction: part of what came in a longer time. */
+export interface Slot {
+  /** Whether anybody told of this time: nothing told is not nought. */
+  isTold: boolean;
+  counts: Partial<Record<Counted, number>>;
+  durations: Partial<Record<Measured, number[]>>;
+  /** By `gaugeKeyOf`, and by instance. */
+  gauges: Map<string, Map<string, number>>;
+}
+
+/** A role of a process, by its `service.instance.id`. */
+export interface Instance {
+  id: string;
+  service: string;
+  resource: Attributes;
+  /** By the console's clock. */
+  seenMs: number;
+  /** Between its two newest exports; undefined after the first. */
+  intervalMs: number | undefined;
+  /** The newest points of its sums and gauges, by metric. */
+  newest: Map<string, MetricPoint<number>[]>;
+}
+
+export interface MetricHistory {
+  take(metrics: readonly ReceivedMetric[]): void;
+  slotAt(ms: number): Slot | undefined;
+  /** Bounds of each duration's buckets, in seconds. */
+  boundsOf(measured: Measured): readonly number[];
+  /** In the order of their names; those that fell silent within the hour among them. */
+  instances(): Instance[];
+  isSilent(instance: Instance): boolean;
+  /** Up to when everybody who is there has told: what comes later is not whole yet. */
+  toldUntilMs(): number;
+}
+
+const maxInstances = 200;
+/** Of one metric of one instance. */
+const maxNewestPoints = 500;
+/** Of one slot, and of one instance in it. */
+const maxGauges = 200;
+/** A gauge holds until the next export, but not for longer than this. */
+const holdMs = 120_000;
+const usualIntervalMs = 60_000;
+/** So many exports are missing before somebody counts as silent. */
+const missedExports = 2.5;
+
+const charted: ReadonlyMap<string, readonly string[]> = new Map(
+  [
+    instruments.queueDepth,
+    instruments.oldestAge,
+    instruments.workerThreads,
+    instruments.tasksInFlight,
+    instruments.tasksActive,
+  ].map(({ name, labels }) => [name, labels]),
+);
+
+/** `sqs_queue_depth task-events visible` */
+export function gaugeKeyOf(name: string, ...labels: string[]): string {
+  return [name, ...labels].join(" ");
+}
+
+export function createMetricHistory(clock: Clock): MetricHistory {
+  const nowMs = (): number => clock.nowMs();
+  const slots: TimeSlots<Slot> = createTimeSlots(
+    () => ({ isTold: false, counts: {}, durations: {}, gauges: new Map() }),
+    nowMs,
+  );
+  const changes = createMetricChanges(nowMs(), nowMs);
+  const instances = new Map<string, Instance>();
+
+  const take = (metrics: readonly ReceivedMetric[]): void => {
+    const own = metrics.filter(({ resource }) => resource[key.serviceNamespace] === "throughline");
+    for (const [id, all] of Map.groupBy(own, ({ resource }) => String(resource[key.serviceInstanceId] ?? ""))) {
+      const [first] = all;
+      if (first) takeOf(meet(id, first), all);
+    }
+  };
+
+  /** The sender, known or new, as it was before this export. */
+  const meet = (id: string, { service, resource }: ReceivedMetric): Instance => {
+    const known = instances.get(id);
+    if (known) return known;
+    forgetSome();
+    const instance = { id, service, resource, seenMs: nowMs(), intervalMs: undefined, newest: new Map() };
+    instances.set(id, instance);
+    return instance;
+  };
+
+  const forgetSome = (): void => {
+    for (const [id, { seenMs }] of instances) if (nowMs() - seenMs > historyMs) instances.delete(id);
+    if (instances.size < maxInstances) return;
+    const [oldest] = [...instances.values()].sort((a, b) => a.seenMs - b.seenMs);
+    if (oldest) instances.delete(oldest.id);
+  };
+
+  const takeOf = (instance: Instance, metrics: readonly ReceivedMetric[]): void => {
+    const sinceMs = instance.seenMs;
+    for (const { slot } of slots.over(Math.max(sinceMs, nowMs() - holdMs), nowMs())) slot.isTold = true;
+    for (const metric of metrics) takeMetric(instance, metric, sinceMs);
+    if (nowMs() > sinceMs) instance.intervalMs = nowMs() - sinceMs;
+    instance.seenMs = nowMs();
+  };
+
+  const takeMetric = (instance: Instance, metric: ReceivedMetric, sinceMs: number): void => {
+    if (metric.type === "gauge" || metric.type === "sum") {
+      instance.newest.set(metric.name, metric.points.slice(0, maxNewestPoints));
+      if (metric.name === instruments.tasksProcessed.name && metric.type === "sum") countTasks(instance, metric);
+      const labels = charted.get(metric.name);
+      if (labels) for (const point of metric.points) takeGauge(instance, { ...metric, labels }, point, sinceMs);
+      return;
+    }
+    const name = measured.find((each) => instruments[each].name === metric.name);
+    if (name) for (const point of metric.points) takeDurations(instance, metric, name, point);
+  };
+
+  const countTasks = (instance: Instance, metric: Extract<ReceivedMetric, { type: "sum" }>): void => {
+    for (const point of metric.points) {
+      const status = counted.find((each) => each === point.attributes.status);
+      if (!status) continue;
+      const told: CountedPoint = { ...point, counts: [point.value] };
+      const change = changes.since(seriesOf(instance, metric.name, point.attributes), told, metric.temporality);
+      if (!change) continue;
+      for (const { slot, part } of slots.over(nowMs() - change.durationMs, nowMs())) {
+        slot.counts[status] = (slot.counts[status] ?? 0) + part * (change.counts[0] ?? 0);
+      }
+    }
+  };
+
+  const takeDurations = (
+    instance: Instance,
+    { name, temporality }: Extract<ReceivedMetric, { points: MetricPoint<Distribution>[] }>,
+    figure: Measured,
+    { value, ...point }: MetricPoint<Distribution>,
+  ): void => {
+    // Of another version, whose buckets cannot be added to ours.
+    if (value.bounds.length !== instruments[figure].buckets.length) return;
+    const told: CountedPoint = { ...point, counts: value.bucketCounts };
+    const change = changes.since(seriesOf(instance, name, point.attributes), told, temporality);
+    if (!change) return;
+    for (const { slot, part } of slots.over(nowMs() - change.durationMs, nowMs())) {
+      const sums = slot.durations[figure];
+      slot.durations[figure] = change.counts.map((count, index) => (sums?.[index] ?? 0) + part * count);
+    }
+  };
+
+  const takeGauge = (
+    instance: Instance,
+    { name, labels }: { name: string; labels: readonly string[] },
+    { value, attributes }: MetricPoint<number>,
+    sinceMs: number,
+  ): void => {
+    const gauge = gaugeKeyOf(name, ...labels.map((label) => String(attributes[label] ?? "")));
+    const before = slots.find(sinceMs)?.gauges.get(gauge)?.get(instance.id);
+    for (const { slot } of slots.over(Math.max(sinceMs, nowMs() - holdMs), nowMs())) {
+      // In between it was as it was before.
+      const isNew = slot === slots.find(nowMs());
+      const seen = isNew ? value : before;
+      if (seen !== undefined) setGauge(slot, gauge, instance.id, seen);
+    }
+  };
+
+  const setGauge = (slot: Slot, gauge: string, instanceId: string, value: number): void => {
+    const known = slot.gauges.get(gauge);
+    if (known) known.set(instanceId, value);
+    else if (slot.gauges.size < maxGauges) slot.gauges.set(gauge, new Map([[instanceId, value]]));
+  };
+
+  const isSilent = ({ seenMs, intervalMs }: Instance): boolean =>
+    nowMs() - seenMs > missedExports * (intervalMs ?? usualIntervalMs);
+
+  return {
+    take,
+    slotAt: slots.find,
+    boundsOf: (figure) => instruments[figure].buckets,
+    instances: () =>
+      [...instances.values()]
+        .filter(({ seenMs }) => nowMs() - seenMs <= historyMs)
+        .sort((a, b) => (a.service === b.service ? b.seenMs - a.seenMs : a.service < b.service ? -1 : 1)),
+    isSilent,
+    toldUntilMs: () => {
+      const there = [...instances.values()].filter((instance) => !isSilent(instance));
+      return there.length === 0 ? nowMs() : Math.min(...there.map(({ seenMs }) => seenMs));
+    },
+  };
+}
+
+function seriesOf({ id }: Instance, name: string, attributes: Attributes): string {
+  return `${id} ${name} ${JSON.stringify(attributes)}`;
+}
