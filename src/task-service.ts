@@ -293,7 +293,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     },
   });
   const schedules = createScheduleHandlers({ store, types, payloads, ticker, clock, log });
-  const deadLetters = createDeadLetterHandlers({ store, clock, log, actorOf });
+  const deadLetters = createDeadLetterHandlers({ store, types, payloads, clock, log, actorOf });
 
   return {
     handlers: {

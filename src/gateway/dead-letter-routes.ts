@@ -32,6 +32,13 @@ const redriveBody = z
     dry_run: z.boolean().optional().meta({ description: "Only counts what fits." }),
     force: z.boolean().optional().meta({ description: "Also those that came back dead three times." }),
     reason: z.string().max(1024).optional().meta({ description: "For whoever reads the history." }),
+    payload: z.unknown().optional().meta({
+      description: "Any JSON, in place of the task's own payload, checked as at its submission; with one id alone.",
+    }),
+  })
+  .refine((body) => body.payload === undefined || body.ids?.length === 1, {
+    path: ["payload"],
+    message: "expected only with the id of one task",
   })
   .refine((body) => (body.ids === undefined) !== (body.filter === undefined), {
     message: "expected either ids or filter; the filter {} fits all",
@@ -87,6 +94,13 @@ export const redrive = z
     reason: z.string().nullable(),
     created_at: timeOrNull,
     ended_at: timeOrNull,
+    outcome: z
+      .object({ followed: count, succeeded: count, dead: count, canceled: count, discarded: count })
+      .optional()
+      .meta({
+        description:
+          "When it is asked for: what has become of the first 1,000 tasks that were moved; the rest of `followed` goes on.",
+      }),
   })
   .meta({ id: "Redrive", description: "Dead tasks on their way back to work." });
 
@@ -178,6 +192,9 @@ export const deadLetterRoutes = {
     path: `${path}/redrives/{id}`,
     scope: "read",
     summary: "Look at a redrive",
+    query: z.strictObject({
+      outcome: z.enum(["true", "false"]).optional().meta({ description: "Whether what became of its tasks is told." }),
+    }),
     answers: { 200: { description: "The redrive.", schema: redrive } },
     problems: ["not_found"],
   }),

@@ -1,12 +1,14 @@
 /** The routes of dead letters: look at them, bring them back at a chosen rate, or put them away. */
 
 import { TaskError } from "../errors.ts";
-import type { DeadSelectionJson, RedriveJson } from "../gen/tasks_pb.ts";
+import type { DeadSelectionJson, RedriveDeadLettersRequestJson, RedriveJson } from "../gen/tasks_pb.ts";
 import { isTaskId } from "../task.ts";
 import { type DeadLetterFilter, deadLetterRoutes } from "./dead-letter-routes.ts";
 import type { CallInRequest } from "./edge.ts";
 import { toHttpDeadLetter, toHttpGroup, toHttpRedrive, toHttpTask, toHttpUnreadable } from "./responses.ts";
 import { addRoute, type Routes } from "./serve-route.ts";
+
+type RedrivePayload = RedriveDeadLettersRequestJson["payload"];
 
 export function addDeadLetterRoutes(routes: Routes, call: CallInRequest): void {
   addRoute(routes, deadLetterRoutes.list, async (c, { query: { limit = 0, cursor = "", ...filter } }) => {
@@ -34,12 +36,15 @@ export function addDeadLetterRoutes(routes: Routes, call: CallInRequest): void {
       dryRun: body.dry_run ?? false,
       force: body.force ?? false,
       reason: body.reason ?? "",
+      // JSON it is: it came as such.
+      ...(body.payload !== undefined && { payload: body.payload as NonNullable<RedrivePayload> }),
     });
     return answerRedrive(redrive, body.dry_run ? 200 : 202);
   });
 
-  addRoute(routes, deadLetterRoutes.getRedrive, async (c, { id }) => {
-    return answerRedrive((await call(c, "GetRedrive", { id })).redrive, 200);
+  addRoute(routes, deadLetterRoutes.getRedrive, async (c, { id, query: { outcome } }) => {
+    const { redrive } = await call(c, "GetRedrive", { id, withOutcome: outcome === "true" });
+    return answerRedrive(redrive, 200);
   });
 
   for (const command of ["pause", "resume", "cancel"] as const) {

@@ -6,6 +6,7 @@ import type {
   DeadLetterJson,
   FailureJson,
   RedriveJson,
+  RedriveOutcomeJson,
   TaskJson,
   TimelineEntryJson,
   UnreadableMessageJson,
@@ -97,6 +98,17 @@ export function toHttpRedrive(redrive: RedriveJson): Record<string, unknown> {
     reason: redrive.reason || null,
     created_at: toHttpTime(redrive.createdAt),
     ended_at: toHttpTime(redrive.endedAt),
+    ...(redrive.outcome && { outcome: toHttpOutcome(redrive.outcome) }),
+  };
+}
+
+function toHttpOutcome({ followed, succeeded, dead, canceled, discarded }: RedriveOutcomeJson): Record<string, number> {
+  return {
+    followed: Number(followed ?? 0),
+    succeeded: Number(succeeded ?? 0),
+    dead: Number(dead ?? 0),
+    canceled: Number(canceled ?? 0),
+    discarded: Number(discarded ?? 0),
   };
 }
 

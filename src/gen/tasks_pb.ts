@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tasks.proto.
  */
 export const file_tasks: GenFile = /*@__PURE__*/
-  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3Mi5gIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKEkNyZWF0ZVRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCCI9ChJDcmVhdGVUYXNrc1JlcXVlc3QSJwoFdGFza3MYASADKAsyGC50YXNrcy5DcmVhdGVUYXNrUmVxdWVzdCI/ChNDcmVhdGVUYXNrc1Jlc3BvbnNlEigKB3Jlc3VsdHMYASADKAsyFy50YXNrcy5DcmVhdGVUYXNrUmVzdWx0ImAKEENyZWF0ZVRhc2tSZXN1bHQSGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSEAoIcmVwbGF5ZWQYAiABKAgSHwoHcmVmdXNhbBgDIAEoCzIOLnRhc2tzLlJlZnVzYWwifwoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLgoLcmV0cnlfYWZ0ZXIYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJQoIcHJvYmxlbXMYBCADKAsyEy50YXNrcy5GaWVsZFByb2JsZW0iLwoMRmllbGRQcm9ibGVtEg8KB3BvaW50ZXIYASABKAkSDgoGZGV0YWlsGAIgASgJIkUKDkdldFRhc2tSZXF1ZXN0EgoKAmlkGAEgASgJEicKBHdhaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iLAoPR2V0VGFza1Jlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIiAKEkdldFRpbWVsaW5lUmVxdWVzdBIKCgJpZBgBIAEoCSI8ChNHZXRUaW1lbGluZVJlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC50YXNrcy5UaW1lbGluZUVudHJ5IokBChBXYXRjaFRhc2tSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnNlZW5fZW50cnkYAiABKAUSGgoNc2Vlbl9wcm9ncmVzcxgDIAEoAUgAiAEBEicKBHdhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEAoOX3NlZW5fcHJvZ3Jlc3MihwEKEVdhdGNoVGFza1Jlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC50YXNrcy5UaW1lbGluZUVudHJ5EhQKDGZpcnN0X251bWJlchgCIAEoBRIVCghwcm9ncmVzcxgDIAEoAUgAiAEBEhEKCWhhc19lbmRlZBgEIAEoCEILCglfcHJvZ3Jlc3MizgEKEExpc3RUYXNrc1JlcXVlc3QSDgoGc3RhdHVzGAEgASgJEgwKBHR5cGUYAiABKAkSFgoOY29ycmVsYXRpb25faWQYAyABKAkSMQoNY3JlYXRlZF9hZnRlchgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxpbWl0GAYgASgFEg4KBmN1cnNvchgHIAEoCSJEChFMaXN0VGFza3NSZXNwb25zZRIaCgVpdGVtcxgBIAMoCzILLnRhc2tzLlRhc2sSEwoLbmV4dF9jdXJzb3IYAiABKAkiHwoRQ2FuY2VsVGFza1JlcXVlc3QSCgoCaWQYASABKAkiLwoSQ2FuY2VsVGFza1Jlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIrMBCg1EZWFkU2VsZWN0aW9uEgsKA2lkcxgBIAMoCRIMCgR0eXBlGAIgASgJEhIKCmVycm9yX3R5cGUYAyABKAkSDgoGcmVhc29uGAQgASgJEg0KBWdyb3VwGAUgASgJEikKBXNpbmNlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJQChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRIgCgVpdGVtcxgBIAMoCzIRLnRhc2tzLkRlYWRMZXR0ZXISEwoLbmV4dF9jdXJzb3IYAiABKAkilwEKCkRlYWRMZXR0ZXISGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSDgoGcmVhc29uGAIgASgJEisKB2RpZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJlZHJpdmVzGAQgASgFEhAKCHRyYWNlX2lkGAUgASgJEg0KBWdyb3VwGAYgASgJIlUKG0xpc3REZWFkTGV0dGVyR3JvdXBzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEg0KBWxpbWl0GAIgASgFIkUKHExpc3REZWFkTGV0dGVyR3JvdXBzUmVzcG9uc2USJQoFaXRlbXMYASADKAsyFi50YXNrcy5EZWFkTGV0dGVyR3JvdXAi3gEKD0RlYWRMZXR0ZXJHcm91cBIMCgR0eXBlGAEgASgJEg0KBWdyb3VwGAIgASgJEh0KBWVycm9yGAMgASgLMg4udGFza3MuRmFpbHVyZRINCgVjb3VudBgEIAEoAxIuCgpmaXJzdF9zZWVuGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3NlZW4YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3Rhc2tfaWQYByABKAkSEAoIdHJhY2VfaWQYCCABKAkiJgoVTGlzdFVucmVhZGFibGVSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFIkEKFkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USJwoFaXRlbXMYASADKAsyGC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZSLnAQoRVW5yZWFkYWJsZU1lc3NhZ2USEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgRib2R5GAIgASgJEjwKCmF0dHJpYnV0ZXMYAyADKAsyKC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZS5BdHRyaWJ1dGVzRW50cnkSDgoGcmVhc29uGAQgASgJEi8KC3JlY2VpdmVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKNAQoZUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEhcKD3JhdGVfcGVyX3NlY29uZBgCIAEoARIPCgdkcnlfcnVuGAMgASgIEg0KBWZvcmNlGAQgASgIEg4KBnJlYXNvbhgFIAEoCSI9ChpSZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZRIfCgdyZWRyaXZlGAEgASgLMg4udGFza3MuUmVkcml2ZSLcAQoHUmVkcml2ZRIKCgJpZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSDwoHbWF0Y2hlZBgDIAEoAxINCgVtb3ZlZBgEIAEoAxIOCgZmYWlsZWQYBSABKAMSFwoPcmF0ZV9wZXJfc2Vjb25kGAYgASgBEg4KBnJlYXNvbhgHIAEoCRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiHwoRR2V0UmVkcml2ZVJlcXVlc3QSCgoCaWQYASABKAkiNQoSR2V0UmVkcml2ZVJlc3BvbnNlEh8KB3JlZHJpdmUYASABKAsyDi50YXNrcy5SZWRyaXZlIjQKFUNvbnRyb2xSZWRyaXZlUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdjb21tYW5kGAIgASgJIjkKFkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USHwoHcmVkcml2ZRgBIAEoCzIOLnRhc2tzLlJlZHJpdmUiNgoYRGlzY2FyZERlYWRMZXR0ZXJSZXF1ZXN0EgoKAmlkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI2ChlEaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIpwCCgxTY2hlZHVsZVNwZWMSDAoEY3JvbhgBIAEoCRIRCgl0aW1lX3pvbmUYAiABKAkSKAoFZXZlcnkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIgoEdGFzaxgEIAEoCzIULnRhc2tzLlNjaGVkdWxlZFRhc2sSDwoHb3ZlcmxhcBgFIAEoCRIVCghjYXRjaF91cBgGIAEoBUgAiAEBEiwKCHN0YXJ0X2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgZlbmRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnBhdXNlZBgJIAEoCEILCglfY2F0Y2hfdXAi7wEKDVNjaGVkdWxlZFRhc2sSDAoEdHlwZRgBIAEoCRInCgdwYXlsb2FkGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjQKCG1ldGFkYXRhGAMgAygLMiIudGFza3MuU2NoZWR1bGVkVGFzay5NZXRhZGF0YUVudHJ5EioKB3RpbWVvdXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFAoMbWF4X2F0dGVtcHRzGAUgASgFGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKxAgoIU2NoZWR1bGUSCgoCaWQYASABKAkSIQoEc3BlYxgCIAEoCzITLnRhc2tzLlNjaGVkdWxlU3BlYxIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgFIAEoCRItCgluZXh0X3J1bnMYBiADKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKCGxhc3RfcnVuGAcgASgLMhMudGFza3MuU2NoZWR1bGVkUnVuEg0KBWZpcmVkGAggASgDEg8KB3NraXBwZWQYCSABKAMSDgoGbWlzc2VkGAogASgDImIKDFNjaGVkdWxlZFJ1bhIPCgd0YXNrX2lkGAEgASgJEjEKDXNjaGVkdWxlZF9mb3IYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnN0YXR1cxgDIAEoCSJGChVDcmVhdGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkSIQoEc3BlYxgCIAEoCzITLnRhc2tzLlNjaGVkdWxlU3BlYyI7ChZDcmVhdGVTY2hlZHVsZVJlc3BvbnNlEiEKCHNjaGVkdWxlGAEgASgLMg8udGFza3MuU2NoZWR1bGUiIAoSR2V0U2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJIjgKE0dldFNjaGVkdWxlUmVzcG9uc2USIQoIc2NoZWR1bGUYASABKAsyDy50YXNrcy5TY2hlZHVsZSI1ChRMaXN0U2NoZWR1bGVzUmVxdWVzdBINCgVsaW1pdBgBIAEoBRIOCgZjdXJzb3IYAiABKAkiTAoVTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEh4KBWl0ZW1zGAEgAygLMg8udGFza3MuU2NoZWR1bGUSEwoLbmV4dF9jdXJzb3IYAiABKAkidwoVVXBkYXRlU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJEiEKBHNwZWMYAiABKAsyEy50YXNrcy5TY2hlZHVsZVNwZWMSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjsKFlVwZGF0ZVNjaGVkdWxlUmVzcG9uc2USIQoIc2NoZWR1bGUYASABKAsyDy50YXNrcy5TY2hlZHVsZSIkChZUcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJIjQKF1RyaWdnZXJTY2hlZHVsZVJlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIiMKFURlbGV0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlIs8ECgRUYXNrEgoKAmlkGAEgASgJEgwKBHR5cGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEicKB3BheWxvYWQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoGcmVzdWx0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh0KBWVycm9yGAYgASgLMg4udGFza3MuRmFpbHVyZRIPCgdhdHRlbXB0GAcgASgFEhQKDG1heF9hdHRlbXB0cxgIIAEoBRIWCg5jb3JyZWxhdGlvbl9pZBgJIAEoCRIQCgh0cmFjZV9pZBgKIAEoCRIrCghtZXRhZGF0YRgLIAMoCzIZLnRhc2tzLlRhc2suTWV0YWRhdGFFbnRyeRIuCgpjcmVhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgZydW5fYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCghhdHRlbXB0cxgQIAMoCzIOLnRhc2tzLkF0dGVtcHQSFQoIcHJvZ3Jlc3MYESABKAFIAIgBARovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCwoJX3Byb2dyZXNzIskBCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgEIAEoCRIdCgVlcnJvchgFIAEoCzIOLnRhc2tzLkZhaWx1cmUSEAoIdHJhY2VfaWQYBiABKAkSDgoGd29ya2VyGAcgASgJIigKB0ZhaWx1cmUSDAoEdHlwZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIsoBCg1UaW1lbGluZUVudHJ5EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRmcm9tGAIgASgJEgoKAnRvGAMgASgJEg8KB2F0dGVtcHQYBCABKAUSEwoLZHVyYXRpb25fbXMYBSABKAMSHQoFZXJyb3IYBiABKAsyDi50YXNrcy5GYWlsdXJlEhAKCHRyYWNlX2lkGAcgASgJEg8KB3NwYW5faWQYCCABKAkSDwoHc2VydmljZRgJIAEoCSIWChRMaXN0VGFza1R5cGVzUmVxdWVzdCI3ChVMaXN0VGFza1R5cGVzUmVzcG9uc2USHgoFaXRlbXMYASADKAsyDy50YXNrcy5UYXNrVHlwZSKbAQoIVGFza1R5cGUSDAoEdHlwZRgBIAEoCRIZCgxtYXhfYXR0ZW1wdHMYAiABKAVIAIgBARIqCgd0aW1lb3V0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhEKCWlzb2xhdGlvbhgEIAEoCRIWCg5wYXlsb2FkX3NjaGVtYRgFIAEoCUIPCg1fbWF4X2F0dGVtcHRzMr0MCgtUYXNrU2VydmljZRJBCgpDcmVhdGVUYXNrEhgudGFza3MuQ3JlYXRlVGFza1JlcXVlc3QaGS50YXNrcy5DcmVhdGVUYXNrUmVzcG9uc2USRAoLQ3JlYXRlVGFza3MSGS50YXNrcy5DcmVhdGVUYXNrc1JlcXVlc3QaGi50YXNrcy5DcmVhdGVUYXNrc1Jlc3BvbnNlEjgKB0dldFRhc2sSFS50YXNrcy5HZXRUYXNrUmVxdWVzdBoWLnRhc2tzLkdldFRhc2tSZXNwb25zZRJECgtHZXRUaW1lbGluZRIZLnRhc2tzLkdldFRpbWVsaW5lUmVxdWVzdBoaLnRhc2tzLkdldFRpbWVsaW5lUmVzcG9uc2USPgoJV2F0Y2hUYXNrEhcudGFza3MuV2F0Y2hUYXNrUmVxdWVzdBoYLnRhc2tzLldhdGNoVGFza1Jlc3BvbnNlEj4KCUxpc3RUYXNrcxIXLnRhc2tzLkxpc3RUYXNrc1JlcXVlc3QaGC50YXNrcy5MaXN0VGFza3NSZXNwb25zZRJKCg1MaXN0VGFza1R5cGVzEhsudGFza3MuTGlzdFRhc2tUeXBlc1JlcXVlc3QaHC50YXNrcy5MaXN0VGFza1R5cGVzUmVzcG9uc2USQQoKQ2FuY2VsVGFzaxIYLnRhc2tzLkNhbmNlbFRhc2tSZXF1ZXN0GhkudGFza3MuQ2FuY2VsVGFza1Jlc3BvbnNlElAKD0xpc3REZWFkTGV0dGVycxIdLnRhc2tzLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaHi50YXNrcy5MaXN0RGVhZExldHRlcnNSZXNwb25zZRJfChRMaXN0RGVhZExldHRlckdyb3VwcxIiLnRhc2tzLkxpc3REZWFkTGV0dGVyR3JvdXBzUmVxdWVzdBojLnRhc2tzLkxpc3REZWFkTGV0dGVyR3JvdXBzUmVzcG9uc2USTQoOTGlzdFVucmVhZGFibGUSHC50YXNrcy5MaXN0VW5yZWFkYWJsZVJlcXVlc3QaHS50YXNrcy5MaXN0VW5yZWFkYWJsZVJlc3BvbnNlElkKElJlZHJpdmVEZWFkTGV0dGVycxIgLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QaIS50YXNrcy5SZWRyaXZlRGVhZExldHRlcnNSZXNwb25zZRJBCgpHZXRSZWRyaXZlEhgudGFza3MuR2V0UmVkcml2ZVJlcXVlc3QaGS50YXNrcy5HZXRSZWRyaXZlUmVzcG9uc2USTQoOQ29udHJvbFJlZHJpdmUSHC50YXNrcy5Db250cm9sUmVkcml2ZVJlcXVlc3QaHS50YXNrcy5Db250cm9sUmVkcml2ZVJlc3BvbnNlElYKEURpc2NhcmREZWFkTGV0dGVyEh8udGFza3MuRGlzY2FyZERlYWRMZXR0ZXJSZXF1ZXN0GiAudGFza3MuRGlzY2FyZERlYWRMZXR0ZXJSZXNwb25zZRJNCg5DcmVhdGVTY2hlZHVsZRIcLnRhc2tzLkNyZWF0ZVNjaGVkdWxlUmVxdWVzdBodLnRhc2tzLkNyZWF0ZVNjaGVkdWxlUmVzcG9uc2USRAoLR2V0U2NoZWR1bGUSGS50YXNrcy5HZXRTY2hlZHVsZVJlcXVlc3QaGi50YXNrcy5HZXRTY2hlZHVsZVJlc3BvbnNlEkoKDUxpc3RTY2hlZHVsZXMSGy50YXNrcy5MaXN0U2NoZWR1bGVzUmVxdWVzdBocLnRhc2tzLkxpc3RTY2hlZHVsZXNSZXNwb25zZRJNCg5VcGRhdGVTY2hlZHVsZRIcLnRhc2tzLlVwZGF0ZVNjaGVkdWxlUmVxdWVzdBodLnRhc2tzLlVwZGF0ZVNjaGVkdWxlUmVzcG9uc2USUAoPVHJpZ2dlclNjaGVkdWxlEh0udGFza3MuVHJpZ2dlclNjaGVkdWxlUmVxdWVzdBoeLnRhc2tzLlRyaWdnZXJTY2hlZHVsZVJlc3BvbnNlEk0KDkRlbGV0ZVNjaGVkdWxlEhwudGFza3MuRGVsZXRlU2NoZWR1bGVSZXF1ZXN0Gh0udGFza3MuRGVsZXRlU2NoZWR1bGVSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3Mi5gIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKEkNyZWF0ZVRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCCI9ChJDcmVhdGVUYXNrc1JlcXVlc3QSJwoFdGFza3MYASADKAsyGC50YXNrcy5DcmVhdGVUYXNrUmVxdWVzdCI/ChNDcmVhdGVUYXNrc1Jlc3BvbnNlEigKB3Jlc3VsdHMYASADKAsyFy50YXNrcy5DcmVhdGVUYXNrUmVzdWx0ImAKEENyZWF0ZVRhc2tSZXN1bHQSGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSEAoIcmVwbGF5ZWQYAiABKAgSHwoHcmVmdXNhbBgDIAEoCzIOLnRhc2tzLlJlZnVzYWwifwoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLgoLcmV0cnlfYWZ0ZXIYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJQoIcHJvYmxlbXMYBCADKAsyEy50YXNrcy5GaWVsZFByb2JsZW0iLwoMRmllbGRQcm9ibGVtEg8KB3BvaW50ZXIYASABKAkSDgoGZGV0YWlsGAIgASgJIkUKDkdldFRhc2tSZXF1ZXN0EgoKAmlkGAEgASgJEicKBHdhaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iLAoPR2V0VGFza1Jlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIiAKEkdldFRpbWVsaW5lUmVxdWVzdBIKCgJpZBgBIAEoCSI8ChNHZXRUaW1lbGluZVJlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC50YXNrcy5UaW1lbGluZUVudHJ5IokBChBXYXRjaFRhc2tSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnNlZW5fZW50cnkYAiABKAUSGgoNc2Vlbl9wcm9ncmVzcxgDIAEoAUgAiAEBEicKBHdhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEAoOX3NlZW5fcHJvZ3Jlc3MihwEKEVdhdGNoVGFza1Jlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC50YXNrcy5UaW1lbGluZUVudHJ5EhQKDGZpcnN0X251bWJlchgCIAEoBRIVCghwcm9ncmVzcxgDIAEoAUgAiAEBEhEKCWhhc19lbmRlZBgEIAEoCEILCglfcHJvZ3Jlc3MizgEKEExpc3RUYXNrc1JlcXVlc3QSDgoGc3RhdHVzGAEgASgJEgwKBHR5cGUYAiABKAkSFgoOY29ycmVsYXRpb25faWQYAyABKAkSMQoNY3JlYXRlZF9hZnRlchgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxpbWl0GAYgASgFEg4KBmN1cnNvchgHIAEoCSJEChFMaXN0VGFza3NSZXNwb25zZRIaCgVpdGVtcxgBIAMoCzILLnRhc2tzLlRhc2sSEwoLbmV4dF9jdXJzb3IYAiABKAkiHwoRQ2FuY2VsVGFza1JlcXVlc3QSCgoCaWQYASABKAkiLwoSQ2FuY2VsVGFza1Jlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIrMBCg1EZWFkU2VsZWN0aW9uEgsKA2lkcxgBIAMoCRIMCgR0eXBlGAIgASgJEhIKCmVycm9yX3R5cGUYAyABKAkSDgoGcmVhc29uGAQgASgJEg0KBWdyb3VwGAUgASgJEikKBXNpbmNlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJQChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRIgCgVpdGVtcxgBIAMoCzIRLnRhc2tzLkRlYWRMZXR0ZXISEwoLbmV4dF9jdXJzb3IYAiABKAkilwEKCkRlYWRMZXR0ZXISGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSDgoGcmVhc29uGAIgASgJEisKB2RpZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJlZHJpdmVzGAQgASgFEhAKCHRyYWNlX2lkGAUgASgJEg0KBWdyb3VwGAYgASgJIlUKG0xpc3REZWFkTGV0dGVyR3JvdXBzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEg0KBWxpbWl0GAIgASgFIkUKHExpc3REZWFkTGV0dGVyR3JvdXBzUmVzcG9uc2USJQoFaXRlbXMYASADKAsyFi50YXNrcy5EZWFkTGV0dGVyR3JvdXAi3gEKD0RlYWRMZXR0ZXJHcm91cBIMCgR0eXBlGAEgASgJEg0KBWdyb3VwGAIgASgJEh0KBWVycm9yGAMgASgLMg4udGFza3MuRmFpbHVyZRINCgVjb3VudBgEIAEoAxIuCgpmaXJzdF9zZWVuGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3NlZW4YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3Rhc2tfaWQYByABKAkSEAoIdHJhY2VfaWQYCCABKAkiJgoVTGlzdFVucmVhZGFibGVSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFIkEKFkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USJwoFaXRlbXMYASADKAsyGC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZSLnAQoRVW5yZWFkYWJsZU1lc3NhZ2USEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgRib2R5GAIgASgJEjwKCmF0dHJpYnV0ZXMYAyADKAsyKC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZS5BdHRyaWJ1dGVzRW50cnkSDgoGcmVhc29uGAQgASgJEi8KC3JlY2VpdmVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK2AQoZUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEhcKD3JhdGVfcGVyX3NlY29uZBgCIAEoARIPCgdkcnlfcnVuGAMgASgIEg0KBWZvcmNlGAQgASgIEg4KBnJlYXNvbhgFIAEoCRInCgdwYXlsb2FkGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIj0KGlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEh8KB3JlZHJpdmUYASABKAsyDi50YXNrcy5SZWRyaXZlIoQCCgdSZWRyaXZlEgoKAmlkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIPCgdtYXRjaGVkGAMgASgDEg0KBW1vdmVkGAQgASgDEg4KBmZhaWxlZBgFIAEoAxIXCg9yYXRlX3Blcl9zZWNvbmQYBiABKAESDgoGcmVhc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgdvdXRjb21lGAogASgLMhUudGFza3MuUmVkcml2ZU91dGNvbWUiaAoOUmVkcml2ZU91dGNvbWUSEAoIZm9sbG93ZWQYASABKAMSEQoJc3VjY2VlZGVkGAIgASgDEgwKBGRlYWQYAyABKAMSEAoIY2FuY2VsZWQYBCABKAMSEQoJZGlzY2FyZGVkGAUgASgDIjUKEUdldFJlZHJpdmVSZXF1ZXN0EgoKAmlkGAEgASgJEhQKDHdpdGhfb3V0Y29tZRgCIAEoCCI1ChJHZXRSZWRyaXZlUmVzcG9uc2USHwoHcmVkcml2ZRgBIAEoCzIOLnRhc2tzLlJlZHJpdmUiNAoVQ29udHJvbFJlZHJpdmVSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB2NvbW1hbmQYAiABKAkiOQoWQ29udHJvbFJlZHJpdmVSZXNwb25zZRIfCgdyZWRyaXZlGAEgASgLMg4udGFza3MuUmVkcml2ZSI2ChhEaXNjYXJkRGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJIjYKGURpc2NhcmREZWFkTGV0dGVyUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sinAIKDFNjaGVkdWxlU3BlYxIMCgRjcm9uGAEgASgJEhEKCXRpbWVfem9uZRgCIAEoCRIoCgVldmVyeRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIiCgR0YXNrGAQgASgLMhQudGFza3MuU2NoZWR1bGVkVGFzaxIPCgdvdmVybGFwGAUgASgJEhUKCGNhdGNoX3VwGAYgASgFSACIAQESLAoIc3RhcnRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmVuZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcGF1c2VkGAkgASgIQgsKCV9jYXRjaF91cCLvAQoNU2NoZWR1bGVkVGFzaxIMCgR0eXBlGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNAoIbWV0YWRhdGEYAyADKAsyIi50YXNrcy5TY2hlZHVsZWRUYXNrLk1ldGFkYXRhRW50cnkSKgoHdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxtYXhfYXR0ZW1wdHMYBSABKAUaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrECCghTY2hlZHVsZRIKCgJpZBgBIAEoCRIhCgRzcGVjGAIgASgLMhMudGFza3MuU2NoZWR1bGVTcGVjEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHRyYWNlX2lkGAUgASgJEi0KCW5leHRfcnVucxgGIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoIbGFzdF9ydW4YByABKAsyEy50YXNrcy5TY2hlZHVsZWRSdW4SDQoFZmlyZWQYCCABKAMSDwoHc2tpcHBlZBgJIAEoAxIOCgZtaXNzZWQYCiABKAMiYgoMU2NoZWR1bGVkUnVuEg8KB3Rhc2tfaWQYASABKAkSMQoNc2NoZWR1bGVkX2ZvchgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc3RhdHVzGAMgASgJIkYKFUNyZWF0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCRIhCgRzcGVjGAIgASgLMhMudGFza3MuU2NoZWR1bGVTcGVjIjsKFkNyZWF0ZVNjaGVkdWxlUmVzcG9uc2USIQoIc2NoZWR1bGUYASABKAsyDy50YXNrcy5TY2hlZHVsZSIgChJHZXRTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiOAoTR2V0U2NoZWR1bGVSZXNwb25zZRIhCghzY2hlZHVsZRgBIAEoCzIPLnRhc2tzLlNjaGVkdWxlIjUKFExpc3RTY2hlZHVsZXNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFEg4KBmN1cnNvchgCIAEoCSJMChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USHgoFaXRlbXMYASADKAsyDy50YXNrcy5TY2hlZHVsZRITCgtuZXh0X2N1cnNvchgCIAEoCSJ3ChVVcGRhdGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkSIQoEc3BlYxgCIAEoCzITLnRhc2tzLlNjaGVkdWxlU3BlYxIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siOwoWVXBkYXRlU2NoZWR1bGVSZXNwb25zZRIhCghzY2hlZHVsZRgBIAEoCzIPLnRhc2tzLlNjaGVkdWxlIiQKFlRyaWdnZXJTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiNAoXVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siIwoVRGVsZXRlU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJIhgKFkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2UizwQKBFRhc2sSCgoCaWQYASABKAkSDAoEdHlwZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSJwoHcGF5bG9hZBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgZyZXN1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHQoFZXJyb3IYBiABKAsyDi50YXNrcy5GYWlsdXJlEg8KB2F0dGVtcHQYByABKAUSFAoMbWF4X2F0dGVtcHRzGAggASgFEhYKDmNvcnJlbGF0aW9uX2lkGAkgASgJEhAKCHRyYWNlX2lkGAogASgJEisKCG1ldGFkYXRhGAsgAygLMhkudGFza3MuVGFzay5NZXRhZGF0YUVudHJ5Ei4KCmNyZWF0ZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKCGF0dGVtcHRzGBAgAygLMg4udGFza3MuQXR0ZW1wdBIVCghwcm9ncmVzcxgRIAEoAUgAiAEBGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUILCglfcHJvZ3Jlc3MiyQEKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdvdXRjb21lGAQgASgJEh0KBWVycm9yGAUgASgLMg4udGFza3MuRmFpbHVyZRIQCgh0cmFjZV9pZBgGIAEoCRIOCgZ3b3JrZXIYByABKAkiKAoHRmFpbHVyZRIMCgR0eXBlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiygEKDVRpbWVsaW5lRW50cnkSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGZyb20YAiABKAkSCgoCdG8YAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRITCgtkdXJhdGlvbl9tcxgFIAEoAxIdCgVlcnJvchgGIAEoCzIOLnRhc2tzLkZhaWx1cmUSEAoIdHJhY2VfaWQYByABKAkSDwoHc3Bhbl9pZBgIIAEoCRIPCgdzZXJ2aWNlGAkgASgJIhYKFExpc3RUYXNrVHlwZXNSZXF1ZXN0IjcKFUxpc3RUYXNrVHlwZXNSZXNwb25zZRIeCgVpdGVtcxgBIAMoCzIPLnRhc2tzLlRhc2tUeXBlIpsBCghUYXNrVHlwZRIMCgR0eXBlGAEgASgJEhkKDG1heF9hdHRlbXB0cxgCIAEoBUgAiAEBEioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJaXNvbGF0aW9uGAQgASgJEhYKDnBheWxvYWRfc2NoZW1hGAUgASgJQg8KDV9tYXhfYXR0ZW1wdHMyvQwKC1Rhc2tTZXJ2aWNlEkEKCkNyZWF0ZVRhc2sSGC50YXNrcy5DcmVhdGVUYXNrUmVxdWVzdBoZLnRhc2tzLkNyZWF0ZVRhc2tSZXNwb25zZRJECgtDcmVhdGVUYXNrcxIZLnRhc2tzLkNyZWF0ZVRhc2tzUmVxdWVzdBoaLnRhc2tzLkNyZWF0ZVRhc2tzUmVzcG9uc2USOAoHR2V0VGFzaxIVLnRhc2tzLkdldFRhc2tSZXF1ZXN0GhYudGFza3MuR2V0VGFza1Jlc3BvbnNlEkQKC0dldFRpbWVsaW5lEhkudGFza3MuR2V0VGltZWxpbmVSZXF1ZXN0GhoudGFza3MuR2V0VGltZWxpbmVSZXNwb25zZRI+CglXYXRjaFRhc2sSFy50YXNrcy5XYXRjaFRhc2tSZXF1ZXN0GhgudGFza3MuV2F0Y2hUYXNrUmVzcG9uc2USPgoJTGlzdFRhc2tzEhcudGFza3MuTGlzdFRhc2tzUmVxdWVzdBoYLnRhc2tzLkxpc3RUYXNrc1Jlc3BvbnNlEkoKDUxpc3RUYXNrVHlwZXMSGy50YXNrcy5MaXN0VGFza1R5cGVzUmVxdWVzdBocLnRhc2tzLkxpc3RUYXNrVHlwZXNSZXNwb25zZRJBCgpDYW5jZWxUYXNrEhgudGFza3MuQ2FuY2VsVGFza1JlcXVlc3QaGS50YXNrcy5DYW5jZWxUYXNrUmVzcG9uc2USUAoPTGlzdERlYWRMZXR0ZXJzEh0udGFza3MuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBoeLnRhc2tzLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEl8KFExpc3REZWFkTGV0dGVyR3JvdXBzEiIudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0GiMudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXNwb25zZRJNCg5MaXN0VW5yZWFkYWJsZRIcLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVxdWVzdBodLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USWQoSUmVkcml2ZURlYWRMZXR0ZXJzEiAudGFza3MuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBohLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEkEKCkdldFJlZHJpdmUSGC50YXNrcy5HZXRSZWRyaXZlUmVxdWVzdBoZLnRhc2tzLkdldFJlZHJpdmVSZXNwb25zZRJNCg5Db250cm9sUmVkcml2ZRIcLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVxdWVzdBodLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USVgoRRGlzY2FyZERlYWRMZXR0ZXISHy50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlcXVlc3QaIC50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEk0KDkNyZWF0ZVNjaGVkdWxlEhwudGFza3MuQ3JlYXRlU2NoZWR1bGVSZXF1ZXN0Gh0udGFza3MuQ3JlYXRlU2NoZWR1bGVSZXNwb25zZRJECgtHZXRTY2hlZHVsZRIZLnRhc2tzLkdldFNjaGVkdWxlUmVxdWVzdBoaLnRhc2tzLkdldFNjaGVkdWxlUmVzcG9uc2USSgoNTGlzdFNjaGVkdWxlcxIbLnRhc2tzLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GhwudGFza3MuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEk0KDlVwZGF0ZVNjaGVkdWxlEhwudGFza3MuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0Gh0udGFza3MuVXBkYXRlU2NoZWR1bGVSZXNwb25zZRJQCg9UcmlnZ2VyU2NoZWR1bGUSHS50YXNrcy5UcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0Gh4udGFza3MuVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USTQoORGVsZXRlU2NoZWR1bGUSHC50YXNrcy5EZWxldGVTY2hlZHVsZVJlcXVlc3QaHS50YXNrcy5EZWxldGVTY2hlZHVsZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message tasks.CreateTaskRequest
@@ -1475,6 +1475,13 @@ export type RedriveDeadLettersRequest = Message<"tasks.RedriveDeadLettersRequest
    * @generated from field: string reason = 5;
    */
   reason: string;
+
+  /**
+   * In place of the task's own; only of one task that is named.
+   *
+   * @generated from field: google.protobuf.Value payload = 6;
+   */
+  payload?: Value | undefined;
 };
 
 /**
@@ -1509,6 +1516,13 @@ export type RedriveDeadLettersRequestJson = {
    * @generated from field: string reason = 5;
    */
   reason?: string;
+
+  /**
+   * In place of the task's own; only of one task that is named.
+   *
+   * @generated from field: google.protobuf.Value payload = 6;
+   */
+  payload?: ValueJson;
 };
 
 /**
@@ -1599,6 +1613,13 @@ export type Redrive = Message<"tasks.Redrive"> & {
    * @generated from field: google.protobuf.Timestamp ended_at = 9;
    */
   endedAt?: Timestamp | undefined;
+
+  /**
+   * Only when it is asked for.
+   *
+   * @generated from field: tasks.RedriveOutcome outcome = 10;
+   */
+  outcome?: RedriveOutcome | undefined;
 };
 
 /**
@@ -1655,6 +1676,13 @@ export type RedriveJson = {
    * @generated from field: google.protobuf.Timestamp ended_at = 9;
    */
   endedAt?: TimestampJson;
+
+  /**
+   * Only when it is asked for.
+   *
+   * @generated from field: tasks.RedriveOutcome outcome = 10;
+   */
+  outcome?: RedriveOutcomeJson;
 };
 
 /**
@@ -1665,6 +1693,81 @@ export const RedriveSchema: GenMessage<Redrive, {jsonType: RedriveJson}> = /*@__
   messageDesc(file_tasks, 29);
 
 /**
+ * What has become by now of the tasks that were moved: of the first 1,000 of them, as far as they are kept.
+ *
+ * @generated from message tasks.RedriveOutcome
+ */
+export type RedriveOutcome = Message<"tasks.RedriveOutcome"> & {
+  /**
+   * @generated from field: int64 followed = 1;
+   */
+  followed: bigint;
+
+  /**
+   * @generated from field: int64 succeeded = 2;
+   */
+  succeeded: bigint;
+
+  /**
+   * Again.
+   *
+   * @generated from field: int64 dead = 3;
+   */
+  dead: bigint;
+
+  /**
+   * @generated from field: int64 canceled = 4;
+   */
+  canceled: bigint;
+
+  /**
+   * @generated from field: int64 discarded = 5;
+   */
+  discarded: bigint;
+};
+
+/**
+ * What has become by now of the tasks that were moved: of the first 1,000 of them, as far as they are kept.
+ *
+ * @generated from message tasks.RedriveOutcome
+ */
+export type RedriveOutcomeJson = {
+  /**
+   * @generated from field: int64 followed = 1;
+   */
+  followed?: string;
+
+  /**
+   * @generated from field: int64 succeeded = 2;
+   */
+  succeeded?: string;
+
+  /**
+   * Again.
+   *
+   * @generated from field: int64 dead = 3;
+   */
+  dead?: string;
+
+  /**
+   * @generated from field: int64 canceled = 4;
+   */
+  canceled?: string;
+
+  /**
+   * @generated from field: int64 discarded = 5;
+   */
+  discarded?: string;
+};
+
+/**
+ * Describes the message tasks.RedriveOutcome.
+ * Use `create(RedriveOutcomeSchema)` to create a new message.
+ */
+export const RedriveOutcomeSchema: GenMessage<RedriveOutcome, {jsonType: RedriveOutcomeJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 30);
+
+/**
  * @generated from message tasks.GetRedriveRequest
  */
 export type GetRedriveRequest = Message<"tasks.GetRedriveRequest"> & {
@@ -1672,6 +1775,11 @@ export type GetRedriveRequest = Message<"tasks.GetRedriveRequest"> & {
    * @generated from field: string id = 1;
    */
   id: string;
+
+  /**
+   * @generated from field: bool with_outcome = 2;
+   */
+  withOutcome: boolean;
 };
 
 /**
@@ -1682,6 +1790,11 @@ export type GetRedriveRequestJson = {
    * @generated from field: string id = 1;
    */
   id?: string;
+
+  /**
+   * @generated from field: bool with_outcome = 2;
+   */
+  withOutcome?: boolean;
 };
 
 /**
@@ -1689,7 +1802,7 @@ export type GetRedriveRequestJson = {
  * Use `create(GetRedriveRequestSchema)` to create a new message.
  */
 export const GetRedriveRequestSchema: GenMessage<GetRedriveRequest, {jsonType: GetRedriveRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 30);
+  messageDesc(file_tasks, 31);
 
 /**
  * @generated from message tasks.GetRedriveResponse
@@ -1716,7 +1829,7 @@ export type GetRedriveResponseJson = {
  * Use `create(GetRedriveResponseSchema)` to create a new message.
  */
 export const GetRedriveResponseSchema: GenMessage<GetRedriveResponse, {jsonType: GetRedriveResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 31);
+  messageDesc(file_tasks, 32);
 
 /**
  * @generated from message tasks.ControlRedriveRequest
@@ -1757,7 +1870,7 @@ export type ControlRedriveRequestJson = {
  * Use `create(ControlRedriveRequestSchema)` to create a new message.
  */
 export const ControlRedriveRequestSchema: GenMessage<ControlRedriveRequest, {jsonType: ControlRedriveRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 32);
+  messageDesc(file_tasks, 33);
 
 /**
  * @generated from message tasks.ControlRedriveResponse
@@ -1784,7 +1897,7 @@ export type ControlRedriveResponseJson = {
  * Use `create(ControlRedriveResponseSchema)` to create a new message.
  */
 export const ControlRedriveResponseSchema: GenMessage<ControlRedriveResponse, {jsonType: ControlRedriveResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 33);
+  messageDesc(file_tasks, 34);
 
 /**
  * @generated from message tasks.DiscardDeadLetterRequest
@@ -1821,7 +1934,7 @@ export type DiscardDeadLetterRequestJson = {
  * Use `create(DiscardDeadLetterRequestSchema)` to create a new message.
  */
 export const DiscardDeadLetterRequestSchema: GenMessage<DiscardDeadLetterRequest, {jsonType: DiscardDeadLetterRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 34);
+  messageDesc(file_tasks, 35);
 
 /**
  * @generated from message tasks.DiscardDeadLetterResponse
@@ -1848,7 +1961,7 @@ export type DiscardDeadLetterResponseJson = {
  * Use `create(DiscardDeadLetterResponseSchema)` to create a new message.
  */
 export const DiscardDeadLetterResponseSchema: GenMessage<DiscardDeadLetterResponse, {jsonType: DiscardDeadLetterResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 35);
+  messageDesc(file_tasks, 36);
 
 /**
  * What a person says of a schedule: either cron, in a time zone, or every.
@@ -1983,7 +2096,7 @@ export type ScheduleSpecJson = {
  * Use `create(ScheduleSpecSchema)` to create a new message.
  */
 export const ScheduleSpecSchema: GenMessage<ScheduleSpec, {jsonType: ScheduleSpecJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 36);
+  messageDesc(file_tasks, 37);
 
 /**
  * What each run is, as in CreateTaskRequest.
@@ -2054,7 +2167,7 @@ export type ScheduledTaskJson = {
  * Use `create(ScheduledTaskSchema)` to create a new message.
  */
 export const ScheduledTaskSchema: GenMessage<ScheduledTask, {jsonType: ScheduledTaskJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 37);
+  messageDesc(file_tasks, 38);
 
 /**
  * @generated from message tasks.Schedule
@@ -2179,7 +2292,7 @@ export type ScheduleJson = {
  * Use `create(ScheduleSchema)` to create a new message.
  */
 export const ScheduleSchema: GenMessage<Schedule, {jsonType: ScheduleJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 38);
+  messageDesc(file_tasks, 39);
 
 /**
  * @generated from message tasks.ScheduledRun
@@ -2230,7 +2343,7 @@ export type ScheduledRunJson = {
  * Use `create(ScheduledRunSchema)` to create a new message.
  */
 export const ScheduledRunSchema: GenMessage<ScheduledRun, {jsonType: ScheduledRunJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 39);
+  messageDesc(file_tasks, 40);
 
 /**
  * @generated from message tasks.CreateScheduleRequest
@@ -2271,7 +2384,7 @@ export type CreateScheduleRequestJson = {
  * Use `create(CreateScheduleRequestSchema)` to create a new message.
  */
 export const CreateScheduleRequestSchema: GenMessage<CreateScheduleRequest, {jsonType: CreateScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 40);
+  messageDesc(file_tasks, 41);
 
 /**
  * @generated from message tasks.CreateScheduleResponse
@@ -2298,7 +2411,7 @@ export type CreateScheduleResponseJson = {
  * Use `create(CreateScheduleResponseSchema)` to create a new message.
  */
 export const CreateScheduleResponseSchema: GenMessage<CreateScheduleResponse, {jsonType: CreateScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 41);
+  messageDesc(file_tasks, 42);
 
 /**
  * @generated from message tasks.GetScheduleRequest
@@ -2325,7 +2438,7 @@ export type GetScheduleRequestJson = {
  * Use `create(GetScheduleRequestSchema)` to create a new message.
  */
 export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest, {jsonType: GetScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 42);
+  messageDesc(file_tasks, 43);
 
 /**
  * @generated from message tasks.GetScheduleResponse
@@ -2352,7 +2465,7 @@ export type GetScheduleResponseJson = {
  * Use `create(GetScheduleResponseSchema)` to create a new message.
  */
 export const GetScheduleResponseSchema: GenMessage<GetScheduleResponse, {jsonType: GetScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 43);
+  messageDesc(file_tasks, 44);
 
 /**
  * @generated from message tasks.ListSchedulesRequest
@@ -2397,7 +2510,7 @@ export type ListSchedulesRequestJson = {
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest, {jsonType: ListSchedulesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 44);
+  messageDesc(file_tasks, 45);
 
 /**
  * @generated from message tasks.ListSchedulesResponse
@@ -2438,7 +2551,7 @@ export type ListSchedulesResponseJson = {
  * Use `create(ListSchedulesResponseSchema)` to create a new message.
  */
 export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse, {jsonType: ListSchedulesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 45);
+  messageDesc(file_tasks, 46);
 
 /**
  * @generated from message tasks.UpdateScheduleRequest
@@ -2491,7 +2604,7 @@ export type UpdateScheduleRequestJson = {
  * Use `create(UpdateScheduleRequestSchema)` to create a new message.
  */
 export const UpdateScheduleRequestSchema: GenMessage<UpdateScheduleRequest, {jsonType: UpdateScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 46);
+  messageDesc(file_tasks, 47);
 
 /**
  * @generated from message tasks.UpdateScheduleResponse
@@ -2518,7 +2631,7 @@ export type UpdateScheduleResponseJson = {
  * Use `create(UpdateScheduleResponseSchema)` to create a new message.
  */
 export const UpdateScheduleResponseSchema: GenMessage<UpdateScheduleResponse, {jsonType: UpdateScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 47);
+  messageDesc(file_tasks, 48);
 
 /**
  * @generated from message tasks.TriggerScheduleRequest
@@ -2545,7 +2658,7 @@ export type TriggerScheduleRequestJson = {
  * Use `create(TriggerScheduleRequestSchema)` to create a new message.
  */
 export const TriggerScheduleRequestSchema: GenMessage<TriggerScheduleRequest, {jsonType: TriggerScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 48);
+  messageDesc(file_tasks, 49);
 
 /**
  * @generated from message tasks.TriggerScheduleResponse
@@ -2572,7 +2685,7 @@ export type TriggerScheduleResponseJson = {
  * Use `create(TriggerScheduleResponseSchema)` to create a new message.
  */
 export const TriggerScheduleResponseSchema: GenMessage<TriggerScheduleResponse, {jsonType: TriggerScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 49);
+  messageDesc(file_tasks, 50);
 
 /**
  * @generated from message tasks.DeleteScheduleRequest
@@ -2599,7 +2712,7 @@ export type DeleteScheduleRequestJson = {
  * Use `create(DeleteScheduleRequestSchema)` to create a new message.
  */
 export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest, {jsonType: DeleteScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 50);
+  messageDesc(file_tasks, 51);
 
 /**
  * @generated from message tasks.DeleteScheduleResponse
@@ -2618,7 +2731,7 @@ export type DeleteScheduleResponseJson = {
  * Use `create(DeleteScheduleResponseSchema)` to create a new message.
  */
 export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse, {jsonType: DeleteScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 51);
+  messageDesc(file_tasks, 52);
 
 /**
  * @generated from message tasks.Task
@@ -2825,7 +2938,7 @@ export type TaskJson = {
  * Use `create(TaskSchema)` to create a new message.
  */
 export const TaskSchema: GenMessage<Task, {jsonType: TaskJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 52);
+  messageDesc(file_tasks, 53);
 
 /**
  * @generated from message tasks.Attempt
@@ -2916,7 +3029,7 @@ export type AttemptJson = {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt, {jsonType: AttemptJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 53);
+  messageDesc(file_tasks, 54);
 
 /**
  * @generated from message tasks.Failure
@@ -2953,7 +3066,7 @@ export type FailureJson = {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure, {jsonType: FailureJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 54);
+  messageDesc(file_tasks, 55);
 
 /**
  * @generated from message tasks.TimelineEntry
@@ -3068,7 +3181,7 @@ export type TimelineEntryJson = {
  * Use `create(TimelineEntrySchema)` to create a new message.
  */
 export const TimelineEntrySchema: GenMessage<TimelineEntry, {jsonType: TimelineEntryJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 55);
+  messageDesc(file_tasks, 56);
 
 /**
  * @generated from message tasks.ListTaskTypesRequest
@@ -3087,7 +3200,7 @@ export type ListTaskTypesRequestJson = {
  * Use `create(ListTaskTypesRequestSchema)` to create a new message.
  */
 export const ListTaskTypesRequestSchema: GenMessage<ListTaskTypesRequest, {jsonType: ListTaskTypesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 56);
+  messageDesc(file_tasks, 57);
 
 /**
  * @generated from message tasks.ListTaskTypesResponse
@@ -3114,7 +3227,7 @@ export type ListTaskTypesResponseJson = {
  * Use `create(ListTaskTypesResponseSchema)` to create a new message.
  */
 export const ListTaskTypesResponseSchema: GenMessage<ListTaskTypesResponse, {jsonType: ListTaskTypesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 57);
+  messageDesc(file_tasks, 58);
 
 /**
  * @generated from message tasks.TaskType
@@ -3193,7 +3306,7 @@ export type TaskTypeJson = {
  * Use `create(TaskTypeSchema)` to create a new message.
  */
 export const TaskTypeSchema: GenMessage<TaskType, {jsonType: TaskTypeJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 58);
+  messageDesc(file_tasks, 59);
 
 /**
  * @generated from service tasks.TaskService

@@ -2,7 +2,7 @@
 
 import type { DeadLetterGroupJson, DeadLetterJson, RedriveJson, UnreadableMessageJson } from "../gen/tasks_pb.ts";
 import { errorOfDeath, toPattern } from "../store/dead-group.ts";
-import type { DeadGroup, DeadLetter, Redrive, UnreadableMessage } from "../store/dead-letters.ts";
+import type { DeadGroup, DeadLetter, Redrive, RedriveOutcome, UnreadableMessage } from "../store/dead-letters.ts";
 import type { TimelineEntry } from "../task.ts";
 import { toTaskJson, toTimestamp } from "./task-view.ts";
 
@@ -37,7 +37,7 @@ function traceIdOf({ deathTraceparent }: DeadLetter): string {
   return deathTraceparent.split("-")[1] ?? "";
 }
 
-export function toRedriveJson(redrive: Redrive): RedriveJson {
+export function toRedriveJson(redrive: Redrive, outcome?: RedriveOutcome): RedriveJson {
   return {
     id: redrive.id,
     status: redrive.status,
@@ -48,6 +48,15 @@ export function toRedriveJson(redrive: Redrive): RedriveJson {
     reason: redrive.reason,
     createdAt: toTimestamp(redrive.createdAtMs),
     ...(redrive.endedAtMs !== null && { endedAt: toTimestamp(redrive.endedAtMs) }),
+    ...(outcome && {
+      outcome: {
+        followed: String(outcome.followed),
+        succeeded: String(outcome.succeeded),
+        dead: String(outcome.dead),
+        canceled: String(outcome.canceled),
+        discarded: String(outcome.discarded),
+      },
+    }),
   };
 }
 

@@ -74,6 +74,8 @@ export interface RedriveOrder {
   isForced: boolean;
   /** Why, in the words of whoever asks for it; empty when nobody said. */
   reason: string;
+  /** JSON text in place of the payload of the one task that is named; null: it stays. */
+  payload: string | null;
 }
 
 export type RedriveStatus = "running" | "paused" | "canceled" | "completed";
@@ -88,6 +90,19 @@ export interface Redrive extends RedriveOrder {
   failed: number;
   createdAtMs: number;
   endedAtMs: number | null;
+}
+
+/** So many of the tasks that a redrive moved, the first, are followed: what becomes of them can be asked. */
+export const maxFollowed = 1000;
+
+/** What has become by now of the tasks that a redrive moved; of those that are kept. */
+export interface RedriveOutcome {
+  followed: number;
+  succeeded: number;
+  /** Again; also when another redrive has brought them back since. */
+  dead: number;
+  canceled: number;
+  discarded: number;
 }
 
 /** A dead letter that the next step of a redrive would bring back. */
@@ -148,6 +163,8 @@ export interface DeadLetterStore {
   countRedrive(order: RedriveOrder, context: Context): Promise<{ matched: number; refused: number }>;
   startRedrive(order: RedriveOrder, nowMs: number, context: Context): Promise<Redrive>;
   getRedrive(id: string, context: Context): Promise<Redrive | undefined>;
+  /** Of a redrive that there is not, nothing is followed. */
+  redriveOutcome(id: string, context: Context): Promise<RedriveOutcome>;
   /** The redrive after the command, or undefined when there is none. One that has ended takes no command. */
   controlRedrive(
     id: string,

@@ -7,10 +7,12 @@ import type { Context } from "@opentelemetry/api";
 import { TaskError } from "../errors.ts";
 import {
   type DeadLetterStore,
+  maxFollowed,
   type Redrive,
   type RedriveCommand,
   type RedriveCommit,
   type RedriveOrder,
+  type RedriveOutcome,
   type RedriveStep,
   redriveGuard,
 } from "./dead-letters.ts";
@@ -30,13 +32,20 @@ import {
   type RedriveRow,
   statusAfter,
   stepSize,
+  toOutcome,
   toRedriveRow,
 } from "./redrive-rows.ts";
 import type { DueTask } from "./store.ts";
 
 type RedriveOperations = Pick<
   DeadLetterStore,
-  "countRedrive" | "startRedrive" | "getRedrive" | "controlRedrive" | "proposeRedrive" | "commitRedrive"
+  | "countRedrive"
+  | "startRedrive"
+  | "getRedrive"
+  | "redriveOutcome"
+  | "controlRedrive"
+  | "proposeRedrive"
+  | "commitRedrive"
 >;
 
 /** A transaction takes 100 items and 4 MB (DynamoDB, "Service quotas"); the redrive itself is one of them. */
@@ -87,6 +96,31 @@ export function createRedriveOperations(table: DynamoTable): RedriveOperations {
   const getRedrive = async (id: string, context: Context): Promise<Redrive | undefined> => {
     const row = await rowOf(id, context);
     return row && fromRedriveRow(row);
+  };
+
+  const redriveOutcome = async (id: string, context: Context): Promise<RedriveOutcome> => {
+    const steps = (await rowOf(id, context))?.step ?? 0;
+    const numbers = Array.from({ length: Math.min(steps, maxFollowed) }, (_, number) => number);
+    const noted = await calls.batchGet(
+      numbers.map((number) => followedKeyOf(id, number)),
+      {},
+      context,
+    );
+    // The items of such keys are what `following` wrote.
+    const followed = noted as unknown as FollowedStep[];
+    const movedAt = new Map(followed.flatMap(({ ids, movedAtMs }) => ids.map((taskId) => [taskId, movedAtMs])));
+    const looked = {
+      ProjectionExpression: "pk, #status, redrivenAtMs",
+      ExpressionAttributeNames: { "#status": "status" },
+    };
+    const tasks = await calls.batchGet([...movedAt.keys()], looked, context);
+    return toOutcome(
+      (tasks as unknown as Pick<TaskItem, "pk" | "status" | "redrivenAtMs">[]).map((task) => ({
+        movedAtMs: movedAt.get(task.pk) ?? 0,
+        status: task.status,
+        redrivenAtMs: task.redrivenAtMs ?? null,
+      })),
+    );
   };
 
   const controlRedrive = async (id: string, command: RedriveCommand, nowMs: number, context: Context) => {
@@ -208,12 +242,18 @@ export function createRedriveOperations(table: DynamoTable): RedriveOperations {
       const moves = new Map(commit.moves.map((move) => [move.id, move]));
       const revivals = [...moves.values()].flatMap((move) => {
         const task = byId.get(move.id);
-        return task ? [reviving(task, move, commit)] : [];
+        return task ? [reviving(task, move, { commit, payload: row.payload ?? null })] : [];
       });
+      const room = Math.max(0, maxFollowed - row.moved);
+      const followed = revivals.slice(0, room).map(({ sent }) => sent.id);
       const after = { ...afterStep(row, commit, revivals.length), token: newToken() };
       const stepped = changing(after, row.version);
       const written = await calls.transact(
-        [{ Update: inTransaction(stepped) }, ...revivals.map(({ part }) => part)],
+        [
+          { Update: inTransaction(stepped) },
+          ...revivals.map(({ part }) => part),
+          ...(followed.length > 0 ? [{ Put: following(commit, followed) }] : []),
+        ],
         context,
       );
       if (written.kind === "done") return revivals.map(({ sent }) => sent);
@@ -231,8 +271,20 @@ export function createRedriveOperations(table: DynamoTable): RedriveOperations {
     ended_at: commit.step.isLast ? commit.nowMs : null,
   });
 
-  const reviving = (task: TaskItem, { origin, actor }: RedriveCommit["moves"][number], commit: RedriveCommit) => {
+  /** For the question what has become of them. */
+  const following = ({ redriveId, step, nowMs }: RedriveCommit, ids: string[]) => {
+    const noted: FollowedStep = { pk: followedKeyOf(redriveId, step.number), ids, movedAtMs: nowMs };
+    const ttl = table.ttlOf(nowMs);
+    return { TableName: calls.table, Item: { ...noted, ...(ttl !== undefined && { ttl }) } };
+  };
+
+  const reviving = (
+    task: TaskItem,
+    { origin, actor }: RedriveCommit["moves"][number],
+    { commit, payload }: { commit: RedriveCommit; payload: string | null },
+  ) => {
     const change = {
+      ...(payload !== null && { payload }),
       status: "queued",
       token: newToken(),
       attempt: 0,
@@ -256,7 +308,7 @@ export function createRedriveOperations(table: DynamoTable): RedriveOperations {
     UpdateExpression: update.UpdateExpression ?? "",
   });
 
-  return { countRedrive, startRedrive, getRedrive, controlRedrive, proposeRedrive, commitRedrive };
+  return { countRedrive, startRedrive, getRedrive, redriveOutcome, controlRedrive, proposeRedrive, commitRedrive };
 }
 
 /** A row as it is kept: with the fence of its changes. */
@@ -284,6 +336,17 @@ function guardOf(isForced: boolean): number {
 
 function keyOf(id: string): string {
   return `redrive#${id}`;
+}
+
+/** Beside the redrive, for each of its steps: an item has room for the ids of a step, not for those of all. */
+interface FollowedStep {
+  pk: string;
+  ids: string[];
+  movedAtMs: number;
+}
+
+function followedKeyOf(id: string, step: number): string {
+  return `redriven#${id}#${step}`;
 }
 
 /** As many of them, from the first on, as one transaction can write; one at least. */

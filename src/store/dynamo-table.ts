@@ -1,6 +1,6 @@
 /**
  * One DynamoDB table as its operations see it: the calls, and what every operation needs to know. The key `pk` is a
- * task's id; with a prefix it is what else is kept: `key#` idempotency keys, `result#` long results, `redrive#` redrives,
+ * task's id; with a prefix it is what else is kept: `key#` idempotency keys, `result#` long results, `redrive#` redrives, `redriven#` what each of their steps moved,
  * `unreadable#` messages that name no task, `schedule#` schedules, and one item `types`.
  */
 

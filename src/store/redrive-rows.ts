@@ -1,11 +1,13 @@
 /** Rows of the table of redrives, and how they become the port's words. */
 
+import type { TaskStatus } from "../task.ts";
 import type {
   Redrive,
   RedriveCandidate,
   RedriveCommand,
   RedriveCommit,
   RedriveOrder,
+  RedriveOutcome,
   RedriveStatus,
 } from "./dead-letters.ts";
 import type { TaskRow } from "./sqlite-rows.ts";
@@ -26,6 +28,27 @@ export interface RedriveRow {
   next_at: number;
   created_at: number;
   ended_at: number | null;
+  /** On DynamoDB not there when it is older than the field. */
+  payload?: string | null;
+}
+
+/** A task that a redrive moved, and as it is now. */
+export interface FollowedTask {
+  movedAtMs: number;
+  status: TaskStatus;
+  redrivenAtMs: number | null;
+}
+
+export function toOutcome(tasks: readonly FollowedTask[]): RedriveOutcome {
+  const outcome: RedriveOutcome = { followed: tasks.length, succeeded: 0, dead: 0, canceled: 0, discarded: 0 };
+  for (const { status, movedAtMs, redrivenAtMs } of tasks) {
+    // Only the dead are brought back.
+    const became = (redrivenAtMs ?? 0) > movedAtMs ? "dead" : status;
+    if (became === "succeeded" || became === "dead" || became === "canceled" || became === "discarded") {
+      outcome[became] += 1;
+    }
+  }
+  return outcome;
 }
 
 /** A new redrive; with nothing to bring back it has ended as it begins. */
@@ -45,6 +68,7 @@ export function toRedriveRow(order: RedriveOrder, matched: number, nowMs: number
     next_at: nowMs,
     created_at: nowMs,
     ended_at: matched === 0 ? nowMs : null,
+    payload: order.payload,
   };
 }
 
@@ -55,6 +79,7 @@ export function fromRedriveRow(row: RedriveRow): Redrive {
     ratePerSecond: row.rate,
     isForced: row.is_forced === 1,
     reason: row.reason,
+    payload: row.payload ?? null,
     status: row.status,
     matched: row.matched,
     moved: row.moved,

@@ -123,6 +123,15 @@ export const migrations: readonly ((table: string) => string)[] = [
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX ${table}_schedules_look_at ON ${table}_schedules (look_at) WHERE look_at IS NOT NULL;
   `,
+  (table) => `
+    ALTER TABLE ${table}_redrives ADD COLUMN payload TEXT; -- in place of the task's own; NULL: that stays
+    CREATE TABLE ${table}_redriven (
+      redrive_id TEXT NOT NULL,
+      task_id TEXT NOT NULL,
+      moved_at INTEGER NOT NULL,
+      PRIMARY KEY (redrive_id, task_id)
+    ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /** Brings the open database to the newest schema. */

@@ -201,6 +201,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     countRedrive: traced("countRedrive", "countDead"),
     startRedrive: traced("startRedrive", "insertRedrive"),
     getRedrive: traced("getRedrive", "redrive"),
+    redriveOutcome: traced("redriveOutcome", "followed"),
     controlRedrive: traced("controlRedrive", "controlRedrive"),
     proposeRedrive: (limit, nowMs) => run("proposeRedrive", limit, nowMs),
     commitRedrive: traced("commitRedrive", "revive"),

@@ -3,11 +3,14 @@
  * time before which no next step is due, so that it holds for any number of dlq roles together.
  */
 
+import type { TaskStatus } from "../task.ts";
 import {
+  maxFollowed,
   type Redrive,
   type RedriveCommand,
   type RedriveCommit,
   type RedriveOrder,
+  type RedriveOutcome,
   type RedriveStep,
   redriveGuard,
 } from "./dead-letters.ts";
@@ -19,6 +22,7 @@ import {
   statusAfter,
   stepSize,
   toCandidate,
+  toOutcome,
   toRedriveRow,
 } from "./redrive-rows.ts";
 import { conditionsOf } from "./sqlite-dead-letters.ts";
@@ -52,6 +56,13 @@ export function createRedriveOperations(table: SqliteTable) {
     const row = db.get<RedriveRow>(sql.redrive, id);
     return row && fromRedriveRow(row);
   };
+
+  const redriveOutcome = (id: string): RedriveOutcome =>
+    toOutcome(
+      db
+        .all<{ moved_at: number; status: TaskStatus; redriven_at: number | null }>(sql.followed, id)
+        .map(({ moved_at, status, redriven_at }) => ({ movedAtMs: moved_at, status, redrivenAtMs: redriven_at })),
+    );
 
   const controlRedrive = (id: string, command: RedriveCommand, nowMs: number) => {
     const row = db.get<RedriveRow>(sql.redrive, id);
@@ -114,8 +125,11 @@ export function createRedriveOperations(table: SqliteTable) {
     const revived = moves.flatMap(({ id, origin, actor }) => {
       const task = rowOf(id);
       if (task?.status !== "dead" || task.status_at > row.created_at) return [];
-      return [revive(task, JSON.stringify(origin), actor, nowMs + sendWithinMs)];
+      const sendAt = nowMs + sendWithinMs;
+      return [revive(task, { origin: JSON.stringify(origin), actor, sendAt, payload: row.payload ?? null })];
     });
+    const room = Math.max(0, maxFollowed - row.moved);
+    for (const { id } of revived.slice(0, room)) db.run(sql.follow, redriveId, id, nowMs);
     const { matched, moved, failed } = countsAfter(row, commit, revived.length);
     db.run(
       sql.stepRedrive,
@@ -131,12 +145,20 @@ export function createRedriveOperations(table: SqliteTable) {
     return revived;
   };
 
-  const revive = (row: TaskRow, origin: string, actor: Actor, sendAt: number): DueTask => {
+  const revive = (row: TaskRow, { origin, actor, sendAt, payload }: Revival): DueTask => {
     const from = lastTraceparent(row.id);
-    db.run(sql.revive, actor.atMs, actor.atMs, sendAt, actor.atMs, origin, from, row.id);
+    db.run(sql.revive, actor.atMs, actor.atMs, sendAt, actor.atMs, origin, from, payload, row.id);
     note(row, row.status, actor, { to: "queued", attempt: 0 });
     return toDueTask({ ...row, redrive_origin: origin, redriven_at: actor.atMs });
   };
 
-  return { countRedrive, startRedrive, getRedrive, controlRedrive, proposeRedrive, commitRedrive };
+  return { countRedrive, startRedrive, getRedrive, redriveOutcome, controlRedrive, proposeRedrive, commitRedrive };
+}
+
+/** What a task comes back with; a payload that is null stays as it is. */
+interface Revival {
+  origin: string;
+  actor: Actor;
+  sendAt: number;
+  payload: string | null;
 }

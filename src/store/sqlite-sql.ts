@@ -80,17 +80,20 @@ function deadLetterSql(table: string) {
     newestOfGroup: `SELECT * FROM ${table} INDEXED BY ${table}_groups WHERE status = 'dead' AND dead_group = ? AND type = ? AND status_at = ? ORDER BY id DESC LIMIT 1`,
     ungrouped: `SELECT * FROM ${table} INDEXED BY ${table}_groups WHERE status = 'dead' AND dead_group IS NULL`,
     setGroup: `UPDATE ${table} SET dead_group = ? WHERE id = ?`,
-    revive: `UPDATE ${table} SET status = 'queued', status_at = ?, version = version + 1, attempt = 0, error = NULL, reason = NULL, run_at = ?, ended_at = NULL, send_at = ?, sent_at = NULL, runs_alone = 0, cancel_requested = 0, redrives = redrives + 1, redriven_at = ?, redrive_origin = ?, redriven_from = ? WHERE id = ?`,
+    revive: `UPDATE ${table} SET status = 'queued', status_at = ?, version = version + 1, attempt = 0, error = NULL, reason = NULL, run_at = ?, ended_at = NULL, send_at = ?, sent_at = NULL, runs_alone = 0, cancel_requested = 0, redrives = redrives + 1, redriven_at = ?, redrive_origin = ?, redriven_from = ?, payload = coalesce(?, payload) WHERE id = ?`,
   };
 }
 
 function redriveSql(table: string) {
   return {
-    insertRedrive: `INSERT INTO ${table}_redrives VALUES (${placeholders(14)})`,
+    insertRedrive: `INSERT INTO ${table}_redrives VALUES (${placeholders(15)})`,
     redrive: `SELECT * FROM ${table}_redrives WHERE id = ?`,
     nextRedrive: `SELECT * FROM ${table}_redrives WHERE status = 'running' ORDER BY next_at LIMIT 1`,
     controlRedrive: `UPDATE ${table}_redrives SET status = ?, next_at = ?, ended_at = ? WHERE id = ?`,
     stepRedrive: `UPDATE ${table}_redrives SET status = ?, matched = ?, moved = ?, failed = ?, step = step + 1, cursor = ?, next_at = ?, ended_at = ? WHERE id = ?`,
+    follow: `INSERT INTO ${table}_redriven VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+    followed: `SELECT moved_at, status, redriven_at FROM ${table}_redriven JOIN ${table} ON id = task_id WHERE redrive_id = ?`,
+    removeFollowed: `DELETE FROM ${table}_redriven WHERE redrive_id IN (SELECT id FROM ${table}_redrives WHERE ended_at < ?)`,
     removeRedrives: `DELETE FROM ${table}_redrives WHERE ended_at < ?`,
   };
 }

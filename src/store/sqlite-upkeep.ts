@@ -56,6 +56,7 @@ export function createUpkeepOperations(table: SqliteTable) {
     const isOver = rows.length < limit || old.length < rows.length;
     if (isOver) {
       db.run(sql.removeUnreadable, endedBeforeMs);
+      db.run(sql.removeFollowed, endedBeforeMs);
       db.run(sql.removeRedrives, endedBeforeMs);
     }
     return { pruned: gone.length, next: isOver ? null : (rows.at(-1)?.id ?? null) };

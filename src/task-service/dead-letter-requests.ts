@@ -61,16 +61,20 @@ const redrive = z
     dryRun: z.boolean().default(false),
     force: z.boolean().default(false),
     reason: z.string().max(1024).default(""),
+    payload: z.unknown().optional(),
   })
-  .transform(({ ratePerSecond, dryRun, force, ...rest }) => ({
+  // One payload for several tasks is nobody's wish.
+  .refine(({ selection, payload }) => payload === undefined || (selection.kind === "ids" && selection.ids.length === 1))
+  .transform(({ ratePerSecond, dryRun, force, payload, ...rest }) => ({
     ...rest,
+    payload: payload === undefined ? null : JSON.stringify(payload),
     ratePerSecond: ratePerSecond || null,
     isForced: force,
     isDryRun: dryRun,
   }));
 
 const listUnreadable = z.strictObject({ limit: pageLimit });
-const getRedrive = z.strictObject({ id: z.string() });
+const getRedrive = z.strictObject({ id: z.string(), withOutcome: z.boolean().default(false) });
 const controlRedrive = z.strictObject({ id: z.string(), command: z.enum(["pause", "resume", "cancel"]) });
 const discard = z.strictObject({ id: z.string(), reason: z.string().min(1).max(1024) });
 

@@ -3,11 +3,12 @@
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
 import { TaskError } from "../errors.ts";
-import type { RpcHandlers } from "../rpc/call.ts";
+import { maxMessageBytes, type RpcHandlers } from "../rpc/call.ts";
 import { toDeadLetterGroupJson, toDeadLetterJson, toRedriveJson, toUnreadableJson } from "../rpc/dead-letter-view.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
 import type { DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
 import type { Actor, Store } from "../store/store.ts";
+import type { TaskTypes } from "../store/task-types.ts";
 import { isTaskId, newTaskId } from "../task.ts";
 import type { Logger } from "../telemetry/log.ts";
 import {
@@ -20,9 +21,12 @@ import {
   parseRedrive,
   toCursor,
 } from "./dead-letter-requests.ts";
+import type { PayloadChecks } from "./payload-checks.ts";
 
 export interface DeadLetterDeps {
   store: Store;
+  types: Pick<TaskTypes, "find">;
+  payloads: PayloadChecks;
   clock: Clock;
   log: Logger;
   actorOf(context: Context): Actor;
@@ -39,6 +43,8 @@ type DeadLetterMethod =
 
 export function createDeadLetterHandlers({
   store,
+  types,
+  payloads,
   clock,
   log,
   actorOf,
@@ -69,16 +75,30 @@ export function createDeadLetterHandlers({
   const redriveDeadLetters: RpcHandlers["RedriveDeadLetters"] = async (message, { context }) => {
     const { isDryRun, ...asked } = parseRedrive(message);
     await refuseLiving(asked.selection, context);
+    if (asked.payload !== null) await refuseUnfit(asked.payload, asked.selection, context);
     const order: RedriveOrder = { id: newTaskId(), ...asked };
     if (isDryRun) {
       const { matched, refused } = await store.countRedrive(order, context);
       return { redrive: { status: "dry_run", matched: String(matched), moved: "0", failed: String(refused) } };
     }
     const redrive = await store.startRedrive(order, clock.nowMs(), context);
-    log
-      .in(context)
-      .info("redrive ordered", { redrive_id: redrive.id, matched: redrive.matched, reason: redrive.reason });
+    log.in(context).info("redrive ordered", {
+      redrive_id: redrive.id,
+      matched: redrive.matched,
+      reason: redrive.reason,
+      ...(redrive.payload !== null && { has_new_payload: true }),
+    });
     return { redrive: toRedriveJson(redrive) };
+  };
+
+  /** As its submission would be. */
+  const refuseUnfit = async (payload: string, selection: DeadSelection, context: Context): Promise<void> => {
+    if (payload.length > maxMessageBytes) {
+      throw new TaskError("payload_too_large", `the payload is larger than ${maxMessageBytes} bytes`);
+    }
+    const [letter] = await store.listDead(selection, 1, null, context);
+    const type = letter && (await types.find(letter.task.type));
+    if (type && type.payloadSchema !== null) await payloads.check(type, JSON.parse(payload));
   };
 
   /** Of tasks that are named, those that are not dead count as failed; when none is, there is nothing to order. */
@@ -92,10 +112,10 @@ export function createDeadLetterHandlers({
   };
 
   const getRedrive: RpcHandlers["GetRedrive"] = async (message, { context }) => {
-    const { id } = parseGetRedrive(message);
+    const { id, withOutcome } = parseGetRedrive(message);
     const redrive = isTaskId(id) ? await store.getRedrive(id, context) : undefined;
     if (!redrive) throw noRedrive(id);
-    return { redrive: toRedriveJson(redrive) };
+    return { redrive: toRedriveJson(redrive, withOutcome ? await store.redriveOutcome(id, context) : undefined) };
   };
 
   const controlRedrive: RpcHandlers["ControlRedrive"] = async (message, { context }) => {

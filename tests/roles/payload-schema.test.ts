@@ -7,6 +7,8 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { TaskService } from "../../src/gen/tasks_pb.ts";
 import { badRequestName, fromBadRequest } from "../../src/rpc/bad-request.ts";
+import { newTaskId } from "../../src/task.ts";
+import { deadLettersAt } from "../support/dead-letters.ts";
 import { projectFolder } from "../support/executable.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
@@ -95,6 +97,36 @@ describe("what the JSON Schema does not say", () => {
       });
     },
   );
+});
+
+describe("a dead letter with a payload that did not fit", () => {
+  const good = { customer: "ada", items: [{ sku: "pen" }] };
+
+  test("comes back with one that does, is told of, and succeeds", async () => {
+    const dead = deadLettersAt(running.url);
+    const { id } = await running.accept({ type: "order", payload: { customer: "ada", items: [] } });
+    expect((await running.task(id, "20s")).status).toBe("dead");
+    const unfit = await dead.ask("POST", "/redrive", JSON.stringify({ ids: [id], payload: { customer: "ada" } }));
+    expect(unfit.status).toBe(400);
+    expect(await unfit.json()).toMatchObject({ errors: [{ pointer: "/payload/items", detail: "is required" }] });
+    const redrive = await dead.redriven({ ids: [id], payload: good });
+    expect(await running.task(id, "20s")).toMatchObject({ status: "succeeded", payload: good, result: ["1 pen"] });
+    const told = await dead.ask("GET", `/redrives/${redrive.id}?outcome=true`);
+    const outcome = { followed: 1, succeeded: 1, dead: 0, canceled: 0, discarded: 0 };
+    expect(await told.json()).toEqual({ ...redrive, outcome });
+  });
+
+  test.each([
+    ["several tasks", { ids: [newTaskId(), newTaskId()] }],
+    ["whatever fits", { filter: {} }],
+  ])("is the only one to get it: not %s", async (_, which) => {
+    const body = JSON.stringify({ ...which, payload: good });
+    const answer = await deadLettersAt(running.url).ask("POST", "/redrive", body);
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({
+      errors: [{ pointer: "/payload", detail: "expected only with the id of one task" }],
+    });
+  });
 });
 
 /** By the Connect library's own clients, which know nothing of us. */

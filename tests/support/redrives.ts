@@ -8,6 +8,7 @@ import type {
   Redrive,
   RedriveCommand,
   RedriveOrder,
+  RedriveOutcome,
   RedriveStep,
 } from "../../src/store/dead-letters.ts";
 import type { DueTask, Store } from "../../src/store/store.ts";
@@ -23,7 +24,15 @@ export const sendWithinMs = 30_000;
 
 /** An order of everything, as fast as it goes. */
 export function orderOf(changes: Partial<RedriveOrder> = {}): RedriveOrder {
-  return { id: newTaskId(), selection: all, ratePerSecond: null, isForced: false, reason: "", ...changes };
+  return {
+    id: newTaskId(),
+    selection: all,
+    ratePerSecond: null,
+    isForced: false,
+    reason: "",
+    payload: null,
+    ...changes,
+  };
 }
 
 /** The trace that begins for tasks which are brought back at that time. */
@@ -36,6 +45,7 @@ export interface Redrives {
   count(changes?: Partial<RedriveOrder>): Promise<{ matched: number; refused: number }>;
   start(nowMs: number, changes?: Partial<RedriveOrder>): Promise<Redrive>;
   get(id: string): Promise<Redrive | undefined>;
+  outcome(id: string): Promise<RedriveOutcome>;
   /** How far it is. */
   progress(id: string): Promise<Pick<Redrive, "status" | "matched" | "moved" | "failed" | "endedAtMs"> | undefined>;
   control(
@@ -60,6 +70,7 @@ export function redrivesIn(store: Store): Redrives {
     count: (changes) => store.countRedrive(orderOf(changes), ROOT_CONTEXT),
     start: (nowMs, changes) => store.startRedrive(orderOf(changes), nowMs, ROOT_CONTEXT),
     get: (id) => store.getRedrive(id, ROOT_CONTEXT),
+    outcome: (id) => store.redriveOutcome(id, ROOT_CONTEXT),
     progress: async (id) => {
       const redrive = await redrives.get(id);
       if (!redrive) return undefined;

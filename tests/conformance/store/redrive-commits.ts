@@ -1,10 +1,11 @@
 /** A step of a redrive is committed once, with its counts, and these add up whatever happens meanwhile. */
 
 import { describe, expect, test } from "bun:test";
+import { newTaskId } from "../../../src/task.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { newTask, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";
-import { kill, runToDeath } from "../../support/task-states.ts";
+import { kill, runToDeath, succeeded } from "../../support/task-states.ts";
 
 const nowMs = t0 + 1000;
 
@@ -66,6 +67,52 @@ function describeCommit(open: OpenStore): void {
 }
 
 function describeCounts(open: OpenStore): void {
+  describe("a redrive with a payload", () => {
+    test("brings its task back with that, and others with their own", async () => {
+      await using place = await open();
+      const [tasks, redrives] = [tasksIn(place.store), redrivesIn(place.store)];
+      const [edited = "", other = ""] = await kill(tasks, 2);
+      const before = await tasks.get(other);
+      await redrives.start(nowMs, { selection: { kind: "ids", ids: [edited] }, payload: '{"n":2}' });
+      await redrives.run(nowMs);
+      await redrives.start(nowMs + 1);
+      await redrives.run(nowMs + 1);
+      expect(await tasks.get(edited)).toMatchObject({ status: "queued", payload: '{"n":2}' });
+      expect(await tasks.get(other)).toMatchObject({ status: "queued", payload: before?.payload });
+    });
+  });
+
+  describe("the outcome of a redrive", () => {
+    test("is what has become of its tasks by now, though another brought some back since", async () => {
+      await using place = await open();
+      const [tasks, redrives] = [tasksIn(place.store), redrivesIn(place.store)];
+      const [good = "", bad = "", twice = "", put = "", stopped = "", going = ""] = await kill(tasks, 6);
+      const { id } = await redrives.start(nowMs);
+      await redrives.run(nowMs, 2);
+      const none = { followed: 6, succeeded: 0, dead: 0, canceled: 0, discarded: 0 };
+      expect(await redrives.outcome(id)).toEqual(none);
+      const won = await tasks.win(good, nowMs + 1);
+      await tasks.finish(good, won.claim, succeeded, nowMs + 2);
+      for (const each of [bad, twice, put]) await runToDeath(tasks, each, nowMs + 3);
+      await tasks.discard(put, "no use", nowMs + 4);
+      await tasks.cancel(stopped, nowMs + 4);
+      expect(await tasks.get(going)).toMatchObject({ status: "queued" });
+      const now = { followed: 6, succeeded: 1, dead: 2, canceled: 1, discarded: 1 };
+      expect(await redrives.outcome(id)).toEqual(now);
+      const later = await redrives.start(nowMs + 5, { selection: { kind: "ids", ids: [twice] } });
+      await redrives.run(nowMs + 5);
+      const again = await tasks.win(twice, nowMs + 6);
+      await tasks.finish(twice, again.claim, succeeded, nowMs + 7);
+      expect(await redrives.outcome(id)).toEqual(now);
+      expect(await redrives.outcome(later.id)).toMatchObject({ followed: 1, succeeded: 1 });
+    });
+
+    test("of a redrive that there is not follows nothing", async () => {
+      await using place = await open();
+      expect(await redrivesIn(place.store).outcome(newTaskId())).toMatchObject({ followed: 0 });
+    });
+  });
+
   describe("the counts of a redrive", () => {
     test("add up in the end: what was gone when its step came has failed", async () => {
       await using place = await open();

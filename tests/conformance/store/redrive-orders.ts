@@ -55,6 +55,7 @@ function describeOrder(open: OpenStore): void {
         ratePerSecond: 2.5,
         isForced: true,
         reason: "the mail server is back, “ü”",
+        payload: '{"to":"someone@else.example"}',
       } as const;
       const started = await redrives.start(nowMs, order);
       const progress = { matched: 3, moved: 0, failed: 0, createdAtMs: nowMs, endedAtMs: null };
