@@ -15,6 +15,7 @@ export interface TraceFilter {
   attribute?: { key: string; value: string };
   /** Milliseconds since the epoch. */
   sinceMs?: number;
+  untilMs?: number;
   /** Traces at most. */
   limit: number;
 }
@@ -22,7 +23,7 @@ export interface TraceFilter {
 const usualLimit = 20;
 const maxLimit = 200;
 
-/** `since` is a time, or how long ago; `nowMs` is what it counts from. Throws `invalid_argument`. */
+/** `since` and `until` are times, or how long ago; `nowMs` is what it counts from. Throws `invalid_argument`. */
 export function parseTraceFilter(query: URLSearchParams, nowMs: number): TraceFilter {
   const read: Record<string, (text: string) => Partial<TraceFilter>> = {
     service: (text) => ({ service: filled(text) }),
@@ -31,7 +32,8 @@ export function parseTraceFilter(query: URLSearchParams, nowMs: number): TraceFi
     error: (text) => ({ isError: flag(text) }),
     min_duration: (text) => ({ minDurationMs: parseDuration(text) }),
     attribute: (text) => ({ attribute: parseAttribute(text) }),
-    since: (text) => ({ sinceMs: parseSince(text, nowMs) }),
+    since: (text) => ({ sinceMs: parseMoment(text, nowMs) }),
+    until: (text) => ({ untilMs: parseMoment(text, nowMs) }),
     limit: (text) => ({ limit: integer(1, maxLimit)(text) }),
   };
   const filter: TraceFilter = { limit: usualLimit };
@@ -65,7 +67,7 @@ function parseAttribute(text: string): { key: string; value: string } {
   return { key, value };
 }
 
-function parseSince(text: string, nowMs: number): number {
+function parseMoment(text: string, nowMs: number): number {
   const hasZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(Z|[+-]\d\d:\d\d)$/.test(text);
   if (hasZone && !Number.isNaN(Date.parse(text))) return Date.parse(text);
   try {
@@ -77,7 +79,7 @@ function parseSince(text: string, nowMs: number): number {
 
 /** Conditions over the columns of `spans`, and their values. */
 export function toFilterSql(filter: TraceFilter): { where: string[]; values: (string | number)[] } {
-  const { service, operation, taskId, isError, minDurationMs, attribute, sinceMs } = filter;
+  const { service, operation, taskId, isError, minDurationMs, attribute, sinceMs, untilMs } = filter;
   const conditions: ([sql: string, ...values: (string | number)[]] | false)[] = [
     service !== undefined && ["service = ?", service],
     operation !== undefined && ["name = ?", operation],
@@ -85,6 +87,7 @@ export function toFilterSql(filter: TraceFilter): { where: string[]; values: (st
     isError !== undefined && ["is_error = ?", isError ? 1 : 0],
     minDurationMs !== undefined && ["duration_ms >= ?", minDurationMs],
     sinceMs !== undefined && ["start_ms >= ?", sinceMs],
+    untilMs !== undefined && ["start_ms <= ?", untilMs],
     // As JSON has it: a text, or a number or a boolean that is written so.
     attribute !== undefined && [
       "document -> ? IN (?, ?)",

@@ -1,6 +1,6 @@
 /** Light, dark, or as the system has it; kept in this browser. */
 
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 
 export const themes = ["system", "light", "dark"] as const;
 export type Theme = (typeof themes)[number];
@@ -10,6 +10,15 @@ export const themeNames: Record<Theme, string> = { system: "System theme", light
 const storageName = "throughline-theme";
 
 export const theme = signal<Theme>(readTheme());
+
+const darkQuery = window.matchMedia("(prefers-color-scheme: dark)");
+const isSystemDark = signal(darkQuery.matches);
+darkQuery.addEventListener("change", ({ matches }) => {
+  isSystemDark.value = matches;
+});
+
+/** Which of the two is shown: for what style sheets cannot reach. */
+export const isDark = computed(() => (theme.value === "system" ? isSystemDark.value : theme.value === "dark"));
 
 function readTheme(): Theme {
   const kept = window.localStorage.getItem(storageName);
