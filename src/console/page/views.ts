@@ -12,6 +12,7 @@
 
 import type { ComponentType } from "preact";
 import type { IconName } from "./parts/icon.tsx";
+import { DeadLetterPage } from "./views/dead-letter.tsx";
 import { DeadLetters } from "./views/dead-letters.tsx";
 import { Overview } from "./views/overview.tsx";
 import { System } from "./views/system.tsx";
@@ -41,6 +42,7 @@ export const views: readonly View[] = [
   { path: "/traces", title: "Traces", component: Traces, nav: { icon: "traces", key: "r" } },
   { path: "/traces/", title: "Trace", component: TracePage },
   { path: "/dead-letters", title: "Dead letters", component: DeadLetters, nav: { icon: "dead", key: "d" } },
+  { path: "/dead-letters/", title: "Dead letter", component: DeadLetterPage },
   { path: "/system", title: "System", component: System, nav: { icon: "system", key: "s" } },
 ];
 

@@ -1,0 +1,130 @@
+/** The view of one dead letter: what it died of, and its ways on; or of a redrive, which stands below this address too. */
+
+import { useState } from "preact/hooks";
+import { useAnswer } from "../answer.ts";
+import type { DeadLetter } from "../dead-letter.ts";
+import { addressOf } from "../location.ts";
+import { CopyButton } from "../parts/copy-button.tsx";
+import { PageHead } from "../parts/page-head.tsx";
+import { Problem } from "../parts/problem.tsx";
+import { Time } from "../parts/time.tsx";
+import { useShortcuts } from "../shortcuts.ts";
+import type { ViewProps } from "../views.ts";
+import { DiscardDialog } from "./dead-letters/discard-dialog.tsx";
+import { EditDialog } from "./dead-letters/edit-dialog.tsx";
+import { RedriveDialog } from "./dead-letters/redrive-dialog.tsx";
+import { RedriveView } from "./dead-letters/redrive-view.tsx";
+
+const redrives = "redrives/";
+
+export function DeadLetterPage({ id }: ViewProps) {
+  return id.startsWith(redrives) ? <RedriveView id={id.slice(redrives.length)} /> : <Letter id={id} />;
+}
+
+type Way = "redrive" | "edit" | "discard";
+
+function Letter({ id }: { id: string }) {
+  const { data: letter, problem, again } = useAnswer<DeadLetter>(`/dead-letters/${encodeURIComponent(id)}`);
+  const [way, setWay] = useState<Way>();
+  const isGone = problem?.status === 404;
+  const begin = (which: Way) => letter && !isGone && setWay(which);
+  useShortcuts([
+    { keys: "r", says: "Redrive", act: () => begin("redrive") },
+    { keys: "e", says: "Edit the payload and redrive", act: () => begin("edit") },
+  ]);
+  return (
+    <>
+      <PageHead
+        title={
+          <>
+            <a href="/dead-letters">Dead letters</a> <span class="quiet">/</span> {letter?.task.type ?? "task"}{" "}
+            <span class="mono quiet">{id.slice(-8)}</span>
+          </>
+        }
+      >
+        <button type="button" class="danger" disabled={!letter || isGone} onClick={() => begin("discard")}>
+          Discard…
+        </button>
+        <button type="button" disabled={!letter || isGone} onClick={() => begin("edit")}>
+          Edit payload…
+        </button>
+        <button type="button" class="primary" disabled={!letter || isGone} onClick={() => begin("redrive")}>
+          Redrive…
+        </button>
+      </PageHead>
+      {isGone && (
+        <div class="note">
+          It is not dead any more: it was brought back or discarded. <a href={`/tasks/${id}`}>See what became of it</a>
+        </div>
+      )}
+      {problem && !isGone && <Problem problem={problem} again={again} />}
+      {letter && <Facts letter={letter} />}
+      {letter && way === "redrive" && (
+        <RedriveDialog selection={{ ids: [id] }} what="this task" onClose={() => setWay(undefined)} />
+      )}
+      {letter && way === "edit" && <EditDialog task={letter.task} onClose={() => setWay(undefined)} />}
+      {letter && way === "discard" && (
+        <DiscardDialog id={id} onClose={() => setWay(undefined)} onDone={() => again()} />
+      )}
+    </>
+  );
+}
+
+function Facts({ letter: { task, reason, died_at, redrives: count, group } }: { letter: DeadLetter }) {
+  const payload = JSON.stringify(task.payload, null, 2) ?? "";
+  return (
+    <div class="letter">
+      <section class="died">
+        <h2>{task.error?.type ?? reason.replaceAll("_", " ")}</h2>
+        {task.error && <p class="bad">{task.error.message}</p>}
+      </section>
+      <dl class="facts">
+        <dt>Died</dt>
+        <dd>
+          <Time at={died_at} />
+        </dd>
+        <dt>Because</dt>
+        <dd>{reason.replaceAll("_", " ")}</dd>
+        <dt>Attempts</dt>
+        <dd>
+          {task.attempt} of {task.max_attempts}
+        </dd>
+        <dt>Redrives before</dt>
+        <dd>{count}</dd>
+        <dt>Died of the same</dt>
+        <dd>
+          <a href={addressOf("/dead-letters", { type: task.type, group })}>the group</a>
+        </dd>
+        <dt>Whole story</dt>
+        <dd>
+          <a href={`/tasks/${task.id}`}>task and trace</a>
+        </dd>
+        <dt>Task id</dt>
+        <dd class="mono">
+          {task.id} <CopyButton text={task.id} what="id" />
+        </dd>
+      </dl>
+      <section>
+        <h2>
+          Payload <CopyButton text={payload} what="payload" />
+        </h2>
+        <pre class="json">{payload}</pre>
+      </section>
+      <section>
+        <h2>Attempts</h2>
+        <ol class="attempts">
+          {task.attempts.map(({ number, outcome, error, started_at }) => (
+            <li key={number}>
+              <b class="number">{number}</b> {outcome ?? "runs"} <Time at={started_at} />
+              {error && (
+                <p class="bad">
+                  {error.type}: {error.message}
+                </p>
+              )}
+            </li>
+          ))}
+        </ol>
+      </section>
+    </div>
+  );
+}

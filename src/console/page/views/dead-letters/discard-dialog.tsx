@@ -1,0 +1,50 @@
+/** Puts a dead task away for good; the reason stays with it. */
+
+import { useState } from "preact/hooks";
+import { type ApiProblem, send } from "../../api.ts";
+import { Dialog } from "../../parts/dialog.tsx";
+import { tell } from "../../parts/notices.tsx";
+import { Problem } from "../../parts/problem.tsx";
+import { toProblem } from "./redrive-dialog.tsx";
+
+export function DiscardDialog({ id, onClose, onDone }: { id: string; onClose(): void; onDone(): void }) {
+  const [reason, setReason] = useState("");
+  const [problem, setProblem] = useState<ApiProblem>();
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    try {
+      await send(`/dead-letters/${id}/discard`, { reason });
+      tell("The task is discarded.");
+      onClose();
+      onDone();
+    } catch (thrown) {
+      setProblem(toProblem(thrown));
+    }
+  };
+  return (
+    <Dialog title="Discard this task" onClose={onClose}>
+      <form onSubmit={submit}>
+        {problem && <Problem problem={problem} />}
+        <p>It never runs again. Its attempts and its trace stay for as long as others do.</p>
+        <label class="field">
+          <span>Reason</span>
+          <input
+            required
+            maxLength={1024}
+            placeholder="Why nobody needs it"
+            value={reason}
+            onInput={(event) => setReason(event.currentTarget.value)}
+          />
+        </label>
+        <footer>
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="danger" disabled={reason === ""}>
+            Discard
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
