@@ -42,7 +42,7 @@ export function stitchTaskTrace(
 ): TaskTrace {
   const unique = [...new Map(received.map((span) => [keyOf(span.traceId, span.spanId), span])).values()];
   const own = withoutOtherTasks(taskId, unique).sort(byStart);
-  const spans = [...own, ...waitsIn(own)].sort(byStart);
+  const spans = withWaits(own);
   const kept = new Set(own.map((span) => keyOf(span.traceId, span.spanId)));
   const logs = receivedLogs
     .filter((log) => {
@@ -51,6 +51,11 @@ export function stitchTaskTrace(
     })
     .sort((a, b) => a.atMs - b.atMs);
   return { taskId, traceIds: [...new Set(spans.map((span) => span.traceId))], spans, logs };
+}
+
+/** The same spans, and the waits in queues between them, in the order they started. */
+export function withWaits(spans: readonly ReceivedSpan[]): ReceivedSpan[] {
+  return [...spans, ...waitsIn(spans)].sort(byStart);
 }
 
 /** The traces that these spans of a task follow by a link, and that are not among theirs: where its story began. */

@@ -3,6 +3,7 @@
 import { TaskError } from "../errors.ts";
 import { flag, integer, type Parse, parseDuration } from "../settings.ts";
 import { cutText } from "../telemetry/http-attributes.ts";
+import { serviceNames } from "../telemetry/names.ts";
 
 /** One span of the trace has to fit all that is given. */
 export interface TraceFilter {
@@ -13,12 +14,19 @@ export interface TraceFilter {
   isError?: boolean;
   minDurationMs?: number;
   attribute?: { key: string; value: string };
+  /** False: not those of Throughline itself that are of no task, as idle calls to the broker. */
+  housekeeping?: boolean;
   /** Milliseconds since the epoch. */
   sinceMs?: number;
   untilMs?: number;
   /** Traces at most. */
   limit: number;
 }
+
+/** As SQL; the names are ours. */
+const ownServices = Object.values(serviceNames)
+  .map((name) => `'${name}'`)
+  .join(", ");
 
 const usualLimit = 20;
 const maxLimit = 200;
@@ -32,6 +40,7 @@ export function parseTraceFilter(query: URLSearchParams, nowMs: number): TraceFi
     error: (text) => ({ isError: flag(text) }),
     min_duration: (text) => ({ minDurationMs: parseDuration(text) }),
     attribute: (text) => ({ attribute: parseAttribute(text) }),
+    housekeeping: (text) => ({ housekeeping: flag(text) }),
     since: (text) => ({ sinceMs: parseMoment(text, nowMs) }),
     until: (text) => ({ untilMs: parseMoment(text, nowMs) }),
     limit: (text) => ({ limit: integer(1, maxLimit)(text) }),
@@ -79,13 +88,14 @@ function parseMoment(text: string, nowMs: number): number {
 
 /** Conditions over the columns of `spans`, and their values. */
 export function toFilterSql(filter: TraceFilter): { where: string[]; values: (string | number)[] } {
-  const { service, operation, taskId, isError, minDurationMs, attribute, sinceMs, untilMs } = filter;
+  const { service, operation, taskId, isError, minDurationMs, attribute, housekeeping, sinceMs, untilMs } = filter;
   const conditions: ([sql: string, ...values: (string | number)[]] | false)[] = [
     service !== undefined && ["service = ?", service],
     operation !== undefined && ["name = ?", operation],
     taskId !== undefined && ["task_id = ?", taskId],
     isError !== undefined && ["is_error = ?", isError ? 1 : 0],
     minDurationMs !== undefined && ["duration_ms >= ?", minDurationMs],
+    housekeeping === false && [`(task_id IS NOT NULL OR is_error = 1 OR service NOT IN (${ownServices}))`],
     sinceMs !== undefined && ["start_ms >= ?", sinceMs],
     untilMs !== undefined && ["start_ms <= ?", untilMs],
     // As JSON has it: a text, or a number or a boolean that is written so.

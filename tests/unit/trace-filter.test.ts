@@ -11,7 +11,7 @@ function parse(query: string) {
 describe("a search for traces", () => {
   test("reads every parameter", () => {
     const query =
-      "service=worker&operation=process%20task-events&task_id=t&error=true&min_duration=250ms&attribute=a.b=c%3Dd&since=15m&until=2026-01-31T07:59:00Z&limit=7";
+      "service=worker&operation=process%20task-events&task_id=t&error=true&min_duration=250ms&attribute=a.b=c%3Dd&housekeeping=false&since=15m&until=2026-01-31T07:59:00Z&limit=7";
     expect(parse(query)).toEqual({
       service: "worker",
       operation: "process task-events",
@@ -19,6 +19,7 @@ describe("a search for traces", () => {
       isError: true,
       minDurationMs: 250,
       attribute: { key: "a.b", value: "c=d" },
+      housekeeping: false,
       sinceMs: nowMs - 15 * 60_000,
       untilMs: nowMs - 60_000,
       limit: 7,

@@ -84,14 +84,14 @@ export function Chart(props: ChartProps) {
 function Legend(props: ChartProps) {
   const { series, unit } = props;
   return (
-    <ul class="legend">
+    <ul class="series">
       {series.map((each, index) => {
         const step = pointed.value ?? newestIndexOf(each.values);
         const value = step === undefined ? null : each.values[step];
         const href = step === undefined ? undefined : addressOf(props, step, index);
         const said = (
           <>
-            <span class="swatch" style={{ color: `var(${each.color})` }} />
+            <span class="series-key" style={{ color: `var(${each.color})` }} />
             {each.name} <b class="number legend-figure">{showFigure(value, unit, each.floor)}</b>
           </>
         );

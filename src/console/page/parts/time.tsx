@@ -55,7 +55,7 @@ function short(ms: number): string {
   return unit ? `${Math.floor(ms / unit[0])} ${unit[1]}` : `${Math.floor(ms / 1000)} s`;
 }
 
-function toClock(at: string, currentMs: number): string {
+export function toClock(at: string, currentMs: number): string {
   const date = new Date(at);
   const time = date.toLocaleTimeString(undefined, clockParts);
   return date.toDateString() === new Date(currentMs).toDateString() ? time : `${toDay(date)} ${time}`;

@@ -78,7 +78,7 @@ function Facts({ letter: { task, reason, died_at, redrives: count, group } }: { 
         <h2>{task.error?.type ?? reason.replaceAll("_", " ")}</h2>
         {task.error && <p class="bad">{task.error.message}</p>}
       </section>
-      <dl class="facts">
+      <dl class="letter-facts">
         <dt>Died</dt>
         <dd>
           <Time at={died_at} />
@@ -112,7 +112,7 @@ function Facts({ letter: { task, reason, died_at, redrives: count, group } }: { 
       </section>
       <section>
         <h2>Attempts</h2>
-        <ol class="attempts">
+        <ol class="letter-attempts">
           {task.attempts.map(({ number, outcome, error, started_at }) => (
             <li key={number}>
               <b class="number">{number}</b> {outcome ?? "runs"} <Time at={started_at} />

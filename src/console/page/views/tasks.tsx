@@ -146,8 +146,8 @@ function Detail({ task }: { task: Task }) {
 }
 
 function NoTasks({ question, answer, onSubmit }: { question: TaskQuestion; answer: TaskAnswer; onSubmit(): void }) {
-  const { status, type, correlationId, sinceMs, text } = question;
-  const isNarrowed = Boolean(status || type || correlationId || sinceMs || text);
+  const { status, type, correlationId, sinceMs, after, text } = question;
+  const isNarrowed = Boolean(status || type || correlationId || sinceMs || after || text);
   if (!isNarrowed) {
     return (
       <Empty title="No tasks yet">

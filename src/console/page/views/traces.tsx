@@ -1,15 +1,148 @@
-/** The view Traces. */
+/** The view Traces: search what the console keeps, of tasks and of other services; or open a file. */
 
+import { useRef } from "preact/hooks";
+import { useAnswer } from "../answer.ts";
+import { addressOf, here } from "../location.ts";
+import { openFile, openText } from "../opened-file.ts";
 import { Empty } from "../parts/empty.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { PageHead } from "../parts/page-head.tsx";
+import { Problem } from "../parts/problem.tsx";
+import { type Column, Table } from "../parts/table.tsx";
+import { Duration, Time } from "../parts/time.tsx";
+import { useShortcuts } from "../shortcuts.ts";
+import { TraceFilters, type TraceQuestion, traceQuestionOf } from "./traces/filters.tsx";
+import { useDroppedFile } from "./traces/use-dropped-file.ts";
+
+interface TraceSummary {
+  trace_id: string;
+  started_at: string;
+  duration_ms: number;
+  service: string;
+  operation: string;
+  spans: number;
+  errors: number;
+  services: string[];
+  task_ids: string[];
+}
+
+interface TraceList {
+  items: TraceSummary[];
+  /** False when older ones were not looked at. */
+  is_complete: boolean;
+}
 
 export function Traces() {
+  const question = traceQuestionOf(here.value.query);
+  const { data, problem, again, isWaiting } = useAnswer<TraceList>(toPath(question));
+  const chooser = useRef<HTMLInputElement>(null);
+  const isOver = useDroppedFile({
+    onFile: (file) => void openFile(file),
+    onText: (text) => openText(text, "The text"),
+  });
+  const items = data?.items ?? [];
+  const longestMs = items.reduce((longest, { duration_ms: ms }) => Math.max(longest, ms), 0);
+  useShortcuts([{ keys: "f", says: "Open a trace file", act: () => chooser.current?.click() }]);
+  return (
+    <div class={isOver ? "drop over" : "drop"}>
+      <PageHead title="Traces">
+        <input
+          ref={chooser}
+          type="file"
+          class="unseen"
+          tabIndex={-1}
+          aria-label="Trace file"
+          accept=".json,.jsonl,application/json"
+          onChange={({ currentTarget: { files } }) => files?.[0] && void openFile(files[0])}
+        />
+        <button
+          type="button"
+          onClick={() => chooser.current?.click()}
+          title="OTLP or Jaeger JSON; or drop it here, or paste it"
+        >
+          <Icon name="out" />
+          Open file…
+        </button>
+      </PageHead>
+      <TraceFilters question={question} />
+      {problem && <Problem problem={problem} again={again} />}
+      <div class={isWaiting ? "list waiting" : "list"} aria-busy={isWaiting}>
+        {items.length > 0 && (
+          <Table
+            caption="Traces, the newest first"
+            columns={columnsOf(longestMs)}
+            rows={items}
+            keyOf={({ trace_id }) => trace_id}
+            hrefOf={({ trace_id }) => `/traces/${trace_id}`}
+            linkName="Trace"
+            linkOf={({ service, operation }) => (
+              <span class="operation">
+                <span class="quiet">{service}</span> {operation}
+              </span>
+            )}
+          />
+        )}
+        {data && items.length === 0 && <NoTraces isNarrowed={Object.keys(question).length > 0} />}
+      </div>
+      {data && !data.is_complete && items.length < 50 && (
+        <p class="quiet small">
+          Only the newest half million spans were looked at. A task id is found however old it is.
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Housekeeping is what nobody looks for, but who asks for it. */
+function toPath(question: TraceQuestion): string {
+  return addressOf("/traces", { limit: "50", housekeeping: "false", ...question });
+}
+
+function columnsOf(longestMs: number): Column<TraceSummary>[] {
+  return [
+    { name: "Began", isOnPhone: true, cell: ({ started_at }) => <Time at={started_at} /> },
+    {
+      name: "Duration",
+      cell: ({ duration_ms: ms }) => (
+        <span class="duration-bar">
+          <Duration ms={ms} />
+          <i style={{ width: `${longestMs > 0 ? Math.max(1, (ms / longestMs) * 100) : 0}%` }} />
+        </span>
+      ),
+    },
+    { name: "Spans", kind: "number", cell: ({ spans }) => spans.toLocaleString("en") },
+    {
+      name: "Errors",
+      kind: "number",
+      isOnPhone: true,
+      cell: ({ errors }) => (errors > 0 ? <b class="bad">{errors}</b> : <span class="quiet">–</span>),
+    },
+    { name: "Services", cell: ({ services }) => <span class="quiet">{services.length}</span> },
+    { name: "Tasks", cell: ({ task_ids: ids }) => <TaskLinks ids={ids} /> },
+  ];
+}
+
+function TaskLinks({ ids: [first, ...others] }: { ids: readonly string[] }) {
+  if (first === undefined) return <span class="quiet">–</span>;
   return (
     <>
-      <PageHead title="Traces" />
-      <Empty title="Not here yet">
-        <a href="/tasks">The tasks</a> are.
-      </Empty>
+      <a class="mono" href={`/tasks/${first}`}>
+        {first.slice(-8)}
+      </a>
+      {others.length > 0 && <span class="quiet"> +{others.length}</span>}
     </>
+  );
+}
+
+function NoTraces({ isNarrowed }: { isNarrowed: boolean }) {
+  return isNarrowed ? (
+    <Empty title="No trace fits">
+      One span has to fit everything that is asked for. <a href="/traces">See all traces</a>
+    </Empty>
+  ) : (
+    <Empty title="No traces yet">
+      Those of tasks come about a second after the fact. Services of yours send theirs by OTLP over HTTP to the{" "}
+      <code>otlp_url</code> of the log line “ready”, as with <code>OTEL_EXPORTER_OTLP_ENDPOINT</code>.
+    </Empty>
   );
 }

@@ -71,7 +71,7 @@ function Progress({ order, id }: { order: Redrive; id: string }) {
         {outcome && <Figure name="Dead again" count={outcome.dead} tone={outcome.dead > 0 ? "bad" : undefined} />}
         {outcome && <Figure name="Underway" count={underwayOf(order)} />}
       </ul>
-      <dl class="facts">
+      <dl class="letter-facts">
         <dt>Status</dt>
         <dd>{status}</dd>
         <dt>Rate</dt>

@@ -1,12 +1,11 @@
 /** What a list of tasks is narrowed by; all of it stands in the address. */
 
-import { useEffect, useState } from "preact/hooks";
 import { changedQuery, go, here } from "../../location.ts";
-import { Icon } from "../../parts/icon.tsx";
+import { toClock } from "../../parts/time.tsx";
+import { TypedField } from "../../parts/typed-field.tsx";
 import { statuses, type TaskStatus } from "../../task.ts";
 import { maxCounted, sinceOf, spans, type TaskQuestion } from "./task-list.ts";
 
-const typingPauseMs = 250;
 const taskIdText = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export function StatusTabs({
@@ -76,12 +75,16 @@ export function Filters({ question, types }: { question: TaskQuestion; types: re
       />
       <label>
         <span class="unseen">Made</span>
-        <select value={sinceOf(here.value.query)} onChange={(event) => narrow({ since: event.currentTarget.value })}>
+        <select
+          value={question.after ?? sinceOf(here.value.query)}
+          onChange={(event) => narrow({ since: event.currentTarget.value, until: "" })}
+        >
           {spans.map(({ name, text }) => (
             <option key={name} value={name}>
               {text}
             </option>
           ))}
+          {question.after && <option value={question.after}>{windowText(question)}</option>}
         </select>
       </label>
     </search>
@@ -92,49 +95,8 @@ function narrow(changes: Record<string, string>): void {
   go(changedQuery({ ...changes, cursor: undefined }), { isSame: true });
 }
 
-interface TypedFieldProps {
-  label: string;
-  placeholder: string;
-  value: string;
-  onTyped(text: string): void;
-  /** Proposed. */
-  list?: readonly string[];
-  /** It is the field that `/` leads to. */
-  icon?: boolean;
-}
-
-/** Tells what was typed once nobody has typed for a moment. */
-function TypedField({ label, placeholder, value, onTyped, list, icon = false }: TypedFieldProps) {
-  const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
-  useEffect(() => {
-    if (text === value) return;
-    const timer = setTimeout(() => onTyped(text), typingPauseMs);
-    return () => clearTimeout(timer);
-  }, [text]);
-  const listId = list && `proposed-${label}`;
-  return (
-    <label class={icon ? "typed search" : "typed"}>
-      <span class="unseen">{label}</span>
-      {icon && <Icon name="search" />}
-      <input
-        type="search"
-        class={icon ? "with-icon" : undefined}
-        placeholder={placeholder}
-        value={text}
-        list={listId}
-        autoComplete="off"
-        spellcheck={false}
-        data-search={icon ? "" : undefined}
-        onInput={(event) => setText(event.currentTarget.value)}
-      />
-      {list && (
-        <datalist id={listId}>
-          {list.map((each) => (
-            <option key={each} value={each} />
-          ))}
-        </datalist>
-      )}
-    </label>
-  );
+/** A stretch of time that a point of a chart leads to. */
+function windowText({ after = "", before }: TaskQuestion): string {
+  const from = toClock(after, Date.now());
+  return before ? `${from} – ${toClock(before, Date.now())}` : `Since ${from}`;
 }

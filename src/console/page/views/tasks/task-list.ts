@@ -13,6 +13,9 @@ export interface TaskQuestion {
   correlationId: string;
   /** Milliseconds back from now; 0: any time. */
   sinceMs: number;
+  /** A stretch of time instead, RFC 3339. */
+  after: string | undefined;
+  before: string | undefined;
   text: string;
   cursor: string;
 }
@@ -50,9 +53,15 @@ export function readQuestion(query: URLSearchParams): TaskQuestion {
     type: query.get("type") ?? "",
     correlationId: query.get("correlation_id") ?? "",
     sinceMs: since && "ms" in since ? since.ms : 0,
+    after: timeOf(query.get("since")),
+    before: timeOf(query.get("until")),
     text: query.get("q") ?? "",
     cursor: query.get("cursor") ?? "",
   };
+}
+
+function timeOf(text: string | null): string | undefined {
+  return text && /^\d{4}-.*Z$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : undefined;
 }
 
 export async function loadTasks(question: TaskQuestion, nowMs: number, signal: AbortSignal): Promise<TaskAnswer> {
@@ -87,7 +96,7 @@ export async function countTasks(
 }
 
 function askPage(
-  { status, type, correlationId, sinceMs }: TaskQuestion,
+  { status, type, correlationId, sinceMs, after, before }: TaskQuestion,
   { limit, cursor, nowMs }: { limit: number; cursor: string; nowMs: number },
   signal: AbortSignal,
 ): Promise<TaskPage> {
@@ -95,7 +104,8 @@ function askPage(
     status,
     type,
     correlation_id: correlationId,
-    created_after: sinceMs > 0 ? new Date(nowMs - sinceMs).toISOString() : undefined,
+    created_after: sinceMs > 0 ? new Date(nowMs - sinceMs).toISOString() : after,
+    created_before: before,
     limit: String(limit),
     cursor,
   };
