@@ -34,6 +34,16 @@ export interface RoleView {
   logs: SignalView;
 }
 
+/** As the broker tells it; of several roles that tell of it, the largest figures. */
+export interface QueueView {
+  name: string;
+  visible: number;
+  in_flight: number;
+  delayed: number;
+  /** Of what waits longest, in seconds; null: nobody tells. */
+  oldest_age: number | null;
+}
+
 export interface SettingView {
   flag: string;
   variable: string;
@@ -44,6 +54,7 @@ export interface SettingView {
 
 export interface SystemView {
   roles: RoleView[];
+  queues: QueueView[];
   /** What was received; bytes of the file and how many it may have. */
   console: IntakeFigures & { file_bytes: number; file_limit_bytes: number; retention_ms: number };
   /** Of the console's own process. */
@@ -65,6 +76,7 @@ export type ConsoleSettings = Pick<Config, "rows" | "otel" | "traceRetention" | 
 export function toSystemView({ history, figures, fileBytes, config }: SystemParts): SystemView {
   const { otel, rows, traceLimit, traceRetention } = config;
   return {
+    queues: toQueues(history.instances().filter((instance) => !history.isSilent(instance))),
     roles: history.instances().map((instance) => toRoleView(instance, history.isSilent(instance))),
     console: { ...figures, file_bytes: fileBytes, file_limit_bytes: traceLimit, retention_ms: traceRetention },
     settings: rows.map(({ flag, variable, value, source, meaning }) => {
@@ -76,6 +88,25 @@ export function toSystemView({ history, figures, fileBytes, config }: SystemPart
       logs: otel.logsUrl ? withoutPassword(otel.logsUrl) : null,
     },
   };
+}
+
+function toQueues(instances: readonly Instance[]): QueueView[] {
+  const points = (name: string) => instances.flatMap((instance) => newestOf(instance, name));
+  const depths = points(instruments.queueDepth.name);
+  const ages = points(instruments.oldestAge.name);
+  const largest = (found: readonly { value: number }[]): number => Math.max(0, ...found.map(({ value }) => value));
+  return [...new Set(depths.map(({ attributes }) => textOf(attributes.queue)))].sort().map((name) => {
+    const own = depths.filter(({ attributes }) => attributes.queue === name);
+    const depth = (state: string): number => largest(own.filter(({ attributes }) => attributes.state === state));
+    const age = ages.filter(({ attributes }) => attributes.queue === name);
+    return {
+      name,
+      visible: depth("visible"),
+      in_flight: depth("in_flight"),
+      delayed: depth("delayed"),
+      oldest_age: age.length === 0 ? null : largest(age),
+    };
+  });
 }
 
 function toRoleView(instance: Instance, isSilent: boolean): RoleView {

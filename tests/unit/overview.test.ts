@@ -130,6 +130,8 @@ describe("the picture of the system", () => {
       told.gauge("circuit_breaker_state", [0, { breaker: "store" }], [2, { breaker: "queue" }]),
       told.gauge("otel.sdk.processor.span.processed", [40, { "otel.component.name": "x" }], [2, lost]),
       told.gauge("otel.sdk.processor.span.queue.size", [5]),
+      told.gauge("sqs_queue_depth", [7, { queue: "q", state: "visible" }], [1, { queue: "q", state: "in_flight" }]),
+      told.gauge("task_oldest_age", [2.5, { queue: "q" }]),
     ]);
     const { config } = readConfig(
       { taskServiceUrl: "http://me:hunter2@tasks:8081/" },
@@ -158,6 +160,7 @@ describe("the picture of the system", () => {
         logs: { exported: 0, dropped: 0, waiting: 0 },
       },
     ]);
+    expect(view.queues).toEqual([{ name: "q", visible: 7, in_flight: 1, delayed: 0, oldest_age: 2.5 }]);
     expect(JSON.stringify(view)).not.toContain("hunter2");
     expect(view.exports.traces).toBe("http://collector:4318/v1/traces");
     expect(view.settings.find(({ flag }) => flag === "--task-service-url")).toMatchObject({

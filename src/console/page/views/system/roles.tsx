@@ -1,0 +1,95 @@
+/** Every role that has told anything within the hour, of whatever process. */
+
+import type { RoleView } from "../../../system-view.ts";
+import { Empty } from "../../parts/empty.tsx";
+import { Time } from "../../parts/time.tsx";
+
+export function Roles({ roles }: { roles: readonly RoleView[] }) {
+  if (roles.length === 0) {
+    return (
+      <section class="system-part">
+        <h2>Roles</h2>
+        <Empty title="Nobody has told anything yet">
+          Roles tell every five seconds. Those of another process do when their <code>OTEL_EXPORTER_OTLP_ENDPOINT</code>{" "}
+          is the <code>otlp_url</code> of this one.
+        </Empty>
+      </section>
+    );
+  }
+  return (
+    <section class="system-part">
+      <h2>Roles</h2>
+      <div class="table-frame">
+        <table class="plain">
+          <thead>
+            <tr>
+              <th scope="col">Role</th>
+              <th scope="col">Heard</th>
+              <th scope="col">Threads</th>
+              <th scope="col" class="number">
+                Tasks
+              </th>
+              <th scope="col">Breakers</th>
+              <th scope="col" class="roomy">
+                Process
+              </th>
+              <th scope="col" class="roomy">
+                Version
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {roles.map((role) => (
+              <Row key={role.instance_id} role={role} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Row({ role }: { role: RoleView }) {
+  const { service, is_silent, seen_at, threads, tasks_in_flight, breakers, pid, host, runtime, version } = role;
+  return (
+    <tr class={is_silent ? "silent" : ""}>
+      <th scope="row" title={role.instance_id}>
+        {service}
+      </th>
+      <td>
+        {is_silent ? (
+          <span class="bad">
+            silent, <Time at={seen_at} />
+          </span>
+        ) : (
+          <Time at={seen_at} />
+        )}
+      </td>
+      <td>{threads ? <Threads threads={threads} /> : <span class="quiet">–</span>}</td>
+      <td class="number">{tasks_in_flight ?? <span class="quiet">–</span>}</td>
+      <td>
+        {breakers.length === 0 && <span class="quiet">–</span>}
+        {breakers.map(({ name, state }) => (
+          <span key={name} class={`breaker breaker-${state}`}>
+            {name}
+            {state !== "closed" && ` ${state.replace("_", " ")}`}
+          </span>
+        ))}
+      </td>
+      <td class="roomy">
+        {pid ?? "?"} on {host} <span class="quiet">{runtime}</span>
+      </td>
+      <td class="roomy">{version}</td>
+    </tr>
+  );
+}
+
+function Threads({ threads: { idle, busy, stuck, condemned } }: { threads: NonNullable<RoleView["threads"]> }) {
+  const all = idle + busy + stuck + condemned;
+  return (
+    <span class="threads" title={`${busy} busy, ${idle} idle, ${stuck} stuck, ${condemned} condemned`}>
+      {busy} of {all} busy{stuck > 0 && <b class="bad"> {stuck} stuck</b>}
+      {condemned > 0 && <span class="quiet"> {condemned} condemned</span>}
+    </span>
+  );
+}
