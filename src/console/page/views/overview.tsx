@@ -51,22 +51,24 @@ function Figures({ data }: { data: OverviewView }) {
   return (
     <>
       <Tiles data={data} />
-      <label class="moment">
-        <span>Moment</span>
-        <input
-          type="range"
-          min={0}
-          max={data.at_ms.length - 1}
-          value={pointed.value ?? data.at_ms.length - 1}
-          onInput={(event) => {
-            pointed.value = event.currentTarget.valueAsNumber;
-          }}
-        />
-      </label>
-      <div class="charts">
-        {chartsOf(data).map((chart) => (
-          <Chart key={chart.title} {...chart} atMs={data.at_ms} stepMs={data.step_ms} />
-        ))}
+      <div class="figures">
+        <label class="moment">
+          <span>Moment</span>
+          <input
+            type="range"
+            min={0}
+            max={data.at_ms.length - 1}
+            value={pointed.value ?? data.at_ms.length - 1}
+            onInput={(event) => {
+              pointed.value = event.currentTarget.valueAsNumber;
+            }}
+          />
+        </label>
+        <div class="charts">
+          {chartsOf(data).map((chart) => (
+            <Chart key={chart.title} {...chart} atMs={data.at_ms} stepMs={data.step_ms} />
+          ))}
+        </div>
       </div>
     </>
   );

@@ -29,7 +29,9 @@ export function Roles({ roles }: { roles: readonly RoleView[] }) {
               <th scope="col" class="number">
                 Tasks
               </th>
-              <th scope="col">Breakers</th>
+              <th scope="col" class="roomy">
+                Breakers
+              </th>
               <th scope="col" class="roomy">
                 Process
               </th>
@@ -67,7 +69,7 @@ function Row({ role }: { role: RoleView }) {
       </td>
       <td>{threads ? <Threads threads={threads} /> : <span class="quiet">–</span>}</td>
       <td class="number">{tasks_in_flight ?? <span class="quiet">–</span>}</td>
-      <td>
+      <td class="roomy">
         {breakers.length === 0 && <span class="quiet">–</span>}
         {breakers.map(({ name, state }) => (
           <span key={name} class={`breaker breaker-${state}`}>

@@ -39,10 +39,10 @@ export function Telemetry({ roles, exports }: TelemetryProps) {
                 <th scope="col" class="number roomy">
                   waiting
                 </th>
-                <th scope="col" class="number">
+                <th scope="col" class="number roomy">
                   Log lines sent
                 </th>
-                <th scope="col" class="number">
+                <th scope="col" class="number roomy">
                   dropped
                 </th>
                 <th scope="col" class="number roomy">
@@ -54,7 +54,7 @@ export function Telemetry({ roles, exports }: TelemetryProps) {
               {told.map(({ instance_id, service, spans, logs }) => (
                 <tr key={instance_id}>
                   <th scope="row">{service}</th>
-                  <Signal signal={spans} />
+                  <Signal signal={spans} isOnPhone />
                   <Signal signal={logs} />
                 </tr>
               ))}
@@ -66,11 +66,17 @@ export function Telemetry({ roles, exports }: TelemetryProps) {
   );
 }
 
-function Signal({ signal: { exported, dropped, waiting } }: { signal: SignalView }) {
+interface SignalProps {
+  signal: SignalView;
+  isOnPhone?: boolean;
+}
+
+function Signal({ signal: { exported, dropped, waiting }, isOnPhone = false }: SignalProps) {
+  const kind = isOnPhone ? "number" : "number roomy";
   return (
     <>
-      <td class="number">{exported.toLocaleString("en")}</td>
-      <td class="number">
+      <td class={kind}>{exported.toLocaleString("en")}</td>
+      <td class={kind}>
         {dropped > 0 ? <b class="bad">{dropped.toLocaleString("en")}</b> : <span class="quiet">0</span>}
       </td>
       <td class="number roomy quiet">{waiting.toLocaleString("en")}</td>
