@@ -1,12 +1,15 @@
 /** Brings one dead task back with another payload; what does not fit its handler's schema is said beside it. */
 
 import { useState } from "preact/hooks";
+import { useAnswer } from "../../answer.ts";
 import type { ApiProblem } from "../../api.ts";
 import type { DeadLetter } from "../../dead-letter.ts";
 import { noteRedrive } from "../../known-redrives.ts";
 import { go } from "../../location.ts";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Problem } from "../../parts/problem.tsx";
+import type { RegisteredType } from "../../task.ts";
+import { readPayload } from "../tasks/payload.ts";
 import { orderOf, toProblem } from "./redrive-dialog.tsx";
 
 export function EditDialog({ task, onClose }: { task: DeadLetter["task"]; onClose(): void }) {
@@ -15,7 +18,9 @@ export function EditDialog({ task, onClose }: { task: DeadLetter["task"]; onClos
   const [reason, setReason] = useState("");
   const [problem, setProblem] = useState<ApiProblem>();
   const [isSending, setSending] = useState(false);
-  const read = readJson(text);
+  const types = useAnswer<{ items: RegisteredType[] }>("/types", { everyMs: 0 });
+  const schema = types.data?.items.find(({ type }) => type === task.type)?.payload_schema;
+  const read = readEdited(text, schema);
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     if ("problem" in read) return;
@@ -77,10 +82,9 @@ export function EditDialog({ task, onClose }: { task: DeadLetter["task"]; onClos
   );
 }
 
-function readJson(text: string): { value: unknown } | { problem: string } {
-  try {
-    return { value: JSON.parse(text) };
-  } catch (error) {
-    return { problem: `No JSON: ${error instanceof Error ? error.message : String(error)}` };
-  }
+/** To bring a task back with nothing is no edit: null is a payload too. */
+function readEdited(text: string, schema: unknown): { value: unknown } | { problem: string } {
+  if (text.trim() === "") return { problem: "A payload is wanted; null is one" };
+  const read = readPayload(text, schema);
+  return read.problem === undefined ? { value: read.value } : { problem: read.problem };
 }
