@@ -59,6 +59,9 @@ const maxInstances = 200;
 const maxNewestPoints = 500;
 /** Of one slot, and of one instance in it. */
 const maxGauges = 200;
+/** Attributes that are told apart, as JSON: longer ones are nobody's labels. */
+const maxLabelsLength = 1000;
+const maxTextLength = 200;
 /** A gauge holds until the next export, but not for longer than this. */
 const holdMs = 120_000;
 const usualIntervalMs = 60_000;
@@ -74,6 +77,29 @@ const charted: ReadonlyMap<string, readonly string[]> = new Map(
     instruments.tasksActive,
   ].map(({ name, labels }) => [name, labels]),
 );
+
+/** Of these the newest points are kept, for the picture of the system. */
+const kept: ReadonlySet<string> = new Set([
+  instruments.queueDepth.name,
+  instruments.oldestAge.name,
+  instruments.workerThreads.name,
+  instruments.tasksInFlight.name,
+  instruments.breakerState.name,
+  "otel.sdk.processor.span.processed",
+  "otel.sdk.processor.span.queue.size",
+  "otel.sdk.processor.log.processed",
+  "otel.sdk.processor.log.queue.size",
+]);
+
+/** What is told of a role itself. */
+const told = [
+  key.serviceVersion,
+  key.hostName,
+  key.processPid,
+  key.processRuntimeName,
+  key.processRuntimeVersion,
+  key.deploymentEnvironmentName,
+] as const;
 
 /** `sqs_queue_depth task-events visible` */
 export function gaugeKeyOf(name: string, ...labels: string[]): string {
@@ -91,7 +117,7 @@ export function createMetricHistory(clock: Clock): MetricHistory {
 
   const take = (metrics: readonly ReceivedMetric[]): void => {
     const own = metrics.filter(({ resource }) => resource[key.serviceNamespace] === "throughline");
-    for (const [id, all] of Map.groupBy(own, ({ resource }) => String(resource[key.serviceInstanceId] ?? ""))) {
+    for (const [id, all] of Map.groupBy(own, ({ resource }) => cut(String(resource[key.serviceInstanceId] ?? "")))) {
       const [first] = all;
       if (first) takeOf(meet(id, first), all);
     }
@@ -102,7 +128,18 @@ export function createMetricHistory(clock: Clock): MetricHistory {
     const known = instances.get(id);
     if (known) return known;
     forgetSome();
-    const instance = { id, service, resource, seenMs: nowMs(), intervalMs: undefined, newest: new Map() };
+    const own = told.map((name) => {
+      const value = resource[name];
+      return [name, typeof value === "string" ? cut(value) : typeof value === "number" ? value : null];
+    });
+    const instance = {
+      id,
+      service: cut(service),
+      resource: Object.fromEntries(own),
+      seenMs: nowMs(),
+      intervalMs: undefined,
+      newest: new Map(),
+    };
     instances.set(id, instance);
     return instance;
   };
@@ -124,10 +161,11 @@ export function createMetricHistory(clock: Clock): MetricHistory {
 
   const takeMetric = (instance: Instance, metric: ReceivedMetric, sinceMs: number): void => {
     if (metric.type === "gauge" || metric.type === "sum") {
-      instance.newest.set(metric.name, metric.points.slice(0, maxNewestPoints));
+      const points = metric.points.filter(({ attributes }) => isTold(attributes));
+      if (kept.has(metric.name)) instance.newest.set(metric.name, points.slice(0, maxNewestPoints));
       if (metric.name === instruments.tasksProcessed.name && metric.type === "sum") countTasks(instance, metric);
       const labels = charted.get(metric.name);
-      if (labels) for (const point of metric.points) takeGauge(instance, { ...metric, labels }, point, sinceMs);
+      if (labels) for (const point of points) takeGauge(instance, { ...metric, labels }, point, sinceMs);
       return;
     }
     const name = measured.find((each) => instruments[each].name === metric.name);
@@ -137,9 +175,9 @@ export function createMetricHistory(clock: Clock): MetricHistory {
   const countTasks = (instance: Instance, metric: Extract<ReceivedMetric, { type: "sum" }>): void => {
     for (const point of metric.points) {
       const status = counted.find((each) => each === point.attributes.status);
-      if (!status) continue;
-      const told: CountedPoint = { ...point, counts: [point.value] };
-      const change = changes.since(seriesOf(instance, metric.name, point.attributes), told, metric.temporality);
+      if (!status || !isTold(point.attributes)) continue;
+      const counts: CountedPoint = { ...point, counts: [point.value] };
+      const change = changes.since(seriesOf(instance, metric.name, point.attributes), counts, metric.temporality);
       if (!change) continue;
       for (const { slot, part } of slots.over(nowMs() - change.durationMs, nowMs())) {
         slot.counts[status] = (slot.counts[status] ?? 0) + part * (change.counts[0] ?? 0);
@@ -154,9 +192,9 @@ export function createMetricHistory(clock: Clock): MetricHistory {
     { value, ...point }: MetricPoint<Distribution>,
   ): void => {
     // Of another version, whose buckets cannot be added to ours.
-    if (value.bounds.length !== instruments[figure].buckets.length) return;
-    const told: CountedPoint = { ...point, counts: value.bucketCounts };
-    const change = changes.since(seriesOf(instance, name, point.attributes), told, temporality);
+    if (value.bounds.length !== instruments[figure].buckets.length || !isTold(point.attributes)) return;
+    const counts: CountedPoint = { ...point, counts: value.bucketCounts };
+    const change = changes.since(seriesOf(instance, name, point.attributes), counts, temporality);
     if (!change) return;
     for (const { slot, part } of slots.over(nowMs() - change.durationMs, nowMs())) {
       const sums = slot.durations[figure];
@@ -203,6 +241,14 @@ export function createMetricHistory(clock: Clock): MetricHistory {
       return there.length === 0 ? nowMs() : Math.min(...there.map(({ seenMs }) => seenMs));
     },
   };
+}
+
+function cut(text: string): string {
+  return text.slice(0, maxTextLength);
+}
+
+function isTold(attributes: Attributes): boolean {
+  return JSON.stringify(attributes).length <= maxLabelsLength;
 }
 
 function seriesOf({ id }: Instance, name: string, attributes: Attributes): string {

@@ -99,6 +99,33 @@ describe("the charts", () => {
     expect(overview(3_600_000).step_ms).toBe(30_000);
   });
 
+  test("stay bounded, whatever is sent", async () => {
+    const { clock, history, overview } = start();
+    const long = "x".repeat(5000);
+    for (let number = 0; number < 300; number++) {
+      await clock.advance(1);
+      const sender = senderOf(long, `role ${number} ${long}`)(clock.nowMs(), startMs);
+      const queues = Array.from({ length: 250 }, (_, index): [number, Record<string, string>] => [
+        1,
+        { queue: `q${number}-${index}`, state: "visible" },
+      ]);
+      history.take([
+        sender.gauge("sqs_queue_depth", [1, { queue: long, state: "visible" }], ...queues),
+        sender.gauge(long, [1]),
+      ]);
+    }
+    await clock.advance(5000);
+    history.take([worker(clock.nowMs()).gauge("worker_tasks_in_flight", [1])]);
+    const all = history.instances();
+    expect(all.length).toBe(200);
+    expect(Math.max(...all.map(({ id, service }) => id.length + service.length))).toBeLessThanOrEqual(400);
+    expect([...new Set(all.flatMap(({ newest }) => [...newest.keys()]))].sort()).toEqual([
+      "sqs_queue_depth",
+      "worker_tasks_in_flight",
+    ]);
+    expect(overview().queues.length).toBeLessThanOrEqual(400);
+  });
+
   test("know nothing of a service that is not ours", () => {
     const { clock, history, overview } = start();
     const own = worker(clock.nowMs(), startMs).tasks("succeeded", 1);

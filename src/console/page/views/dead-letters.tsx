@@ -30,8 +30,11 @@ function readFilter(query: URLSearchParams): DeadFilter {
   return { ...read("type"), ...read("group"), ...read("since"), ...read("until") };
 }
 
+/** As many as the API gives; those with the most dead. */
+const maxGroups = 100;
+
 function Groups({ filter }: { filter: DeadFilter }) {
-  const path = addressOf("/dead-letters/groups", { ...filter, limit: "100" });
+  const path = addressOf("/dead-letters/groups", { ...filter, limit: String(maxGroups) });
   const { data, problem, again } = useAnswer<{ items: DeadGroup[] }>(path);
   const [ordered, setOrdered] = useState<{ filter: DeadFilter; what: string }>();
   const all = data?.items ?? [];
@@ -46,7 +49,7 @@ function Groups({ filter }: { filter: DeadFilter }) {
     <>
       <PageHead title="Dead letters">
         <button type="button" class="primary" disabled={total === 0} onClick={() => setOrdered({ filter, what })}>
-          Redrive all{total > 0 ? ` ${total.toLocaleString("en")}` : ""}…
+          Redrive all{total > 0 ? ` ${total.toLocaleString("en")}${all.length === maxGroups ? "+" : ""}` : ""}…
         </button>
       </PageHead>
       <Narrowed filter={filter} />

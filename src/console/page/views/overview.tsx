@@ -1,10 +1,12 @@
 /** The view Overview: how it goes at the moment, and the minutes before. Every figure leads to what is behind it. */
 
+import { useEffect } from "preact/hooks";
 import type { OverviewView } from "../../overview.ts";
 import { useAnswer } from "../answer.ts";
 import { changedQuery, here } from "../location.ts";
 import { Chart, pointed } from "../parts/chart.tsx";
 import { Empty } from "../parts/empty.tsx";
+import { totalOf } from "../parts/figure.ts";
 import { PageHead } from "../parts/page-head.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { chartsOf } from "./overview/charts.ts";
@@ -23,9 +25,21 @@ export function Overview() {
   const asked = here.value.query.get("range");
   const range = ranges.find(({ name }) => name === asked)?.name ?? usualRange;
   const { data, problem, again } = useAnswer<OverviewView>(`/overview?range=${range}`, { everyMs });
+  useEffect(
+    () => () => {
+      pointed.value = undefined;
+    },
+    [range],
+  );
+  const isQuiet = data !== undefined && data.services.length > 0 && totalOf(data.rates.submitted) === 0;
   return (
     <>
       <PageHead title="Overview">
+        {isQuiet && (
+          <span class="quiet">
+            No task came in this time: <a href="/tasks">hand one in</a>
+          </span>
+        )}
         <nav class="choice" aria-label="Time shown">
           {ranges.map(({ name, text }) => (
             <a
@@ -60,7 +74,9 @@ function Figures({ data }: { data: OverviewView }) {
             max={data.at_ms.length - 1}
             value={pointed.value ?? data.at_ms.length - 1}
             onInput={(event) => {
-              pointed.value = event.currentTarget.valueAsNumber;
+              const { valueAsNumber: step, max } = event.currentTarget;
+              // At its end it follows what happens.
+              pointed.value = step === Number(max) ? undefined : step;
             }}
           />
         </label>
