@@ -2,7 +2,7 @@
 
 import type uPlot from "uplot";
 import type { ChartProps } from "./chart.tsx";
-import { showFigure } from "./figure.ts";
+import { showOnAxis } from "./figure.ts";
 
 export interface ChartActs {
   /** The mouse is at this step; undefined: it has left. */
@@ -32,7 +32,7 @@ export function toChartOptions(
     scales: { x: { time: true }, y: { range: (_, __, max) => [0, topOf(max ?? 0, unit)] } },
     axes: [
       { ...axis, grid: { show: false }, size: 24, space: labelPx, values: (_, at) => at.map(toTime) },
-      { ...axis, grid, size: yAxisPx, space: 34, values: (_, all) => all.map((value) => showFigure(value, unit)) },
+      { ...axis, grid, size: yAxisPx, space: 34, values: (_, all) => all.map((value) => showOnAxis(value, unit)) },
     ],
     series: [
       {},

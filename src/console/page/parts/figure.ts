@@ -12,6 +12,14 @@ export function showFigure(value: number | null | undefined, unit: Unit, floor =
   return unit === "rate" ? `${text}/s` : text;
 }
 
+/** The same where there is little room, and the value is a round one. */
+export function showOnAxis(value: number, unit: Unit): string {
+  if (unit !== "seconds") return showFigure(value, unit);
+  if (value >= 3600) return `${trimmed(value / 3600)} h`;
+  if (value >= 60) return `${trimmed(value / 60)} min`;
+  return value >= 1 || value === 0 ? `${trimmed(value)} s` : `${trimmed(value * 1000)} ms`;
+}
+
 /** `0.25`, `12.5`, `1,204`, `38.2k` */
 export function showCount(value: number): string {
   if (value >= 10_000) return `${trimmed(value / 1000)}k`;

@@ -3,6 +3,7 @@
 import type { DurationColumns, OverviewView } from "../../../overview.ts";
 import { addressOf } from "../../location.ts";
 import type { ChartProps, ChartSeries } from "../../parts/chart.tsx";
+import { statuses } from "../../task.ts";
 
 type ChartPlan = Omit<ChartProps, "atMs" | "stepMs">;
 
@@ -63,12 +64,10 @@ export function chartsOf({ rates, durations, queues, threads, active }: Overview
     {
       title: "Tasks that have not ended",
       unit: "count",
-      series: Object.entries(active).map(([status, values], index) => ({
-        name: status,
-        color: hue(index),
-        values,
-        hrefOf: () => `/tasks?status=${status}`,
-      })),
+      series: statuses.flatMap((status, index): ChartSeries[] => {
+        const values = active[status];
+        return values ? [{ name: status, color: hue(index), values, hrefOf: () => `/tasks?status=${status}` }] : [];
+      }),
     },
   ];
 }
