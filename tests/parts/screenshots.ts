@@ -5,6 +5,7 @@
 
 import { join } from "node:path";
 import type { Page } from "playwright-core";
+import { systemClock } from "../../src/clock.ts";
 import { projectFolder } from "../support/executable.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
 import { startChromium } from "./chromium.ts";
@@ -22,12 +23,20 @@ interface Shot {
 const desk = { width: 1280, height: 800 };
 const phone = { width: 390, height: 844 };
 const rows = (page: Page): Promise<void> => page.getByRole("table").waitFor();
+const figures = (page: Page): Promise<void> => page.getByRole("link", { name: /^Created [1-9]/ }).waitFor();
+const roles = (page: Page): Promise<void> => page.getByRole("rowheader", { name: "worker" }).first().waitFor();
 const spans = (page: Page): Promise<void> => page.getByRole("treeitem").nth(20).waitFor({ timeout: 30_000 });
 
 const shots: readonly Shot[] = [
   { name: "tasks", path: () => "/tasks", scheme: "light", size: desk, isReady: rows },
   { name: "task", path: (ids) => `/tasks/${ids.get("flaky")}`, scheme: "light", size: desk, isReady: spans },
   { name: "task-dark", path: (ids) => `/tasks/${ids.get("flaky")}`, scheme: "dark", size: desk, isReady: spans },
+  { name: "overview", path: () => "/", scheme: "light", size: { width: 1280, height: 1180 }, isReady: figures },
+  { name: "overview-phone", path: () => "/", scheme: "dark", size: phone, isReady: figures },
+  { name: "dead-letters", path: () => "/dead-letters", scheme: "light", size: desk, isReady: rows },
+  { name: "traces", path: () => "/traces", scheme: "dark", size: desk, isReady: rows },
+  // On a phone the name of the machine is not shown.
+  { name: "system-phone", path: () => "/system", scheme: "dark", size: phone, isReady: roles },
   { name: "tasks-phone", path: () => "/tasks", scheme: "light", size: phone, isReady: rows },
 ];
 
@@ -47,10 +56,27 @@ async function handIn(running: TestSystem): Promise<Map<string, string>> {
   return ids;
 }
 
+const workForMs = 60_000;
+const pauseMs = 80;
+
+/** So that there is something to be drawn. */
+async function keepAtWork(running: TestSystem): Promise<void> {
+  const endMs = Date.now() + workForMs;
+  for (let count = 0; Date.now() < endMs; count++) {
+    const type = count % 7 === 0 ? "flaky" : count % 5 === 0 ? "sleep" : "echo";
+    const payload = { echo: { order: count }, flaky: { failures: 1 }, sleep: { ms: (count * 37) % 240 } }[type];
+    await running.accept({ type, payload });
+    if (count % 40 === 0)
+      await running.accept({ type: "fail", payload: { message: `card ${count} declined`, fatal: true } });
+    await systemClock.sleep(pauseMs);
+  }
+}
+
 async function main(): Promise<void> {
   const flags = { role: "all", retryBase: "300ms", retryCap: "300ms", drainTimeout: "2s" };
   await using running = await startTestSystem(flags);
   const ids = await handIn(running);
+  await keepAtWork(running);
   await using browser = await startChromium();
   for (const { name, path, scheme, size, isReady } of shots) {
     const page = await browser.newPage({ viewport: size, colorScheme: scheme });

@@ -10,6 +10,7 @@ describe("a figure", () => {
     [12.34, "count", "12.3"],
     [1204, "count", "1,204"],
     [38_210, "count", "38.2k"],
+    [0, "seconds", "0 s"],
     [0.004, "seconds", "4.0 ms"],
     [125, "seconds", "2 m 05 s"],
   ] as const)("%p, a %s, is said as %p", (value, unit, text) => {

@@ -7,6 +7,7 @@ export type Unit = "rate" | "seconds" | "count";
 
 export function showFigure(value: number | null | undefined, unit: Unit, floor = 0): string {
   if (value === null || value === undefined) return "–";
+  if (unit === "seconds" && value === 0) return "0 s";
   if (unit === "seconds") return value < floor ? `< ${formatDuration(floor * 1000)}` : formatDuration(value * 1000);
   const text = showCount(value);
   return unit === "rate" ? `${text}/s` : text;
