@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { systemClock } from "../../src/clock.ts";
-import { fallbackOf, taskRoles } from "../../src/config.ts";
+import { fallbackOf, readConfig, taskRoles } from "../../src/config.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { TelemetryFile, telemetryFileName } from "../../src/console/telemetry-file.ts";
 import { createConsole } from "../../src/console.ts";
@@ -161,7 +161,8 @@ async function measureSearch({ plan, say }: Context): Promise<number[]> {
   const log = createLogger({ service: "bench", levels, writeLine: () => {}, otlp: undefined, context: ROOT_CONTEXT });
   const limits = { retentionMs: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER };
   const telemetry = { log, startContext: ROOT_CONTEXT };
-  const own = createConsole({ folder: folder.path, limits, clock: systemClock, telemetry });
+  const { config } = readConfig({}, {});
+  const own = createConsole({ folder: folder.path, limits, clock: systemClock, config, telemetry });
   stack.defer(() => own.stop());
   const tookMs: number[] = [];
   for (let question = 0; question < questions; question++) {

@@ -28,7 +28,7 @@ export interface QueryDeps {
   /** Where spans are: the file, or a Jaeger. */
   traces: TraceStore;
   /** Where log lines are, in any case. */
-  file: Pick<TelemetryFile, "logsOf">;
+  file: Pick<TelemetryFile, "logsOf" | "usedBytes">;
   /** What it has not written yet is looked for too. */
   intake: Pick<Intake, "catchUp" | "figures">;
   history: MetricHistory;

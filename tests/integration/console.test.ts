@@ -137,7 +137,7 @@ describe("an OTLP address that is taken", () => {
       const telemetry = startTelemetry("console", config, () => {});
       // In place of 4318, which another program on this machine may have.
       const moving = { ...config, otlpListen: { host: taken.host, port: taken.port } };
-      const running = await startConsole(moving, telemetry);
+      const running = await startConsole(moving, telemetry, async () => ({}));
       const { otlp_url: otlpUrl = "" } = running.addresses;
       expect(otlpUrl).not.toBe(taken.url);
       const headers = { "content-type": "application/json" };

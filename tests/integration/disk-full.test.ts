@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { systemClock } from "../../src/clock.ts";
+import { readConfig } from "../../src/config.ts";
 import { type Console, createConsole } from "../../src/console.ts";
 import { createFreeDisk } from "../../src/store/free-disk.ts";
 import { openSqlite, type SqliteOperations } from "../../src/store/sqlite.ts";
@@ -327,7 +328,9 @@ withSmallDisk("a disk that is full under the console", () => {
     const writeLine = (line: string): void => void told.push(JSON.parse(line).msg);
     const log = createLogger({ service: "console", levels, writeLine, otlp: undefined, context: ROOT_CONTEXT });
     const limits = { retentionMs: 3_600_000, maxBytes: 16 * mebibyte };
-    const own = createConsole({ folder, limits, clock: systemClock, telemetry: { log, startContext: ROOT_CONTEXT } });
+    const { config } = readConfig({}, {});
+    const telemetry = { log, startContext: ROOT_CONTEXT };
+    const own = createConsole({ folder, limits, clock: systemClock, config, telemetry });
     const get = (path: string) => own.query(new Request(`http://console${path}`), local);
     return {
       own,

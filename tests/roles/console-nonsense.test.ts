@@ -7,6 +7,7 @@ import { expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import fc from "fast-check";
 import { systemClock } from "../../src/clock.ts";
+import { readConfig } from "../../src/config.ts";
 import { logsOfView, spansOfView, type TaskTraceView } from "../../src/console/task-trace-view.ts";
 import { renderWaterfall } from "../../src/console/waterfall.ts";
 import { createConsole } from "../../src/console.ts";
@@ -72,7 +73,8 @@ test(
     const log = createLogger({ service: "console", levels, writeLine, otlp: undefined, context: ROOT_CONTEXT });
     const limits = { retentionMs: 3_600_000, maxBytes: 64 * 1024 * 1024 };
     const telemetry = { log, startContext: ROOT_CONTEXT };
-    const own = createConsole({ folder: folder.path, limits, clock: systemClock, telemetry });
+    const { config } = readConfig({}, {});
+    const own = createConsole({ folder: folder.path, limits, clock: systemClock, config, telemetry });
     const send = async (signal: string, body: object): Promise<number> => {
       const headers = { "content-type": "application/json" };
       const request = new Request(`http://x/v1/${signal}`, { method: "POST", headers, body: JSON.stringify(body) });
