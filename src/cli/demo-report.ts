@@ -67,6 +67,9 @@ export function renderPlaces(outcomes: readonly DemoOutcome[], places: DemoPlace
     paint(styles.dim, "  # the same over HTTP"),
     `  curl -s ${gatewayUrl}/v1/tasks -H 'content-type: application/json' -d '{"type":"echo"}'`,
     paint(styles.bold, "To look at:"),
+    ...(consoleUrl === undefined
+      ? []
+      : [`  ${consoleUrl}  ${paint(styles.dim, "tasks, traces and dead letters on one page")}`]),
     `  ${gatewayUrl}/docs  ${paint(styles.dim, "the HTTP API")}`,
     `  ${adminUrl}/metrics  ${paint(styles.dim, "and /health")}`,
     `  ${logFile}  ${paint(styles.dim, "every line has its trace_id")}`,
