@@ -4,6 +4,7 @@
  */
 
 import { join } from "node:path";
+import { taskRoles } from "../src/config.ts";
 import { databaseFile } from "../src/store/sqlite-sql.ts";
 import { startElasticMq } from "../tests/parts/elasticmq.ts";
 import type { PartName } from "../tests/parts/parts.ts";
@@ -40,7 +41,10 @@ export interface Contestant {
 
 const here = import.meta.dir;
 
-/** The compiled executable with its default settings: all roles, durable. `more` is on its command line. */
+/**
+ * The compiled executable with its default settings, durable, with the roles that tasks need: what the console costs is
+ * a part of its own. `more` is on its command line.
+ */
 export function throughlineWith(name: string, more: readonly string[] = [], env: Environment = otlpOf): Contestant {
   return {
     name,
@@ -54,6 +58,7 @@ export function throughlineWith(name: string, more: readonly string[] = [], env:
         ...listen.map((name) => `--${name}-listen=127.0.0.1:0`),
         `--data-dir=${data.path}`,
         `--handlers=${join(here, "handlers")}`,
+        ...(more.some((flag) => flag.startsWith("--role=")) ? [] : [`--role=${taskRoles.join(",")}`]),
         ...more,
       ];
       const child = stack.use(await startChild(command, { BENCH_DONE_URL: options.doneUrl, ...env(options.otlpUrl) }));

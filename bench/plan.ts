@@ -5,7 +5,9 @@ export interface Plan {
   rounds: number;
   /** Before anything counts. */
   warmUpTasks: number;
-  /** Of a round. */
+  /** Of a round of the whole path. */
+  wholeTasks: number;
+  /** Of a round of the other parts. */
   tasks: number;
   /** Of the one long round of the whole path; 0: none. */
   manyTasks: number;
@@ -21,29 +23,26 @@ export interface Plan {
   starts: number;
   overloadSeconds: number;
   soakSeconds: number;
-  consolePerSecond: number;
-  consoleSeconds: number;
   /** Of the file that is searched. */
   consoleSpans: number;
 }
 
 export const fullPlan: Plan = {
   rounds: 3,
-  warmUpTasks: 10_000,
-  tasks: 10_000,
+  warmUpTasks: 6000,
+  wholeTasks: 10_000,
+  tasks: 5000,
   manyTasks: 100_000,
   connections: [1, 32, 128],
   traced: [true, false],
-  accepts: 10_000,
-  pickups: 1000,
+  accepts: 5000,
+  pickups: 500,
   backlogs: [0, 10_000, 250_000],
   threads: [1, 2, 4, 8, 16],
   payloadKib: [0.1, 1, 16, 64, 255],
   starts: 5,
   overloadSeconds: 20,
-  soakSeconds: 120,
-  consolePerSecond: 5000,
-  consoleSeconds: 60,
+  soakSeconds: 60,
   consoleSpans: 10_000_000,
 };
 
@@ -51,6 +50,7 @@ export const fullPlan: Plan = {
 export const quickPlan: Plan = {
   rounds: 1,
   warmUpTasks: 200,
+  wholeTasks: 300,
   tasks: 300,
   manyTasks: 0,
   connections: [32],
@@ -63,7 +63,5 @@ export const quickPlan: Plan = {
   starts: 1,
   overloadSeconds: 2,
   soakSeconds: 3,
-  consolePerSecond: 100,
-  consoleSeconds: 1,
   consoleSpans: 3000,
 };

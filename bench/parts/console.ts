@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { systemClock } from "../../src/clock.ts";
-import { fallbackOf, readConfig, taskRoles } from "../../src/config.ts";
+import { fallbackOf, readConfig } from "../../src/config.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { TelemetryFile, telemetryFileName } from "../../src/console/telemetry-file.ts";
 import { createConsole } from "../../src/console.ts";
@@ -21,7 +21,6 @@ import { type Ready, type Round, runRound, startContestant } from "../round.ts";
 import { atLeast, atMost, type Context, type Part } from "../section.ts";
 import { figure, median, quantile, summary } from "../statistics.ts";
 
-const mostConnections = 256;
 const askEveryMs = 250;
 /** What `--trace-limit` is by default. */
 const limitBytes = parseByteSize(fallbackOf("traceLimit"));
@@ -42,7 +41,7 @@ export const consolePart: Part = {
     const show = (value: number): string => `${figure(value)} ms`;
     return {
       title: "The console",
-      how: `Open loop of ${plan.consolePerSecond} tasks/s for ${plan.consoleSeconds} s, with the console as the only receiver of telemetry, and without it. Meanwhile the newest traces are asked for four times a second. Then a file of ${plan.consoleSpans} spans, ten for each task: the traces of ${questions} tasks of all ages are searched by id, over the console's query API.`,
+      how: `${plan.wholeTasks} tasks a round by ${usualConnections} connections, with the console as the only receiver of telemetry, and without it. While it is there the newest traces are asked for four times a second. Then a file of ${plan.consoleSpans} spans, ten for each task: the traces of ${questions} tasks of all ages are searched by id, over the console's query API.`,
       tables: [
         {
           columns: ["", "tasks/s", "CPU µs a task"],
@@ -92,17 +91,16 @@ async function measureLoad({ plan, say }: Context): Promise<Load> {
   const warmUp = { tasks: plan.warmUpTasks, connections: usualConnections };
   const all: Ready[] = [];
   for (const contestant of [
-    throughlineWith(off, [`--role=${taskRoles.join(",")}`], noEndpoint),
+    throughlineWith(off, [], noEndpoint),
     throughlineWith(on, ["--role=all", ...listen], noEndpoint),
   ]) {
     all.push(stack.use(await startContestant(contestant, false, warmUp)));
   }
-  say(`${plan.consolePerSecond} tasks/s for ${plan.consoleSeconds} s, with the console and without`);
-  const tasks = plan.consolePerSecond * plan.consoleSeconds;
+  say(`${plan.wholeTasks} tasks with the console and without`);
   const answersMs: number[] = [];
   const results = await interleave(all, plan.rounds, async (ready): Promise<Round> => {
     const asking = ready.name === on ? startAsking(`http://127.0.0.1:${port}/v1/traces`, answersMs) : undefined;
-    const round = await runRound(ready, { tasks, perSecond: plan.consolePerSecond, connections: mostConnections });
+    const round = await runRound(ready, { tasks: plan.wholeTasks, connections: usualConnections });
     await asking?.stop();
     return round;
   });

@@ -47,9 +47,9 @@ async function measure(context: Context, isTraced: boolean): Promise<Measured> {
   for (const { tasks, connections, rounds } of shapesOf(plan, isTraced)) {
     say(`${tasks} tasks by ${connections} connections, ${isTraced ? "traced" : "untraced"}`);
     // Whoever needs many minutes for the long round would tell nothing more in them.
-    const all = tasks > plan.tasks ? lineUp.all.filter(({ name }) => longRunners.has(name)) : lineUp.all;
+    const all = tasks > plan.wholeTasks ? lineUp.all.filter(({ name }) => longRunners.has(name)) : lineUp.all;
     const results = await interleave(all, rounds, (ready) => runRound(ready, { tasks, connections }));
-    if (tasks === plan.tasks && connections === usualConnections) usual = results;
+    if (tasks === plan.wholeTasks && connections === usualConnections) usual = results;
     for (const [name, of] of results) rows.push([name, String(connections), String(tasks), ...toCells(of)]);
   }
   const columns = [
@@ -66,9 +66,9 @@ async function measure(context: Context, isTraced: boolean): Promise<Measured> {
 }
 
 /** The long round is traced: what it may show beyond the short ones is what telemetry heaps up. */
-function shapesOf({ tasks, manyTasks, connections, rounds }: Plan, isTraced: boolean) {
+function shapesOf({ wholeTasks, manyTasks, connections, rounds }: Plan, isTraced: boolean) {
   const short = connections.map((each) => ({
-    tasks: each === 1 ? Math.ceil(tasks * shareOfOne) : tasks,
+    tasks: each === 1 ? Math.ceil(wholeTasks * shareOfOne) : wholeTasks,
     connections: each,
     rounds,
   }));

@@ -48,7 +48,7 @@ describe("what may come next", () => {
     expect(await values("task", "list", "--status=su")).toEqual(["succeeded"]);
     expect(await values("dlq", "redrive", "--cause", "")).toEqual([...taskReasons]);
     expect(await values("dlq", "redrives", "x", "pa")).toEqual(["pause"]);
-    expect(await values("serve", "--gateway")).toEqual(["--gateway-listen"]);
+    expect(await values("serve", "--gateway")).toEqual(["--gateway-listen", "--gateway-url"]);
   });
 
   test(

@@ -14,7 +14,7 @@ import { startShell } from "../support/shell.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const limitMs = 60_000;
-const { run, api, url } = servedExecutable(`--handlers=${join(projectFolder, "examples/handlers")}`);
+const { run, api, url, address } = servedExecutable(`--handlers=${join(projectFolder, "examples/handlers")}`);
 const commands = leavesOf(createProgram(() => {}));
 
 /** Run until they are told to stop, or need servers of others: tests of their own type what they say. */
@@ -40,9 +40,16 @@ describe("an example", () => {
       await mkdir(join(folder.path, "bin"));
       await symlink(await compiledExecutable(), join(folder.path, "bin/throughline"));
       await Bun.write(join(folder.path, "email.json"), '{"to":"ada@example.org"}');
-      const env = { PATH: `${join(folder.path, "bin")}:${process.env.PATH}`, THROUGHLINE_URL: url() };
+      const env = {
+        PATH: `${join(folder.path, "bin")}:${process.env.PATH}`,
+        THROUGHLINE_URL: url(),
+        THROUGHLINE_CONSOLE_URL: address("console_url"),
+      };
       if (/ key (list|revoke)$/.test(nameOf(command))) await makeKey(join(folder.path, "keys.json"));
-      const typed = line.replace(/01a1fdf4-[\da-f-]+/, await idFor(nameOf(command)));
+      const typed = line
+        .replace(/01a1fdf4-[\da-f-]+/, await idFor(nameOf(command)))
+        .replace(/4bf92f35[\da-f]+/, await traceIdFor(nameOf(command)))
+        .replace("http://127.0.0.1:9464", address("admin_url"));
       await using shell = startShell(`exec bash -c ${quote(runnable(typed))}`, { cwd: folder.path, env });
       if (line.includes("--watch")) {
         await eventually(() => shell.output().includes(" send-email "));
@@ -84,8 +91,20 @@ async function makeKey(file: string): Promise<void> {
   expect(made.exitCode).toBe(0);
 }
 
+async function traceIdFor(command: string): Promise<string> {
+  return command === "throughline trace" ? (await tracedTask()).trace_id : "";
+}
+
+/** A task whose trace the console has. */
+async function tracedTask(): Promise<{ id: string; trace_id: string }> {
+  const { id, trace_id } = await api().ended((await api().submit({ type: "echo" })).id);
+  await eventually(async () => (await fetch(`${address("console_url")}/v1/tasks/${id}/trace`)).ok);
+  return { id, trace_id };
+}
+
 /** Something that the command can do what it says with. */
 async function idFor(command: string): Promise<string> {
+  if (command === "throughline trace") return (await tracedTask()).id;
   if (!/^throughline (task|dlq) /.test(command)) return "";
   // For the lists.
   await api().submit({ type: "send-email", delay: "1h" });

@@ -129,6 +129,7 @@ describeWith(
         "Start, and nothing to do",
         "Overload",
         "Soak",
+        "The console",
       ]);
       const rows = [...out.matchAll(/^\| ([^|]+) \| 32 \| 300 \| \d/gm)].map(([, name]) => name);
       const contestants = [

@@ -10,6 +10,8 @@ const startingMs = 180_000;
 
 export interface Served {
   url(): string;
+  /** By their names on the ready line: `console_url`. */
+  address(name: string): string;
   api(): HttpApi;
   /** `throughline …`, told by its variable where the server is. */
   run(args: readonly string[], options?: { env?: Record<string, string>; stdin?: string }): Promise<EndedCommand>;
@@ -25,13 +27,15 @@ export function servedExecutable(...flags: readonly string[]): Served {
     serving = cleanup.use(await startThroughline(args));
   }, startingMs);
   afterAll(() => cleanup.disposeAsync(), startingMs);
-  const url = (): string => {
-    const address = serving?.addresses.gateway_url;
-    if (address === undefined) throw new Error("the executable does not serve yet");
+  const addressOf = (name: string): string => {
+    const address = serving?.addresses[name];
+    if (address === undefined) throw new Error(`the executable has no ${name}, or does not serve yet`);
     return address;
   };
+  const url = (): string => addressOf("gateway_url");
   return {
     url,
+    address: addressOf,
     api: () => httpApi(url()),
     run: (args, { env = {}, stdin } = {}) => runThroughline(args, { THROUGHLINE_URL: url(), ...env }, stdin),
   };

@@ -131,8 +131,12 @@ async function submitAll(gateways: readonly Victim[], count: number): Promise<st
   return ids;
 }
 
-/** Without keys, as most people do: the usual trace. */
+/** Without keys, as most people do: the usual trace. Begins when no gateway thinks any more that its task service is away. */
 async function submitCalmly(gateways: readonly Victim[]): Promise<string[]> {
+  for (const gateway of gateways) {
+    const isCalm = async () => (await fetch(`${gateway.addresses()?.gateway_url}/v1/tasks?limit=1`)).ok;
+    await eventually(isCalm, { timeoutMs: limitMs });
+  }
   const apis = gateways.map((gateway) => httpApi(gateway.addresses()?.gateway_url));
   const submitted = Array.from({ length: calmTasks }, (_, number) => apis[number % apis.length]?.submit(echo.body));
   return (await Promise.all(submitted)).map((task) => task?.id ?? "");
