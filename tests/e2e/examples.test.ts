@@ -14,7 +14,10 @@ import { startShell } from "../support/shell.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const limitMs = 60_000;
-const { run, api, url, address } = servedExecutable(`--handlers=${join(projectFolder, "examples/handlers")}`);
+const { run, api, url, address } = servedExecutable(
+  "--role=all",
+  `--handlers=${join(projectFolder, "examples/handlers")}`,
+);
 const commands = leavesOf(createProgram(() => {}));
 
 /** Run until they are told to stop, or need servers of others: tests of their own type what they say. */
