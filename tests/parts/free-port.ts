@@ -7,8 +7,10 @@
 
 import { createServer } from "node:net";
 
-const lowestPort = 20_000;
-const highestPort = 29_999;
+const portsOfProcess = 400;
+/** Test processes run side by side: each looks in a range of its own, as far as their numbers differ. */
+const lowestPort = 20_000 + (process.pid % 25) * portsOfProcess;
+const highestPort = lowestPort + portsOfProcess - 1;
 const mostPortTries = 200;
 const mostStarts = 5;
 const handedOut = new Set<number>();

@@ -39,6 +39,8 @@ export async function tryApi({ url, seconds, seed }: Trial): Promise<ToolAnswer>
       ...["python3", "-m", "schemathesis.cli", "--no-color"],
       `--config-file=${join(projectFolder, "tests/fixtures/schemathesis.toml")}`,
       ...["run", `--max-time=${seconds}`, `--seed=${seed}`, "--continue-on-failure"],
+      // A wait for a task's end is held for up to a minute.
+      "--request-timeout=75",
       // About how well its own guesses fit, not about the API.
       "--suppress-health-check=all",
       `${url}/openapi.json`,
