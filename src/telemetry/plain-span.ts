@@ -34,7 +34,8 @@ export interface PlainSpan {
 
 export function toPlainSpan(span: ReadableSpan): PlainSpan {
   return {
-    name: span.name,
+    // Whatever a handler in JavaScript has named it: what JSON cannot hold would keep the run from telling its end.
+    name: String(span.name),
     kind: span.kind,
     context: toPlainContext(span.spanContext()),
     parent: span.parentSpanContext && toPlainContext(span.parentSpanContext),
