@@ -1,6 +1,6 @@
 /** What becomes of spans and log records is counted, each once, whatever the collector does: made = exported + dropped. */
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { SpanKind } from "@opentelemetry/api";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { readConfig } from "../../src/config.ts";
@@ -10,13 +10,9 @@ import { eventually } from "../support/eventually.ts";
 
 const limitMs = 60_000;
 
-// The exporters read it when they are made: a collector that answers 503 is asked again for that long.
 const timeoutVariable = "OTEL_EXPORTER_OTLP_TIMEOUT";
 const timeoutBefore = process.env[timeoutVariable];
-beforeAll(() => {
-  process.env[timeoutVariable] = "1000";
-});
-afterAll(() => {
+afterEach(() => {
   if (timeoutBefore === undefined) delete process.env[timeoutVariable];
   else process.env[timeoutVariable] = timeoutBefore;
 });
@@ -53,7 +49,9 @@ interface Exporting extends Telemetry {
   lines(): number;
 }
 
-function startExporting(url: string): Exporting {
+/** @param giveUpMs after so long a batch is dropped that the collector has not taken; the exporters read it here */
+function startExporting(url: string, giveUpMs = limitMs): Exporting {
+  process.env[timeoutVariable] = String(giveUpMs);
   const { config } = readConfig({ handlers: "" }, { OTEL_EXPORTER_OTLP_ENDPOINT: url });
   let lines = 0;
   const telemetry = startTelemetry("worker", config, () => {
@@ -131,7 +129,7 @@ describe("spans and log records are counted", () => {
     "as dropped, with the reason, when it %s",
     async (_, status, reason) => {
       await using collector = startCollector(status);
-      const telemetry = startExporting(collector.url);
+      const telemetry = startExporting(collector.url, 1000);
       const made = makeSpans(telemetry, 1000);
       makeLogs(telemetry, 600);
       const counted = await whenCounted(telemetry, made);
@@ -145,7 +143,7 @@ describe("spans and log records are counted", () => {
   test(
     "as dropped when nobody listens there",
     async () => {
-      const telemetry = startExporting(await closedUrl());
+      const telemetry = startExporting(await closedUrl(), 1000);
       const made = makeSpans(telemetry, 1000);
       makeLogs(telemetry, 600);
       const { spans, logs } = await whenCounted(telemetry, made);
