@@ -14,6 +14,7 @@ import { observeIntake } from "./console/intake-metrics.ts";
 import { createJaegerTraces } from "./console/jaeger-traces.ts";
 import { createMetricHistory } from "./console/metric-history.ts";
 import { createQueryApi } from "./console/query-api.ts";
+import { decodeMetrics } from "./console/received-metric.ts";
 import { createReceiver } from "./console/receiver.ts";
 import { createSite } from "./console/site.ts";
 import type { ConsoleSettings } from "./console/system-view.ts";
@@ -64,7 +65,11 @@ export function createConsole(deps: ConsoleDeps): Console {
   });
   const history = createMetricHistory(clock);
   return {
-    receive: createReceiver({ ...intake.sink, metrics: history.take, isFull: intake.isFull }),
+    receive: createReceiver({
+      ...intake.sink,
+      metrics: (bytes) => history.take(decodeMetrics({ encoding: "protobuf", bytes })),
+      isFull: intake.isFull,
+    }),
     query: createQueryApi({
       traces:
         jaegerUrl === undefined ? file : createJaegerTraces({ url: jaegerUrl, clock, lookbackMs: limits.retentionMs }),

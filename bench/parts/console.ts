@@ -5,13 +5,16 @@ import { dirname, join } from "node:path";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { systemClock } from "../../src/clock.ts";
 import { fallbackOf, readConfig } from "../../src/config.ts";
+import { takeSpans } from "../../src/console/batch.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { TelemetryFile, telemetryFileName } from "../../src/console/telemetry-file.ts";
+import { telemetryFileName } from "../../src/console/telemetry-database.ts";
+import { TelemetryFile } from "../../src/console/telemetry-file.ts";
 import { createConsole } from "../../src/console.ts";
 import { parseByteSize } from "../../src/settings.ts";
 import { createLogger } from "../../src/telemetry/log.ts";
 import { ownKey } from "../../src/telemetry/names.ts";
 import { freePort } from "../../tests/parts/free-port.ts";
+import { toTraceRequest } from "../../tests/support/otlp-requests.ts";
 import { tempFolder } from "../../tests/support/temp-folder.ts";
 import { throughlineWith } from "../contestants.ts";
 import { interleave } from "../interleave.ts";
@@ -147,7 +150,8 @@ function startAsking(url: string, answersMs: number[]): { stop(): Promise<void> 
 }
 
 const spansOfTask = 10;
-const tasksAtOnce = 100;
+/** As many as the intake writes at once. */
+const tasksAtOnce = 400;
 
 /** Milliseconds of each search, ascending. */
 async function measureSearch({ plan, say }: Context): Promise<number[]> {
@@ -180,7 +184,8 @@ function fill(folder: string, plan: Plan): number {
   const tasks = Math.ceil(plan.consoleSpans / spansOfTask);
   for (let first = 0; first < tasks; first += tasksAtOnce) {
     const count = Math.min(tasksAtOnce, tasks - first);
-    file.add(Array.from({ length: count }, (_, n) => spansOf(first + n)).flat(), [], Date.now());
+    const request = toTraceRequest(Array.from({ length: count }, (_, n) => spansOf(first + n)).flat());
+    file.add([takeSpans(request).batch], Date.now());
   }
   file.close();
   return tasks;

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../clock.ts";
 import { defaultRemoteUrl, isColorWanted, readConfig, type SettingName, withOtlpEndpoint } from "../config.ts";
+import { toSink } from "../console/decoded-sink.ts";
 import { createReceiver } from "../console/receiver.ts";
 import { renderWaterfall } from "../console/waterfall.ts";
 import { TaskError } from "../errors.ts";
@@ -45,7 +46,7 @@ export async function runDemo(flags: Flags, once: boolean): Promise<number> {
   const { config, rows } = readConfig({ ...demoDefaults, dataDir: folder, ...flags });
   const receiver = await listen(
     { host: "127.0.0.1", port: 0 },
-    teeOtlp(config.otel, createReceiver({ spans: (received) => spans.add(received) })),
+    teeOtlp(config.otel, createReceiver(toSink({ spans: (received) => spans.add(received) }))),
   );
   let system: System | undefined;
   const again = (): void => system?.abort();

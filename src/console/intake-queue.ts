@@ -1,51 +1,57 @@
-/** What waits to be written: bounded by number and by size, so that neither many nor large items fill the memory. */
+/** What waits to be written: bounded by number and by size, so that neither many nor large requests fill the memory. */
 
-import type { Received } from "./intake-tally.ts";
+import type { Batch } from "./batch.ts";
 
 export interface QueueLimits {
+  /** Spans and log records. */
   items: number;
-  /** As they came over the wire, inflated. */
   bytes: number;
 }
 
 export interface IntakeQueue {
-  /** Adds what there is room for; gives the rest. `bytes`: of all items together. */
-  push(items: readonly Received[], bytes: number): Received[];
+  /** False: there is no room, and it was not added. The last one may go beyond the limits. */
+  push(batch: Batch): boolean;
   /** The oldest, as many as both limits allow, but one at least if there is any. */
-  take(limits: QueueLimits): Received[];
-  length(): number;
+  next(limits: QueueLimits): Batch[];
+  /** So many of the oldest. */
+  remove(count: number): void;
+  /** Spans and log records. */
+  items(): number;
   isFull(): boolean;
 }
 
 export function createIntakeQueue(limits: QueueLimits): IntakeQueue {
-  const waiting: { item: Received; bytes: number }[] = [];
-  let waitingBytes = 0;
-  const isFull = (): boolean => waiting.length >= limits.items || waitingBytes >= limits.bytes;
+  const waiting: Batch[] = [];
+  let items = 0;
+  let bytes = 0;
+  const isFull = (): boolean => items >= limits.items || bytes >= limits.bytes;
 
   return {
-    push: (items, bytes) => {
-      const bytesEach = bytes / Math.max(1, items.length);
-      for (const [at, item] of items.entries()) {
-        if (isFull()) return items.slice(at);
-        waiting.push({ item, bytes: bytesEach });
-        waitingBytes += bytesEach;
-      }
-      return [];
+    push: (batch) => {
+      if (isFull()) return false;
+      waiting.push(batch);
+      items += batch.items;
+      bytes += batch.request.length;
+      return true;
     },
-    take: ({ items, bytes }) => {
-      let count = 0;
-      let size = 0;
-      for (const next of waiting) {
-        if (count >= items || (count > 0 && size + next.bytes > bytes)) break;
-        count += 1;
-        size += next.bytes;
+    next: (most) => {
+      const chosen: Batch[] = [];
+      const sum: QueueLimits = { items: 0, bytes: 0 };
+      for (const batch of waiting) {
+        sum.items += batch.items;
+        sum.bytes += batch.request.length;
+        if (chosen.length > 0 && (sum.items > most.items || sum.bytes > most.bytes)) break;
+        chosen.push(batch);
       }
-      const taken = waiting.splice(0, count).map(({ item }) => item);
-      // Sums of fractions drift.
-      waitingBytes = waiting.length === 0 ? 0 : Math.max(0, waitingBytes - size);
-      return taken;
+      return chosen;
     },
-    length: () => waiting.length,
+    remove: (count) => {
+      for (const batch of waiting.splice(0, count)) {
+        items -= batch.items;
+        bytes -= batch.request.length;
+      }
+    },
+    items: () => items,
     isFull,
   };
 }

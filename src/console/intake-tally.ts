@@ -1,20 +1,16 @@
 /** What became of what the console received: counts by signal and reason. */
 
-import type { ReceivedLog } from "./received-log.ts";
-import type { ReceivedSpan } from "./received-span.ts";
-
-export type Received = { span: ReceivedSpan } | { log: ReceivedLog };
+import type { Batch } from "./batch.ts";
 
 export interface IntakeCount {
-  signal: "spans" | "logs";
+  signal: Batch["signal"];
   /** Why it was dropped, of low cardinality; undefined: it was kept. */
   reason: string | undefined;
   count: number;
 }
 
 export interface Tally {
-  add(items: readonly Received[], reason: string | undefined): void;
-  count(signal: IntakeCount["signal"], reason: string | undefined, count: number): void;
+  count(signal: Batch["signal"], reason: string | undefined, count: number): void;
   sums(): { kept: number; dropped: number };
   counts(): IntakeCount[];
 }
@@ -31,11 +27,6 @@ export function createTally(): Tally {
     counts.reduce((sum, { reason, count }) => sum + ((reason === undefined) === isKept ? count : 0), 0);
   return {
     count,
-    add: (items, reason) => {
-      const spans = items.filter((item) => "span" in item).length;
-      count("spans", reason, spans);
-      count("logs", reason, items.length - spans);
-    },
     sums: () => ({ kept: sumOf(true), dropped: sumOf(false) }),
     counts: () => counts.map((each) => ({ ...each })),
   };

@@ -8,9 +8,11 @@ import type { Clock } from "../clock.ts";
 import { toFailure } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
+import { type Batch, type Taken, takeLogs, takeSpans } from "./batch.ts";
 import { createIntakeQueue, type QueueLimits } from "./intake-queue.ts";
-import { createTally, type IntakeCount, type Received } from "./intake-tally.ts";
+import { createTally, type IntakeCount } from "./intake-tally.ts";
 import type { ReceiverSink } from "./receiver.ts";
+import { maxLogBytes } from "./telemetry-database.ts";
 import type { FileLimits, TelemetryFile } from "./telemetry-file.ts";
 
 /** Spans and log records, since the start. */
@@ -33,11 +35,14 @@ export interface Intake {
   stop(): void;
 }
 
-/** Two seconds of a system at full speed. */
+/** Some seconds of a system at full speed. */
 const maxWaiting: QueueLimits = { items: 50_000, bytes: 64 * 1024 * 1024 };
-/** About 20 ms of writing; and by so much at most the file is larger than its limit. */
-const perStep: QueueLimits = { items: 1000, bytes: 4 * 1024 * 1024 };
-const stepEveryMs = 50;
+/** About 10 ms of writing, and as much of a question's reading. */
+const mostPerStep: QueueLimits = { items: 5000, bytes: 2 * 1024 * 1024 };
+/** What a chunk takes while it is written: it stands in SQLite's log and in the file, with its index. */
+const roomFor = (bytes: number): number => 2.2 * bytes + maxLogBytes;
+/** A chunk is found by each trace that is in it: the more of a trace come together, the less there is to write. */
+const stepEveryMs = 250;
 const pruneEveryMs = 1000;
 /** Together more than a step writes. */
 const prunesPerStep = 3;
@@ -55,6 +60,8 @@ export function createIntake({ file, limits, isDiskLow, clock, log }: IntakeDeps
   const queue = createIntakeQueue(maxWaiting);
   const tally = createTally();
   const stopping = new AbortController();
+  // A small file has small chunks: it must not be emptied for one.
+  const perStep = { ...mostPerStep, bytes: Math.min(mostPerStep.bytes, limits.maxBytes / 16) };
   const nowMs = (): number => clock.nowMs();
   const full = createTrouble({
     log,
@@ -69,18 +76,26 @@ export function createIntake({ file, limits, isDiskLow, clock, log }: IntakeDeps
     over: "the console writes its file again",
   });
 
-  const take = (items: Received[], bytes: number): void => {
-    const over = queue.push(items, bytes);
-    tally.add(over, "queue_full");
-    if (over.length > 0) full.met({ dropped: tally.sums().dropped });
-    else full.passed();
+  const take = ({ batch, refused }: Taken): void => {
+    for (const [reason, count] of Object.entries(refused)) tally.count(batch.signal, reason, count);
+    if (batch.items === 0) return;
+    if (queue.push(batch)) full.passed();
+    else {
+      tally.count(batch.signal, "queue_full", batch.items);
+      full.met({ dropped: tally.sums().dropped });
+    }
   };
 
-  /** True when there is more to remove. */
-  const prune = (): boolean => {
+  const count = (batches: readonly Batch[], reason: string | undefined): void => {
+    for (const { signal, items } of batches) tally.count(signal, reason, items);
+  };
+
+  /** True when there is more to remove. `bytes`: of what is to come. */
+  const prune = (bytes: number): boolean => {
     try {
+      const room = { ...limits, maxBytes: limits.maxBytes - roomFor(bytes) };
       let isMore = true;
-      for (let count = 0; isMore && count < prunesPerStep; count++) isMore = file.prune(limits, nowMs());
+      for (let time = 0; isMore && time < prunesPerStep; time++) isMore = file.prune(room, nowMs());
       return isMore;
     } catch (error) {
       broken.met({ error: toFailure(error) });
@@ -88,92 +103,61 @@ export function createIntake({ file, limits, isDiskLow, clock, log }: IntakeDeps
     }
   };
 
-  const isOver = (): boolean => {
+  const hasRoom = (bytes: number): boolean => {
     try {
-      return file.usedBytes() > limits.maxBytes;
+      // What is too large for any file gets an empty one.
+      return file.usedBytes() + roomFor(bytes) <= limits.maxBytes || file.isEmpty();
     } catch {
       // The write that follows tells of it.
-      return false;
+      return true;
     }
   };
 
-  const write = (): void => {
-    const items = queue.take(perStep);
-    if (items.length === 0) return;
+  const write = (batches: readonly Batch[]): void => {
+    queue.remove(batches.length);
     if (isDiskLow()) {
-      tally.add(items, "disk_full");
+      count(batches, "disk_full");
       broken.met({ reason: "the disk is nearly full", dropped: tally.sums().dropped });
       return;
     }
     try {
-      const spans = items.flatMap((item) => ("span" in item ? [item.span] : []));
-      const logs = items.flatMap((item) => ("log" in item ? [item.log] : []));
-      const tooLarge = file.add(spans, logs, nowMs());
-      tally.count("spans", "too_large", tooLarge.spans);
-      tally.count("logs", "too_large", tooLarge.logs);
-      tally.count("spans", undefined, spans.length - tooLarge.spans);
-      tally.count("logs", undefined, logs.length - tooLarge.logs);
+      file.add(batches, nowMs());
+      count(batches, undefined);
       broken.passed();
-      // At once, or a storm would fill the disk before its turn came.
-      prune();
     } catch (error) {
       const failure = toFailure(error);
-      tally.add(items, failure.type);
+      count(batches, failure.type);
       broken.met({ error: failure, dropped: tally.sums().dropped });
     }
   };
 
   const step = (): void => {
-    if (queue.length() === 0) return;
-    // Small rows do not make room for large ones as fast as those come.
-    if (isOver()) prune();
-    if (!isOver()) write();
+    const batches = queue.next(perStep);
+    if (batches.length === 0) return;
+    const bytes = batches.reduce((sum, { request }) => sum + request.length, 0);
+    if (!hasRoom(bytes)) prune(bytes);
+    if (hasRoom(bytes)) write(batches);
   };
 
   const work = async (): Promise<void> => {
     let prunedAtMs = Number.NEGATIVE_INFINITY;
     while (!stopping.signal.aborted) {
       step();
-      if (nowMs() - prunedAtMs >= pruneEveryMs && !prune()) prunedAtMs = nowMs();
-      await clock.sleep(queue.length() > 0 ? 0 : stepEveryMs, stopping.signal);
+      if (nowMs() - prunedAtMs >= pruneEveryMs && !prune(0)) prunedAtMs = nowMs();
+      await clock.sleep(queue.items() > 0 ? 0 : stepEveryMs, stopping.signal);
     }
   };
   void work();
 
   return {
-    sink: {
-      spans: (spans, bytes) => {
-        // It belongs to no trace: nobody could ask for it.
-        const whole = spans.filter(({ traceId, spanId }) => isTraceId(traceId) && spanId.length === spanIdChars);
-        tally.count("spans", "no_ids", spans.length - whole.length);
-        take(
-          whole.map((span) => ({ span })),
-          bytes,
-        );
-      },
-      logs: (logs, bytes) => {
-        const own = logs.map((log) => (isTraceId(log.traceId) ? log : { ...log, traceId: undefined }));
-        take(
-          own.map((log) => ({ log })),
-          bytes,
-        );
-      },
-    },
+    sink: { spans: (request) => take(takeSpans(request)), logs: (request) => take(takeLogs(request)) },
     isFull: () => queue.isFull(),
-    figures: () => ({ ...tally.sums(), waiting: queue.length() }),
+    figures: () => ({ ...tally.sums(), waiting: queue.items() }),
     counts: () => tally.counts(),
     catchUp: step,
     stop: () => {
       stopping.abort();
-      while (queue.length() > 0) write();
+      while (queue.items() > 0) write(queue.next(perStep));
     },
   };
-}
-
-/** Hex; what has another length is no id (trace.proto: 16 and 8 bytes). */
-const traceIdChars = 32;
-const spanIdChars = 16;
-
-function isTraceId(id: string | undefined): boolean {
-  return id?.length === traceIdChars;
 }

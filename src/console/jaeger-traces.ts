@@ -9,9 +9,10 @@ import { createdAtMsOf, isTaskId } from "../task.ts";
 import { ownKey } from "../telemetry/names.ts";
 import { parseJaegerTraces } from "./jaeger-json.ts";
 import type { ReceivedSpan } from "./received-span.ts";
+import { fits, toHead } from "./span-head.ts";
 import type { TraceFilter } from "./trace-filter.ts";
 import type { TraceSearch, TraceStore } from "./trace-store.ts";
-import { fits, summarize } from "./trace-summary.ts";
+import { summarize } from "./trace-summary.ts";
 
 export interface JaegerOptions {
   /** Without a slash at its end. */
@@ -64,6 +65,7 @@ export function createJaegerTraces({ url, clock, lookbackMs }: JaegerOptions): T
     search: async (filter): Promise<TraceSearch> => {
       const { found, isAll } = await find(filter, sinceOf(filter));
       const traces = found
+        .map((spans) => spans.map(toHead))
         .filter((spans) => spans.some((span) => fits(span, filter)))
         .flatMap((spans) => summarize(spans) ?? [])
         .sort((a, b) => b.startMs - a.startMs);

@@ -3,9 +3,16 @@
  * `TaskError` with `invalid_argument`; fields that are not known are ignored, so that a newer sender is not refused.
  */
 
-import { type DescMessage, fromBinary, fromJson, type JsonValue, type MessageShape } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  fromBinary,
+  fromJson,
+  type JsonValue,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { TaskError } from "../errors.ts";
-import { isHeavyJson, isHeavyProtobuf } from "./otlp-weight.ts";
+import { maxWeight, weighJson, weighProtobuf } from "./otlp-weight.ts";
 
 export type OtlpEncoding = "protobuf" | "json";
 
@@ -17,16 +24,28 @@ export interface OtlpBody {
 
 /** Reads `body` as the message that `schema` describes; `payload_too_large` when it would become too much of it. */
 export function parseOtlp<Desc extends DescMessage>(schema: Desc, body: OtlpBody): MessageShape<Desc> {
-  if (body.encoding === "json" ? isHeavyJson(body.bytes) : isHeavyProtobuf(schema, body.bytes)) {
-    const message = `reading ${schema.name} as ${body.encoding}: it has too many items and attributes: send fewer at once`;
-    throw new TaskError("payload_too_large", message);
-  }
+  return readAs(schema, body, () =>
+    body.encoding === "json" ? parseJson(schema, body.bytes) : fromBinary(schema, body.bytes),
+  );
+}
+
+/** The same without reading it: the message in protobuf, of which every part can be read later. */
+export function toProtobuf(schema: DescMessage, body: OtlpBody): Uint8Array {
+  if (body.encoding === "protobuf") return readAs(schema, body, () => body.bytes);
+  const bytes = readAs(schema, body, () => toBinary(schema, parseJson(schema, body.bytes)));
+  return readAs(schema, { encoding: "protobuf", bytes }, () => bytes);
+}
+
+function readAs<T>(schema: DescMessage, { encoding, bytes }: OtlpBody, read: () => T): T {
   try {
-    return body.encoding === "json" ? parseJson(schema, body.bytes) : fromBinary(schema, body.bytes);
+    const weight = encoding === "json" ? weighJson(bytes) : weighProtobuf(schema, bytes);
+    if (weight <= maxWeight) return read();
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new TaskError("invalid_argument", `reading ${schema.name} as ${body.encoding}: ${reason}`, { cause: thrown });
+    throw new TaskError("invalid_argument", `reading ${schema.name} as ${encoding}: ${reason}`, { cause: thrown });
   }
+  const message = `reading ${schema.name} as ${encoding}: it has too many items and attributes: send fewer at once`;
+  throw new TaskError("payload_too_large", message);
 }
 
 function parseJson<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {

@@ -2,7 +2,7 @@
 
 import type { AnyValue, KeyValue } from "../gen/opentelemetry/proto/common/v1/common_pb.ts";
 import type { Resource } from "../gen/opentelemetry/proto/resource/v1/resource_pb.ts";
-import { cutText } from "./document.ts";
+import { cutText } from "./cut-texts.ts";
 
 /** int64 becomes a number (exact up to 2^53), bytes become base64, an empty value is null. */
 export type AttributeValue = string | number | boolean | null | AttributeValue[] | Attributes;

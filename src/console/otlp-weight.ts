@@ -4,8 +4,9 @@
  * fill the memory and hold the thread for seconds.
  */
 
-import type { DescMessage } from "@bufbuild/protobuf";
-import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { isUtf8 } from "node:buffer";
+import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { Fields, Malformed, wireType } from "./protobuf.ts";
 
 /** A span, a log record or a metric costs as much as so many of the attributes, events and points inside. */
 const itemWeight = 10;
@@ -15,56 +16,98 @@ const levelsToItems = 3;
 /** More than a batch of the Collector (8192 items), with thirty attributes each. */
 export const maxWeight = 500_000;
 
-/** Of a smaller body the items alone are counted: what is inside of them is not too much in any case. */
-const insideFromBytes = 1024 * 1024;
-
 function weightAt(level: number): number {
   return level <= levelsToItems ? itemWeight : 1;
 }
 
-/** Whether the protobuf message weighs more than `most`. Says no of what is not one: it cannot be read either. */
-export function isHeavyProtobuf(schema: DescMessage, bytes: Uint8Array, most = maxWeight): boolean {
-  const reader = new BinaryReader(bytes);
-  const deepest = bytes.length < insideFromBytes ? levelsToItems : Number.POSITIVE_INFINITY;
+/**
+ * Of a protobuf message, all of it: what has been weighed can be read, later and in parts. Gives up beyond `most`. Throws
+ * `Malformed` of what is not such a message.
+ */
+export function weighProtobuf(schema: DescMessage, bytes: Uint8Array, most = maxWeight): number {
   let weight = 0;
-  const walk = (desc: DescMessage, end: number, level: number): void => {
+  const weigh = (shape: Shape, start: number, end: number, level: number): void => {
+    if (level > maxDepth) throw new Malformed("messages are nested too deep");
     weight += weightAt(level);
-    if (level === deepest) {
-      reader.pos = end;
-      return;
-    }
-    const inner = messageFields(desc);
-    while (reader.pos < end && weight <= most) {
-      const [field, wireType] = reader.tag();
-      const next = wireType === WireType.LengthDelimited ? inner.get(field) : undefined;
-      if (next) walk(next, reader.uint32() + reader.pos, level + 1);
-      else reader.skip(wireType, field);
+    const fields = new Fields(bytes, start, end);
+    while (weight <= most && fields.next()) {
+      const field = shape[fields.number];
+      if (field === undefined) continue;
+      if (!field.wireTypes.includes(fields.wireType)) throw new Malformed(`${field.name} has the wrong wire type`);
+      if (field.message) weigh(field.message(), fields.start, fields.end, level + 1);
+      else if (field.isText && !isText(bytes, fields.start, fields.end)) {
+        throw new Malformed(`${field.name} is not UTF-8`);
+      }
     }
   };
-  try {
-    walk(schema, bytes.length, 0);
-  } catch {
-    return false;
-  }
-  return weight > most;
+  weigh(shapeOf(schema), 0, bytes.length, 0);
+  return weight;
 }
 
-const fieldsOf = new WeakMap<DescMessage, ReadonlyMap<number, DescMessage>>();
+/** As deep as the protobuf library reads. */
+const maxDepth = 99;
 
-/** By their numbers: those that hold messages. */
-function messageFields(desc: DescMessage): ReadonlyMap<number, DescMessage> {
-  let fields = fieldsOf.get(desc);
-  if (!fields) {
-    fields = new Map(desc.fields.flatMap((field) => (field.message ? [[field.number, field.message]] : [])));
-    fieldsOf.set(desc, fields);
+/** What is known of a message's fields, by their numbers. */
+type Shape = readonly (FieldShape | undefined)[];
+
+interface FieldShape {
+  name: string;
+  wireTypes: readonly number[];
+  /** Asked for late: messages may hold their own kind. */
+  message: (() => Shape) | undefined;
+  isText: boolean;
+}
+
+const shapes = new WeakMap<DescMessage, Shape>();
+
+function shapeOf(desc: DescMessage): Shape {
+  let shape = shapes.get(desc);
+  if (!shape) {
+    const fields: (FieldShape | undefined)[] = [];
+    for (const field of desc.fields) fields[field.number] = toFieldShape(field);
+    shape = fields;
+    shapes.set(desc, shape);
   }
-  return fields;
+  return shape;
+}
+
+function toFieldShape(field: DescField): FieldShape {
+  const { name, message, scalar } = field;
+  const own = message ? wireType.lengthDelimited : wireTypeOf(scalar);
+  // Numbers of a list may stand together.
+  const wireTypes = field.fieldKind === "list" ? [own, wireType.lengthDelimited] : [own];
+  return { name, wireTypes, message: message && (() => shapeOf(message)), isText: scalar === ScalarType.STRING };
+}
+
+/** undefined: of an enum. */
+function wireTypeOf(scalar: ScalarType | undefined): number {
+  switch (scalar) {
+    case ScalarType.STRING:
+    case ScalarType.BYTES:
+      return wireType.lengthDelimited;
+    case ScalarType.DOUBLE:
+    case ScalarType.FIXED64:
+    case ScalarType.SFIXED64:
+      return wireType.fixed64;
+    case ScalarType.FLOAT:
+    case ScalarType.FIXED32:
+    case ScalarType.SFIXED32:
+      return wireType.fixed32;
+    default:
+      return wireType.varint;
+  }
+}
+
+/** Nearly all of it is ASCII, which needs no second look. */
+function isText(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if ((bytes[at] ?? 0) > 0x7f) return isUtf8(bytes.subarray(at, end));
+  return true;
 }
 
 const [quote, backslash, open, close] = [0x22, 0x5c, 0x7b, 0x7d];
 
 /** The same of JSON, whose objects are the messages. */
-export function isHeavyJson(bytes: Uint8Array, most = maxWeight): boolean {
+export function weighJson(bytes: Uint8Array, most = maxWeight): number {
   let weight = 0;
   let level = -1;
   let inString = false;
@@ -79,5 +122,5 @@ export function isHeavyJson(bytes: Uint8Array, most = maxWeight): boolean {
       weight += weightAt(level);
     } else if (byte === close) level -= 1;
   }
-  return weight > most;
+  return weight;
 }

@@ -1,8 +1,10 @@
 /** A log record as it came over OTLP. */
 
+import { fromBinary } from "@bufbuild/protobuf";
 import { ExportLogsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
-import type { LogRecord } from "../gen/opentelemetry/proto/logs/v1/logs_pb.ts";
+import { type LogRecord, LogRecordSchema } from "../gen/opentelemetry/proto/logs/v1/logs_pb.ts";
 import { type OtlpBody, parseOtlp } from "./otlp-body.ts";
+import type { OtlpItem } from "./otlp-item.ts";
 import {
   type Attributes,
   type AttributeValue,
@@ -13,6 +15,7 @@ import {
   toOrigin,
   toPlainValue,
 } from "./otlp-value.ts";
+import type { Range } from "./protobuf.ts";
 
 export interface ReceivedLog extends Origin {
   /** Milliseconds since the epoch, with a fraction: when it happened, else when it was observed. */
@@ -38,6 +41,24 @@ export function decodeLogs(body: OtlpBody): ReceivedLog[] {
     const origin = toOrigin(resource);
     return scopeLogs.flatMap(({ logRecords }) => logRecords.map((record) => toReceivedLog(record, origin)));
   });
+}
+
+/** One of a request that was checked as a whole. */
+export function readLog(item: OtlpItem): ReceivedLog {
+  return toReceivedLog(fromBinary(LogRecordSchema, item.bytes()), item.origin);
+}
+
+/** logs.proto, `LogRecord`. */
+const traceIdNumber = 9;
+
+export function traceIdAtOf(item: OtlpItem): Range | undefined {
+  return item.field(traceIdNumber);
+}
+
+/** Hex; empty when it is of none. */
+export function traceIdOf(item: OtlpItem): string {
+  const { start, end } = traceIdAtOf(item) ?? { start: 0, end: 0 };
+  return item.request.subarray(start, end).toHex();
 }
 
 function toReceivedLog(record: LogRecord, origin: Origin): ReceivedLog {

@@ -1,13 +1,16 @@
 /** A span as it came over OTLP. */
 
+import { fromBinary } from "@bufbuild/protobuf";
 import { ExportTraceServiceRequestSchema } from "../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import {
   type Span,
   Span_SpanKind,
+  SpanSchema,
   type Status,
   Status_StatusCode,
 } from "../gen/opentelemetry/proto/trace/v1/trace_pb.ts";
 import { type OtlpBody, parseOtlp } from "./otlp-body.ts";
+import type { OtlpItem } from "./otlp-item.ts";
 import { type Attributes, type Origin, toAttributes, toHexId, toMs, toOrigin } from "./otlp-value.ts";
 
 export type SpanKind = "INTERNAL" | "SERVER" | "CLIENT" | "PRODUCER" | "CONSUMER";
@@ -54,6 +57,11 @@ export function decodeSpans(body: OtlpBody): ReceivedSpan[] {
     const origin = toOrigin(resource);
     return scopeSpans.flatMap(({ spans }) => spans.map((span) => toReceivedSpan(span, origin)));
   });
+}
+
+/** One of a request that was checked as a whole. */
+export function readSpan(item: OtlpItem): ReceivedSpan {
+  return toReceivedSpan(fromBinary(SpanSchema, item.bytes()), item.origin);
 }
 
 function toReceivedSpan(span: Span, origin: Origin): ReceivedSpan {

@@ -7,23 +7,24 @@
 import { Buffer } from "node:buffer";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import type { DescMessage } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { createAdmission } from "../admission.ts";
 import { meanings, retryAfterSeconds, TaskError, toTaskError } from "../errors.ts";
-import { type Address, type HttpHandler, type Listener, listen } from "../listen.ts";
-import type { OtlpBody, OtlpEncoding } from "./otlp-body.ts";
-import { decodeLogs, type ReceivedLog } from "./received-log.ts";
-import { decodeMetrics, type ReceivedMetric } from "./received-metric.ts";
-import { decodeSpans, type ReceivedSpan } from "./received-span.ts";
+import { ExportLogsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
+import { ExportMetricsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
+import { ExportTraceServiceRequestSchema } from "../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
+import type { HttpHandler } from "../listen.ts";
+import { type OtlpEncoding, toProtobuf } from "./otlp-body.ts";
 
 /**
- * Where telemetry goes; what is not asked for is checked and dropped. One call for a request, never an empty one;
- * `bytes`: of the request's body, inflated.
+ * Where telemetry goes; what is not asked for is checked and dropped. One call for a request: its message in protobuf,
+ * well formed (`ExportTraceServiceRequest` and its sisters), which may hold nothing.
  */
 export interface ReceiverSink {
-  spans?(spans: ReceivedSpan[], bytes: number): void;
-  logs?(logs: ReceivedLog[], bytes: number): void;
-  metrics?(metrics: ReceivedMetric[], bytes: number): void;
+  spans?(request: Uint8Array): void;
+  logs?(request: Uint8Array): void;
+  metrics?(request: Uint8Array): void;
   /** While there is no room for more, senders are told to come again, and what they send is not read. */
   isFull?(): boolean;
 }
@@ -35,25 +36,30 @@ const maxBodiesAtOnce = 32;
 
 const mediaTypes: Record<OtlpEncoding, string> = { protobuf: "application/x-protobuf", json: "application/json" };
 
+interface Route {
+  schema: DescMessage;
+  deliver(request: Uint8Array): void;
+}
+
 /** Answers 200 once the sink has it; a sink that throws makes a 500, which senders do not repeat. */
 export function createReceiver(sink: ReceiverSink): HttpHandler {
-  const routes = new Map<string, (body: OtlpBody) => void>([
-    ["/v1/traces", (body) => deliver(decodeSpans(body), (spans) => sink.spans?.(spans, body.bytes.length))],
-    ["/v1/logs", (body) => deliver(decodeLogs(body), (logs) => sink.logs?.(logs, body.bytes.length))],
-    ["/v1/metrics", (body) => deliver(decodeMetrics(body), (metrics) => sink.metrics?.(metrics, body.bytes.length))],
+  const routes = new Map<string, Route>([
+    ["/v1/traces", { schema: ExportTraceServiceRequestSchema, deliver: (request) => sink.spans?.(request) }],
+    ["/v1/logs", { schema: ExportLogsServiceRequestSchema, deliver: (request) => sink.logs?.(request) }],
+    ["/v1/metrics", { schema: ExportMetricsServiceRequestSchema, deliver: (request) => sink.metrics?.(request) }],
   ]);
   const admit = createAdmission(maxBodiesAtOnce, "bodies being read");
   return async (request) => {
     const { pathname } = new URL(request.url);
-    const accept = routes.get(pathname);
-    if (!accept) return refuse(404, `no such path "${pathname}"; telemetry goes to ${[...routes.keys()].join(", ")}`);
+    const route = routes.get(pathname);
+    if (!route) return refuse(404, `no such path "${pathname}"; telemetry goes to ${[...routes.keys()].join(", ")}`);
     if (request.method !== "POST") return refuse(405, `${request.method} is not allowed, only POST`, { allow: "POST" });
     const encoding = encodingOf(request);
     if (!encoding) return refuse(415, `the content type must be ${Object.values(mediaTypes).join(" or ")}`);
     if (!isReadable(contentCoding(request))) return refuse(415, "the content encoding must be gzip or identity");
     if (sink.isFull?.()) return refuse(503, "there is no room for more now", { "retry-after": "1" }, encoding);
     try {
-      accept({ encoding, bytes: await admit(() => readBody(request)) });
+      route.deliver(toProtobuf(route.schema, { encoding, bytes: await admit(() => readBody(request)) }));
       return succeed(encoding);
     } catch (thrown) {
       const error = toTaskError(thrown);
@@ -62,15 +68,6 @@ export function createReceiver(sink: ReceiverSink): HttpHandler {
       return refuse(meanings[error.code].httpStatus, error.message, headers, encoding);
     }
   };
-}
-
-/** Opens the receiver; rejects when the address is taken, as `listen` does. */
-export async function startReceiver(address: Address, sink: ReceiverSink): Promise<Listener> {
-  return listen(address, createReceiver(sink));
-}
-
-function deliver<Item>(items: Item[], to: (items: Item[]) => void): void {
-  if (items.length > 0) to(items);
 }
 
 function encodingOf(request: Request): OtlpEncoding | undefined {

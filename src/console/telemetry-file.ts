@@ -1,48 +1,28 @@
 /**
- * Spans and log records in one SQLite file, the newest of them. Telemetry may be lost with the machine's power, so
- * commits do not wait for the disk; a file that cannot be read is made anew. The file stays within its limit: rows go
- * in the order they came, and their room is used again.
+ * Spans and log records in one SQLite file, the newest of them: as they came, in chunks, with an index of the traces
+ * and tasks that a chunk has something of. The file stays within its limit: chunks go in the order they came, and their
+ * room is used again.
  */
 
-import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { TaskError } from "../errors.ts";
-import { type Document, toDocument } from "./document.ts";
-import type { ReceivedLog } from "./received-log.ts";
-import type { ReceivedSpan } from "./received-span.ts";
-import { taskIdOf } from "./task-trace.ts";
-import { type TraceFilter, toFilterSql } from "./trace-filter.ts";
+import type { Batch } from "./batch.ts";
+import { HeldSpan } from "./held-span.ts";
+import { itemsOf, type OtlpItem } from "./otlp-item.ts";
+import { type ReceivedLog, readLog, traceIdOf } from "./received-log.ts";
+import { type ReceivedSpan, readSpan } from "./received-span.ts";
+import { fits, type SpanHead } from "./span-head.ts";
+import { type OnReplaced, TelemetryDatabase } from "./telemetry-database.ts";
+import type { TraceFilter } from "./trace-filter.ts";
+import { toKey } from "./trace-key.ts";
 import type { TraceSearch, TraceStore, TraceSummary } from "./trace-store.ts";
-
-export const telemetryFileName = "telemetry.db";
-
-/** Raised when the tables change; a file of another version is made anew. */
-const schemaVersion = 1;
-
-const busyTimeoutMs = 2000;
-
-const schema = `
-  CREATE TABLE spans (
-    seq INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, trace_id TEXT NOT NULL, task_id TEXT,
-    service TEXT NOT NULL, name TEXT NOT NULL, start_ms REAL NOT NULL, duration_ms REAL NOT NULL,
-    is_error INTEGER NOT NULL, document TEXT NOT NULL
-  ) STRICT;
-  CREATE INDEX spans_by_trace ON spans (trace_id);
-  CREATE INDEX spans_by_task ON spans (task_id, trace_id) WHERE task_id IS NOT NULL;
-  CREATE TABLE logs (
-    seq INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, trace_id TEXT, document TEXT NOT NULL
-  ) STRICT;
-  CREATE INDEX logs_by_trace ON logs (trace_id) WHERE trace_id IS NOT NULL;
-  PRAGMA user_version = ${schemaVersion};
-`;
+import { summarize } from "./trace-summary.ts";
 
 /** The largest of what is read of one trace: more is no help to anybody, and must not fill the memory. */
 export const maxTraceSpans = 20_000;
 export const maxTraceLogs = 20_000;
 
-/** Of one question: what is beyond is left out, as above. */
-const maxReadChars = 64 * 1024 * 1024;
+/** Of one trace or task, and bytes of them that one question reads: what is beyond is left out, as above. */
+const maxChunks = 10_000;
+const maxReadBytes = 256 * 1024 * 1024;
 
 /** Traces of one task: an attempt may have its own, and so has every redrive. */
 const maxTaskTraces = 1000;
@@ -51,282 +31,188 @@ const maxTaskTraces = 1000;
 export const maxScannedSpans = 500_000;
 
 export interface FileLimits {
-  /** Rows that came earlier go. */
+  /** What came earlier goes. */
   retentionMs: number;
   maxBytes: number;
 }
 
-/** A batch of rows to go: small, so that nobody waits for long. */
-const pruneRows = 500;
-
-/** Told why a file that could not be read has given way to a new one. */
-export type OnReplaced = (reason: string) => void;
+/** What goes at once: little, so that nobody waits for long. */
+const pruneChunks = 200;
+const pruneBytes = 4 * 1024 * 1024;
 
 export class TelemetryFile implements TraceStore {
-  #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
-  readonly #folder: string | undefined;
-  readonly #onReplaced: OnReplaced;
+  readonly #database: TelemetryDatabase;
 
   /** Without a folder: in memory. Throws `TaskError` `unavailable` when the file cannot be opened. */
   constructor(folder: string | undefined, onReplaced: OnReplaced = () => {}) {
-    this.#folder = folder;
-    this.#onReplaced = onReplaced;
-    this.#db = folder === undefined ? openDatabase(":memory:") : openFile(folder, onReplaced);
+    this.#database = new TelemetryDatabase(folder, onReplaced);
   }
 
   close(): void {
-    this.#db.close();
+    this.#database.close();
   }
 
-  /** One transaction. Gives how many were too large to be kept. */
-  add(spans: readonly ReceivedSpan[], logs: readonly ReceivedLog[], nowMs: number): { spans: number; logs: number } {
-    const tooLarge = { spans: 0, logs: 0 };
-    this.#unlessDamaged(() => this.#db.exec("BEGIN IMMEDIATE"));
-    try {
-      for (const span of spans) {
-        const document = toDocument(span);
-        if (document) this.#addSpan(document, nowMs);
-        else tooLarge.spans += 1;
-      }
-      for (const log of logs) {
-        const document = toDocument(log);
-        if (document) this.#addLog(document, nowMs);
-        else tooLarge.logs += 1;
-      }
-      this.#db.exec("COMMIT");
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      throw this.#replaceIfDamaged(error);
-    }
-    return tooLarge;
+  /** As one chunk. */
+  add(batches: readonly Batch[], nowMs: number): void {
+    const keys = JSON.stringify([...new Set(batches.flatMap((batch) => [...batch.keys]))].sort((a, b) => a - b));
+    const joined = (signal: Batch["signal"]): Buffer =>
+      Buffer.concat(batches.filter((batch) => batch.signal === signal).map(({ request }) => request));
+    this.#database.transact([
+      [
+        "INSERT INTO chunks (received_ms, spans, logs, keys) VALUES (?, ?, ?, ?)",
+        Math.floor(nowMs),
+        joined("spans"),
+        joined("logs"),
+        keys,
+      ],
+      ["INSERT INTO keys SELECT value, (SELECT max(seq) FROM chunks) FROM json_each(?)", keys],
+    ]);
   }
 
-  #addSpan({ json, item: span }: Document<ReceivedSpan>, nowMs: number): void {
-    this.#prepared(
-      "INSERT INTO spans (received_ms, trace_id, task_id, service, name, start_ms, duration_ms, is_error, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    ).run(
-      Math.floor(nowMs),
-      span.traceId,
-      taskIdOf(span.attributes) ?? null,
-      span.service,
-      span.name,
-      span.startMs,
-      Math.max(0, span.endMs - span.startMs),
-      span.status.code === "ERROR" ? 1 : 0,
-      json,
-    );
-  }
-
-  #addLog({ json, item: log }: Document<ReceivedLog>, nowMs: number): void {
-    this.#prepared("INSERT INTO logs (received_ms, trace_id, document) VALUES (?, ?, ?)").run(
-      Math.floor(nowMs),
-      log.traceId ?? null,
-      json,
-    );
-  }
-
-  /** Removes some of what is too old or too much; true when there is more to remove. */
+  /** Removes some of what is too old, or came first when there is too much; true when there is more to remove. */
   prune({ retentionMs, maxBytes }: FileLimits, nowMs: number): boolean {
     const oldest = Math.floor(nowMs - retentionMs);
-    // What came first goes first, span or log.
-    const heads = { spans: this.#oldestMs("spans"), logs: this.#oldestMs("logs") };
-    const table = heads.spans <= heads.logs ? "spans" : "logs";
-    if (heads[table] === Number.POSITIVE_INFINITY) return false;
-    if (heads[table] >= oldest && this.usedBytes() <= maxBytes) return false;
-    const before = heads[table] < oldest ? oldest : Number.MAX_SAFE_INTEGER;
-    const rows = `SELECT seq, received_ms FROM ${table} ORDER BY seq LIMIT ${pruneRows}`;
-    const remove = `DELETE FROM ${table} WHERE seq IN (SELECT seq FROM (${rows}) WHERE received_ms < ?)`;
-    this.#unlessDamaged(() => this.#prepared(remove).run(before));
+    const isOver = this.usedBytes() > maxBytes;
+    const heads = this.#database.all<{ seq: number; received_ms: number; bytes: number }>(
+      "SELECT seq, received_ms, length(spans) + length(logs) AS bytes FROM chunks ORDER BY seq LIMIT ?",
+      pruneChunks,
+    );
+    let bytes = 0;
+    const going = heads.filter((head, at) => {
+      const goes = (isOver || head.received_ms < oldest) && (at === 0 || bytes < pruneBytes);
+      if (goes) bytes += head.bytes;
+      return goes;
+    });
+    const last = going.at(-1);
+    if (!last) return false;
+    this.#database.transact([
+      [
+        "DELETE FROM keys WHERE (key, chunk) IN (SELECT value, seq FROM chunks, json_each(chunks.keys) WHERE seq <= ?)",
+        last.seq,
+      ],
+      ["DELETE FROM chunks WHERE seq <= ?", last.seq],
+    ]);
     return true;
   }
 
-  /** Infinity of an empty table. */
-  #oldestMs(table: "spans" | "logs"): number {
-    const sql = `SELECT received_ms FROM ${table} ORDER BY seq LIMIT 1`;
-    return this.#first<{ received_ms: number }>(sql)?.received_ms ?? Number.POSITIVE_INFINITY;
+  isEmpty(): boolean {
+    return this.#database.first("SELECT 1 FROM chunks") === undefined;
   }
 
-  /** Bytes that rows and indexes take; the file itself may be larger by what was removed and is not used again yet. */
   usedBytes(): number {
-    const pages = this.#first<{ page_count: number }>("PRAGMA page_count")?.page_count ?? 0;
-    const free = this.#first<{ freelist_count: number }>("PRAGMA freelist_count")?.freelist_count ?? 0;
-    const size = this.#first<{ page_size: number }>("PRAGMA page_size")?.page_size ?? 0;
-    return (pages - free) * size;
+    return this.#database.usedBytes();
   }
 
   /** In the order they came. */
   spansOf(traceId: string): ReceivedSpan[] {
-    return this.#documents(
-      "SELECT document FROM spans WHERE trace_id = ? ORDER BY seq LIMIT ?",
-      traceId,
-      maxTraceSpans,
-    );
+    const isOfTrace = (item: OtlpItem): boolean => new HeldSpan(item).traceId === traceId;
+    return take(this.#under(keyOfTrace(traceId), "spans"), isOfTrace, maxTraceSpans).map(readSpan);
   }
 
   logsOf(traceId: string): ReceivedLog[] {
-    return this.#documents("SELECT document FROM logs WHERE trace_id = ? ORDER BY seq LIMIT ?", traceId, maxTraceLogs);
+    const isOfTrace = (item: OtlpItem): boolean => traceIdOf(item) === traceId;
+    return take(this.#under(keyOfTrace(traceId), "logs"), isOfTrace, maxTraceLogs).map(readLog);
   }
 
   /** Traces that have a span of this task: a look into an index, however much there is. */
   traceIdsOf(taskId: string): string[] {
-    const sql = "SELECT DISTINCT trace_id FROM spans WHERE task_id = ? LIMIT ?";
-    return this.#all<{ trace_id: string }>(sql, taskId, maxTaskTraces).map((row) => row.trace_id);
+    const ids = new Set<string>();
+    for (const item of this.#under(keyOfTask(taskId), "spans")) {
+      const span = new HeldSpan(item);
+      if (span.taskId === taskId) ids.add(span.traceId);
+      if (ids.size === maxTaskTraces) break;
+    }
+    return [...ids];
   }
 
   /** Traces that have a span which fits everything that is asked for. */
   search(filter: TraceFilter): TraceSearch {
-    const { where, values } = toFilterSql(filter);
-    const newest = this.#first<{ seq: number | null }>("SELECT max(seq) AS seq FROM spans")?.seq ?? 0;
-    const first = this.#first<{ seq: number | null }>("SELECT min(seq) AS seq FROM spans")?.seq ?? 0;
-    // A task's spans are found by their index, so they need no limit.
-    const from = filter.taskId === undefined ? newest - maxScannedSpans : 0;
     const ids = new Set<string>();
-    const sql = `SELECT trace_id FROM spans WHERE ${["seq > ?", ...where].join(" AND ")} ORDER BY seq DESC`;
-    this.#unlessDamaged(() => {
-      for (const row of this.#prepared(sql).iterate(from, ...values)) {
-        ids.add(String(row.trace_id));
-        if (ids.size >= filter.limit) break;
+    let scanned = 0;
+    const isEnough = (): boolean => ids.size >= filter.limit || scanned >= maxScannedSpans;
+    for (const spans of filter.taskId === undefined ? this.#newest() : this.#newestOf(filter.taskId)) {
+      for (const item of itemsOf(spans).reverse()) {
+        if (isEnough()) break;
+        scanned += 1;
+        const span = new HeldSpan(item);
+        if (fits(span, filter)) ids.add(span.traceId);
       }
-    });
-    const traces = [...ids].flatMap((id) => this.#summary(id) ?? []);
-    return { traces, isComplete: first > from || ids.size >= filter.limit };
+      if (isEnough()) return { traces: this.#summaries(ids), isComplete: ids.size >= filter.limit };
+    }
+    return { traces: this.#summaries(ids), isComplete: true };
   }
 
-  #summary(traceId: string): TraceSummary | undefined {
-    const row = this.#first<{ start_ms: number | null; end_ms: number; spans: number; errors: number }>(
-      "SELECT min(start_ms) AS start_ms, max(start_ms + duration_ms) AS end_ms, count(*) AS spans, sum(is_error) AS errors FROM (SELECT start_ms, duration_ms, is_error FROM spans WHERE trace_id = ? LIMIT ?)",
-      traceId,
-      maxTraceSpans,
-    );
-    const root = this.#first<{ service: string; name: string }>(
-      "SELECT service, name FROM spans WHERE trace_id = ? ORDER BY start_ms, seq LIMIT 1",
-      traceId,
-    );
-    if (!row || row.start_ms === null || !root) return undefined;
-    const services = this.#all<{ service: string }>(
-      "SELECT DISTINCT service FROM spans WHERE trace_id = ? ORDER BY service LIMIT 100",
-      traceId,
-    );
-    const tasks = this.#all<{ task_id: string }>(
-      "SELECT DISTINCT task_id FROM spans WHERE trace_id = ? AND task_id IS NOT NULL LIMIT 100",
-      traceId,
-    );
-    return {
-      traceId,
-      startMs: row.start_ms,
-      endMs: row.end_ms,
-      spans: row.spans,
-      errors: row.errors,
-      ...root,
-      services: services.map(({ service }) => service),
-      taskIds: tasks.map((task) => task.task_id),
-    };
+  /** In the order of the ids. */
+  #summaries(traceIds: ReadonlySet<string>): TraceSummary[] {
+    const heads = new Map<string, SpanHead[]>([...traceIds].map((id) => [id, []]));
+    const seqs = new Set([...traceIds].flatMap((id) => this.#seqsUnder(keyOfTrace(id))));
+    for (const item of this.#itemsIn(
+      [...seqs].sort((a, b) => a - b),
+      "spans",
+    )) {
+      const span = new HeldSpan(item);
+      const own = heads.get(span.traceId);
+      if (own && own.length < maxTraceSpans) own.push(span);
+    }
+    return [...heads.values()].flatMap((own) => summarize(own) ?? []);
   }
 
-  /** Written by `JSON.stringify` of the same type; a field that was undefined is not there. */
-  #documents<Kept>(sql: string, ...values: SQLInputValue[]): Kept[] {
-    const kept: Kept[] = [];
-    let chars = 0;
-    this.#unlessDamaged(() => {
-      for (const row of this.#prepared(sql).iterate(...values)) {
-        const document = String(row.document);
-        chars += document.length;
-        if (chars > maxReadChars) break;
-        kept.push(JSON.parse(document));
-      }
-    });
-    return kept;
-  }
-
-  /** The columns are those of the STRICT tables above. */
-  #first<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#unlessDamaged(() => this.#prepared(sql).get(...values)) as unknown as Row | undefined;
-  }
-
-  #all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#unlessDamaged(() => this.#prepared(sql).all(...values)) as unknown as Row[];
-  }
-
-  #unlessDamaged<T>(act: () => T): T {
-    try {
-      return act();
-    } catch (error) {
-      throw this.#replaceIfDamaged(error);
+  /** Of all chunks, the newest first. */
+  *#newest(): Generator<Uint8Array> {
+    let seq = Number.MAX_SAFE_INTEGER;
+    for (;;) {
+      const sql = "SELECT seq, spans AS bytes FROM chunks WHERE seq < ? ORDER BY seq DESC LIMIT 1";
+      const chunk = this.#database.first<{ seq: number; bytes: Uint8Array }>(sql, seq);
+      if (!chunk) return;
+      seq = chunk.seq;
+      yield chunk.bytes;
     }
   }
 
-  /** A damaged file is no better the next time: what it held is given up, and what to tell the asker is given. */
-  #replaceIfDamaged(error: unknown): unknown {
-    if (!isDamage(error) || this.#folder === undefined) return error;
-    this.#statements.clear();
-    this.#db.close();
-    removeFile(this.#folder);
-    this.#db = openFile(this.#folder, this.#onReplaced);
-    this.#onReplaced(error.message);
-    const message = "the console's file was damaged: a new one takes its place, without what the old one held";
-    return new TaskError("unavailable", message, { cause: error });
+  *#newestOf(taskId: string): Generator<Uint8Array> {
+    for (const seq of this.#seqsUnder(keyOfTask(taskId)).reverse()) yield this.#bytes(seq, "spans");
   }
 
-  /** The texts are those of this file and of the filter: a few dozen. */
-  #prepared(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (!statement) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
+  #under(key: number, signal: Batch["signal"]): Generator<OtlpItem> {
+    return this.#itemsIn(this.#seqsUnder(key), signal);
+  }
+
+  *#itemsIn(seqs: readonly number[], signal: Batch["signal"]): Generator<OtlpItem> {
+    let read = 0;
+    for (const seq of seqs) {
+      const bytes = this.#bytes(seq, signal);
+      read += bytes.length;
+      if (read > maxReadBytes) return;
+      yield* itemsOf(bytes);
     }
-    return statement;
+  }
+
+  /** Of the chunks that have something under this key, the oldest first. */
+  #seqsUnder(key: number): number[] {
+    const sql = "SELECT chunk FROM keys WHERE key = ? ORDER BY chunk LIMIT ?";
+    return this.#database.all<{ chunk: number }>(sql, key, maxChunks).map(({ chunk }) => chunk);
+  }
+
+  #bytes(seq: number, signal: Batch["signal"]): Uint8Array {
+    const sql = `SELECT ${signal} AS bytes FROM chunks WHERE seq = ?`;
+    return this.#database.first<{ bytes: Uint8Array }>(sql, seq)?.bytes ?? new Uint8Array();
   }
 }
 
-function openFile(folder: string, onReplaced: OnReplaced): DatabaseSync {
-  const path = join(folder, telemetryFileName);
-  try {
-    mkdirSync(folder, { recursive: true });
-    try {
-      return openDatabase(path);
-    } catch (error) {
-      if (!isDamage(error) && !(error instanceof OtherVersion)) throw error;
-      // Old telemetry is not worth a start that fails.
-      removeFile(folder);
-      const fresh = openDatabase(path);
-      onReplaced(error.message);
-      return fresh;
-    }
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TaskError("unavailable", `the console's file "${path}" cannot be opened: ${reason}`, { cause });
+function take<Item>(items: Iterable<Item>, isWanted: (item: Item) => boolean, most: number): Item[] {
+  const taken: Item[] = [];
+  for (const item of items) {
+    if (isWanted(item)) taken.push(item);
+    if (taken.length === most) break;
   }
+  return taken;
 }
 
-function removeFile(folder: string): void {
-  for (const ending of ["", "-wal", "-shm"]) rmSync(join(folder, `${telemetryFileName}${ending}`), { force: true });
+/** A Jaeger's ids may be shorter, and have nothing here. */
+function keyOfTrace(traceId: string): number {
+  return toKey(/^(?:[0-9a-f]{2})*$/.test(traceId) ? Uint8Array.fromHex(traceId) : new Uint8Array());
 }
 
-class OtherVersion extends Error {}
-
-/** SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org, "Result codes"; the lower byte of an extended one). */
-const damageCodes: ReadonlySet<number> = new Set([11, 26]);
-
-function isDamage(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    "errcode" in error &&
-    typeof error.errcode === "number" &&
-    damageCodes.has(error.errcode & 0xff)
-  );
-}
-
-function openDatabase(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
-  try {
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA journal_size_limit = 4194304");
-    const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
-    if (version === 0) db.exec(`BEGIN; ${schema} COMMIT`);
-    else if (version !== schemaVersion) throw new OtherVersion(`it is of version ${version}`);
-    return db;
-  } catch (error) {
-    db.close();
-    throw error;
-  }
+function keyOfTask(taskId: string): number {
+  return toKey(new TextEncoder().encode(taskId));
 }

@@ -1,9 +1,8 @@
-/** What a search for traces asks for: read from the query, and as SQL over the table of spans. Pure. */
+/** What a search for traces asks for, as it is read from the query. Pure. */
 
 import { TaskError } from "../errors.ts";
 import { flag, integer, type Parse, parseDuration } from "../settings.ts";
 import { cutText } from "../telemetry/http-attributes.ts";
-import { serviceNames } from "../telemetry/names.ts";
 
 /** One span of the trace has to fit all that is given. */
 export interface TraceFilter {
@@ -22,11 +21,6 @@ export interface TraceFilter {
   /** Traces at most. */
   limit: number;
 }
-
-/** As SQL; the names are ours. */
-const ownServices = Object.values(serviceNames)
-  .map((name) => `'${name}'`)
-  .join(", ");
 
 const usualLimit = 20;
 const maxLimit = 200;
@@ -70,7 +64,7 @@ const filled: Parse<string> = (text) => {
 };
 
 function parseAttribute(text: string): { key: string; value: string } {
-  const match = /^([^="\\]{1,200})=(.*)$/s.exec(text);
+  const match = /^([^=]{1,200})=(.*)$/s.exec(text);
   if (!match) throw new Error("expected key=value");
   const [, key = "", value = ""] = match;
   return { key, value };
@@ -84,28 +78,4 @@ function parseMoment(text: string, nowMs: number): number {
   } catch {
     throw new Error("expected a time such as 2026-01-31T08:00:00Z, or how long ago, such as 15m");
   }
-}
-
-/** Conditions over the columns of `spans`, and their values. */
-export function toFilterSql(filter: TraceFilter): { where: string[]; values: (string | number)[] } {
-  const { service, operation, taskId, isError, minDurationMs, attribute, housekeeping, sinceMs, untilMs } = filter;
-  const conditions: ([sql: string, ...values: (string | number)[]] | false)[] = [
-    service !== undefined && ["service = ?", service],
-    operation !== undefined && ["name = ?", operation],
-    taskId !== undefined && ["task_id = ?", taskId],
-    isError !== undefined && ["is_error = ?", isError ? 1 : 0],
-    minDurationMs !== undefined && ["duration_ms >= ?", minDurationMs],
-    housekeeping === false && [`(task_id IS NOT NULL OR is_error = 1 OR service NOT IN (${ownServices}))`],
-    sinceMs !== undefined && ["start_ms >= ?", sinceMs],
-    untilMs !== undefined && ["start_ms <= ?", untilMs],
-    // As JSON has it: a text, or a number or a boolean that is written so.
-    attribute !== undefined && [
-      "document -> ? IN (?, ?)",
-      `$.attributes."${attribute.key}"`,
-      JSON.stringify(attribute.value),
-      attribute.value,
-    ],
-  ];
-  const asked = conditions.filter((condition) => condition !== false);
-  return { where: asked.map(([sql]) => sql), values: asked.flatMap(([, ...values]) => values) };
 }

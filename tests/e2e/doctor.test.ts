@@ -4,10 +4,10 @@ import { describe, expect, test } from "bun:test";
 import { chmod, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import { startDynamoDb } from "../parts/dynamodb.ts";
 import { type ElasticMqPart, startElasticMq } from "../parts/elasticmq.ts";
 import { runThroughline } from "../support/command.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import { describeWith } from "../support/requires.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 

@@ -4,10 +4,10 @@ import { describe, expect, test } from "bun:test";
 import type { ReceivedLog } from "../../src/console/received-log.ts";
 import type { ReceivedMetric } from "../../src/console/received-metric.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import { eventually } from "../support/eventually.ts";
 import { toLine } from "../support/log-records.ts";
 import { fromOtlp, parsePrometheus, sortSeries } from "../support/metric-series.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import { freePorts, startThroughline } from "../support/process.ts";
 import { expectedDepths, expectedSeries, expectedTree, type TaskCase, tenTasks } from "../support/ten-tasks.ts";
 import {

@@ -6,10 +6,10 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import type { ReceivedLog } from "../../src/console/received-log.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import { httpApi } from "../support/http-api.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import { freePorts, startThroughline, type ThroughlineProcess } from "../support/process.ts";
 import { expectedTree, type TaskCase } from "../support/ten-tasks.ts";
 import { faultsOf, type TraceNode, toTraceTrees } from "../support/trace-tree.ts";

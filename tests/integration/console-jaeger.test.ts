@@ -83,7 +83,11 @@ describeWith("jaeger")("a console with --jaeger-url", () => {
         await eventually(
           async () => {
             const { status, body } = await ask<TaskTraceView>(running, `/v1/tasks/${id}/trace`);
-            return status === 200 && body.rows.some((row) => row.kind === "span" && row.name.startsWith("run "));
+            // Each service exports when its own time has come.
+            const services = status === 200 ? body.rows.map(({ service }) => service) : [];
+            const hasRun =
+              services.length > 0 && body.rows.some((row) => row.kind === "span" && /^run /.test(row.name));
+            return hasRun && ["api-gateway", "task-service", "worker"].every((name) => services.includes(name));
           },
           { timeoutMs },
         );

@@ -3,11 +3,11 @@
 import { describe, expect, test } from "bun:test";
 import { readConfig } from "../../src/config.ts";
 import type { OverviewView } from "../../src/console/overview.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import type { SystemView } from "../../src/console/system-view.ts";
 import { startConsole } from "../../src/console.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../support/eventually.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";

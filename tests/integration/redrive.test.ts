@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import { databaseFile } from "../../src/store/sqlite-sql.ts";
 import { deadLettersAt, type HttpRedrive } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import { httpApi } from "../support/http-api.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import { freePorts, startThroughline } from "../support/process.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 

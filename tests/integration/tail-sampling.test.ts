@@ -2,10 +2,10 @@
 
 import { beforeAll, expect, test } from "bun:test";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import { startCollector } from "../parts/collector.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import { describeWith } from "../support/requires.ts";
 import { type HttpTask, startTestSystem } from "../support/system.ts";
 import { expectedTree, type TaskCase } from "../support/ten-tasks.ts";

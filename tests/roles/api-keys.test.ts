@@ -7,9 +7,9 @@ import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
 import { type KeyEntry, toFileText } from "../../src/access/api-key-file.ts";
 import type { Scope } from "../../src/access/scope.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import { allRoutes } from "../../src/gateway/routes.ts";
 import { eventually } from "../support/eventually.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 

@@ -6,12 +6,12 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import type { ReceivedLog } from "../../src/console/received-log.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import type { EventsReport } from "../../src/telemetry/events.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import { toLine } from "../support/log-records.ts";
 import { parsePrometheus } from "../support/metric-series.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import { type LogLine, startTestSystem, type TestSystem } from "../support/system.ts";
 
 const limitMs = 120_000;

@@ -5,7 +5,6 @@ import { createBreaker } from "../../src/breaker.ts";
 import { systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import { createGateway } from "../../src/gateway.ts";
 import { listen } from "../../src/listen.ts";
 import { createCalls } from "../../src/rpc/call.ts";
@@ -14,6 +13,7 @@ import { createConnectHandler } from "../../src/rpc/connect-server.ts";
 import { type RpcMethod, rpcSchemas } from "../../src/rpc/methods.ts";
 import { newTaskId } from "../../src/task.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import type { LogLine } from "../support/system.ts";
 
 const anyPort = { host: "127.0.0.1", port: 0 };

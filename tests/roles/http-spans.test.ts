@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import { eventually } from "../support/eventually.ts";
 import { projectFolder } from "../support/executable.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import { sendRequest } from "../support/raw-request.ts";
 import { type RecordingServer, startRecordingServer } from "../support/recording-server.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";

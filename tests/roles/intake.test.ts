@@ -6,18 +6,24 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { systemClock } from "../../src/clock.ts";
+import { takeSpans } from "../../src/console/batch.ts";
 import { createIntake, type Intake } from "../../src/console/intake.ts";
 import { observeIntake } from "../../src/console/intake-metrics.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { type FileLimits, TelemetryFile, telemetryFileName } from "../../src/console/telemetry-file.ts";
+import { telemetryFileName } from "../../src/console/telemetry-database.ts";
+import { type FileLimits, TelemetryFile } from "../../src/console/telemetry-file.ts";
 import { createLogger } from "../../src/telemetry/log.ts";
 import { eventually } from "../support/eventually.ts";
+import { toLogsRequest, toTraceRequest } from "../support/otlp-requests.ts";
 import { span } from "../support/spans.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { startTestMeter } from "../support/test-meter.ts";
 
 const roomy: FileLimits = { retentionMs: 3_600_000, maxBytes: 64 * 1024 * 1024 };
-const small = span("a".repeat(16), "worker", "run", { at: 0, ms: 1 });
+const resource = { "service.name": "worker" };
+const small = span("a".repeat(16), "worker", "run", { at: 0, ms: 1, resource });
+const manySmall = (count: number): Uint8Array => toTraceRequest(Array.from({ length: count }, () => small));
+const one = manySmall(1);
 
 interface Opened extends AsyncDisposable {
   intake: Intake;
@@ -61,31 +67,29 @@ async function open(limits = roomy, isDiskLow = () => false): Promise<Opened> {
 test("what finds the queue full is dropped, counted and told; the door is shut meanwhile", async () => {
   await using opened = await open();
   const { intake, file, lines, scraped } = opened;
-  intake.sink.spans?.(
-    Array.from({ length: 50_010 }, () => small),
-    1_000_000,
-  );
+  const request = manySmall(1000);
+  for (let count = 0; count < 51; count++) intake.sink.spans?.(request);
   expect(intake.isFull()).toBe(true);
   expect(lines).toEqual(["the console drops telemetry: more comes than it can keep"]);
   intake.catchUp();
   expect(intake.isFull()).toBe(false);
   expect(await scraped()).toEqual({
-    "otel_sdk_processor_span_processed queue_full": 10,
-    "otel_sdk_processor_span_processed kept": 1000,
+    "otel_sdk_processor_span_processed queue_full": 1000,
+    "otel_sdk_processor_span_processed kept": 5000,
   });
-  expect(intake.figures()).toEqual({ kept: 1000, dropped: 10, waiting: 49_000 });
+  expect(intake.figures()).toEqual({ kept: 5000, dropped: 1000, waiting: 45_000 });
   intake.stop();
-  expect(intake.figures()).toEqual({ kept: 50_000, dropped: 10, waiting: 0 });
+  expect(intake.figures()).toEqual({ kept: 50_000, dropped: 1000, waiting: 0 });
   file.close();
 });
 
 test("a span without ids belongs to no trace: it is dropped; a log record without is kept", async () => {
   await using opened = await open();
   const { intake, file, scraped } = opened;
-  const { service, resource, flags, attributes } = small;
+  const { service, flags, attributes } = small;
   const log = { service, resource, flags, attributes, atMs: 1, body: "b", eventName: "", severityNumber: 9 };
-  intake.sink.spans?.([small, { ...small, spanId: "" }, { ...small, traceId: "" }], 300);
-  intake.sink.logs?.([{ ...log, severityText: "INFO", traceId: undefined, spanId: undefined }], 100);
+  intake.sink.spans?.(toTraceRequest([small, { ...small, spanId: "" }, { ...small, traceId: "" }]));
+  intake.sink.logs?.(toLogsRequest([{ ...log, severityText: "INFO", traceId: undefined, spanId: undefined }]));
   await eventually(() => intake.figures().waiting === 0);
   expect(await scraped()).toEqual({
     "otel_sdk_processor_span_processed no_ids": 2,
@@ -100,7 +104,7 @@ test("what cannot be written is dropped, counted and told", async () => {
   await using opened = await open();
   const { intake, file, lines, scraped } = opened;
   file.close();
-  intake.sink.spans?.([small], 100);
+  intake.sink.spans?.(one);
   intake.catchUp();
   const [[name, count] = []] = Object.entries(await scraped());
   expect([name, count]).toEqual([expect.stringMatching(/^otel_sdk_processor_span_processed \w+$/), 1]);
@@ -111,12 +115,14 @@ test("what cannot be written is dropped, counted and told", async () => {
 test("what is large counts by its size: memory is bounded, whatever came in one request", async () => {
   await using opened = await open();
   const { intake, file, scraped } = opened;
-  const mebibyte = 1024 * 1024;
-  for (let request = 0; request < 5; request++) intake.sink.spans?.([small, small], 16 * mebibyte);
-  expect(intake.figures()).toMatchObject({ waiting: 8 });
+  const text = "x".repeat(100_000);
+  const large = toTraceRequest(Array.from({ length: 150 }, () => ({ ...small, attributes: { text } })));
+  for (let count = 0; count < 6; count++) intake.sink.spans?.(large);
+  // 64 MiB, and what stood at the limit.
+  expect(intake.figures()).toMatchObject({ waiting: 5 * 150 });
   expect(intake.isFull()).toBe(true);
   intake.stop();
-  expect(await scraped()).toMatchObject({ "otel_sdk_processor_span_processed queue_full": 2 });
+  expect(await scraped()).toMatchObject({ "otel_sdk_processor_span_processed queue_full": 150 });
   file.close();
 });
 
@@ -124,23 +130,26 @@ test("a file full of small rows stays within its limit when large ones come", as
   const maxBytes = 4 * 1024 * 1024;
   await using opened = await open({ ...roomy, maxBytes });
   const { intake, file } = opened;
-  const batch = (chars: number): ReceivedSpan[] =>
-    Array.from({ length: 1000 }, () => ({ ...small, attributes: { text: "x".repeat(chars) } }));
-  for (let count = 0; count < 12; count++) {
-    intake.sink.spans?.(batch(10), 400_000);
+  const batch = (chars: number, length: number): Uint8Array => {
+    const wide: ReceivedSpan = { ...small, attributes: { text: "x".repeat(chars) } };
+    return toTraceRequest(Array.from({ length }, () => wide));
+  };
+  for (let count = 0; count < 500; count++) {
+    intake.sink.spans?.(batch(1000, 10));
     intake.catchUp();
   }
   let most = 0;
   for (let count = 0; count < 20; count++) {
-    intake.sink.spans?.(batch(4000), 4_400_000);
-    intake.catchUp();
-    most = Math.max(most, file.usedBytes());
+    intake.sink.spans?.(batch(4000, 200));
+    await eventually(() => {
+      intake.catchUp();
+      most = Math.max(most, file.usedBytes());
+      return intake.figures().waiting === 0;
+    });
   }
-  // A step more, and what SQLite needs around it.
-  expect(most).toBeLessThan(maxBytes + 6 * 1024 * 1024);
-  expect(most).toBeGreaterThan(maxBytes);
-  await eventually(() => intake.figures().waiting === 0);
-  await eventually(() => file.usedBytes() <= maxBytes);
+  expect(most).toBeLessThan(maxBytes);
+  expect(most).toBeGreaterThan(maxBytes / 4);
+  expect(intake.figures()).toMatchObject({ kept: 9000, dropped: 0 });
   intake.stop();
   file.close();
 });
@@ -157,7 +166,7 @@ test("a span with a text that nobody reads is kept with less of it, one that is 
     attributes: { text: "ä".repeat(1_000_000), n: 1 },
   };
   const wide = { ...small, traceId: second, events: Array.from({ length: 20_000 }, () => event) };
-  intake.sink.spans?.([long, wide], 3_000_000);
+  intake.sink.spans?.(toTraceRequest([long, wide]));
   intake.stop();
   const [kept] = file.spansOf(first);
   expect(kept?.attributes).toEqual({ text: `${"ä".repeat(4096)}…`, n: 1 });
@@ -174,11 +183,11 @@ test("while the disk has room for tasks alone nothing is written, and what comes
   let isDiskLow = true;
   await using opened = await open(roomy, () => isDiskLow);
   const { intake, file, lines, scraped } = opened;
-  intake.sink.spans?.([small], 100);
+  intake.sink.spans?.(one);
   intake.catchUp();
   expect(lines).toEqual(["the console cannot write its file"]);
   isDiskLow = false;
-  intake.sink.spans?.([small, small], 100);
+  intake.sink.spans?.(manySmall(2));
   intake.catchUp();
   expect(lines.at(-1)).toBe("the console writes its file again");
   expect(await scraped()).toEqual({
@@ -196,7 +205,7 @@ test("a file that is damaged while it is open gives way to a new one, once, and 
   const before = new TelemetryFile(folder.path);
   for (let batch = 0; batch < 20; batch++) {
     const spans = Array.from({ length: 500 }, () => ({ ...small, attributes: { text: "x".repeat(300) } }));
-    before.add(spans, [], 1000);
+    before.add([takeSpans(toTraceRequest(spans)).batch], 1000);
   }
   before.close();
   const file = new TelemetryFile(folder.path, (reason) => reasons.push(reason));
@@ -204,7 +213,7 @@ test("a file that is damaged while it is open gives way to a new one, once, and 
   writeFileSync(path, bytes.fill(0x5a, 2 * 4096));
   expect(() => file.spansOf(small.traceId)).toThrow(/^the console's file was damaged: a new one takes its place/);
   expect(reasons).toEqual(["database disk image is malformed"]);
-  file.add([small], [], 1000);
+  file.add([takeSpans(one).batch], 1000);
   expect(file.spansOf(small.traceId)).toEqual([small]);
   expect(reasons.length).toBe(1);
   file.close();
@@ -213,10 +222,10 @@ test("a file that is damaged while it is open gives way to a new one, once, and 
 test("a file that another process holds is not taken for a damaged one", async () => {
   await using folder = await tempFolder();
   const first = new TelemetryFile(folder.path);
-  first.add([small], [], 1000);
+  first.add([takeSpans(one).batch], 1000);
   const other = new DatabaseSync(join(folder.path, telemetryFileName));
   other.exec("BEGIN EXCLUSIVE");
-  expect(() => first.add([small], [], 1000)).toThrow(/locked/);
+  expect(() => first.add([takeSpans(one).batch], 1000)).toThrow(/locked/);
   other.exec("ROLLBACK");
   other.close();
   expect(first.spansOf(small.traceId)).toEqual([small]);

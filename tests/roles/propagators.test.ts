@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import { eventually } from "../support/eventually.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import { type RecordingServer, startRecordingServer } from "../support/recording-server.ts";
 import { type HttpTask, startTestSystem, type TestFlags, type TestSystem } from "../support/system.ts";
 

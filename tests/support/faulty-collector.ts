@@ -1,6 +1,7 @@
 /** An OTLP receiver that can stop doing its work, in each of the ways that a collector does. */
 
-import { createReceiver, type ReceiverSink } from "../../src/console/receiver.ts";
+import { type DecodedSink, toSink } from "../../src/console/decoded-sink.ts";
+import { createReceiver } from "../../src/console/receiver.ts";
 import { freePort } from "../parts/free-port.ts";
 
 export const collectorStates = ["well", "away", "slow", "hanging", "busy"] as const;
@@ -17,8 +18,8 @@ export interface FaultyCollector extends AsyncDisposable {
 
 const slowMs = 200;
 
-export async function startFaultyCollector(sink: ReceiverSink): Promise<FaultyCollector> {
-  const receive = createReceiver(sink);
+export async function startFaultyCollector(sink: DecodedSink): Promise<FaultyCollector> {
+  const receive = createReceiver(toSink(sink));
   const port = await freePort();
   const peer = { address: "127.0.0.1" };
   let asked = 0;

@@ -3,7 +3,7 @@
 import type { ReceivedLog } from "../../src/console/received-log.ts";
 import type { ReceivedMetric } from "../../src/console/received-metric.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
+import { startReceiver } from "./otlp-receiver.ts";
 import { startTestSystem, type TestFlags, type TestSystem } from "./system.ts";
 
 export interface Received {

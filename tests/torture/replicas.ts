@@ -6,7 +6,6 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import { startDynamoDb } from "../parts/dynamodb.ts";
 import { startElasticMq } from "../parts/elasticmq.ts";
 import { freePort } from "../parts/free-port.ts";
@@ -14,6 +13,7 @@ import { awsVariables } from "../support/dynamo-store.ts";
 import { eventually } from "../support/eventually.ts";
 import { compiledExecutable } from "../support/executable.ts";
 import { httpApi } from "../support/http-api.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 import type { HttpTask } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { expectedTree, inDynamoWords, type TaskCase } from "../support/ten-tasks.ts";

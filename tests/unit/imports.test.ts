@@ -198,7 +198,7 @@ describe("packages with one home", () => {
     [
       "SQLite",
       /^node:sqlite$/,
-      ["console/telemetry-file.ts", "queue/embedded.ts", "store/schema.ts", "store/sqlite-connection.ts"],
+      ["console/telemetry-database.ts", "queue/embedded.ts", "store/schema.ts", "store/sqlite-connection.ts"],
     ],
     ["the environment and the process as imports", /^(node:)?process$|^bun(:|$)/, []],
   ];

@@ -4,7 +4,6 @@ import fc from "fast-check";
 import { readConfig, withOtlpEndpoint } from "../../src/config.ts";
 import type { ReceivedLog } from "../../src/console/received-log.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { startReceiver } from "../../src/console/receiver.ts";
 import { TaskError } from "../../src/errors.ts";
 import type { Listener } from "../../src/listen.ts";
 import { type LogLevel, logLevels, logLevelsOf } from "../../src/settings.ts";
@@ -12,6 +11,7 @@ import { createLogger, type Logger } from "../../src/telemetry/log.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { anyText } from "../support/any-text.ts";
 import { toLine } from "../support/log-records.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 
 const startIds = { trace_id: "4bf92f3577b34da6a3ce929d0e0e4736", span_id: "00f067aa0ba902b7", trace_flags: 1 };
 const taskIds = { trace_id: "0af7651916cd43dd8448eb211c80319c", span_id: "b7ad6b7169203331", trace_flags: 0 };

@@ -13,14 +13,15 @@ import { LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-log
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import fc from "fast-check";
+import type { DecodedSink } from "../../src/console/decoded-sink.ts";
 import type { ReceivedLog } from "../../src/console/received-log.ts";
 import type { ReceivedMetric } from "../../src/console/received-metric.ts";
 import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { type ReceiverSink, startReceiver } from "../../src/console/receiver.ts";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import type { Listener } from "../../src/listen.ts";
 import { createMetricExporter } from "../../src/telemetry/metric-exporter.ts";
 import { eventually } from "../support/eventually.ts";
+import { startReceiver } from "../support/otlp-receiver.ts";
 
 const mebibyte = 1024 * 1024;
 const protobuf = { "content-type": "application/x-protobuf" };
@@ -38,7 +39,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((listener) => listener.stop()));
 });
 
-async function startWith(sink: ReceiverSink): Promise<Listener> {
+async function startWith(sink: DecodedSink): Promise<Listener> {
   const listener = await startReceiver({ host: "127.0.0.1", port: 0 }, sink);
   open.push(listener);
   return listener;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseTraceFilter, toFilterSql } from "../../src/console/trace-filter.ts";
+import { parseTraceFilter } from "../../src/console/trace-filter.ts";
 import { TaskError } from "../../src/errors.ts";
 
 const nowMs = Date.parse("2026-01-31T08:00:00Z");
@@ -38,7 +38,6 @@ describe("a search for traces", () => {
     ["limit=201", 'limit: "201": expected a whole number from 1 to 200'],
     ["error=maybe", 'error: "maybe": expected true or false'],
     ["attribute=key", 'attribute: "key": expected key=value'],
-    ['attribute=a"b=c', 'attribute: "a"b=c": expected key=value'],
     ["service=", 'service: "": expected a text'],
     [
       "since=yesterday",
@@ -48,11 +47,5 @@ describe("a search for traces", () => {
 
   test.each(refusals)("refuses %s", (query, words) => {
     expect(() => parse(query)).toThrow(new TaskError("invalid_argument", words));
-  });
-
-  test("puts no text of the asker's into SQL", () => {
-    const { where, values } = toFilterSql(parse("service='%3B DROP&attribute=') OR 1=1"));
-    expect(where.join(" ")).not.toMatch(/DROP|OR 1/);
-    expect(values).toEqual(["'; DROP", `$.attributes."') OR 1"`, '"1"', "1"]);
   });
 });

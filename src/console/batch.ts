@@ -1,0 +1,102 @@
+/**
+ * What one export request brought, as it is kept: its own bytes, and under what they are found. Pure. Only a request
+ * with something in it that is not kept, or not whole, is written anew.
+ */
+
+import type { DescMessage } from "@bufbuild/protobuf";
+import { ExportLogsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
+import { ExportTraceServiceRequestSchema } from "../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
+import { cutTexts, roomySize } from "./cut-texts.ts";
+import { HeldSpan } from "./held-span.ts";
+import { toProtobuf } from "./otlp-body.ts";
+import { itemsOf, type OtlpItem } from "./otlp-item.ts";
+import { type OtlpJson, toOtlpJson } from "./otlp-json.ts";
+import type { Range } from "./protobuf.ts";
+import { readLog, traceIdAtOf } from "./received-log.ts";
+import { readSpan } from "./received-span.ts";
+import { toKey } from "./trace-key.ts";
+
+export interface Batch {
+  signal: "spans" | "logs";
+  /** In protobuf, well formed. */
+  request: Uint8Array;
+  /** Spans or log records in it. */
+  items: number;
+  /** Of the traces and the tasks that they belong to. */
+  keys: ReadonlySet<number>;
+}
+
+/** How many of a request are not kept, by the reason. */
+export interface Refused {
+  no_ids: number;
+  too_large: number;
+}
+
+export interface Taken {
+  batch: Batch;
+  refused: Refused;
+}
+
+const nothing: Refused = { no_ids: 0, too_large: 0 };
+
+/** `request`: an `ExportTraceServiceRequest`, well formed. */
+export function takeSpans(request: Uint8Array): Taken {
+  const spans = spansOf(request);
+  // Without ids it belongs to no trace: nobody could ask for it.
+  const whole = spans.filter((span) => isId(span.traceIdAt, traceIdBytes) && isId(span.spanIdAt, spanIdBytes));
+  if (whole.length === spans.length && spans.every(({ item }) => isUsual(item))) {
+    return { batch: spanBatch(request, spans), refused: nothing };
+  }
+  const kept = whole.flatMap(({ item }) => cutTexts(readSpan(item)) ?? []);
+  const anew = encode(ExportTraceServiceRequestSchema, toOtlpJson(kept, []));
+  const refused = { no_ids: spans.length - whole.length, too_large: whole.length - kept.length };
+  return { batch: spanBatch(anew, spansOf(anew)), refused };
+}
+
+function spansOf(request: Uint8Array): HeldSpan[] {
+  return itemsOf(request).map((item) => new HeldSpan(item));
+}
+
+function spanBatch(request: Uint8Array, spans: readonly HeldSpan[]): Batch {
+  const keys = spans.flatMap(({ traceIdAt, taskIdAt }) => [keyAt(request, traceIdAt), keyAt(request, taskIdAt)]);
+  return { signal: "spans", request, items: spans.length, keys: present(keys) };
+}
+
+/** `request`: an `ExportLogsServiceRequest`, well formed. A record that is of no trace is kept too. */
+export function takeLogs(request: Uint8Array): Taken {
+  const records = itemsOf(request);
+  if (records.every(isUsual)) return { batch: logBatch(request, records), refused: nothing };
+  const kept = records.flatMap((item) => cutTexts(readLog(item)) ?? []);
+  const anew = encode(ExportLogsServiceRequestSchema, toOtlpJson([], kept));
+  return { batch: logBatch(anew, itemsOf(anew)), refused: { no_ids: 0, too_large: records.length - kept.length } };
+}
+
+function logBatch(request: Uint8Array, records: readonly OtlpItem[]): Batch {
+  const keys = records.map((record) => keyAt(request, traceIdAtOf(record)));
+  return { signal: "logs", request, items: records.length, keys: present(keys) };
+}
+
+/** trace.proto: what has another length is no id. */
+const traceIdBytes = 16;
+const spanIdBytes = 8;
+
+function isId(at: Range | undefined, bytes: number): boolean {
+  return at !== undefined && at.end - at.start === bytes;
+}
+
+/** Not so large that it has to be looked at. */
+function isUsual({ start, end }: Range): boolean {
+  return end - start <= roomySize;
+}
+
+function keyAt(bytes: Uint8Array, at: Range | undefined): number | undefined {
+  return at && toKey(bytes, at.start, at.end);
+}
+
+function present(keys: readonly (number | undefined)[]): ReadonlySet<number> {
+  return new Set(keys.filter((key) => key !== undefined));
+}
+
+function encode(schema: DescMessage, items: OtlpJson): Uint8Array {
+  return toProtobuf(schema, { encoding: "json", bytes: new TextEncoder().encode(JSON.stringify(items)) });
+}

@@ -1,0 +1,166 @@
+/**
+ * The SQLite file of the console: opened, and made anew when it cannot be read. Telemetry may be lost with the machine's
+ * power, so commits do not wait for the disk.
+ */
+
+import { mkdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { TaskError } from "../errors.ts";
+
+export const telemetryFileName = "telemetry.db";
+
+/** Raised when the tables change; a file of another version is made anew. */
+const schemaVersion = 2;
+
+const schema = `
+  CREATE TABLE chunks (
+    seq INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, keys TEXT NOT NULL, spans BLOB NOT NULL, logs BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE keys (key INTEGER NOT NULL, chunk INTEGER NOT NULL, PRIMARY KEY (key, chunk)) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = ${schemaVersion};
+`;
+
+const busyTimeoutMs = 2000;
+
+/** A log of that size is moved into the file, and its room given back. */
+export const maxLogBytes = 1024 * 1024;
+
+/** Told why a file that could not be read has given way to a new one. */
+export type OnReplaced = (reason: string) => void;
+
+export class TelemetryDatabase {
+  #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #folder: string | undefined;
+  readonly #onReplaced: OnReplaced;
+
+  /** Without a folder: in memory. Throws `TaskError` `unavailable` when the file cannot be opened. */
+  constructor(folder: string | undefined, onReplaced: OnReplaced) {
+    this.#folder = folder;
+    this.#onReplaced = onReplaced;
+    this.#db = folder === undefined ? openDatabase(":memory:") : openFile(folder, onReplaced);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** The columns are those of the STRICT tables above. */
+  first<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.unlessDamaged(() => this.#prepared(sql).get(...values)) as unknown as Row | undefined;
+  }
+
+  all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.unlessDamaged(() => this.#prepared(sql).all(...values)) as unknown as Row[];
+  }
+
+  /** One statement after the other, all or none. */
+  transact(statements: readonly [sql: string, ...values: SQLInputValue[]][]): void {
+    this.unlessDamaged(() => {
+      this.#db.exec("BEGIN IMMEDIATE");
+      try {
+        for (const [sql, ...values] of statements) this.#prepared(sql).run(...values);
+        this.#db.exec("COMMIT");
+      } catch (error) {
+        if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+        throw error;
+      }
+      if (this.#logBytes() > maxLogBytes) this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    });
+  }
+
+  /** What rows and indexes take, with what is still in the log. */
+  usedBytes(): number {
+    const pages = this.first<{ page_count: number }>("PRAGMA page_count")?.page_count ?? 0;
+    const free = this.first<{ freelist_count: number }>("PRAGMA freelist_count")?.freelist_count ?? 0;
+    const size = this.first<{ page_size: number }>("PRAGMA page_size")?.page_size ?? 0;
+    return (pages - free) * size + this.#logBytes();
+  }
+
+  #logBytes(): number {
+    if (this.#folder === undefined) return 0;
+    return statSync(join(this.#folder, `${telemetryFileName}-wal`), { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  unlessDamaged<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      throw this.#replaceIfDamaged(error);
+    }
+  }
+
+  /** A damaged file is no better the next time: what it held is given up, and what to tell the asker is given. */
+  #replaceIfDamaged(error: unknown): unknown {
+    if (!isDamage(error) || this.#folder === undefined) return error;
+    this.#statements.clear();
+    this.#db.close();
+    removeFile(this.#folder);
+    this.#db = openFile(this.#folder, this.#onReplaced);
+    this.#onReplaced(error.message);
+    const message = "the console's file was damaged: a new one takes its place, without what the old one held";
+    return new TaskError("unavailable", message, { cause: error });
+  }
+
+  /** The texts are those of our own files: a few. */
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+function openFile(folder: string, onReplaced: OnReplaced): DatabaseSync {
+  const path = join(folder, telemetryFileName);
+  try {
+    mkdirSync(folder, { recursive: true });
+    try {
+      return openDatabase(path);
+    } catch (error) {
+      if (!isDamage(error) && !(error instanceof OtherVersion)) throw error;
+      // Old telemetry is not worth a start that fails.
+      removeFile(folder);
+      const fresh = openDatabase(path);
+      onReplaced(error.message);
+      return fresh;
+    }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TaskError("unavailable", `the console's file "${path}" cannot be opened: ${reason}`, { cause });
+  }
+}
+
+function removeFile(folder: string): void {
+  for (const ending of ["", "-wal", "-shm"]) rmSync(join(folder, `${telemetryFileName}${ending}`), { force: true });
+}
+
+class OtherVersion extends Error {}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org, "Result codes"; the lower byte of an extended one). */
+const damageCodes: ReadonlySet<number> = new Set([11, 26]);
+
+function isDamage(error: unknown): error is Error {
+  return (
+    error instanceof Error &&
+    "errcode" in error &&
+    typeof error.errcode === "number" &&
+    damageCodes.has(error.errcode & 0xff)
+  );
+}
+
+function openDatabase(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
+  try {
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
+    const version = Number(db.prepare("PRAGMA user_version").get()?.user_version);
+    if (version === 0) db.exec(`BEGIN; ${schema} COMMIT`);
+    else if (version !== schemaVersion) throw new OtherVersion(`it is of version ${version}`);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
