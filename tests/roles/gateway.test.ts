@@ -1,7 +1,7 @@
 /** The HTTP edge, asked over HTTP, in front of the real system. Long because its tables of bad input are. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { newTaskId } from "../../src/task.ts";
+import { newTaskId } from "../../src/task-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { sendBytes } from "../support/raw-request.ts";
 import { type HttpTask, startTestSystem, type TestFlags, type TestSystem } from "../support/system.ts";
