@@ -3,7 +3,6 @@
  * in docs/task-states.md; `transitions` is the same table for the code.
  */
 
-import { v7 as uuidv7, validate, version } from "uuid";
 import type { Failure } from "./errors.ts";
 
 export const taskStatuses = [
@@ -149,30 +148,6 @@ export function toAttempts(timeline: readonly TimelineEntry[]): Attempt[] {
 
 /** 1 to 128 letters, digits, `.`, `_`, `:`, `/`, `-`: what every queue, header and label can carry. */
 export const taskTypePattern = /^[\w.:/-]{1,128}$/;
-
-/** A new task id: UUIDv7 (RFC 9562), so that ids sort by time and tell when the task was made. */
-export function newTaskId(): string {
-  return uuidv7();
-}
-
-export function isTaskId(text: string): boolean {
-  return validate(text) && version(text) === 7;
-}
-
-/** No UUIDv7 made at or after `ms` sorts before this (RFC 9562: the first 48 bits are the time). */
-export function firstIdAt(ms: number): string {
-  const hex = Math.min(maxIdMs, Math.max(0, Math.floor(ms)))
-    .toString(16)
-    .padStart(12, "0");
-  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
-}
-
-const maxIdMs = 2 ** 48 - 1;
-
-/** When the task of this id was made, milliseconds since the epoch: the first 48 bits of a UUIDv7. */
-export function createdAtMsOf(taskId: string): number {
-  return Number.parseInt(taskId.slice(0, 8) + taskId.slice(9, 13), 16);
-}
 
 /** What a worker tells of a task type that it can run; kept in the store so that the task service knows it. */
 export interface TaskType {

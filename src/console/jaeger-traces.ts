@@ -5,7 +5,7 @@
 
 import type { Clock } from "../clock.ts";
 import { TaskError, toFailure } from "../errors.ts";
-import { createdAtMsOf, isTaskId } from "../task.ts";
+import { createdAtMsOf, isTaskId } from "../task-id.ts";
 import { ownKey } from "../telemetry/names.ts";
 import { parseJaegerTraces } from "./jaeger-json.ts";
 import type { ReceivedSpan } from "./received-span.ts";

@@ -2,7 +2,7 @@
 
 import { TaskError } from "../errors.ts";
 import type { DeadSelectionJson, RedriveDeadLettersRequestJson, RedriveJson } from "../gen/tasks_pb.ts";
-import { isTaskId } from "../task.ts";
+import { isTaskId } from "../task-id.ts";
 import { type DeadLetterFilter, deadLetterRoutes } from "./dead-letter-routes.ts";
 import type { CallInRequest } from "./edge.ts";
 import { toHttpDeadLetter, toHttpGroup, toHttpRedrive, toHttpTask, toHttpUnreadable } from "./responses.ts";

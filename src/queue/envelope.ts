@@ -4,7 +4,8 @@
  */
 
 import { TaskError } from "../errors.ts";
-import { createdAtMsOf, type DeadReason, deadReasons, isTaskId } from "../task.ts";
+import { type DeadReason, deadReasons } from "../task.ts";
+import { createdAtMsOf, isTaskId } from "../task-id.ts";
 import { carrierEntries } from "../telemetry/propagation.ts";
 
 export interface Envelope {

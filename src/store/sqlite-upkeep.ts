@@ -1,6 +1,7 @@
 /** What the sweeper asks of SQLite: what has to be sent, what the broker may have lost, what may go. */
 
-import { firstIdAt, isEnded, type LiveStatus, type TaskStatus, type TaskType } from "../task.ts";
+import { isEnded, type LiveStatus, type TaskStatus, type TaskType } from "../task.ts";
+import { firstIdAt } from "../task-id.ts";
 import { type TaskRow, toDueTask } from "./sqlite-rows.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
 import { enqueue } from "./sqlite-tasks.ts";

@@ -3,7 +3,8 @@
  * so ids are the order and the place in it, and what is made meanwhile stands before every page that follows.
  */
 
-import { firstIdAt, type TaskRecord, type TaskStatus, type TimelineEntry } from "../task.ts";
+import type { TaskRecord, TaskStatus, TimelineEntry } from "../task.ts";
+import { firstIdAt } from "../task-id.ts";
 
 /** An absent field fits everything. */
 export interface TaskFilter {

@@ -5,7 +5,8 @@ import { TaskError } from "../errors.ts";
 import { parseMessage } from "../rpc/call.ts";
 import { deadGroupPattern } from "../store/dead-group.ts";
 import type { DeadCursor, DeadFilter, DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
-import { isTaskId, taskReasons, taskTypePattern } from "../task.ts";
+import { taskReasons, taskTypePattern } from "../task.ts";
+import { isTaskId } from "../task-id.ts";
 import { pageLimit, timestamp } from "./requests.ts";
 
 /** Ids in one selection. */

@@ -9,7 +9,7 @@ import { toTaskJson } from "../rpc/task-view.ts";
 import type { DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
 import type { Actor, Store } from "../store/store.ts";
 import type { TaskTypes } from "../store/task-types.ts";
-import { isTaskId, newTaskId } from "../task.ts";
+import { isTaskId, newTaskId } from "../task-id.ts";
 import type { Logger } from "../telemetry/log.ts";
 import {
   parseControlRedrive,

@@ -7,7 +7,8 @@ import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
 import type { Store } from "../store/store.ts";
 import type { ListedTask, TaskFilter, TaskPage } from "../store/task-list.ts";
-import { isTaskId, taskStatuses, taskTypePattern } from "../task.ts";
+import { taskStatuses, taskTypePattern } from "../task.ts";
+import { isTaskId } from "../task-id.ts";
 import { pageLimit, timestamp } from "./requests.ts";
 
 /** Of the store, for one page; what is behind them, the next page begins with. */

@@ -4,7 +4,8 @@ import { z } from "zod";
 import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
 import { toTimelineJson } from "../rpc/task-view.ts";
 import type { Store } from "../store/store.ts";
-import { isEnded, isTaskId } from "../task.ts";
+import { isEnded } from "../task.ts";
+import { isTaskId } from "../task-id.ts";
 import { duration, noTask } from "./requests.ts";
 
 const watchTask = z.strictObject({

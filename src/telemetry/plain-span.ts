@@ -6,6 +6,7 @@
 import type { Attributes, HrTime, Link, SpanContext, SpanKind, SpanStatus } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import type { Scope, ShareScope } from "./shared-scopes.ts";
 import { parseTraceState } from "./trace-state.ts";
 
 interface PlainContext {
@@ -28,7 +29,7 @@ export interface PlainSpan {
   attributes: Attributes;
   links: { context: PlainContext; attributes?: Attributes }[];
   events: ReadableSpan["events"];
-  scope: ReadableSpan["instrumentationScope"];
+  scope: Scope;
   dropped: [attributes: number, events: number, links: number];
 }
 
@@ -75,7 +76,7 @@ function hasOddNumber(value: unknown): boolean {
 }
 
 /** The span again, as made by the service of `resource`. */
-export function fromPlainSpan(plain: PlainSpan, resource: Resource): ReadableSpan {
+export function fromPlainSpan(plain: PlainSpan, resource: Resource, shareScope: ShareScope): ReadableSpan {
   const context = fromPlainContext(plain.context);
   const links: Link[] = plain.links.map((link) => ({ ...link, context: fromPlainContext(link.context) }));
   return {
@@ -92,7 +93,7 @@ export function fromPlainSpan(plain: PlainSpan, resource: Resource): ReadableSpa
     events: plain.events,
     ended: true,
     resource,
-    instrumentationScope: plain.scope,
+    instrumentationScope: shareScope(plain.scope),
     droppedAttributesCount: plain.dropped[0],
     droppedEventsCount: plain.dropped[1],
     droppedLinksCount: plain.dropped[2],

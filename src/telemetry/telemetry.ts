@@ -29,6 +29,7 @@ import { registerPropagator } from "./propagator.ts";
 import { createRedaction } from "./redact.ts";
 import { createResource } from "./resource.ts";
 import { asSampled, inheritSampling, isSampled, keepsFailures } from "./sampling.ts";
+import { createSharedScopes } from "./shared-scopes.ts";
 import { createSpanMetrics } from "./span-metrics.ts";
 import { createTracePipeline, type Pipeline } from "./trace-pipeline.ts";
 
@@ -72,6 +73,7 @@ export function startTelemetry(
 ): Telemetry {
   registerPropagator(config.otel.propagators);
   const resource = createResource(service, config);
+  const shareScope = createSharedScopes();
   const exports = createExportWatch();
   const metrics = createMetricPipeline(config, resource, exports);
   const { meter, sdkMeters } = metrics;
@@ -105,7 +107,7 @@ export function startTelemetry(
     events: createEvents(metrics.meter),
     scrape: () => metrics.scrape(),
     adopt: (spans) => {
-      for (const span of spans) traces.take(fromPlainSpan(span, resource));
+      for (const span of spans) traces.take(fromPlainSpan(span, resource, shareScope));
     },
     keep: (context) => {
       const span = spanContextOf(context);

@@ -6,7 +6,7 @@
 import { toFailure } from "../errors.ts";
 import { decide, type Outcome, type Verdict } from "../retry.ts";
 import { parseDuration } from "../settings.ts";
-import { newTaskId } from "../task.ts";
+import { newTaskId } from "../task-id.ts";
 import type { TaskHandler } from "../worker/handler.ts";
 import { isHandler, type LoadedHandler, toLoaded } from "../worker/loaded-handler.ts";
 import { createBench } from "./bench.ts";

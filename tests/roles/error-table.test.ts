@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
 import { type KeyEntry, toFileText } from "../../src/access/api-key-file.ts";
 import { type ErrorCode, meanings } from "../../src/errors.ts";
-import { newTaskId } from "../../src/task.ts";
+import { newTaskId } from "../../src/task-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { type HeldServer, startHeldServer } from "../support/held-server.ts";
 import { sendRequest } from "../support/raw-request.ts";

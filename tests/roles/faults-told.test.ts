@@ -11,7 +11,7 @@ import { createCalls } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
 import { createConnectHandler } from "../../src/rpc/connect-server.ts";
 import { type RpcMethod, rpcSchemas } from "../../src/rpc/methods.ts";
-import { newTaskId } from "../../src/task.ts";
+import { newTaskId } from "../../src/task-id.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { startReceiver } from "../support/otlp-receiver.ts";
 import type { LogLine } from "../support/system.ts";

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createConfig, lintFromString } from "@redocly/openapi-core";
-import { newTaskId } from "../../src/task.ts";
+import { newTaskId } from "../../src/task-id.ts";
 import { productVersion } from "../../src/version.ts";
 import { contradictions, document, operations, validatorOf } from "../support/openapi.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";

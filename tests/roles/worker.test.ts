@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { encodeTask } from "../../src/queue/envelope.ts";
 import { longestDurationMs } from "../../src/settings.ts";
-import { newTaskId } from "../../src/task.ts";
+import { newTaskId } from "../../src/task-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGate } from "../support/gate.ts";
 import { openSqsQueue } from "../support/sqs-queue.ts";

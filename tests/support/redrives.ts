@@ -12,7 +12,7 @@ import type {
   RedriveStep,
 } from "../../src/store/dead-letters.ts";
 import type { DueTask, Store } from "../../src/store/store.ts";
-import { newTaskId } from "../../src/task.ts";
+import { newTaskId } from "../../src/task-id.ts";
 import type { Carrier } from "../../src/telemetry/propagation.ts";
 import { actorAt, t0 } from "./stored-tasks.ts";
 

@@ -16,7 +16,8 @@ import type {
   Sent,
   Store,
 } from "../../src/store/store.ts";
-import { type DeadReason, newTaskId, type TaskRecord, type TimelineEntry } from "../../src/task.ts";
+import type { DeadReason, TaskRecord, TimelineEntry } from "../../src/task.ts";
+import { newTaskId } from "../../src/task-id.ts";
 
 /** When every test begins. */
 export const t0 = 1_700_000_000_000;

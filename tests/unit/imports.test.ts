@@ -58,7 +58,7 @@ const layers: readonly (readonly [name: string, members: RegExp])[] = [
   ["the console's page, which runs in a browser", /^console\/page\//],
   ["main", /^main\.ts$/],
   ["commands", /^cli\//],
-  ["supervisor and the entry of threads", /^(supervisor|thread)\.ts$/],
+  ["supervisor and the entry of threads", /^(supervisor|thread)\.ts$|^supervisor\//],
   ["what every role leans on", /^role\.ts$/],
   ["roles", /^(gateway|task-service|worker|dlq|console)\.ts$|^(gateway|task-service|dlq)\//],
   ["what tests of handlers import", /^testing(\.ts$|\/)/],
@@ -129,6 +129,7 @@ describe("imports", () => {
       "console/task-trace.ts",
       "console/time-axis.ts",
       "payload-problems.ts",
+      "task.ts",
     ];
     const isPage = (path: string): boolean => path.startsWith("console/page/");
     const foreign = wrongImports((from, to) => isPage(from) && !isPage(to.target) && !to.isTypeOnly);

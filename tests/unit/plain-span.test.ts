@@ -1,24 +1,42 @@
 import { expect, test } from "bun:test";
-import { type Attributes, ROOT_CONTEXT } from "@opentelemetry/api";
+import { fromBinary } from "@bufbuild/protobuf";
+import { type Attributes, ROOT_CONTEXT, type Tracer } from "@opentelemetry/api";
+import { ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor,
+} from "@opentelemetry/sdk-trace-base";
+import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import { fromPlainSpan, type PlainSpan, toPlainSpan } from "../../src/telemetry/plain-span.ts";
+import { createSharedScopes } from "../../src/telemetry/shared-scopes.ts";
 
 const resource = resourceFromAttributes({ "service.name": "worker" });
 const traceId = "0af7651916cd43dd8448eb211c80319c";
 
-/** A span with these attributes on itself, its event and its link, as it is after it has crossed as JSON. */
-function crossed(attributes: Attributes) {
+/** What `work` does, and how its spans are after they have crossed, each as JSON. */
+function cross(work: (tracerOf: (name: string, version?: string, schemaUrl?: string) => Tracer) => void) {
   const exporter = new InMemorySpanExporter();
   const provider = new BasicTracerProvider({ resource, spanProcessors: [new SimpleSpanProcessor(exporter)] });
+  work((name, version, schemaUrl) => provider.getTracer(name, version, schemaUrl === undefined ? {} : { schemaUrl }));
+  const made = exporter.getFinishedSpans();
+  const texts = made.map((span) => JSON.stringify(toPlainSpan(span)));
+  const shareScope = createSharedScopes();
+  return { made, read: texts.map((text) => fromPlainSpan(JSON.parse(text) as PlainSpan, resource, shareScope)) };
+}
+
+/** A span with these attributes on itself, its event and its link, before and after. */
+function crossed(attributes: Attributes) {
   const link = { context: { traceId, spanId: "b7ad6b7169203331", traceFlags: 1 }, attributes };
-  const span = provider.getTracer("test").startSpan("work", { attributes, links: [link] }, ROOT_CONTEXT);
-  span.addEvent("step", attributes);
-  span.end();
-  const [made] = exporter.getFinishedSpans();
-  if (!made) throw new Error("no span has ended");
-  const text = JSON.stringify(toPlainSpan(made));
-  return { made, read: fromPlainSpan(JSON.parse(text) as PlainSpan, resource) };
+  const { made, read } = cross((tracerOf) => {
+    const span = tracerOf("test").startSpan("work", { attributes, links: [link] }, ROOT_CONTEXT);
+    span.addEvent("step", attributes);
+    span.end();
+  });
+  if (!made[0] || !read[0]) throw new Error("no span has ended");
+  return { made: made[0], read: read[0] };
 }
 
 test("a span that crosses from a thread is the same there", () => {
@@ -38,4 +56,43 @@ test("numbers that JSON does not have cross by their names, and no others change
   expect(read.attributes).toEqual(named);
   expect(read.events[0]?.attributes).toEqual(named);
   expect(read.links[0]?.attributes).toEqual(named);
+});
+
+/** How many spans each scope has in one export, in the order in which they are sent. */
+function sentScopes(spans: ReadableSpan[]) {
+  const bytes = ProtobufTraceSerializer.serializeRequest(spans) ?? new Uint8Array();
+  const { resourceSpans } = fromBinary(ExportTraceServiceRequestSchema, bytes);
+  return resourceSpans.map(({ scopeSpans }) =>
+    scopeSpans.map(({ scope, schemaUrl, spans }) => [scope?.name, scope?.version, schemaUrl, spans.length]),
+  );
+}
+
+test("spans of one scope are exported as one group, however many came", () => {
+  const { read } = cross((tracerOf) => {
+    for (let n = 0; n < 100; n += 1) {
+      tracerOf("shop", "1.0.0").startSpan("a").end();
+      tracerOf("shop", "2.0.0").startSpan("b").end();
+      tracerOf("shop", "2.0.0", "https://example.com/1").startSpan("c").end();
+      tracerOf("mail").startSpan("d").end();
+    }
+  });
+  expect(sentScopes(read)).toEqual([
+    [
+      ["shop", "1.0.0", "", 100],
+      ["shop", "2.0.0", "", 100],
+      ["shop", "2.0.0", "https://example.com/1", 100],
+      ["mail", "", "", 100],
+    ],
+  ]);
+});
+
+test("scopes that a handler makes up without end are not all remembered, and each keeps its name", () => {
+  const shareScope = createSharedScopes();
+  const first = shareScope({ name: "shop" });
+  const others = Array.from({ length: 1000 }, (_, n) => shareScope({ name: `made up ${n}` }));
+  expect(others.map(({ name }) => name)).toEqual(others.map((_, n) => `made up ${n}`));
+  const remembered = others.filter((scope) => shareScope({ ...scope }) === scope);
+  // With the first, 256.
+  expect(remembered.length).toBe(255);
+  expect(shareScope({ name: "shop" })).toBe(first);
 });

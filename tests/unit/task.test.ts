@@ -1,17 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
-import { v4 as uuidv4, v7 as uuidv7 } from "uuid";
-import {
-  createdAtMsOf,
-  isEnded,
-  isTaskId,
-  newTaskId,
-  type TaskStatus,
-  type TimelineEntry,
-  taskStatuses,
-  toAttempts,
-  transitions,
-} from "../../src/task.ts";
+import { isEnded, type TaskStatus, type TimelineEntry, taskStatuses, toAttempts, transitions } from "../../src/task.ts";
 
 describe("the attempts that a timeline tells", () => {
   const error = { type: "SmtpRefused", message: "421 try later" };
@@ -99,33 +87,6 @@ describe("the attempts that a timeline tells", () => {
       [1, "interrupted", 2000],
       [1, "timed_out", 4000],
     ]);
-  });
-});
-
-describe("a task's id", () => {
-  /** What 48 bits hold. */
-  const anyMs = fc.nat({ max: 2 ** 48 - 1 });
-
-  test("tells when the task was made", () => {
-    const beforeMs = Date.now();
-    const createdAtMs = createdAtMsOf(newTaskId());
-    expect(createdAtMs).toBeGreaterThanOrEqual(beforeMs);
-    expect(createdAtMs).toBeLessThanOrEqual(Date.now());
-    fc.assert(fc.property(anyMs, (msecs) => expect(createdAtMsOf(uuidv7({ msecs }))).toBe(msecs)));
-  });
-
-  test("sorts by that time", () => {
-    fc.assert(
-      fc.property(anyMs, anyMs, (a, b) => {
-        fc.pre(a < b);
-        expect(uuidv7({ msecs: a }) < uuidv7({ msecs: b })).toBe(true);
-      }),
-    );
-  });
-
-  test("is a UUIDv7 and nothing else", () => {
-    const texts = [newTaskId(), uuidv4(), "", "task-1", newTaskId().replaceAll("-", ""), ` ${newTaskId()}`];
-    expect(texts.map(isTaskId)).toEqual([true, false, false, false, false, false]);
   });
 });
 

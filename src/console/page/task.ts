@@ -2,11 +2,11 @@
 
 import type { z } from "zod";
 import type { task, timelineEntry } from "../../gateway/task-schemas.ts";
+import { liveStatuses, transitions } from "../../task.ts";
 
 export type Task = z.output<typeof task>;
 export type Attempt = Task["attempts"][number];
 export type TimelineEntry = z.output<typeof timelineEntry>;
-export type TaskStatus = Task["status"];
 
 /** `GET /v1/types`. */
 export interface RegisteredType {
@@ -19,28 +19,13 @@ export interface TaskPage {
   next_cursor: string | null;
 }
 
-/** In the order of a task's life. */
-export const statuses: readonly TaskStatus[] = [
-  "scheduled",
-  "queued",
-  "running",
-  "retrying",
-  "succeeded",
-  "failed",
-  "dead",
-  "canceled",
-  "discarded",
-];
-
-const cancelable: ReadonlySet<TaskStatus> = new Set<TaskStatus>(["scheduled", "queued", "running", "retrying"]);
-
 export function isCancelable({ status }: Pick<Task, "status">): boolean {
-  return cancelable.has(status);
+  return transitions[status].includes("canceled");
 }
 
 /** It may still change by itself. */
 export function isUnderway({ status }: Pick<Task, "status">): boolean {
-  return cancelable.has(status) || status === "failed";
+  return liveStatuses.some((live) => live === status);
 }
 
 /** What it failed of, unless it is being tried again: then that is history. */

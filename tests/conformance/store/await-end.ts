@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import type { Store } from "../../../src/store/store.ts";
-import { newTaskId } from "../../../src/task.ts";
+import { newTaskId } from "../../../src/task-id.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { recordOf, t0, tasksIn } from "../../support/stored-tasks.ts";
 

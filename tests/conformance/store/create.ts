@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { TaskError } from "../../../src/errors.ts";
-import { newTaskId } from "../../../src/task.ts";
+import { newTaskId } from "../../../src/task-id.ts";
 import { rejectionOf } from "../../support/rejection.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { entryAt, newTask, recordOf, t0, tasksIn } from "../../support/stored-tasks.ts";

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import type { Ending } from "../../../src/store/store.ts";
-import { newTaskId, type TaskRecord, type TaskStatus, type TimelineEntry, toAttempts } from "../../../src/task.ts";
+import { type TaskRecord, type TaskStatus, type TimelineEntry, toAttempts } from "../../../src/task.ts";
+import { newTaskId } from "../../../src/task-id.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { entryAt, leaseMs, recordOf, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";
 

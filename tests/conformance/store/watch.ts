@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import type { Store } from "../../../src/store/store.ts";
 import { nothingSeen, type Seen, type WatchedTask } from "../../../src/store/task-watch.ts";
-import { newTaskId } from "../../../src/task.ts";
+import { newTaskId } from "../../../src/task-id.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { leaseMs, t0, tasksIn } from "../../support/stored-tasks.ts";
 import { bring, endMs, failed, keptOf, retrying, startMs, succeeded } from "../../support/task-states.ts";

@@ -1,17 +1,13 @@
 /**
  * A table whose rows are reached with `j` and `k`: the first cell holds the row's link, and a click anywhere on the row
- * follows it. Columns that a phone has no room for are marked.
+ * follows it.
  */
 
 import type { ComponentChildren } from "preact";
+import { type ColumnHead, ColumnHeads, classOf } from "./column-heads.tsx";
 
-export interface Column<Row> {
-  name: string;
+export interface Column<Row> extends ColumnHead {
   cell(row: Row): ComponentChildren;
-  /** `number` aligns right; `wide` takes what room is left. */
-  kind?: "number" | "wide";
-  /** It shows on a narrow screen too. */
-  isOnPhone?: boolean;
 }
 
 export interface TableProps<Row> {
@@ -37,11 +33,7 @@ export function Table<Row>({ caption, columns, rows, keyOf, hrefOf, linkOf, link
           <tr>
             {before && <th class="choose">{before.head}</th>}
             <th scope="col">{linkName}</th>
-            {columns.map((column) => (
-              <th key={column.name} scope="col" class={classOf(column)}>
-                {column.name}
-              </th>
-            ))}
+            <ColumnHeads columns={columns} />
           </tr>
         </thead>
         <tbody>
@@ -64,10 +56,6 @@ export function Table<Row>({ caption, columns, rows, keyOf, hrefOf, linkOf, link
       </table>
     </div>
   );
-}
-
-function classOf<Row>({ kind, isOnPhone }: Column<Row>): string {
-  return `${kind ?? ""}${isOnPhone ? "" : " roomy"}`.trim();
 }
 
 /** As on the link, unless something in the row was meant, or text is being chosen. */

@@ -5,6 +5,7 @@ import { type ApiProblem, send } from "../../api.ts";
 import { Dialog } from "../../parts/dialog.tsx";
 import { tell } from "../../parts/notices.tsx";
 import { Problem } from "../../parts/problem.tsx";
+import { ReasonField } from "./reason-field.tsx";
 import { toProblem } from "./redrive-dialog.tsx";
 
 export function DiscardDialog({ id, onClose, onDone }: { id: string; onClose(): void; onDone(): void }) {
@@ -26,16 +27,7 @@ export function DiscardDialog({ id, onClose, onDone }: { id: string; onClose(): 
       <form onSubmit={submit}>
         {problem && <Problem problem={problem} />}
         <p>It never runs again. Its attempts and its trace stay for as long as others do.</p>
-        <label class="field">
-          <span>Reason</span>
-          <input
-            required
-            maxLength={1024}
-            placeholder="Why nobody needs it"
-            value={reason}
-            onInput={(event) => setReason(event.currentTarget.value)}
-          />
-        </label>
+        <ReasonField isRequired placeholder="Why nobody needs it" value={reason} onTyped={setReason} />
         <footer>
           <button type="button" onClick={onClose}>
             Cancel

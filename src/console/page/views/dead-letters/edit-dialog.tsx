@@ -10,6 +10,7 @@ import { Dialog } from "../../parts/dialog.tsx";
 import { Problem } from "../../parts/problem.tsx";
 import type { RegisteredType } from "../../task.ts";
 import { readPayload } from "../tasks/payload.ts";
+import { ReasonField } from "./reason-field.tsx";
 import { orderOf, toProblem } from "./redrive-dialog.tsx";
 
 export function EditDialog({ task, onClose }: { task: DeadLetter["task"]; onClose(): void }) {
@@ -60,15 +61,7 @@ export function EditDialog({ task, onClose }: { task: DeadLetter["task"]; onClos
             )}
           </span>
         </label>
-        <label class="field">
-          <span>Reason</span>
-          <input
-            maxLength={1024}
-            placeholder="For whoever reads the history"
-            value={reason}
-            onInput={(event) => setReason(event.currentTarget.value)}
-          />
-        </label>
+        <ReasonField value={reason} onTyped={setReason} />
         <footer>
           <button type="button" disabled={text === before} onClick={() => setText(before)}>
             As it was

@@ -7,6 +7,7 @@ import { noteRedrive } from "../../known-redrives.ts";
 import { go } from "../../location.ts";
 import { Dialog } from "../../parts/dialog.tsx";
 import { Problem } from "../../parts/problem.tsx";
+import { ReasonField } from "./reason-field.tsx";
 
 export interface RedriveDialogProps {
   selection: Selection;
@@ -87,15 +88,7 @@ export function RedriveDialog({ selection, what, onClose }: RedriveDialogProps) 
             onInput={(event) => setRate(event.currentTarget.value)}
           />
         </label>
-        <label class="field">
-          <span>Reason</span>
-          <input
-            maxLength={1024}
-            placeholder="For whoever reads the history"
-            value={reason}
-            onInput={(event) => setReason(event.currentTarget.value)}
-          />
-        </label>
+        <ReasonField value={reason} onTyped={setReason} />
         <footer>
           <button type="button" onClick={onClose}>
             Cancel

@@ -1,9 +1,9 @@
 /** The charts of the overview: what each shows, and what is behind its points. Pure. */
 
+import { taskStatuses } from "../../../../task.ts";
 import type { DurationColumns, OverviewView } from "../../../overview.ts";
 import { addressOf } from "../../location.ts";
 import type { ChartProps, ChartSeries } from "../../parts/chart.tsx";
-import { statuses } from "../../task.ts";
 
 type ChartPlan = Omit<ChartProps, "atMs" | "stepMs">;
 
@@ -64,7 +64,7 @@ export function chartsOf({ rates, durations, queues, threads, active }: Overview
     {
       title: "Tasks that have not ended",
       unit: "count",
-      series: statuses.flatMap((status, index): ChartSeries[] => {
+      series: taskStatuses.flatMap((status, index): ChartSeries[] => {
         const values = active[status];
         return values ? [{ name: status, color: hue(index), values, hrefOf: () => `/tasks?status=${status}` }] : [];
       }),

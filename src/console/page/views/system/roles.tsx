@@ -2,6 +2,7 @@
 
 import type { RoleView } from "../../../system-view.ts";
 import { Empty } from "../../parts/empty.tsx";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import { Time } from "../../parts/time.tsx";
 
 export function Roles({ roles }: { roles: readonly RoleView[] }) {
@@ -19,34 +20,21 @@ export function Roles({ roles }: { roles: readonly RoleView[] }) {
   return (
     <section class="system-part">
       <h2>Roles</h2>
-      <div class="table-frame">
-        <table class="plain">
-          <thead>
-            <tr>
-              <th scope="col">Role</th>
-              <th scope="col">Heard</th>
-              <th scope="col">Threads</th>
-              <th scope="col" class="number">
-                Tasks
-              </th>
-              <th scope="col" class="roomy">
-                Breakers
-              </th>
-              <th scope="col" class="roomy">
-                Process
-              </th>
-              <th scope="col" class="roomy">
-                Version
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {roles.map((role) => (
-              <Row key={role.instance_id} role={role} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <PlainTable
+        columns={[
+          { name: "Role", isOnPhone: true },
+          { name: "Heard", isOnPhone: true },
+          { name: "Threads", isOnPhone: true },
+          { name: "Tasks", kind: "number", isOnPhone: true },
+          { name: "Breakers" },
+          { name: "Process" },
+          { name: "Version" },
+        ]}
+      >
+        {roles.map((role) => (
+          <Row key={role.instance_id} role={role} />
+        ))}
+      </PlainTable>
     </section>
   );
 }

@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { SettingView } from "../../../system-view.ts";
+import { PlainTable } from "../../parts/plain-table.tsx";
 import { TypedField } from "../../parts/typed-field.tsx";
 
 export function Settings({ settings }: { settings: readonly SettingView[] }) {
@@ -18,34 +19,26 @@ export function Settings({ settings }: { settings: readonly SettingView[] }) {
       <div class="filters">
         <TypedField label="Search settings" icon placeholder="Flag, value or meaning" value={text} onTyped={setText} />
       </div>
-      <div class="table-frame">
-        <table class="plain settings">
-          <thead>
-            <tr>
-              <th scope="col">Flag</th>
-              <th scope="col">Value</th>
-              <th scope="col" class="roomy">
-                From
-              </th>
-              <th scope="col" class="roomy">
-                Meaning
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {ordered.map((setting) => (
-              <tr key={setting.flag} title={setting.variable}>
-                <th scope="row" class="mono">
-                  {setting.flag}
-                </th>
-                <td class="mono value">{setting.value || <span class="quiet">not set</span>}</td>
-                <td class="roomy">{isSet(setting) ? <b>{setting.source}</b> : <span class="quiet">default</span>}</td>
-                <td class="roomy quiet meaning">{setting.meaning}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <PlainTable
+        columns={[
+          { name: "Flag", isOnPhone: true },
+          { name: "Value", isOnPhone: true },
+          { name: "From" },
+          { name: "Meaning" },
+        ]}
+        kind="settings"
+      >
+        {ordered.map((setting) => (
+          <tr key={setting.flag} title={setting.variable}>
+            <th scope="row" class="mono">
+              {setting.flag}
+            </th>
+            <td class="mono value">{setting.value || <span class="quiet">not set</span>}</td>
+            <td class="roomy">{isSet(setting) ? <b>{setting.source}</b> : <span class="quiet">default</span>}</td>
+            <td class="roomy quiet meaning">{setting.meaning}</td>
+          </tr>
+        ))}
+      </PlainTable>
       {ordered.length === 0 && <p class="quiet">No setting has that in it.</p>}
       <p class="quiet small">
         Of the process that the console runs in. Others have their own: throughline config shows them.

@@ -1,6 +1,7 @@
 /** What becomes of the telemetry itself: exported, dropped, waiting, of each role since its start; and where it goes. */
 
 import type { RoleView, SignalView, SystemView } from "../../../system-view.ts";
+import { PlainTable } from "../../parts/plain-table.tsx";
 
 export interface TelemetryProps {
   roles: readonly RoleView[];
@@ -25,42 +26,25 @@ export function Telemetry({ roles, exports }: TelemetryProps) {
         )}
       </p>
       {told.length > 0 && (
-        <div class="table-frame">
-          <table class="plain">
-            <thead>
-              <tr>
-                <th scope="col">Role</th>
-                <th scope="col" class="number">
-                  Spans sent
-                </th>
-                <th scope="col" class="number">
-                  dropped
-                </th>
-                <th scope="col" class="number roomy">
-                  waiting
-                </th>
-                <th scope="col" class="number roomy">
-                  Log lines sent
-                </th>
-                <th scope="col" class="number roomy">
-                  dropped
-                </th>
-                <th scope="col" class="number roomy">
-                  waiting
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {told.map(({ instance_id, service, spans, logs }) => (
-                <tr key={instance_id}>
-                  <th scope="row">{service}</th>
-                  <Signal signal={spans} isOnPhone />
-                  <Signal signal={logs} />
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <PlainTable
+          columns={[
+            { name: "Role", isOnPhone: true },
+            { name: "Spans sent", kind: "number", isOnPhone: true },
+            { name: "dropped", kind: "number", isOnPhone: true },
+            { name: "waiting", kind: "number" },
+            { name: "Log lines sent", kind: "number" },
+            { name: "dropped", kind: "number" },
+            { name: "waiting", kind: "number" },
+          ]}
+        >
+          {told.map(({ instance_id, service, spans, logs }) => (
+            <tr key={instance_id}>
+              <th scope="row">{service}</th>
+              <Signal signal={spans} isOnPhone />
+              <Signal signal={logs} />
+            </tr>
+          ))}
+        </PlainTable>
       )}
     </section>
   );

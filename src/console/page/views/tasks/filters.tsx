@@ -1,9 +1,9 @@
 /** What a list of tasks is narrowed by; all of it stands in the address. */
 
+import { type TaskStatus, taskStatuses } from "../../../../task.ts";
 import { changedQuery, go, here } from "../../location.ts";
 import { toClock } from "../../parts/time.tsx";
 import { TypedField } from "../../parts/typed-field.tsx";
-import { statuses, type TaskStatus } from "../../task.ts";
 import { maxCounted, sinceOf, spans, type TaskQuestion } from "./task-list.ts";
 
 const taskIdText = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -18,7 +18,7 @@ export function StatusTabs({
   return (
     <nav class="tabs" aria-label="Status">
       <Tab label="all" status={undefined} isChosen={chosen === undefined} count={undefined} />
-      {statuses.map((status) => (
+      {taskStatuses.map((status) => (
         <Tab key={status} label={status} status={status} isChosen={chosen === status} count={counts?.get(status)} />
       ))}
     </nav>

@@ -3,9 +3,10 @@
  * looked for in the newest ones, so many at most.
  */
 
+import { type TaskStatus, taskStatuses } from "../../../../task.ts";
 import { ask } from "../../api.ts";
 import { addressOf } from "../../location.ts";
-import { statuses, type Task, type TaskPage, type TaskStatus } from "../../task.ts";
+import type { Task, TaskPage } from "../../task.ts";
 
 export interface TaskQuestion {
   status: TaskStatus | undefined;
@@ -49,7 +50,7 @@ export function sinceOf(query: URLSearchParams): string {
 export function readQuestion(query: URLSearchParams): TaskQuestion {
   const since = spans.find(({ name }) => name === sinceOf(query));
   return {
-    status: statuses.find((status) => status === query.get("status")),
+    status: taskStatuses.find((status) => status === query.get("status")),
     type: query.get("type") ?? "",
     correlationId: query.get("correlation_id") ?? "",
     sinceMs: since && "ms" in since ? since.ms : 0,
@@ -92,7 +93,7 @@ export async function countTasks(
     const page = await askPage({ ...question, status }, { limit, cursor: "", nowMs }, signal);
     return [status, page.items.length];
   };
-  return new Map(await Promise.all(statuses.map(count)));
+  return new Map(await Promise.all(taskStatuses.map(count)));
 }
 
 function askPage(

@@ -1,0 +1,123 @@
+/** The threads of what a process embeds for its roles, the store and the broker: each is started again when it ends. */
+
+import { TaskError, toFailure } from "../errors.ts";
+import { type LinkedThread, startLinkedThread } from "../linked-thread.ts";
+import { openStore } from "../store/open-store.ts";
+import { housekeeping } from "../telemetry/tracing.ts";
+import { abortLimitMs, firstRestartDelayMs, isDoneWithin, type Supervision } from "./supervision.ts";
+
+export interface EmbeddedEvents {
+  /** Where the broker listens. */
+  onQueueEndpoint(endpoint: string): void;
+  /** The store is there again, and every line to the one before is cut. */
+  onStoreAgain(): void;
+  /** The store has ended, and stays away: only another start of the process can use one. */
+  onStoreLost(): void;
+}
+
+export class EmbeddedThreads {
+  readonly #supervision: Supervision;
+  readonly #events: EmbeddedEvents;
+  #store: LinkedThread | undefined;
+  #broker: LinkedThread | undefined;
+
+  constructor(supervision: Supervision, events: EmbeddedEvents) {
+    this.#supervision = supervision;
+    this.#events = events;
+  }
+
+  async startStore(): Promise<void> {
+    const { dataDir, table } = this.#supervision.config();
+    let isUp = false;
+    const store = startLinkedThread("store", "store", {}, (reason) => {
+      // While it starts, the question below rejects, and whoever asked sees to the restart.
+      if (isUp) void this.#restartStore(reason);
+    });
+    this.#store = store;
+    await store.link.ask("open", { folder: dataDir, table });
+    isUp = true;
+  }
+
+  /** `port` 0: any. */
+  async startBroker(port: number): Promise<void> {
+    let isUp = false;
+    const broker = startLinkedThread("broker", "broker", {}, (reason) => {
+      if (isUp) void this.#restartBroker(reason);
+    });
+    this.#broker = broker;
+    const folder = this.#supervision.config().dataDir;
+    const endpoint = await broker.link.ask<string>("start", { folder, port });
+    isUp = true;
+    this.#events.onQueueEndpoint(endpoint);
+  }
+
+  /** A new line to the store's thread; undefined on a store that has none. */
+  async storePort(): Promise<MessagePort | undefined> {
+    if (this.#supervision.config().store !== "sqlite") return undefined;
+    if (!this.#store) throw new TaskError("internal", "the store's thread is not running");
+    const { port1, port2 } = new MessageChannel();
+    await this.#store.link.ask("serve", port2, [port2]);
+    return port1;
+  }
+
+  /** A fresh embedded broker knows no message: what was sent to the one before counts as not sent. */
+  async forgetSends(): Promise<void> {
+    const { config, telemetry } = this.#supervision;
+    const { store, close } = await openStore(config(), { port: await this.storePort(), tracer: telemetry.tracer });
+    await store.resendAll(housekeeping);
+    close();
+  }
+
+  /** Without its broker no role gets further, but none has to start anew: the address stays. */
+  async #restartBroker(reason: string): Promise<void> {
+    const { config, telemetry, clock, stopping, mayRestart } = this.#supervision;
+    if (!mayRestart()) return;
+    telemetry.log.error("the embedded broker ended, it is started again", { reason });
+    await clock.sleep(firstRestartDelayMs, stopping);
+    try {
+      await this.startBroker(Number(new URL(config().queueEndpoint ?? "http://x:0").port));
+      await this.forgetSends();
+    } catch (error) {
+      this.#broker?.terminate();
+      await this.#restartBroker(toFailure(error).message);
+    }
+  }
+
+  /** Every role's line to the store is cut when its thread ends: all start anew, the single one with its process. */
+  async #restartStore(reason: string): Promise<void> {
+    const { config, telemetry, clock, stopping, mayRestart } = this.#supervision;
+    if (!mayRestart()) return;
+    if (config().role.length === 1) {
+      telemetry.log.error("the store's thread ended, and the process with it", { reason });
+      this.#events.onStoreLost();
+      return;
+    }
+    telemetry.log.error("the store's thread ended, every role that asks it starts again", { reason });
+    await clock.sleep(firstRestartDelayMs, stopping);
+    try {
+      await this.startStore();
+    } catch (error) {
+      this.#store?.terminate();
+      return this.#restartStore(toFailure(error).message);
+    }
+    this.#events.onStoreAgain();
+  }
+
+  /** Lets both close what they have open. */
+  async stop(): Promise<void> {
+    if (this.#broker) await isDoneWithin(abortLimitMs, this.#broker.link.ask("stop"));
+    this.#broker?.terminate();
+    if (this.#store) await isDoneWithin(abortLimitMs, this.#store.link.ask("close"));
+    this.#store?.terminate();
+  }
+
+  /** Ends both at once. */
+  terminate(): void {
+    this.#broker?.terminate();
+    this.#store?.terminate();
+  }
+
+  crashStore(): void {
+    this.#store?.crash();
+  }
+}
