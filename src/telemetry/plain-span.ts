@@ -34,8 +34,9 @@ export interface PlainSpan {
 }
 
 export function toPlainSpan(span: ReadableSpan): PlainSpan {
+  const { name, version, schemaUrl } = span.instrumentationScope;
   return {
-    // Whatever a handler in JavaScript has named it: what JSON cannot hold would keep the run from telling its end.
+    // Whatever a handler in JavaScript gives as a name: what JSON cannot hold would keep the run from telling its end.
     name: String(span.name),
     kind: span.kind,
     context: toPlainContext(span.spanContext()),
@@ -49,11 +50,16 @@ export function toPlainSpan(span: ReadableSpan): PlainSpan {
       context: toPlainContext(context),
       ...(attributes && { attributes: nameOddNumbers(attributes) }),
     })),
-    events: span.events.map(({ attributes, ...event }) => ({
+    events: span.events.map(({ name, attributes, ...event }) => ({
       ...event,
+      name: String(name),
       ...(attributes && { attributes: nameOddNumbers(attributes) }),
     })),
-    scope: { ...span.instrumentationScope },
+    scope: {
+      name: String(name),
+      ...(version !== undefined && { version: String(version) }),
+      ...(schemaUrl !== undefined && { schemaUrl: String(schemaUrl) }),
+    },
     dropped: [span.droppedAttributesCount, span.droppedEventsCount, span.droppedLinksCount],
   };
 }

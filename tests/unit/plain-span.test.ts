@@ -49,6 +49,22 @@ test("a span that crosses from a thread is the same there", () => {
   expect([read.startTime, read.endTime, read.duration]).toEqual([made.startTime, made.endTime, made.duration]);
 });
 
+test("names that JSON does not have, as JavaScript may give them, cross as text", () => {
+  // What the types forbid.
+  const odd = 10n as unknown as string;
+  const { read } = cross((tracerOf) => {
+    const span = tracerOf(odd, odd).startSpan(odd);
+    span.addEvent(odd).end();
+  });
+  expect(read).toMatchObject([
+    {
+      name: "10",
+      instrumentationScope: { name: "10", version: "10" },
+      events: [{ name: "10" }],
+    },
+  ]);
+});
+
 test("numbers that JSON does not have cross by their names, and no others change", () => {
   const given = { not: Number.NaN, most: Number.POSITIVE_INFINITY, few: [1, Number.NEGATIVE_INFINITY], one: 1 };
   const { read } = crossed(given);
