@@ -39,9 +39,8 @@ export interface Intake {
 const maxWaiting: QueueLimits = { items: 50_000, bytes: 64 * 1024 * 1024 };
 /** About 10 ms of writing, and as much of a question's reading. */
 const mostPerStep: QueueLimits = { items: 5000, bytes: 2 * 1024 * 1024 };
-/** What a chunk takes while it is written: it stands in SQLite's log and in the file, with its index. */
+/** What these take while they are written: they stand in SQLite's log and in the file, with their index. */
 const roomFor = (bytes: number): number => 2.2 * bytes + maxLogBytes;
-/** A chunk is found by each trace that is in it: the more of a trace come together, the less there is to write. */
 const stepEveryMs = 250;
 const pruneEveryMs = 1000;
 /** Together more than a step writes. */
@@ -60,7 +59,7 @@ export function createIntake({ file, limits, isDiskLow, clock, log }: IntakeDeps
   const queue = createIntakeQueue(maxWaiting);
   const tally = createTally();
   const stopping = new AbortController();
-  // A small file has small chunks: it must not be emptied for one.
+  // A small file must not be emptied for one step.
   const perStep = { ...mostPerStep, bytes: Math.min(mostPerStep.bytes, limits.maxBytes / 16) };
   const nowMs = (): number => clock.nowMs();
   const full = createTrouble({

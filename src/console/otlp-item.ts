@@ -1,7 +1,6 @@
 /**
  * The spans or log records of an export request, where they stand in its bytes: what is asked for is read, and nothing
- * else. Pure. Requests of both signals are built alike, and two that stand one behind the other are one
- * (protobuf.dev, "Last one wins": lists are joined).
+ * else. Pure. Requests of both signals are built alike.
  */
 
 import { fromBinary } from "@bufbuild/protobuf";

@@ -14,10 +14,10 @@ export const telemetryFileName = "telemetry.db";
 const schemaVersion = 2;
 
 const schema = `
-  CREATE TABLE chunks (
-    seq INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, keys TEXT NOT NULL, spans BLOB NOT NULL, logs BLOB NOT NULL
+  CREATE TABLE requests (
+    seq INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, signal TEXT NOT NULL, keys TEXT NOT NULL, body BLOB NOT NULL
   ) STRICT;
-  CREATE TABLE keys (key INTEGER NOT NULL, chunk INTEGER NOT NULL, PRIMARY KEY (key, chunk)) STRICT, WITHOUT ROWID;
+  CREATE TABLE keys (key INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (key, seq)) STRICT, WITHOUT ROWID;
   PRAGMA user_version = ${schemaVersion};
 `;
 
@@ -25,6 +25,8 @@ const busyTimeoutMs = 2000;
 
 /** A log of that size is moved into the file, and its room given back. */
 export const maxLogBytes = 1024 * 1024;
+
+export type Statement = readonly [sql: string, ...values: SQLInputValue[]];
 
 /** Told why a file that could not be read has given way to a new one. */
 export type OnReplaced = (reason: string) => void;
@@ -56,7 +58,7 @@ export class TelemetryDatabase {
   }
 
   /** One statement after the other, all or none. */
-  transact(statements: readonly [sql: string, ...values: SQLInputValue[]][]): void {
+  transact(statements: readonly Statement[]): void {
     this.unlessDamaged(() => {
       this.#db.exec("BEGIN IMMEDIATE");
       try {

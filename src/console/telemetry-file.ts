@@ -1,7 +1,7 @@
 /**
- * Spans and log records in one SQLite file, the newest of them: as they came, in chunks, with an index of the traces
- * and tasks that a chunk has something of. The file stays within its limit: chunks go in the order they came, and their
- * room is used again.
+ * Spans and log records in one SQLite file, the newest of them: export requests as they came, with an index of the
+ * traces and tasks that each has something of. The file stays within its limit: requests go in the order they came, and
+ * their room is used again.
  */
 
 import type { Batch } from "./batch.ts";
@@ -10,7 +10,7 @@ import { itemsOf, type OtlpItem } from "./otlp-item.ts";
 import { type ReceivedLog, readLog, traceIdOf } from "./received-log.ts";
 import { type ReceivedSpan, readSpan } from "./received-span.ts";
 import { fits, type SpanHead } from "./span-head.ts";
-import { type OnReplaced, TelemetryDatabase } from "./telemetry-database.ts";
+import { type OnReplaced, type Statement, TelemetryDatabase } from "./telemetry-database.ts";
 import type { TraceFilter } from "./trace-filter.ts";
 import { toKey } from "./trace-key.ts";
 import type { TraceSearch, TraceStore, TraceSummary } from "./trace-store.ts";
@@ -21,7 +21,7 @@ export const maxTraceSpans = 20_000;
 export const maxTraceLogs = 20_000;
 
 /** Of one trace or task, and bytes of them that one question reads: what is beyond is left out, as above. */
-const maxChunks = 10_000;
+const maxRequests = 20_000;
 const maxReadBytes = 256 * 1024 * 1024;
 
 /** Traces of one task: an attempt may have its own, and so has every redrive. */
@@ -36,9 +36,10 @@ export interface FileLimits {
   maxBytes: number;
 }
 
-/** What goes at once: little, so that nobody waits for long. */
-const pruneChunks = 200;
+/** What goes at once: little, so that nobody waits for long; and of a small file, not all of it. */
+const pruneRequests = 200;
 const pruneBytes = 4 * 1024 * 1024;
+const prunePart = 1 / 16;
 
 export class TelemetryFile implements TraceStore {
   readonly #database: TelemetryDatabase;
@@ -52,51 +53,55 @@ export class TelemetryFile implements TraceStore {
     this.#database.close();
   }
 
-  /** As one chunk. */
+  /** All or none. */
   add(batches: readonly Batch[], nowMs: number): void {
-    const keys = JSON.stringify([...new Set(batches.flatMap((batch) => [...batch.keys]))].sort((a, b) => a - b));
-    const joined = (signal: Batch["signal"]): Buffer =>
-      Buffer.concat(batches.filter((batch) => batch.signal === signal).map(({ request }) => request));
-    this.#database.transact([
-      [
-        "INSERT INTO chunks (received_ms, spans, logs, keys) VALUES (?, ?, ?, ?)",
-        Math.floor(nowMs),
-        joined("spans"),
-        joined("logs"),
-        keys,
-      ],
-      ["INSERT INTO keys SELECT value, (SELECT max(seq) FROM chunks) FROM json_each(?)", keys],
-    ]);
+    this.#database.transact(
+      batches.flatMap(({ signal, request, keys }): Statement[] => {
+        // In their order they meet fewer pages of the index.
+        const sorted = JSON.stringify([...keys].sort((a, b) => a - b));
+        return [
+          [
+            "INSERT INTO requests (received_ms, signal, keys, body) VALUES (?, ?, ?, ?)",
+            Math.floor(nowMs),
+            signal,
+            sorted,
+            request,
+          ],
+          ["INSERT INTO keys SELECT value, (SELECT max(seq) FROM requests) FROM json_each(?)", sorted],
+        ];
+      }),
+    );
   }
 
   /** Removes some of what is too old, or came first when there is too much; true when there is more to remove. */
   prune({ retentionMs, maxBytes }: FileLimits, nowMs: number): boolean {
     const oldest = Math.floor(nowMs - retentionMs);
     const isOver = this.usedBytes() > maxBytes;
+    const most = Math.min(pruneBytes, maxBytes * prunePart);
     const heads = this.#database.all<{ seq: number; received_ms: number; bytes: number }>(
-      "SELECT seq, received_ms, length(spans) + length(logs) AS bytes FROM chunks ORDER BY seq LIMIT ?",
-      pruneChunks,
+      "SELECT seq, received_ms, length(body) AS bytes FROM requests ORDER BY seq LIMIT ?",
+      pruneRequests,
     );
     let bytes = 0;
-    const going = heads.filter((head, at) => {
-      const goes = (isOver || head.received_ms < oldest) && (at === 0 || bytes < pruneBytes);
-      if (goes) bytes += head.bytes;
-      return goes;
-    });
-    const last = going.at(-1);
-    if (!last) return false;
+    let last: number | undefined;
+    for (const head of heads) {
+      if (!(isOver || head.received_ms < oldest) || bytes > most) break;
+      bytes += head.bytes;
+      last = head.seq;
+    }
+    if (last === undefined) return false;
     this.#database.transact([
       [
-        "DELETE FROM keys WHERE (key, chunk) IN (SELECT value, seq FROM chunks, json_each(chunks.keys) WHERE seq <= ?)",
-        last.seq,
+        "DELETE FROM keys WHERE (key, seq) IN (SELECT value, requests.seq FROM requests, json_each(requests.keys) WHERE requests.seq <= ?)",
+        last,
       ],
-      ["DELETE FROM chunks WHERE seq <= ?", last.seq],
+      ["DELETE FROM requests WHERE seq <= ?", last],
     ]);
     return true;
   }
 
   isEmpty(): boolean {
-    return this.#database.first("SELECT 1 FROM chunks") === undefined;
+    return this.#database.first("SELECT 1 FROM requests") === undefined;
   }
 
   usedBytes(): number {
@@ -145,11 +150,8 @@ export class TelemetryFile implements TraceStore {
   /** In the order of the ids. */
   #summaries(traceIds: ReadonlySet<string>): TraceSummary[] {
     const heads = new Map<string, SpanHead[]>([...traceIds].map((id) => [id, []]));
-    const seqs = new Set([...traceIds].flatMap((id) => this.#seqsUnder(keyOfTrace(id))));
-    for (const item of this.#itemsIn(
-      [...seqs].sort((a, b) => a - b),
-      "spans",
-    )) {
+    const seqs = new Set([...traceIds].flatMap((id) => this.#seqsUnder(keyOfTrace(id), "spans")));
+    for (const item of this.#itemsIn([...seqs].sort((a, b) => a - b))) {
       const span = new HeldSpan(item);
       const own = heads.get(span.traceId);
       if (own && own.length < maxTraceSpans) own.push(span);
@@ -157,45 +159,46 @@ export class TelemetryFile implements TraceStore {
     return [...heads.values()].flatMap((own) => summarize(own) ?? []);
   }
 
-  /** Of all chunks, the newest first. */
+  /** Of all requests, the newest first. */
   *#newest(): Generator<Uint8Array> {
     let seq = Number.MAX_SAFE_INTEGER;
     for (;;) {
-      const sql = "SELECT seq, spans AS bytes FROM chunks WHERE seq < ? ORDER BY seq DESC LIMIT 1";
-      const chunk = this.#database.first<{ seq: number; bytes: Uint8Array }>(sql, seq);
-      if (!chunk) return;
-      seq = chunk.seq;
-      yield chunk.bytes;
+      const sql = "SELECT seq, body FROM requests WHERE seq < ? AND signal = 'spans' ORDER BY seq DESC LIMIT 1";
+      const request = this.#database.first<{ seq: number; body: Uint8Array }>(sql, seq);
+      if (!request) return;
+      seq = request.seq;
+      yield request.body;
     }
   }
 
   *#newestOf(taskId: string): Generator<Uint8Array> {
-    for (const seq of this.#seqsUnder(keyOfTask(taskId)).reverse()) yield this.#bytes(seq, "spans");
+    for (const seq of this.#seqsUnder(keyOfTask(taskId), "spans").reverse()) yield this.#request(seq);
   }
 
   #under(key: number, signal: Batch["signal"]): Generator<OtlpItem> {
-    return this.#itemsIn(this.#seqsUnder(key), signal);
+    return this.#itemsIn(this.#seqsUnder(key, signal));
   }
 
-  *#itemsIn(seqs: readonly number[], signal: Batch["signal"]): Generator<OtlpItem> {
+  *#itemsIn(seqs: readonly number[]): Generator<OtlpItem> {
     let read = 0;
     for (const seq of seqs) {
-      const bytes = this.#bytes(seq, signal);
-      read += bytes.length;
+      const request = this.#request(seq);
+      read += request.length;
       if (read > maxReadBytes) return;
-      yield* itemsOf(bytes);
+      yield* itemsOf(request);
     }
   }
 
-  /** Of the chunks that have something under this key, the oldest first. */
-  #seqsUnder(key: number): number[] {
-    const sql = "SELECT chunk FROM keys WHERE key = ? ORDER BY chunk LIMIT ?";
-    return this.#database.all<{ chunk: number }>(sql, key, maxChunks).map(({ chunk }) => chunk);
+  /** Of the requests that have something under this key, in the order they came. */
+  #seqsUnder(key: number, signal: Batch["signal"]): number[] {
+    const sql =
+      "SELECT keys.seq FROM keys JOIN requests ON requests.seq = keys.seq WHERE key = ? AND signal = ? ORDER BY keys.seq LIMIT ?";
+    return this.#database.all<{ seq: number }>(sql, key, signal, maxRequests).map(({ seq }) => seq);
   }
 
-  #bytes(seq: number, signal: Batch["signal"]): Uint8Array {
-    const sql = `SELECT ${signal} AS bytes FROM chunks WHERE seq = ?`;
-    return this.#database.first<{ bytes: Uint8Array }>(sql, seq)?.bytes ?? new Uint8Array();
+  #request(seq: number): Uint8Array {
+    const sql = "SELECT body FROM requests WHERE seq = ?";
+    return this.#database.first<{ body: Uint8Array }>(sql, seq)?.body ?? new Uint8Array();
   }
 }
 

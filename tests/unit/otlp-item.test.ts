@@ -16,7 +16,6 @@ import { toKey } from "../../src/console/trace-key.ts";
 import { ExportLogsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import { toLogsRequest, toTraceRequest } from "../support/otlp-requests.ts";
-import { span } from "../support/spans.ts";
 
 const text = fc.string({ unit: "binary", maxLength: 20 }).filter((value) => value.isWellFormed());
 const hexOf = (bytes: number) => fc.uint8Array({ minLength: bytes, maxLength: bytes }).map((id) => id.toHex());
@@ -61,15 +60,6 @@ describe("a span in its bytes", () => {
       }),
       { numRuns: 300 },
     );
-  });
-
-  test("is found in two requests, one behind the other, as in one", () => {
-    const [first, second] = [
-      span("1".repeat(16), "a", "one", { at: 0, ms: 1 }),
-      span("2".repeat(16), "b", "two", { at: 1, ms: 1 }),
-    ];
-    const joined = Buffer.concat([toTraceRequest([first]), toTraceRequest([second])]);
-    expect(itemsOf(joined).map((item) => readSpan(item).name)).toEqual(["one", "two"]);
   });
 
   test("of which the resource stands behind it has that resource", () => {
