@@ -173,7 +173,7 @@ const settings = {
   rateLimit: setting(
     "",
     optional(rate),
-    "requests that each key, or without keys each client address, may send to one gateway (100/s, 6000/m)",
+    "requests that each key, or without keys each client address, may send to one gateway, or ask one console (100/s, 6000/m)",
   ),
   corsOrigins: setting(
     "",

@@ -136,6 +136,7 @@ export async function startConsole(
   const site = createSite({
     query: own.query,
     apiKeys: () => watch?.keys(),
+    rateLimit: config.rateLimit,
     gatewayUrl: async () => config.gatewayUrl ?? (await addresses()).gateway_url ?? urlOf(config.gatewayListen),
     isLocal: isLoopback(config.consoleListen.host),
     clock: systemClock,

@@ -1,11 +1,9 @@
 /**
- * Who may ask the console what. Its key, as at the gateway; and that it is the console's own page that asks, or no page
- * at all, since a browser lets every site send requests to this machine. There are no cookies, so what a foreign page
- * could use is only that the console of a laptop asks for no key. Pure.
+ * That it is the console's own page that asks, or no page at all: a browser lets every site send requests to this
+ * machine. There are no cookies, so what a foreign page could use is only that the console of a laptop asks for no key.
+ * Pure.
  */
 
-import type { ApiKeys } from "../access/api-keys.ts";
-import { identify, permit } from "../access/caller.ts";
 import { TaskError } from "../errors.ts";
 import { cutText } from "../telemetry/http-attributes.ts";
 import { isLoopback } from "../unguarded.ts";
@@ -28,11 +26,6 @@ export function refuseForeignPage(request: Request, { isLocal }: { isLocal: bool
   if (!isSafe && !/^application\/json\b/i.test(headers.get("content-type") ?? "")) {
     throw new TaskError("invalid_argument", "what changes something has to have the content-type application/json");
   }
-}
-
-/** Throws `unauthenticated` or `permission_denied` for who may not read. `keys` undefined: nobody is asked. */
-export function refuseUnknown(request: Request, keys: ApiKeys | undefined, nowMs: number): void {
-  permit(identify(keys, request.headers.get("authorization"), nowMs), "read");
 }
 
 /**

@@ -4,11 +4,14 @@
  */
 
 import type { ApiKeys } from "../access/api-keys.ts";
+import { identify, permit } from "../access/caller.ts";
+import { createRateLimits, refuseSpent } from "../access/rate-limit.ts";
 import type { Clock } from "../clock.ts";
 import { type TaskError, toTaskError } from "../errors.ts";
 import type { HttpHandler } from "../listen.ts";
 import { toProblem } from "../problem.ts";
-import { refuseForeignPage, refuseUnknown } from "./door.ts";
+import type { Rate } from "../settings.ts";
+import { refuseForeignPage } from "./door.ts";
 import { passToGateway } from "./gateway-proxy.ts";
 import { answerPageFile } from "./page-files.ts";
 
@@ -17,6 +20,8 @@ export interface SiteDeps {
   query: HttpHandler;
   /** Those of the moment; undefined: nobody is asked for one. */
   apiKeys(): ApiKeys | undefined;
+  /** Of those who ask; what is passed on counts at the gateway. undefined: there is none. */
+  rateLimit: Rate | undefined;
   /** Without a slash at the end. */
   gatewayUrl(): Promise<string>;
   /** It listens for this machine alone. */
@@ -28,12 +33,23 @@ export interface SiteDeps {
   onFault(error: TaskError): void;
 }
 
-export function createSite({ query, apiKeys, gatewayUrl, isLocal, clock, traceId, onFault }: SiteDeps): HttpHandler {
+export function createSite(deps: SiteDeps): HttpHandler {
+  const { query, apiKeys, rateLimit, gatewayUrl, isLocal, clock, traceId, onFault } = deps;
+  const limits = createRateLimits(rateLimit, clock);
+
+  /** As at the gateway. First the limit: guessing is asking, too. */
+  const refuseUnknown = async ({ headers }: Request, address: string): Promise<void> => {
+    const caller = identify(apiKeys(), headers.get("authorization"), clock.nowMs());
+    const allowance = await limits.take(caller, address, 1);
+    if (allowance) refuseSpent(allowance, 1);
+    permit(caller, "read");
+  };
+
   const answer: HttpHandler = async (request, peer) => {
     refuseForeignPage(request, { isLocal });
     const known = answerPageFile(request) ?? (await passToGateway(request, gatewayUrl));
     if (known) return known;
-    refuseUnknown(request, apiKeys(), clock.nowMs());
+    await refuseUnknown(request, peer.address);
     return query(request, peer);
   };
 

@@ -2,9 +2,9 @@
 
 import type { Context as HonoContext } from "hono";
 import type { Caller } from "../access/caller.ts";
+import type { Allowance } from "../access/rate-limit.ts";
 import type { Peer } from "../listen.ts";
 import type { RpcMethod, RpcMethods } from "../rpc/methods.ts";
-import type { Allowance } from "./rate-limit.ts";
 import type { RequestTrace } from "./request-trace.ts";
 
 export interface Edge {

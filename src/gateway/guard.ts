@@ -1,11 +1,11 @@
 /** The door of every route: who may use it, and not too often. Whoever is turned away is told why, counted and logged. */
 
 import { permit } from "../access/caller.ts";
+import { createRateLimits, refuseSpent } from "../access/rate-limit.ts";
 import type { Clock } from "../clock.ts";
 import { TaskError } from "../errors.ts";
 import type { Rate } from "../settings.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { createRateLimits, refuseSpent } from "./rate-limit.ts";
 import { createRefusals, type RefusalReason } from "./refusals.ts";
 import type { Route } from "./route.ts";
 import type { EdgeContext, Routes } from "./serve-route.ts";

@@ -121,6 +121,26 @@ describe("the console's address", () => {
   );
 
   test(
+    "takes no more questions than its caller may ask, guesses at keys among them",
+    async () => {
+      await using folder = await tempFolder();
+      const reader = newApiKey();
+      const path = join(folder.path, "keys.json");
+      await Bun.write(path, toFileText([{ id: "eyes", sha256: hashApiKey(reader).toString("hex"), scopes: ["read"] }]));
+      await using running = await startTestSystem({ ...all, apiKeysFile: path, rateLimit: "3/h" });
+      const ask = (key: string) => site(running, "/v1/traces", { headers: { authorization: `Bearer ${key}` } });
+      for (let guess = 0; guess < 3; guess++) expect((await ask(newApiKey())).status).toBe(401);
+      const refused = await ask(newApiKey());
+      expect([refused.status, Number(refused.headers.get("retry-after"))]).toEqual([429, expect.any(Number)]);
+      expect(await refused.json()).toMatchObject({ code: "resource_exhausted" });
+      for (let question = 0; question < 3; question++) expect((await ask(reader)).status).toBe(200);
+      expect((await ask(reader)).status).toBe(429);
+      expect((await site(running, "/tasks")).status).toBe(200);
+    },
+    limitMs,
+  );
+
+  test(
     "says so when the gateway does not answer",
     async () => {
       await using running = await startTestSystem({ ...all, gatewayUrl: "http://127.0.0.1:1" });

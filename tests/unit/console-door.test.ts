@@ -1,9 +1,7 @@
 /** Who may ask the console what. */
 
 import { describe, expect, test } from "bun:test";
-import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
-import { createApiKeys } from "../../src/access/api-keys.ts";
-import { refuseForeignPage, refuseUnknown } from "../../src/console/door.ts";
+import { refuseForeignPage } from "../../src/console/door.ts";
 
 const json = { "content-type": "application/json" };
 const url = "http://127.0.0.1:8090";
@@ -50,17 +48,5 @@ describe("the door of the console", () => {
     const request = new Request("http://rebound.example:8090/");
     expect(() => refuseForeignPage(request, { isLocal: true })).toThrow('does not answer as "rebound.example"');
     expect(refuseForeignPage(request, { isLocal: false })).toBeUndefined();
-  });
-
-  test("asks for a key that may read, where there are keys", () => {
-    const text = newApiKey();
-    const keysOf = (scope: "read" | "submit") =>
-      createApiKeys([{ id: "shop", sha256: hashApiKey(text).toString("hex"), scopes: [scope] }]);
-    const request = (headers: Record<string, string>) => new Request(`${url}/v1/traces`, { headers });
-    const own = { authorization: `Bearer ${text}` };
-    expect(refuseUnknown(request({}), undefined, 0)).toBeUndefined();
-    expect(refuseUnknown(request(own), keysOf("read"), 0)).toBeUndefined();
-    expect(() => refuseUnknown(request(own), keysOf("submit"), 0)).toThrow('the scope "read"');
-    expect(() => refuseUnknown(request({}), keysOf("read"), 0)).toThrow("who asks");
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Caller } from "../../src/access/caller.ts";
-import { createRateLimits, networkOf, refuseSpent, setRateLimitHeaders } from "../../src/gateway/rate-limit.ts";
+import { createRateLimits, networkOf, refuseSpent, setRateLimitHeaders } from "../../src/access/rate-limit.ts";
 import type { Rate } from "../../src/settings.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 

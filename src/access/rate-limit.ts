@@ -1,15 +1,15 @@
 /**
- * How much each caller may ask of this gateway: a number of requests in a fixed window, counted in memory. Keys have
+ * How much each caller may ask of this gateway, or this console: a number of requests in a fixed window, counted in memory. Keys have
  * their own; without one an address counts, IPv6 by its network, of which one customer has all. What is over when a
  * window ends is forgotten, and so is who came.
  */
 
 import { isIPv6 } from "node:net";
 import type { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
-import type { Caller } from "../access/caller.ts";
 import type { Clock } from "../clock.ts";
 import { TaskError } from "../errors.ts";
 import type { Rate } from "../settings.ts";
+import type { Caller } from "./caller.ts";
 
 /** What is left for a caller, once something was taken. */
 export interface Allowance {
