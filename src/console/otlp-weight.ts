@@ -13,8 +13,8 @@ const itemWeight = 10;
 /** Messages around items: the request, the resource, the scope. In JSON the request is the first brace. */
 const levelsToItems = 3;
 
-/** More than a batch of the Collector (8192 items), with thirty attributes each. */
-export const maxWeight = 500_000;
+/** More than a batch of the Collector: 8192 items with thirty attributes each, two messages an attribute. */
+export const maxWeight = 600_000;
 
 function weightAt(level: number): number {
   return level <= levelsToItems ? itemWeight : 1;
