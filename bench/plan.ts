@@ -23,6 +23,8 @@ export interface Plan {
   starts: number;
   overloadSeconds: number;
   soakSeconds: number;
+  /** Of a round with the console and without: rounds together are a minute of full load. */
+  consoleTasks: number;
   /** Of the file that is searched. */
   consoleSpans: number;
 }
@@ -43,6 +45,7 @@ export const fullPlan: Plan = {
   starts: 5,
   overloadSeconds: 20,
   soakSeconds: 60,
+  consoleTasks: 20_000,
   consoleSpans: 10_000_000,
 };
 
@@ -63,5 +66,6 @@ export const quickPlan: Plan = {
   starts: 1,
   overloadSeconds: 2,
   soakSeconds: 3,
+  consoleTasks: 300,
   consoleSpans: 3000,
 };

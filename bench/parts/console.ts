@@ -44,7 +44,7 @@ export const consolePart: Part = {
     const show = (value: number): string => `${figure(value)} ms`;
     return {
       title: "The console",
-      how: `${plan.wholeTasks} tasks a round by ${usualConnections} connections, with the console as the only receiver of telemetry, and without it. While it is there the newest traces are asked for four times a second. Then a file of ${plan.consoleSpans} spans, ten for each task: the traces of ${questions} tasks of all ages are searched by id, over the console's query API.`,
+      how: `${plan.consoleTasks} tasks a round by ${usualConnections} connections, with the console as the only receiver of telemetry, and without it. While it is there the newest traces are asked for four times a second. Then a file of ${plan.consoleSpans} spans, ten for each task: the traces of ${questions} tasks of all ages are searched by id, over the console's query API.`,
       tables: [
         {
           columns: ["", "tasks/s", "CPU µs a task"],
@@ -99,11 +99,11 @@ async function measureLoad({ plan, say }: Context): Promise<Load> {
   ]) {
     all.push(stack.use(await startContestant(contestant, false, warmUp)));
   }
-  say(`${plan.wholeTasks} tasks with the console and without`);
+  say(`${plan.consoleTasks} tasks with the console and without`);
   const answersMs: number[] = [];
   const results = await interleave(all, plan.rounds, async (ready): Promise<Round> => {
     const asking = ready.name === on ? startAsking(`http://127.0.0.1:${port}/v1/traces`, answersMs) : undefined;
-    const round = await runRound(ready, { tasks: plan.wholeTasks, connections: usualConnections });
+    const round = await runRound(ready, { tasks: plan.consoleTasks, connections: usualConnections });
     await asking?.stop();
     return round;
   });
