@@ -13,11 +13,15 @@ export const telemetryFileName = "telemetry.db";
 /** Raised when the tables change; a file of another version is made anew. */
 const schemaVersion = 2;
 
+// Keys are random: those of one bucket stand together, so that a step of writing meets a few pages and not all of them.
+// No seq comes again (AUTOINCREMENT): keys of a request may outlive it by a bucket.
 const schema = `
   CREATE TABLE requests (
-    seq INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, signal TEXT NOT NULL, keys TEXT NOT NULL, body BLOB NOT NULL
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, received_ms INTEGER NOT NULL, signal TEXT NOT NULL, body BLOB NOT NULL
   ) STRICT;
-  CREATE TABLE keys (key INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (key, seq)) STRICT, WITHOUT ROWID;
+  CREATE TABLE keys (
+    bucket INTEGER NOT NULL, key INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (bucket, key, seq)
+  ) STRICT, WITHOUT ROWID;
   PRAGMA user_version = ${schemaVersion};
 `;
 

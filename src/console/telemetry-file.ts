@@ -30,6 +30,9 @@ const maxTaskTraces = 1000;
 /** How many of the newest spans a search without an id looks at. */
 export const maxScannedSpans = 500_000;
 
+/** So many requests, one after the other, have their keys in one bucket. */
+const bucketRequests = 256;
+
 export interface FileLimits {
   /** What came earlier goes. */
   retentionMs: number;
@@ -56,20 +59,13 @@ export class TelemetryFile implements TraceStore {
   /** All or none. */
   add(batches: readonly Batch[], nowMs: number): void {
     this.#database.transact(
-      batches.flatMap(({ signal, request, keys }): Statement[] => {
-        // In their order they meet fewer pages of the index.
-        const sorted = JSON.stringify([...keys].sort((a, b) => a - b));
-        return [
-          [
-            "INSERT INTO requests (received_ms, signal, keys, body) VALUES (?, ?, ?, ?)",
-            Math.floor(nowMs),
-            signal,
-            sorted,
-            request,
-          ],
-          ["INSERT INTO keys SELECT value, (SELECT max(seq) FROM requests) FROM json_each(?)", sorted],
-        ];
-      }),
+      batches.flatMap(({ signal, request, keys }): Statement[] => [
+        ["INSERT INTO requests (received_ms, signal, body) VALUES (?, ?, ?)", Math.floor(nowMs), signal, request],
+        [
+          `INSERT INTO keys SELECT seq / ${bucketRequests}, value, seq FROM json_each(?), (SELECT max(seq) AS seq FROM requests)`,
+          JSON.stringify([...keys]),
+        ],
+      ]),
     );
   }
 
@@ -91,11 +87,9 @@ export class TelemetryFile implements TraceStore {
     }
     if (last === undefined) return false;
     this.#database.transact([
-      [
-        "DELETE FROM keys WHERE (key, seq) IN (SELECT value, requests.seq FROM requests, json_each(requests.keys) WHERE requests.seq <= ?)",
-        last,
-      ],
       ["DELETE FROM requests WHERE seq <= ?", last],
+      // Those of a bucket that is not over yet lead nowhere meanwhile.
+      ["DELETE FROM keys WHERE bucket < ?", Math.floor(last / bucketRequests)],
     ]);
     return true;
   }
@@ -191,8 +185,13 @@ export class TelemetryFile implements TraceStore {
 
   /** Of the requests that have something under this key, in the order they came. */
   #seqsUnder(key: number, signal: Batch["signal"]): number[] {
-    const sql =
-      "SELECT keys.seq FROM keys JOIN requests ON requests.seq = keys.seq WHERE key = ? AND signal = ? ORDER BY keys.seq LIMIT ?";
+    const sql = `
+      WITH RECURSIVE buckets (bucket) AS (
+        SELECT min(bucket) FROM keys
+        UNION ALL SELECT bucket + 1 FROM buckets WHERE bucket < (SELECT max(bucket) FROM keys)
+      )
+      SELECT requests.seq FROM buckets CROSS JOIN keys USING (bucket) CROSS JOIN requests USING (seq)
+      WHERE key = ? AND signal = ? ORDER BY requests.seq LIMIT ?`;
     return this.#database.all<{ seq: number }>(sql, key, signal, maxRequests).map(({ seq }) => seq);
   }
 

@@ -266,7 +266,9 @@ describe("the console's limits", () => {
     const { DatabaseSync } = await import("node:sqlite");
     const db = new DatabaseSync(join(folder.path, telemetryFileName), { readOnly: true });
     const plan = (sql: string): string => JSON.stringify(db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all());
-    expect(plan("SELECT seq FROM keys WHERE key = 1 ORDER BY seq LIMIT 1")).toContain("USING PRIMARY KEY (key=?)");
+    expect(plan("SELECT seq FROM keys WHERE bucket = 1 AND key = 1")).toContain(
+      "USING PRIMARY KEY (bucket=? AND key=?)",
+    );
     db.close();
   });
 });
