@@ -1,6 +1,7 @@
 /** Calls by the Connect protocol: one POST each. */
 
 import { TaskError } from "../errors.ts";
+import { createGate } from "../gate.ts";
 import type { Transport } from "./client.ts";
 import { type Answered, connectWire, contentTypes, fromErrorAnswer } from "./connect.ts";
 import { createHeldPost } from "./held-post.ts";
@@ -8,6 +9,13 @@ import { retryAfterHeader } from "./metadata.ts";
 import { fullMethod } from "./methods.ts";
 
 const timeoutHeader = "connect-timeout-ms";
+
+/**
+ * Half of what Bun's `fetch` has under way in a process (held-post.ts tells of it). The task service may be in the same
+ * process, and asks its queue by `fetch` before it answers: calls that had every place would wait for an answer that
+ * waits for a place.
+ */
+const gate = createGate(128);
 
 export function createConnectTransport(url: string): Transport {
   const postHeld = createHeldPost();
@@ -39,14 +47,11 @@ export function createConnectTransport(url: string): Transport {
   };
 }
 
-async function post(
-  url: string,
-  body: string,
-  headers: Record<string, string>,
-  signal: AbortSignal,
-): Promise<Answered> {
-  const response = await fetch(url, { method: "POST", headers, body, signal });
-  return { status: response.status, retryAfter: response.headers.get(retryAfterHeader), text: await response.text() };
+function post(url: string, body: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answered> {
+  return gate.pass(async () => {
+    const response = await fetch(url, { method: "POST", headers, body, signal });
+    return { status: response.status, retryAfter: response.headers.get(retryAfterHeader), text: await response.text() };
+  }, signal);
 }
 
 /** The task service's own error is an answer like others; what something in between says instead means that it is away. */

@@ -26,6 +26,7 @@ import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import { createAdmission } from "../admission.ts";
 import type { Breaker } from "../breaker.ts";
 import { type Clock, systemClock } from "../clock.ts";
+import { createGate } from "../gate.ts";
 import type { Connections } from "../health.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
@@ -39,7 +40,6 @@ import {
   toStoreError,
 } from "./dynamo-errors.ts";
 import { createFastDynamo, type FastAnswer, type FastOperation } from "./fast-dynamo.ts";
-import { createGate } from "./gate.ts";
 
 /** Where the table is. */
 export interface DynamoLocation {

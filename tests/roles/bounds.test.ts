@@ -108,6 +108,32 @@ describe("the gateway", () => {
   );
 });
 
+describe("the calls of a gateway", () => {
+  test(
+    "take half of what `fetch` has under way in a process: others are still asked, and the rest have their turn",
+    async () => {
+      await using service = startHeldServer(() => Response.json({ task }));
+      await using other = startHeldServer(() => new Response("here"));
+      other.open();
+      let ended = 0;
+      const asked = askMany(gatewayOf(service.url), 900, `http://gateway/v1/tasks/${task.id}`);
+      const answers = asked.map(async (answer) => {
+        const response = await answer;
+        ended += 1;
+        return response;
+      });
+      await eventually(() => service.asked() >= 128);
+      // With every place taken this would be answered only when calls have reached their deadline.
+      expect(await (await fetch(other.url)).text()).toBe("here");
+      expect([service.asked(), ended]).toEqual([128, 0]);
+      service.open();
+      expect(await statusesOf(answers)).toEqual(new Set([200]));
+      expect(service.asked()).toBe(900);
+    },
+    limitMs,
+  );
+});
+
 describe("the RPC server", () => {
   test(
     "has 5120 calls in progress, and refuses the next as the protocol says",
