@@ -43,7 +43,9 @@ const nothing: Refused = { no_ids: 0, too_large: 0 };
 export function takeSpans(request: Uint8Array): Taken {
   const spans = spansOf(request);
   // Without ids it belongs to no trace: nobody could ask for it.
-  const whole = spans.filter((span) => isId(span.traceIdAt, traceIdBytes) && isId(span.spanIdAt, spanIdBytes));
+  const whole = spans.filter(
+    ({ traceIdAt, spanIdAt }) => isId(request, traceIdAt, traceIdBytes) && isId(request, spanIdAt, spanIdBytes),
+  );
   if (whole.length === spans.length && spans.every(({ item }) => isUsual(item))) {
     return { batch: spanBatch(request, spans), refused: nothing };
   }
@@ -76,12 +78,14 @@ function logBatch(request: Uint8Array, records: readonly OtlpItem[]): Batch {
   return { signal: "logs", request, items: records.length, keys: present(keys) };
 }
 
-/** trace.proto: what has another length is no id. */
+/** trace.proto: what has another length, or is all zero, is no id. */
 const traceIdBytes = 16;
 const spanIdBytes = 8;
 
-function isId(at: Range | undefined, bytes: number): boolean {
-  return at !== undefined && at.end - at.start === bytes;
+function isId(request: Uint8Array, at: Range | undefined, length: number): boolean {
+  if (at === undefined || at.end - at.start !== length) return false;
+  for (let position = at.start; position < at.end; position++) if (request[position] !== 0) return true;
+  return false;
 }
 
 /** Not so large that it has to be looked at. */

@@ -37,7 +37,7 @@ export interface Intake {
 
 /** Some seconds of a system at full speed. */
 const maxWaiting: QueueLimits = { items: 50_000, bytes: 64 * 1024 * 1024 };
-/** About 10 ms of writing, and as much of a question's reading. */
+/** Some 20 ms of writing, for which a question may have to wait. */
 const mostPerStep: QueueLimits = { items: 5000, bytes: 2 * 1024 * 1024 };
 /** What these take while they are written: they stand in SQLite's log and in the file, with their index. */
 const roomFor = (bytes: number): number => 2.2 * bytes + maxLogBytes;

@@ -54,16 +54,16 @@ export class TelemetryDatabase {
 
   /** The columns are those of the STRICT tables above. */
   first<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.unlessDamaged(() => this.#prepared(sql).get(...values)) as unknown as Row | undefined;
+    return this.#unlessDamaged(() => this.#prepared(sql).get(...values)) as unknown as Row | undefined;
   }
 
   all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.unlessDamaged(() => this.#prepared(sql).all(...values)) as unknown as Row[];
+    return this.#unlessDamaged(() => this.#prepared(sql).all(...values)) as unknown as Row[];
   }
 
   /** One statement after the other, all or none. */
   transact(statements: readonly Statement[]): void {
-    this.unlessDamaged(() => {
+    this.#unlessDamaged(() => {
       this.#db.exec("BEGIN IMMEDIATE");
       try {
         for (const [sql, ...values] of statements) this.#prepared(sql).run(...values);
@@ -89,7 +89,7 @@ export class TelemetryDatabase {
     return statSync(join(this.#folder, `${telemetryFileName}-wal`), { throwIfNoEntry: false })?.size ?? 0;
   }
 
-  unlessDamaged<T>(act: () => T): T {
+  #unlessDamaged<T>(act: () => T): T {
     try {
       return act();
     } catch (error) {
@@ -119,6 +119,7 @@ export class TelemetryDatabase {
     return statement;
   }
 }
+
 function openFile(folder: string, onReplaced: OnReplaced): DatabaseSync {
   const path = join(folder, telemetryFileName);
   try {

@@ -136,9 +136,12 @@ export class TelemetryFile implements TraceStore {
         const span = new HeldSpan(item);
         if (fits(span, filter)) ids.add(span.traceId);
       }
-      if (isEnough()) return { traces: this.#summaries(ids), isComplete: ids.size >= filter.limit };
+      if (isEnough()) break;
     }
-    return { traces: this.#summaries(ids), isComplete: true };
+    const traces = this.#summaries(ids);
+    // What is too much to be read is missing, too.
+    const isWhole = scanned < maxScannedSpans && traces.length === ids.size;
+    return { traces, isComplete: isWhole || traces.length >= filter.limit };
   }
 
   /** In the order of the ids. */

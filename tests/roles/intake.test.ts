@@ -88,11 +88,12 @@ test("a span without ids belongs to no trace: it is dropped; a log record withou
   const { intake, file, scraped } = opened;
   const { service, flags, attributes } = small;
   const log = { service, resource, flags, attributes, atMs: 1, body: "b", eventName: "", severityNumber: 9 };
-  intake.sink.spans?.(toTraceRequest([small, { ...small, spanId: "" }, { ...small, traceId: "" }]));
+  const without = [{ spanId: "" }, { traceId: "" }, { traceId: "0".repeat(32) }].map((ids) => ({ ...small, ...ids }));
+  intake.sink.spans?.(toTraceRequest([small, ...without]));
   intake.sink.logs?.(toLogsRequest([{ ...log, severityText: "INFO", traceId: undefined, spanId: undefined }]));
   await eventually(() => intake.figures().waiting === 0);
   expect(await scraped()).toEqual({
-    "otel_sdk_processor_span_processed no_ids": 2,
+    "otel_sdk_processor_span_processed no_ids": 3,
     "otel_sdk_processor_span_processed kept": 1,
     "otel_sdk_processor_log_processed kept": 1,
   });
