@@ -14,7 +14,8 @@ export function createTurnPost<M>(post: (text: string) => void): (message: M) =>
   };
   return (message) => {
     turn.push(message);
-    if (turn.length === 1) queueMicrotask(flush);
+    // Microtasks would not do: they run behind each callback, of which a turn has many.
+    if (turn.length === 1) setImmediate(flush);
   };
 }
 

@@ -19,7 +19,7 @@ describe("messages to another thread", () => {
       if (posted.length === 1) post("answer");
     });
     post("question");
-    await new Promise((resolve) => setImmediate(resolve));
+    while (posted.length < 2) await new Promise((resolve) => setImmediate(resolve));
     expect(posted).toEqual(['["question"]', '["answer"]']);
   });
 });
