@@ -2,15 +2,21 @@
 
 import type { MeterProvider } from "@opentelemetry/api";
 import type { Logger as OtlpLogger } from "@opentelemetry/api-logs";
-import { OTLPLogExporter } from "@opentelemetry/exporter-logs-otlp-proto";
 import type { Resource } from "@opentelemetry/resources";
-import { BatchLogRecordProcessor, LoggerProvider } from "@opentelemetry/sdk-logs";
+import {
+  BatchLogRecordProcessor,
+  LoggerProvider,
+  type LogRecordExporter,
+  type SdkLogRecord,
+} from "@opentelemetry/sdk-logs";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
 import type { ExportWatch } from "./diagnostics.ts";
+import { encodeLog } from "./encoded-log.ts";
 import { withCopy } from "./export-copy.ts";
 import { withReasons } from "./export-reason.ts";
 import { scopeName } from "./names.ts";
+import { createLogExporter } from "./otlp-exporter.ts";
 import type { Pipeline } from "./trace-pipeline.ts";
 
 export interface LogPipeline extends Pipeline {
@@ -33,9 +39,11 @@ export function createLogPipeline(
   if (otel.disabled || !otel.logsUrl) return undefined;
   const { attributeCountLimit, attributeValueLengthLimit, ...batches } = otel.logRecords;
   const selfObsMeterProvider = sdkMeters;
-  const otlp = new OTLPLogExporter({ url: otel.logsUrl, selfObsMeterProvider });
-  const copy = otel.copyUrls.logs === undefined ? undefined : new OTLPLogExporter({ url: otel.copyUrls.logs });
-  const exporter = withCopy(exports.watch(withReasons(otlp), "logs"), copy);
+  const otlp = createLogExporter({ url: otel.logsUrl, selfObsMeterProvider });
+  const copy = otel.copyUrls.logs === undefined ? undefined : createLogExporter({ url: otel.copyUrls.logs });
+  // Typed for the SDK's records, of which it looks at the resource alone.
+  const exporter = withCopy(exports.watch(withReasons(otlp), "logs"), copy) as unknown as LogRecordExporter;
+  const processor = new BatchLogRecordProcessor({ exporter, ...batches, selfObsMeterProvider });
   const limits = {
     attributeCountLimit,
     ...(attributeValueLengthLimit !== undefined && { attributeValueLengthLimit }),
@@ -43,7 +51,13 @@ export function createLogPipeline(
   const provider = new LoggerProvider({
     resource,
     logRecordLimits: limits,
-    processors: [new BatchLogRecordProcessor({ exporter, ...batches, selfObsMeterProvider })],
+    processors: [
+      {
+        onEmit: (record) => processor.onEmit(encodeLog(record) as unknown as SdkLogRecord),
+        forceFlush: () => processor.forceFlush(),
+        shutdown: () => processor.shutdown(),
+      },
+    ],
   });
   return {
     logger: provider.getLogger(scopeName, productVersion),

@@ -1,22 +1,24 @@
 /** How spans leave: sampled or held for a failure to come, and exported in batches. */
 
 import type { MeterProvider, Tracer } from "@opentelemetry/api";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import type { Resource } from "@opentelemetry/resources";
 import {
   BasicTracerProvider,
   BatchSpanProcessor,
   type ReadableSpan,
+  type SpanExporter,
   type SpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../config.ts";
 import { productVersion } from "../version.ts";
 import type { ExportWatch } from "./diagnostics.ts";
+import { encodeSpan } from "./encoded-span.ts";
 import { withCopy } from "./export-copy.ts";
 import { withReasons } from "./export-reason.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
 import { CryptoIds } from "./ids.ts";
 import { scopeName } from "./names.ts";
+import { createSpanExporter } from "./otlp-exporter.ts";
 import { createRedaction } from "./redact.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
 import { oldTwins } from "./semconv-compat.ts";
@@ -61,10 +63,11 @@ export function createTracePipeline(config: Config, resource: Resource, measures
   const redaction = createRedaction(config.redactKeys);
   const exportSpan = (span: ReadableSpan): void => {
     // The span has ended, and its attributes are nobody's but the exporter's.
-    Object.assign(span.attributes, redaction.redactAttributes(span.attributes));
+    const told = redaction.redactAttributes(span.attributes);
+    if (told !== span.attributes) Object.assign(span.attributes, told);
     for (const event of span.events) event.attributes &&= redaction.redactAttributes(event.attributes);
     if (config.semconvCompat) Object.assign(span.attributes, oldTwins(span.kind, span.attributes));
-    exporting?.onEnd(span);
+    exporting?.take(span);
   };
   const buffer = keepsFailures(config)
     ? createFailureBuffer({ maxSpans: exporting ? maxHeldSpans : 0, export: exportSpan, onKept })
@@ -88,22 +91,29 @@ export function createTracePipeline(config: Config, resource: Resource, measures
   };
 }
 
+interface Exporting extends Pipeline {
+  take(span: ReadableSpan): void;
+}
+
 /** What `OTEL_BSP_*` says, the SDK reads by itself wherever nothing is given here. */
-function createExporting({ otel }: Config, { exports, sdkMeters }: TraceMeasures): BatchSpanProcessor | undefined {
+function createExporting({ otel }: Config, { exports, sdkMeters }: TraceMeasures): Exporting | undefined {
   if (otel.disabled || !otel.tracesUrl) return undefined;
   const { hasOwnQueueSize, hasOwnDelay } = otel.spanBatches;
   const selfObsMeterProvider = sdkMeters;
   // A flush sends the whole queue at once, in batches: the SDK's own limit of 30 would drop what is above it.
-  const exporter = new OTLPTraceExporter({
-    url: otel.tracesUrl,
-    selfObsMeterProvider,
-    concurrencyLimit: maxQueuedSpans,
-  });
+  const exporter = createSpanExporter({ url: otel.tracesUrl, selfObsMeterProvider, concurrencyLimit: maxQueuedSpans });
   const batching = {
     selfObsMeterProvider,
     ...(!hasOwnQueueSize && { maxQueueSize: maxQueuedSpans }),
     ...(!hasOwnDelay && { scheduledDelayMillis: exportEveryMs }),
   };
-  const copy = otel.copyUrls.traces === undefined ? undefined : new OTLPTraceExporter({ url: otel.copyUrls.traces });
-  return new BatchSpanProcessor(withCopy(exports.watch(withReasons(exporter), "traces"), copy), batching);
+  const copy = otel.copyUrls.traces === undefined ? undefined : createSpanExporter({ url: otel.copyUrls.traces });
+  const watched = withCopy(exports.watch(withReasons(exporter), "traces"), copy);
+  // Typed for the SDK's spans, of which it looks at the context and the resource alone.
+  const processor = new BatchSpanProcessor(watched as unknown as SpanExporter, batching);
+  return {
+    take: (span) => processor.onEnd(encodeSpan(span) as unknown as ReadableSpan),
+    forceFlush: () => processor.forceFlush(),
+    shutdown: () => processor.shutdown(),
+  };
 }

@@ -1,0 +1,196 @@
+/**
+ * Writes protobuf messages (protobuf.dev, "Encoding") front to back into one buffer that is used again for the next. A
+ * message inside another gets its length once it is written: one byte is left for that, and what is longer moves up.
+ */
+
+const wireType = { varint: 0, fixed64: 1, lengthDelimited: 2, fixed32: 5 } as const;
+
+/** Of a varint. */
+const maxVarintBytes = 10;
+/** UTF-8 bytes of one UTF-16 unit. */
+const maxBytesOfUnit = 3;
+const shortText = 40;
+
+export class ProtobufWriter {
+  #bytes: Buffer;
+  #view: DataView;
+  #end = 0;
+
+  /** `size`: of the buffer, in bytes, which grows when it has to. */
+  constructor(size = 16_384) {
+    this.#bytes = Buffer.allocUnsafe(size);
+    this.#view = viewOf(this.#bytes);
+  }
+
+  /** What was written, as bytes of their own; the next message begins. */
+  take(): Uint8Array {
+    const taken = new Uint8Array(this.#bytes.subarray(0, this.#end));
+    this.#end = 0;
+    return taken;
+  }
+
+  /** Begins a message inside this one; gives what `close` wants. */
+  open(field: number): number {
+    this.#tag(field, wireType.lengthDelimited);
+    this.#end += 1;
+    return this.#end;
+  }
+
+  close(start: number): void {
+    const length = this.#end - start;
+    if (length <= 0x7f) this.#bytes[start - 1] = length;
+    else this.#closeLong(start, length);
+  }
+
+  #closeLong(start: number, length: number): void {
+    const more = sizeOf(length) - 1;
+    this.#room(more);
+    this.#bytes.copyWithin(start + more, start, this.#end);
+    this.#end += more;
+    this.#writeVarint(start - 1, length);
+  }
+
+  /** Nothing for what is empty. */
+  text(field: number, text: string): void {
+    if (text !== "") this.wholeText(field, text);
+  }
+
+  /** One of several that a field may hold: it is written though it be empty. */
+  wholeText(field: number, text: string): void {
+    this.#room(text.length * maxBytesOfUnit);
+    const start = this.open(field);
+    if (text.length > shortText || !this.#writeAscii(text)) this.#end = start + this.#bytes.write(text, start);
+    this.close(start);
+  }
+
+  /** False when it is not ASCII. A few characters are written faster one by one than by a call of the runtime. */
+  #writeAscii(text: string): boolean {
+    const { length } = text;
+    const bytes = this.#bytes;
+    const start = this.#end;
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 0x7f) return false;
+      bytes[start + index] = code;
+    }
+    this.#end = start + length;
+    return true;
+  }
+
+  /** Bytes that are written in hexadecimal, such as an id. Nothing for what is empty. */
+  hex(field: number, digits: string): void {
+    if (digits === "") return;
+    this.#room(digits.length);
+    const start = this.open(field);
+    const bytes = this.#bytes;
+    const count = digits.length >> 1;
+    for (let index = 0; index < count; index++) {
+      bytes[start + index] = (digitOf(digits.charCodeAt(2 * index)) << 4) | digitOf(digits.charCodeAt(2 * index + 1));
+    }
+    this.#end = start + count;
+    this.close(start);
+  }
+
+  raw(field: number, bytes: Uint8Array): void {
+    this.#tag(field, wireType.lengthDelimited);
+    this.#end = this.#writeVarint(this.#end, bytes.length);
+    this.#room(bytes.length);
+    this.#bytes.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
+
+  /** Nothing for 0. */
+  uint(field: number, value: number): void {
+    if (value !== 0) this.wholeUint(field, value);
+  }
+
+  /** One of several that a field may hold. */
+  wholeUint(field: number, value: number): void {
+    this.#tag(field, wireType.varint);
+    this.#end = this.#writeVarint(this.#end, value);
+  }
+
+  /** A whole number from -2^63 to below 2^63. */
+  int64(field: number, value: number): void {
+    this.#tag(field, wireType.varint);
+    // Two's complement: what is negative has ten bytes.
+    let low = value >>> 0;
+    let high = Math.floor(value / 2 ** 32) >>> 0;
+    for (; high > 0; high >>>= 7) {
+      this.#bytes[this.#end++] = (low & 0x7f) | 0x80;
+      low = ((low >>> 7) | (high << 25)) >>> 0;
+    }
+    this.#end = this.#writeVarint(this.#end, low);
+  }
+
+  double(field: number, value: number): void {
+    this.#tag(field, wireType.fixed64);
+    this.#view.setFloat64(this.#end, value, true);
+    this.#end += 8;
+  }
+
+  /** Nothing for 0. */
+  fixed32(field: number, value: number): void {
+    if (value === 0) return;
+    this.#tag(field, wireType.fixed32);
+    this.#view.setUint32(this.#end, value, true);
+    this.#end += 4;
+  }
+
+  /** Seconds and nanoseconds since the epoch as nanoseconds, which no number of JavaScript holds exactly. */
+  nanos(field: number, [seconds, nanos]: [number, number]): void {
+    this.#tag(field, wireType.fixed64);
+    // Both below 2^53.
+    const lower = (seconds & 0xffff) * 1e9 + nanos;
+    const upper = (seconds >>> 16) * 1e9;
+    const low = (((upper & 0xffff) << 16) >>> 0) + (lower >>> 0);
+    const carry = Math.floor(lower / 2 ** 32) + Math.floor(low / 2 ** 32);
+    this.#view.setUint32(this.#end, low >>> 0, true);
+    this.#view.setUint32(this.#end + 4, Math.floor(upper / 2 ** 16) + carry, true);
+    this.#end += 8;
+  }
+
+  /** Leaves room for what a field may have besides texts and bytes. */
+  #tag(field: number, type: number): void {
+    this.#room(2 * maxVarintBytes);
+    this.#end = this.#writeVarint(this.#end, field * 8 + type);
+  }
+
+  /** Gives where it ends. */
+  #writeVarint(at: number, value: number): number {
+    if (value <= 0x7f) {
+      this.#bytes[at] = value;
+      return at + 1;
+    }
+    let end = at;
+    let left = value;
+    for (; left > 0x7f; left = Math.floor(left / 0x80)) this.#bytes[end++] = (left % 0x80) | 0x80;
+    this.#bytes[end++] = left;
+    return end;
+  }
+
+  /** For `more` bytes, and the tag and the length before them. */
+  #room(more: number): void {
+    const needed = this.#end + more + 2 * maxVarintBytes;
+    if (needed <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(2 * needed);
+    larger.set(this.#bytes.subarray(0, this.#end));
+    this.#bytes = larger;
+    this.#view = viewOf(larger);
+  }
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
+function sizeOf(length: number): number {
+  let size = 1;
+  for (let left = length; left > 0x7f; left = Math.floor(left / 0x80)) size += 1;
+  return size;
+}
+
+/** `0` to `9` are 0x30 to 0x39, `a` to `f` and `A` to `F` end in 1 to 6. */
+function digitOf(code: number): number {
+  return (code & 0xf) + (code > 0x39 ? 9 : 0);
+}
