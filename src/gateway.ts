@@ -33,7 +33,7 @@ import type { ProcessState } from "./health.ts";
 import { type HttpHandler, listen, urlOf } from "./listen.ts";
 import { toProblem } from "./problem.ts";
 import { createTaskServiceClient, type TaskServiceClient, type Transport } from "./rpc/client.ts";
-import { createConnectTransport } from "./rpc/connect-client.ts";
+import { callsAtOnceInProcess, createConnectTransport } from "./rpc/connect-client.ts";
 import type { Service } from "./service.ts";
 import type { Rate } from "./settings.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
@@ -142,6 +142,12 @@ function taskServiceUrlOf({ taskServiceUrl, taskServiceListen, grpcListen, rpc }
   return taskServiceUrl ?? urlOf((rpc === "grpc" && grpcListen) || taskServiceListen);
 }
 
+function createConnect(url: string, { role }: Config): Transport {
+  return role.includes("task-service")
+    ? createConnectTransport(url, callsAtOnceInProcess)
+    : createConnectTransport(url);
+}
+
 /** Its library is loaded by those alone who use it. */
 async function createGrpc(url: string): Promise<Transport> {
   const { createGrpcTransport } = await import("./rpc/grpc-client.ts");
@@ -159,7 +165,7 @@ export async function startGateway(
   const watchDeps = { clock: systemClock, log: telemetry.log, signal: draining.signal };
   const watch = config.apiKeysFile === undefined ? undefined : await watchKeyFile(config.apiKeysFile, watchDeps);
   const url = taskServiceUrlOf(config);
-  const transport = config.rpc === "grpc" ? await createGrpc(url) : createConnectTransport(url);
+  const transport = config.rpc === "grpc" ? await createGrpc(url) : createConnect(url, config);
   const taskService = createTaskServiceClient({ url, transport, tracer: telemetry.tracer, breaker });
   const handler = createGateway({
     taskService,

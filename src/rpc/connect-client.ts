@@ -10,15 +10,26 @@ import { fullMethod } from "./methods.ts";
 
 const timeoutHeader = "connect-timeout-ms";
 
+/** Half of what Bun's `fetch` has under way in a process (held-post.ts tells of it). */
+const usualCallsAtOnce = 128;
 /**
- * Half of what Bun's `fetch` has under way in a process (held-post.ts tells of it). The task service may be in the same
- * process, and asks its queue by `fetch` before it answers: calls that had every place would wait for an answer that
- * waits for a place.
+ * To a task service in the same process. It asks its queue by `fetch` too, before it answers: calls that had every place
+ * would wait for an answer that waits for a place. And both share their cores with the worker: calls beyond those that
+ * keep them busy take its time from it, and what is accepted faster than it is run only waits elsewhere.
  */
-const gate = createGate(128);
+export const callsAtOnceInProcess = 48;
 
-export function createConnectTransport(url: string): Transport {
+export function createConnectTransport(url: string, callsAtOnce: number = usualCallsAtOnce): Transport {
+  const gate = createGate(callsAtOnce);
   const postHeld = createHeldPost();
+
+  const post = (url: string, body: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answered> =>
+    gate.pass(async () => {
+      const response = await fetch(url, { method: "POST", headers, body, signal });
+      const retryAfter = response.headers.get(retryAfterHeader);
+      return { status: response.status, retryAfter, text: await response.text() };
+    }, signal);
+
   return {
     wire: connectWire,
     // Idle connections of both ways end by themselves.
@@ -45,13 +56,6 @@ export function createConnectTransport(url: string): Transport {
       if (status >= 500) throw foreignAnswer(status);
     },
   };
-}
-
-function post(url: string, body: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answered> {
-  return gate.pass(async () => {
-    const response = await fetch(url, { method: "POST", headers, body, signal });
-    return { status: response.status, retryAfter: response.headers.get(retryAfterHeader), text: await response.text() };
-  }, signal);
 }
 
 /** The task service's own error is an answer like others; what something in between says instead means that it is away. */

@@ -5,7 +5,7 @@ import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { createBreaker } from "../../src/breaker.ts";
 import { systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
-import { createGateway } from "../../src/gateway.ts";
+import { createGateway, startGateway } from "../../src/gateway.ts";
 import type { HttpHandler } from "../../src/listen.ts";
 import { createCalls } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
@@ -20,6 +20,7 @@ import { tempFolder } from "../support/temp-folder.ts";
 
 const limitMs = 60_000;
 const peer = { address: "127.0.0.1" };
+const healthy = { status: "healthy" as const, checks: {}, uptime_seconds: 0 };
 
 const task = {
   id: "01920000-0000-7000-8000-000000000000",
@@ -42,7 +43,7 @@ function gatewayOf(url: string): HttpHandler {
     telemetry,
     processState: {
       isReady: async () => true,
-      health: async () => ({ status: "healthy", checks: {}, uptime_seconds: 0 }),
+      health: async () => healthy,
     },
     trustTraceContext: true,
     apiKeys: () => undefined,
@@ -129,6 +130,30 @@ describe("the calls of a gateway", () => {
       service.open();
       expect(await statusesOf(answers)).toEqual(new Set([200]));
       expect(service.asked()).toBe(900);
+    },
+    limitMs,
+  );
+});
+
+describe("a gateway in the process of its task service", () => {
+  test(
+    "has 48 calls under way, and the rest have their turn",
+    async () => {
+      await using service = startHeldServer(() => Response.json({ task }));
+      const words = { handlers: "", gatewayListen: "127.0.0.1:0", taskServiceUrl: service.url };
+      const { config } = readConfig(words, {});
+      const processState = { isReady: async () => true, health: async () => healthy };
+      const breaker = createBreaker({ name: "task-service", side: "the task service" });
+      const gateway = await startGateway(config, testTelemetry(), { processState, breaker });
+      const { gateway_url: url } = gateway.addresses;
+      const answers = Array.from({ length: 60 }, () => fetch(`${url}/v1/tasks/${task.id}`));
+      await eventually(() => service.asked() >= 48);
+      // A gateway that had no such bound would have asked them all by now.
+      await Bun.sleep(100);
+      expect(service.asked()).toBe(48);
+      service.open();
+      expect(await statusesOf(answers)).toEqual(new Set([200]));
+      await gateway.drain();
     },
     limitMs,
   );
