@@ -46,6 +46,7 @@ import { ownKey } from "./telemetry/names.ts";
 import { spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { createTrouble } from "./telemetry/trouble.ts";
+import { createTimeLimit } from "./time-limit.ts";
 
 export interface TaskServiceDeps {
   store: Store;
@@ -89,6 +90,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   /** Sends that are not confirmed yet, some of them for longer than their callers waited. */
   const sending = new Set<Promise<unknown>>();
   const admitWait = createAdmission(maxWaits, "calls that wait for a task");
+  const patience = createTimeLimit(sendPatienceMs, clock);
   const sendTrouble = createTrouble({
     log,
     nowMs: () => clock.nowMs(),
@@ -175,9 +177,10 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   const waitPatiently = async (work: Promise<unknown>): Promise<void> => {
     const tracked = work.finally(() => sending.delete(tracked));
     sending.add(tracked);
-    const over = new AbortController();
-    await Promise.race([tracked, clock.sleep(sendPatienceMs, over.signal)]);
-    over.abort();
+    const { promise: lost, resolve } = Promise.withResolvers<void>();
+    const stop = patience.start(resolve);
+    await Promise.race([tracked, lost]);
+    stop();
   };
 
   const sendFirst = async (task: NewTask, context: Context): Promise<void> => {

@@ -76,7 +76,11 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const settlement = createSettlement({ queues, telemetry, clock });
   const outage = createOutage({ clock, leaseMs, log: log.module("worker.outage") });
   const progress = createProgressTeller({ store, clock, log: log.module("worker.progress") });
-  let inFlight = 0;
+  /** Of each attempt: a signal made of this one's and the worker's own would cost more than both. */
+  const attempts = new Set<AbortController>();
+  deps.aborting.addEventListener("abort", () => {
+    for (const ending of attempts) ending.abort(deps.aborting.reason);
+  });
 
   const run: TaskWorker["run"] = async (draining) => {
     const done = new AbortController();
@@ -183,10 +187,11 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       onCanceled: () => ending.abort("canceled" satisfies CancelReason),
     };
     leases.hold(lease);
-    inFlight += 1;
+    attempts.add(ending);
+    if (deps.aborting.aborted) ending.abort(deps.aborting.reason);
     try {
       const running = runHandler(task, context, {
-        signal: AbortSignal.any([ending.signal, deps.aborting]),
+        signal: ending.signal,
         onProgress: (share) => progress.say(lease, share),
       });
       pollers.seat(message);
@@ -196,7 +201,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       await leases.release(lease);
       if (verdict) await settlement.carryOut(verdict, message, task, context);
     } finally {
-      inFlight -= 1;
+      attempts.delete(ending);
       progress.end(lease);
       await leases.release(lease);
     }
@@ -309,7 +314,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     onUnhandled: (error) => tellUnhandled(error, log),
   });
 
-  return { run, tasksInFlight: () => inFlight };
+  return { run, tasksInFlight: () => attempts.size };
 }
 
 /** What a claim's answer counts as. */

@@ -169,7 +169,7 @@ function createSqsQueue(options: SqsQueueOptions): Queue {
   const sendBatch = createBatcher<Omit<SendMessageBatchRequestEntry, "Id">, string>({
     clock,
     bytesOf: ({ MessageBody = "", MessageAttributes = {} }) =>
-      Buffer.byteLength(MessageBody) + Buffer.byteLength(JSON.stringify(MessageAttributes)),
+      Buffer.byteLength(MessageBody) + bytesOfAttributes(MessageAttributes),
     call: async (entries) => {
       const answer = await call("send to", (abortSignal) =>
         fast.send(
@@ -397,8 +397,8 @@ function resultsOf<S extends { Id?: string | undefined }, R>(
     const error = new TaskError("unavailable", `the broker refused to ${doing}: ${reason}`);
     results[Number(entry.Id)] = { kind: "failed", error, isSenderFault: entry.SenderFault ?? false };
   }
-  const silent = new TaskError("unavailable", `the broker did not say whether it could ${doing}`);
-  return results.map((result) => result ?? { kind: "failed", error: silent, isSenderFault: false });
+  const silent = (): TaskError => new TaskError("unavailable", `the broker did not say whether it could ${doing}`);
+  return results.map((result) => result ?? { kind: "failed", error: silent(), isSenderFault: false });
 }
 
 /** SQS: attributes on one message. */
@@ -414,6 +414,16 @@ function attributesOf({ attributes, kept = {} }: OutgoingMessage, carrier: Carri
 function toMessageAttributes(attributes: Record<string, string>): Record<string, MessageAttributeValue> {
   const entries = Object.entries(attributes).filter(([, value]) => value !== "");
   return Object.fromEntries(entries.map(([name, value]) => [name, { DataType: "String", StringValue: value }]));
+}
+
+/** As SQS counts them. */
+function bytesOfAttributes(attributes: Record<string, MessageAttributeValue>): number {
+  let bytes = 0;
+  for (const name in attributes) {
+    const { DataType = "", StringValue = "" } = attributes[name] ?? {};
+    bytes += Buffer.byteLength(name) + DataType.length + Buffer.byteLength(StringValue);
+  }
+  return bytes;
 }
 
 function fromMessage(message: Message): ReceivedMessage {

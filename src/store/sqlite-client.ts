@@ -6,10 +6,12 @@
 import { type Attributes, type Context, SpanKind, type Tracer } from "@opentelemetry/api";
 import { createAdmission } from "../admission.ts";
 import { type Breaker, createBreaker } from "../breaker.ts";
+import { systemClock } from "../clock.ts";
 import { type ErrorCode, type Failure, TaskError } from "../errors.ts";
 import type { TaskRecord } from "../task.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
+import { createTimeLimit } from "../time-limit.ts";
 import { createTurnPost, readTurn } from "../turn-post.ts";
 import type { SqliteOperations } from "./sqlite.ts";
 import { databaseFile, sqlFor, type TaskSql } from "./sqlite-sql.ts";
@@ -81,6 +83,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
   const { port, tracer, table, breaker = createBreaker({ name: "store", side: "the store" }) } = options;
   const admit = createAdmission(maxUnanswered, "calls that wait for the store");
   const pending = new Map<number, Pending>();
+  const answerLimit = createTimeLimit(answerLimitMs, systemClock);
   const shown = showStatements(sqlFor(table));
   let lastNumber = 0;
 
@@ -118,21 +121,27 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     }
   };
 
+  const startLimit = (call: StoreCall, onOver: (limitMs: number) => void): (() => void) => {
+    if (!isWait(call)) return answerLimit.start(() => onOver(answerLimitMs));
+    const limitMs = call.args[1] + answerLimitMs;
+    const timer = setTimeout(() => onOver(limitMs), limitMs);
+    return () => clearTimeout(timer);
+  };
+
   const send = (call: StoreCall): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const number = ++lastNumber;
-      const limit = isWait(call) ? call.args[1] + answerLimitMs : answerLimitMs;
-      const timer = setTimeout(() => {
+      const stopLimit = startLimit(call, (limitMs) => {
         pending.delete(number);
-        reject(new TaskError("unavailable", `the store did not answer ${call.op} within ${limit} ms`));
-      }, limit);
+        reject(new TaskError("unavailable", `the store did not answer ${call.op} within ${limitMs} ms`));
+      });
       pending.set(number, {
         settle: (value) => {
-          clearTimeout(timer);
+          stopLimit();
           resolve(value);
         },
         fail: (failure) => {
-          clearTimeout(timer);
+          stopLimit();
           reject(new TaskError(failure.type as ErrorCode, failure.message));
         },
       });

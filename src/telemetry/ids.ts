@@ -3,9 +3,11 @@
 import type { IdGenerator } from "@opentelemetry/sdk-trace-base";
 
 const blockBytes = 4096;
+const digitsOfByte = 2;
 
 export class CryptoIds implements IdGenerator {
-  #block: Buffer = Buffer.alloc(0);
+  /** Random digits. */
+  #block = "";
   #at = 0;
   #reserved: string | undefined;
 
@@ -26,13 +28,14 @@ export class CryptoIds implements IdGenerator {
   }
 
   #take(bytes: number): string {
+    const digits = bytes * digitsOfByte;
     for (;;) {
-      if (this.#at + bytes > this.#block.length) {
-        this.#block = Buffer.from(crypto.getRandomValues(new Uint8Array(blockBytes)).buffer);
+      if (this.#at + digits > this.#block.length) {
+        this.#block = crypto.getRandomValues(new Uint8Array(blockBytes)).toHex();
         this.#at = 0;
       }
-      const id = this.#block.toString("hex", this.#at, this.#at + bytes);
-      this.#at += bytes;
+      const id = this.#block.slice(this.#at, this.#at + digits);
+      this.#at += digits;
       // All zero means "no id" (W3C Trace Context 3.2.2.3).
       if (/[^0]/.test(id)) return id;
     }

@@ -1,0 +1,57 @@
+/**
+ * One limit for many things at once, such as the calls that wait for an answer. They are over in the order in which they
+ * began, so that one timer is enough, where each with a timer of its own would cost more than what it guards.
+ */
+
+import type { Clock } from "./clock.ts";
+
+export interface TimeLimit {
+  /** Calls `onOver` once the limit is over, unless what this gives was called before. */
+  start(onOver: () => void): () => void;
+}
+
+interface Started {
+  overAtMs: number;
+  onOver(): void;
+}
+
+export function createTimeLimit(limitMs: number, clock: Clock): TimeLimit {
+  // In the order in which they began; a set, so that one in the middle leaves at no cost.
+  const started = new Set<Started>();
+  let watching: AbortController | undefined;
+
+  /** Sleeps until the first is over, tells it, and so on until there is none. */
+  const watch = async (itself: AbortController): Promise<void> => {
+    let reachedMs = clock.nowMs();
+    for (const first of started) {
+      // What was slept for has passed, whatever the clock was set to meanwhile.
+      const leftMs = first.overAtMs - Math.max(reachedMs, clock.nowMs());
+      if (leftMs > 0) await clock.sleep(leftMs, itself.signal);
+      if (itself.signal.aborted) return;
+      reachedMs = Math.max(reachedMs, first.overAtMs);
+      if (started.delete(first)) first.onOver();
+    }
+    watching = undefined;
+  };
+
+  const stopWatching = (): void => {
+    watching?.abort();
+    watching = undefined;
+  };
+
+  return {
+    start: (onOver) => {
+      const own = { overAtMs: clock.nowMs() + limitMs, onOver };
+      started.add(own);
+      if (!watching) {
+        watching = new AbortController();
+        void watch(watching);
+      }
+      return () => {
+        started.delete(own);
+        // Whoever waits for nothing may end.
+        if (started.size === 0) stopWatching();
+      };
+    },
+  };
+}
