@@ -31,7 +31,7 @@ export interface Plan {
 
 export const fullPlan: Plan = {
   rounds: 3,
-  warmUpTasks: 6000,
+  warmUpTasks: 12_000,
   wholeTasks: 10_000,
   tasks: 5000,
   manyTasks: 100_000,
