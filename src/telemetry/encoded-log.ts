@@ -23,6 +23,7 @@ const writer = new ProtobufWriter();
 
 export function encodeLog(record: SdkLogRecord): EncodedItem {
   const { resource, instrumentationScope, spanContext } = record;
+  writer.begin();
   writer.nanos(field.time, record.hrTime);
   writer.uint(field.severityNumber, record.severityNumber ?? 0);
   writer.text(field.severityText, record.severityText ?? "");

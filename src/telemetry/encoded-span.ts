@@ -40,8 +40,10 @@ export type EncodedSpan = EncodedItem & Pick<ReadableSpan, "spanContext">;
 
 const writer = new ProtobufWriter();
 
+/** Throws when what a handler gave, such as a link to nowhere, is not of its type. */
 export function encodeSpan(span: ReadableSpan): EncodedSpan {
   const context = span.spanContext();
+  writer.begin();
   writeSpan(writer, span, context);
   const { resource, instrumentationScope } = span;
   return { spanContext: () => context, resource, instrumentationScope, bytes: writer.take() };

@@ -10,6 +10,8 @@ const maxVarintBytes = 10;
 /** UTF-8 bytes of one UTF-16 unit. */
 const maxBytesOfUnit = 3;
 const shortText = 40;
+const usualBytes = 16_384;
+const maxKeptBytes = 262_144;
 
 export class ProtobufWriter {
   #bytes: Buffer;
@@ -17,16 +19,21 @@ export class ProtobufWriter {
   #end = 0;
 
   /** `size`: of the buffer, in bytes, which grows when it has to. */
-  constructor(size = 16_384) {
+  constructor(size = usualBytes) {
     this.#bytes = Buffer.allocUnsafe(size);
     this.#view = viewOf(this.#bytes);
   }
 
-  /** What was written, as bytes of their own; the next message begins. */
-  take(): Uint8Array {
-    const taken = new Uint8Array(this.#bytes.subarray(0, this.#end));
+  /** A message begins; one that was not brought to its end is forgotten. */
+  begin(): void {
     this.#end = 0;
-    return taken;
+    // One message that was large is no reason to keep as much for ever.
+    if (this.#bytes.length > maxKeptBytes) this.#use(Buffer.allocUnsafe(usualBytes));
+  }
+
+  /** What was written since, as bytes of their own. */
+  take(): Uint8Array {
+    return new Uint8Array(this.#bytes.subarray(0, this.#end));
   }
 
   /** Begins a message inside this one; gives what `close` wants. */
@@ -175,8 +182,12 @@ export class ProtobufWriter {
     if (needed <= this.#bytes.length) return;
     const larger = Buffer.allocUnsafe(2 * needed);
     larger.set(this.#bytes.subarray(0, this.#end));
-    this.#bytes = larger;
-    this.#view = viewOf(larger);
+    this.#use(larger);
+  }
+
+  #use(bytes: Buffer): void {
+    this.#bytes = bytes;
+    this.#view = viewOf(bytes);
   }
 }
 

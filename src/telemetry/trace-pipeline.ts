@@ -1,6 +1,6 @@
 /** How spans leave: sampled or held for a failure to come, and exported in batches. */
 
-import type { MeterProvider, Tracer } from "@opentelemetry/api";
+import { diag, type MeterProvider, type Tracer } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import {
   BasicTracerProvider,
@@ -112,7 +112,14 @@ function createExporting({ otel }: Config, { exports, sdkMeters }: TraceMeasures
   // Typed for the SDK's spans, of which it looks at the context and the resource alone.
   const processor = new BatchSpanProcessor(watched as unknown as SpanExporter, batching);
   return {
-    take: (span) => processor.onEnd(encodeSpan(span) as unknown as ReadableSpan),
+    take: (span) => {
+      try {
+        processor.onEnd(encodeSpan(span) as unknown as ReadableSpan);
+      } catch (error) {
+        // Never the trouble of what the span is about.
+        diag.error("a span cannot be written", error);
+      }
+    },
     forceFlush: () => processor.forceFlush(),
     shutdown: () => processor.shutdown(),
   };

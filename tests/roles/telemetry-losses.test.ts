@@ -1,7 +1,7 @@
 /** What becomes of spans and log records is counted, each once, whatever the collector does: made = exported + dropped. */
 
 import { afterEach, describe, expect, test } from "bun:test";
-import { SpanKind } from "@opentelemetry/api";
+import { type Link, SpanKind } from "@opentelemetry/api";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { readConfig } from "../../src/config.ts";
 import { toPlainSpan } from "../../src/telemetry/plain-span.ts";
@@ -76,6 +76,19 @@ function makeLogs(telemetry: Telemetry, count: number): void {
   for (let n = 0; n < count; n++) telemetry.log.info("task started");
 }
 
+/** A span whose handler has linked it to nowhere, as JavaScript lets it. */
+function makeBrokenSpan(telemetry: Telemetry): void {
+  const exporter = new InMemorySpanExporter();
+  const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+  // What the types forbid.
+  const nowhere = { context: { traceId: 7, spanId: {}, traceFlags: 1 } } as unknown as Link;
+  provider
+    .getTracer("thread")
+    .startSpan("run echo", { links: [nowhere] })
+    .end();
+  telemetry.adopt(exporter.getFinishedSpans().map(toPlainSpan));
+}
+
 /** By error type; what was exported under "". */
 async function countsOf(telemetry: Telemetry, name: string): Promise<Record<string, number>> {
   const family = (await telemetry.scrape()).find((each) => each.name === name);
@@ -120,6 +133,19 @@ describe("spans and log records are counted", () => {
     },
     limitMs,
   );
+
+  test("as exported, but for one that cannot be written, which spoils no other", async () => {
+    await using collector = startCollector(200);
+    const telemetry = startExporting(collector.url);
+    const before = makeSpans(telemetry, 10);
+    const lines = telemetry.lines();
+    makeBrokenSpan(telemetry);
+    expect(telemetry.lines()).toBe(lines + 1);
+    makeSpans(telemetry, 10);
+    await telemetry.flush();
+    expect(await whenCounted(telemetry, before + 10)).toMatchObject({ spans: { "": before + 10 } });
+    await telemetry.stop();
+  });
 
   test.each<[title: string, status: number | undefined, reason: string]>([
     ["refuses them as they are", 400, "400"],

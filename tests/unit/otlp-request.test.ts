@@ -126,6 +126,20 @@ describe("a request of OTLP says the same as the SDK's", () => {
     );
   });
 
+  test("of a span behind one that could not be written, or was large", () => {
+    const read = (bytes: Uint8Array | undefined) =>
+      fromBinary(ExportTraceServiceRequestSchema, bytes ?? new Uint8Array());
+    fc.assert(
+      fc.property(span, span, (one, other) => {
+        // What the types forbid.
+        const broken = { ...one, name: "x".repeat(300_000), status: { code: 0, message: 7 as unknown as string } };
+        expect(() => encodeSpan({ ...broken, links: [{ context: {} as SpanContext }] })).toThrow();
+        expect(read(toRequest([encodeSpan(other)]))).toEqual(read(ProtobufTraceSerializer.serializeRequest([other])));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   test("of log records", () => {
     const read = (bytes: Uint8Array | undefined) =>
       fromBinary(ExportLogsServiceRequestSchema, bytes ?? new Uint8Array());
