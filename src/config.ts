@@ -5,6 +5,7 @@
  */
 
 import { existsSync } from "node:fs";
+import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { allowedBytes } from "./memory.ts";
@@ -132,7 +133,7 @@ const settings = {
     duration(0, 10 * 365 * 24 * hours),
     "how long tasks that have ended are kept; 0 keeps them for ever",
   ),
-  drainTimeout: setting("25s", duration(0, 1 * hours), "time to finish after the first SIGTERM or SIGINT"),
+  drainTimeout: setting("25s", duration(0, 1 * hours), "time to finish after the first SIGTERM, SIGINT or SIGHUP"),
   tracePolicy: setting("auto", oneOf(...tracePolicies), "whether an attempt joins the task's trace or links to it"),
   metadataAttributes: setting(
     "",
@@ -300,8 +301,31 @@ export function readConfig(
 
 function unknownVariables(env: Record<string, string | undefined>): string[] {
   const known = new Set<string>([...settingNames.map(variableOf), ...otherVariables]);
-  const unknown = Object.keys(env).filter((variable) => variable.startsWith("THROUGHLINE_") && !known.has(variable));
-  return unknown.map((variable) => `unknown variable ${variable}`);
+  return Object.entries(env)
+    .filter(([variable, value = ""]) => variable.startsWith("THROUGHLINE_") && !isServiceLink(variable, value))
+    .flatMap(([variable]) => (known.has(variable) ? [] : [`unknown variable ${variable}`]));
+}
+
+/**
+ * What Kubernetes puts into a pod for each service, here for those whose names begin with `throughline` (Kubernetes,
+ * "Accessing the Service: Environment Variables"). The value has to fit as well: a person who invents
+ * `THROUGHLINE_GATEWAY_PORT=8080` is corrected.
+ */
+const serviceLinks: readonly { name: RegExp; isValue: (value: string) => boolean }[] = [
+  { name: /_SERVICE_HOST$/, isValue: (value) => isIP(value) !== 0 },
+  { name: /_SERVICE_PORT(_[A-Z0-9_]+)?$/, isValue: isPort },
+  { name: /_PORT(_\d+_(TCP|UDP|SCTP))?$/, isValue: (value) => /^(tcp|udp|sctp):\/\/\S+:\d+$/.test(value) },
+  { name: /_PORT_\d+_(TCP|UDP|SCTP)_PROTO$/, isValue: (value) => /^(tcp|udp|sctp)$/.test(value) },
+  { name: /_PORT_\d+_(TCP|UDP|SCTP)_PORT$/, isValue: isPort },
+  { name: /_PORT_\d+_(TCP|UDP|SCTP)_ADDR$/, isValue: (value) => isIP(value) !== 0 },
+];
+
+export function isServiceLink(variable: string, value: string): boolean {
+  return serviceLinks.some(({ name, isValue }) => name.test(variable) && isValue(value));
+}
+
+function isPort(value: string): boolean {
+  return /^\d{1,5}$/.test(value);
 }
 
 /** Which running system the command line talks to, and as whom. */

@@ -1,6 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
-import { ConfigError, flagOf, readConfig, type SettingName, variableOf, withOtlpEndpoint } from "../../src/config.ts";
+import fc from "fast-check";
+import {
+  ConfigError,
+  flagOf,
+  isServiceLink,
+  readConfig,
+  readRemote,
+  type SettingName,
+  settingNames,
+  variableOf,
+  withOtlpEndpoint,
+} from "../../src/config.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 type Env = Record<string, string | undefined>;
@@ -132,6 +143,109 @@ describe("the settings", () => {
       "public",
       "*.example.com",
     ]);
+  });
+});
+
+/** All that Kubernetes puts into a pod for a service (its own `makeEnvVariableName` and `makeLinkVariables`). */
+function serviceLinksOf({ service, host, ports }: ServiceInCluster): Env {
+  const name = service.toUpperCase().replaceAll("-", "_");
+  const [first] = ports;
+  if (!first) return {};
+  const linkOf = ({ port, protocol }: ServicePort): string =>
+    `${protocol.toLowerCase()}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return {
+    [`${name}_SERVICE_HOST`]: host,
+    [`${name}_SERVICE_PORT`]: String(first.port),
+    [`${name}_PORT`]: linkOf(first),
+    ...Object.assign(
+      {},
+      ...ports.map((each) => {
+        const link = `${name}_PORT_${each.port}_${each.protocol}`;
+        return {
+          [`${name}_SERVICE_PORT_${each.name.toUpperCase().replaceAll("-", "_")}`]: String(each.port),
+          [link]: linkOf(each),
+          [`${link}_PROTO`]: each.protocol.toLowerCase(),
+          [`${link}_PORT`]: String(each.port),
+          [`${link}_ADDR`]: host,
+        };
+      }),
+    ),
+  };
+}
+
+interface ServicePort {
+  name: string;
+  port: number;
+  protocol: string;
+}
+
+interface ServiceInCluster {
+  service: string;
+  host: string;
+  ports: ServicePort[];
+}
+
+describe("variables that Kubernetes sets for services of our name", () => {
+  const word = fc.stringMatching(/^[a-z]([a-z0-9-]{0,20}[a-z0-9])?$/);
+  const cluster: fc.Arbitrary<ServiceInCluster> = fc.record({
+    service: fc.oneof(
+      fc.constantFrom("throughline", "throughline-worker", "throughline-task-service", "throughline-service-port"),
+      word.map((rest) => `throughline-${rest}`),
+    ),
+    host: fc.oneof(fc.ipV4(), fc.ipV6()),
+    ports: fc.array(
+      fc.record({
+        name: word,
+        port: fc.integer({ min: 1, max: 65_535 }),
+        protocol: fc.constantFrom("TCP", "UDP", "SCTP"),
+      }),
+      { minLength: 1, maxLength: 4 },
+    ),
+  });
+
+  test("are no settings, for a server and for the command line", () => {
+    const plain = readConfig(fixed, {});
+    fc.assert(
+      fc.property(cluster, (service) => {
+        const env = serviceLinksOf(service);
+        expect(readConfig(fixed, env)).toEqual(plain);
+        expect(readRemote(undefined, env).url).toBe("http://127.0.0.1:8080");
+      }),
+    );
+  });
+
+  test("are refused when a person has made one up, and so is a setting that is misspelt", () => {
+    const madeUp = {
+      THROUGHLINE_PORT: "8080",
+      THROUGHLINE_GATEWAY_PORT: "127.0.0.1:8080",
+      THROUGHLINE_SERVICE_HOST: "localhost",
+      THROUGHLINE_SERVICE_PORT: "",
+      THROUGHLINE_TASK_SERVICE_LISTEN_PORT: "http://127.0.0.1:8081",
+      THROUGHLINE_PORT_8080_TCP_PROTO: "http",
+      THROUGHLINE_PORTS: "tcp://10.0.0.1:80",
+    };
+    expect(problemsOf({}, madeUp)).toEqual(Object.keys(madeUp).map((name) => `unknown variable ${name}`));
+    const misspelt = fc
+      .constantFrom(...settingNames.map(variableOf))
+      .chain((variable) =>
+        fc
+          .integer({ min: "THROUGHLINE_".length, max: variable.length - 1 })
+          .map((at) => variable.slice(0, at) + variable.slice(at + 1)),
+      );
+    const known: readonly string[] = settingNames.map(variableOf);
+    const values = fc.constantFrom("127.0.0.1:8080", "10.0.0.1", "8080", "tcp://10.0.0.1:80", "");
+    fc.assert(
+      fc.property(misspelt, values, (variable, value) => {
+        fc.pre(!known.includes(variable));
+        expect(problemsOf({}, { [variable]: value })).toContain(`unknown variable ${variable}`);
+      }),
+    );
+  });
+
+  test("have the name of no setting", () => {
+    const values = ["10.0.0.1", "80", "tcp://10.0.0.1:80", "tcp"];
+    const settings = [...settingNames.map(variableOf), "THROUGHLINE_URL", "THROUGHLINE_CONSOLE_URL"];
+    expect(settings.filter((variable) => values.some((value) => isServiceLink(variable, value)))).toEqual([]);
   });
 });
 
