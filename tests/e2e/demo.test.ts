@@ -1,6 +1,7 @@
 /** What the demo says may be typed next, typed to the letter while it serves. */
 
 import { expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
 import { eventually } from "../support/eventually.ts";
 import { compiledExecutable } from "../support/executable.ts";
 import { startShell } from "../support/shell.ts";
@@ -9,7 +10,7 @@ import { tempFolder } from "../support/temp-folder.ts";
 const limitMs = 120_000;
 
 test(
-  "the demo's commands do what they say, with the ids of its own tasks",
+  "the demo's commands do what they say, with the ids of its own tasks, and it takes its folder away when its terminal closes",
   async () => {
     await using folder = await tempFolder();
     const executable = await compiledExecutable();
@@ -44,6 +45,10 @@ test(
       "every hop passed",
     ])
       expect(shown).toContain(word);
+
+    demo.hangUp();
+    expect(await demo.exited).toBe(0);
+    expect(await readdir(folder.path)).toEqual([]);
   },
   limitMs,
 );

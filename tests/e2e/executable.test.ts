@@ -246,7 +246,7 @@ describe("what it says of itself", () => {
 });
 
 describe("a process that stops", () => {
-  test.each(["SIGTERM", "SIGINT"] as const)(
+  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
     "by %s ends with 0 and nothing but log lines, and the next one runs what was accepted",
     async (signal) => {
       await using folder = await tempFolder();
@@ -264,6 +264,31 @@ describe("a process that stops", () => {
 
       await using second = await startThroughline(args);
       expect(await httpApi(second.addresses.gateway_url).ended(id)).toMatchObject({ status: "succeeded", result: 1 });
+    },
+    limitMs,
+  );
+
+  test(
+    "lets what runs end however often its terminal sends SIGHUP, and ignores SIGHUP under nohup",
+    async () => {
+      await using gate = startGate();
+      await using first = await startThroughline([...freePorts]);
+      const { id } = await httpApi(first.addresses.gateway_url).submit(gate.task());
+      await gate.held(1);
+      first.kill("SIGHUP");
+      await eventually(() => isTold(first, "draining"));
+      first.kill("SIGHUP");
+      gate.open();
+      expect(await first.exited).toBe(0);
+      const ends = first.logs().filter(({ task_id: about, msg }) => about === id && msg === "task succeeded");
+      expect(ends).toHaveLength(1);
+
+      const serve = [await compiledExecutable(), "serve", ...freePorts];
+      await using second = await startThroughline(serve, { command: { executable: "nohup" } });
+      second.kill("SIGHUP");
+      const { gateway_url: url } = second.addresses;
+      expect(await httpApi(url).ended((await httpApi(url).submit({ type: "echo" })).id)).toMatchObject({ attempt: 1 });
+      expect(await second.stop()).toBe(0);
     },
     limitMs,
   );

@@ -15,6 +15,8 @@ export interface ShellCommand extends AsyncDisposable {
   output(): string;
   /** Sends SIGINT to all of it, as a terminal does. */
   interrupt(): void;
+  /** Sends SIGHUP to all of it, as a terminal does that closes. */
+  hangUp(): void;
   /** Resolves to the exit code once nothing of it holds its output any more; null when a signal ended it. */
   exited: Promise<number | null>;
 }
@@ -44,6 +46,7 @@ export function startShell(commandLine: string, { cwd = projectFolder, env = {} 
   return {
     output: () => text,
     interrupt: () => process.kill(group, "SIGINT"),
+    hangUp: () => process.kill(group, "SIGHUP"),
     exited,
     [Symbol.asyncDispose]: async () => {
       killIfThere(group);
