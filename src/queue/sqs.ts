@@ -441,10 +441,13 @@ function fromMessage(message: Message): ReceivedMessage {
   };
 }
 
-/** A link to the span that sent the message. */
+/**
+ * A link to the span that sent the message, with the message's id: on a span of several messages, what differs from one
+ * to another is an attribute of its link (semantic conventions, "Messaging spans").
+ */
 function creationLink(message: ReceivedMessage): Link[] {
   const context = spanContextOf(fromCarrier(message.attributes));
-  return context ? [{ context }] : [];
+  return context ? [{ context, attributes: { [key.messagingMessageId]: message.id } }] : [];
 }
 
 /** A broker that finds fault with the call, or with its caller, is there. */

@@ -45,7 +45,11 @@ class MemberList implements TraceState {
 
 export const emptyTraceState: TraceState = new MemberList([]);
 
-/** Undefined when there is none, or when any of it is not valid: then the specification discards the whole. */
+/**
+ * Undefined when there is none, or when any member is not valid: then the specification discards the whole list. Of
+ * members with the same key the first one, which is the newest, is kept: a list that repeats a key is not valid either
+ * (section 3.3.1.3), but the W3C test suite expects the list to be passed on with all or one of them.
+ */
 export function parseTraceState(text: string): TraceState | undefined {
   const members: Member[] = [];
   const keys = new Set<string>();
@@ -55,8 +59,9 @@ export function parseTraceState(text: string): TraceState | undefined {
     if (member === "") continue;
     const at = member.indexOf("=");
     const [key, value] = [member.slice(0, at), member.slice(at + 1)];
-    if (at < 0 || keys.has(key) || keys.size === maxMembers) return undefined;
-    if (!keyPattern.test(key) || !valuePattern.test(value)) return undefined;
+    if (at < 0 || !keyPattern.test(key) || !valuePattern.test(value)) return undefined;
+    if (keys.has(key)) continue;
+    if (keys.size === maxMembers) return undefined;
     keys.add(key);
     members.push([key, value]);
   }

@@ -113,7 +113,10 @@ const cases: readonly (readonly [what: string, sent: Lines, expected: Expected])
   ["a tracestate of commas", state(" , ,,"), kept],
   ["32 members", state(members(32)), { ...kept, tracestate: members(32) }],
   ["33 members", state(members(33)), kept],
-  ["a key twice", state("a=1,b=2,a=3"), kept],
+  ["a key twice", state("a=1,b=2,a=3"), { ...kept, tracestate: "a=1,b=2" }],
+  ["a key twice in two headers", [...state("a=1"), ["tracestate", "a=1,b=2"]], { ...kept, tracestate: "a=1,b=2" }],
+  ["33 members, one of them twice", state(`${members(32)},${members(1)}`), { ...kept, tracestate: members(32) }],
+  ["a key twice, the second without a value", state("a=1,b=2,a="), kept],
   ["a key in capitals", state("a=1,B=2"), kept],
   ["a key with a space", state("a=1,b =2"), kept],
   [

@@ -1,7 +1,7 @@
 /** What each call tells in spans: the contract's messaging part. */
 
 import { describe, expect, test } from "bun:test";
-import { ROOT_CONTEXT, type SpanContext, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { type Attributes, ROOT_CONTEXT, type SpanContext, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import type { Queue } from "../../../src/queue/queue.ts";
 import { type OpenQueues, type TestQueues, take, takeAll } from "../../support/brokers.ts";
@@ -17,12 +17,21 @@ function told({ name, kind, attributes, parentSpanContext, links, status }: Read
   return { name, kind, attributes, parent: parentSpanContext?.spanId, links: links.map(linkOf), status };
 }
 
-function linkOf({ context }: { context: SpanContext }): string {
-  return `${context.traceId}/${context.spanId}`;
+interface MessageLink {
+  context: SpanContext;
+  attributes?: Attributes;
 }
 
-function contextOf(span: ReadableSpan | undefined): string {
-  return span ? linkOf({ context: span.spanContext() }) : "no span";
+/** With the id of the message, where the link has one. */
+function linkOf({ context, attributes }: MessageLink): string {
+  const [id] = Object.entries(attributes ?? {}).map(([name, value]) => ` ${name}=${value}`);
+  return `${context.traceId}/${context.spanId}${id ?? ""}`;
+}
+
+/** The link of a receive or of a settlement to the `send` span of one message. */
+function sentBy(span: ReadableSpan): string {
+  const { "messaging.message.id": id = "" } = span.attributes;
+  return linkOf({ context: span.spanContext(), attributes: { "messaging.message.id": id } });
 }
 
 /** Sends these bodies in one turn, and receives them. */
@@ -127,7 +136,7 @@ export function describeSpans(open: OpenQueues): void {
     );
 
     test(
-      "of receive, change_visibility and delete have traces of their own, linked to what sent the message",
+      "of receive, change_visibility and delete have traces of their own, linked by id to what sent the message",
       async () => {
         await using queues = await open();
         const { tasks } = queues;
@@ -136,7 +145,8 @@ export function describeSpans(open: OpenQueues): void {
         await tasks.changeVisibility(message, 60_000);
         await tasks.delete(message);
         const [producer, ...others] = queues.spans();
-        const links = [contextOf(producer)];
+        if (!producer) throw new Error("no span of a send");
+        const links = [sentBy(producer)];
         expect(others.map(told)).toEqual([
           { ...housekeeping(tasks, "receive", "receive", 1), links },
           { ...housekeeping(tasks, "change_visibility", "settle", 1), links },
@@ -157,7 +167,7 @@ export function describeSpans(open: OpenQueues): void {
         await Promise.all(messages.map((message) => tasks.changeVisibility(message, 60_000)));
         await Promise.all(messages.map((message) => tasks.delete(message)));
         const spans = queues.spans();
-        const links = spans.filter(({ kind }) => kind === SpanKind.PRODUCER).map(contextOf);
+        const links = spans.filter(({ kind }) => kind === SpanKind.PRODUCER).map(sentBy);
         expect(links.length).toBe(3);
         const settled = spans.slice(-2).map(told);
         expect(settled.map(({ links: _, ...span }) => span)).toEqual([
