@@ -4,8 +4,9 @@
  */
 
 import { DiagLogLevel, diag } from "@opentelemetry/api";
-import { type ExportResult, ExportResultCode, setGlobalErrorHandler } from "@opentelemetry/core";
+import { ExportResultCode, setGlobalErrorHandler } from "@opentelemetry/core";
 import type { DiagnosticsLevel } from "../otel-settings.ts";
+import type { AnsweredResult } from "./export-answer.ts";
 import type { Logger } from "./log.ts";
 import { createTrouble, type Trouble } from "./trouble.ts";
 
@@ -75,7 +76,7 @@ function isWatched(error: Error): boolean {
 
 /** What every exporter of the SDK has, whatever it exports. */
 interface Exporter<Items> {
-  export(items: Items, done: (result: ExportResult) => void): void;
+  export(items: Items, done: (result: AnsweredResult) => void): void;
 }
 
 /** Knows of every export of one role how it went. */
@@ -86,29 +87,42 @@ export interface ExportWatch {
   tellTo(log: Logger): void;
 }
 
-export function createExportWatch(): ExportWatch {
-  let otelLog: Logger | undefined;
-  const troubles = new Map<string, Trouble>();
+interface ExportTroubles {
+  outage: Trouble;
+  /** The collector takes what is sent, but not all of it, or has a warning. */
+  rejection: Trouble;
+}
 
-  const troubleOf = (log: Logger, signal: string): Trouble => {
-    const known = troubles.get(signal);
-    if (known) return known;
-    const trouble = createTrouble({
-      log: log.with({ signal }),
-      nowMs: () => performance.now(),
+function createExportTroubles(log: Logger): ExportTroubles {
+  const common = { log, nowMs: () => performance.now(), againMs: outageAgainMs };
+  return {
+    outage: createTrouble({
+      ...common,
       msg: "telemetry could not be sent, what does not fit the queue is dropped",
       over: "telemetry is sent again",
-      againMs: outageAgainMs,
-    });
-    troubles.set(signal, trouble);
-    return trouble;
+    }),
+    rejection: createTrouble({
+      ...common,
+      msg: "the collector answered with a partial success",
+      over: "the collector takes all telemetry again",
+    }),
   };
+}
 
-  const note = (signal: string, error: Error | undefined): void => {
+export function createExportWatch(): ExportWatch {
+  let otelLog: Logger | undefined;
+  const troublesOf = new Map<string, ExportTroubles>();
+
+  const note = (signal: string, { error, partial }: AnsweredResult): void => {
     if (error) watched.add(error);
-    const trouble = otelLog && troubleOf(otelLog, signal);
-    if (error) trouble?.met({ error });
-    else trouble?.passed();
+    if (!otelLog) return;
+    const known = troublesOf.get(signal);
+    const { outage, rejection } = known ?? createExportTroubles(otelLog.with({ signal }));
+    if (!known) troublesOf.set(signal, { outage, rejection });
+    if (error) outage.met({ error });
+    else outage.passed();
+    if (partial) rejection.met({ rejected: partial.rejected, collector_message: partial.message });
+    else if (!error) rejection.passed();
   };
 
   return {
@@ -118,8 +132,9 @@ export function createExportWatch(): ExportWatch {
         send(items, (result) => {
           const isSent = result.code === ExportResultCode.SUCCESS;
           const error = isSent ? undefined : (result.error ?? new Error("the export failed"));
-          note(signal, error);
-          done(error ? { ...result, error } : result);
+          const noted = error ? { ...result, error } : result;
+          note(signal, noted);
+          done(noted);
         });
       return exporter;
     },

@@ -34,11 +34,17 @@ function named(thrown: unknown): Error {
   return named;
 }
 
+/** The errors of the SDK's exporters that have no code, by their whole message. */
+const reasonByMessage = new Map([
+  ["Request timed out", "timeout"],
+  // 429, 502, 503 or 504, until there was no more time: the exporter does not say which.
+  ["Export failed with retryable status", "retryable_status"],
+  ["Concurrent export limit reached", "concurrency_limit"],
+]);
+
 /** Of low cardinality: an HTTP status, a code of the runtime, or one of a few words. */
-function reasonOf(error: Error): string {
+export function reasonOf(error: Error): string {
   const code = "code" in error ? error.code : undefined;
   if (typeof code === "number" || (typeof code === "string" && code !== "")) return String(code);
-  if (/timed? ?out/i.test(error.message)) return "timeout";
-  // 429, 502, 503 or 504, until there was no more time: the exporter does not tell which.
-  return /retryable/.test(error.message) ? "retryable_status" : error.name;
+  return reasonByMessage.get(error.message) ?? error.name;
 }

@@ -16,7 +16,7 @@ import { encodeLog } from "./encoded-log.ts";
 import { withCopy } from "./export-copy.ts";
 import { withReasons } from "./export-reason.ts";
 import { scopeName } from "./names.ts";
-import { createLogExporter } from "./otlp-exporter.ts";
+import { createItemExporter } from "./otlp-exporter.ts";
 import type { Pipeline } from "./trace-pipeline.ts";
 
 export interface LogPipeline extends Pipeline {
@@ -38,12 +38,11 @@ export function createLogPipeline(
 ): LogPipeline | undefined {
   if (otel.disabled || !otel.logsUrl) return undefined;
   const { attributeCountLimit, attributeValueLengthLimit, ...batches } = otel.logRecords;
-  const selfObsMeterProvider = sdkMeters;
-  const otlp = createLogExporter({ url: otel.logsUrl, selfObsMeterProvider });
-  const copy = otel.copyUrls.logs === undefined ? undefined : createLogExporter({ url: otel.copyUrls.logs });
+  const otlp = createItemExporter("logs", { url: otel.logsUrl, selfObsMeterProvider: sdkMeters });
+  const copy = otel.copyUrls.logs === undefined ? undefined : createItemExporter("logs", { url: otel.copyUrls.logs });
   // Typed for the SDK's records, of which it looks at the resource alone.
   const exporter = withCopy(exports.watch(withReasons(otlp), "logs"), copy) as unknown as LogRecordExporter;
-  const processor = new BatchLogRecordProcessor({ exporter, ...batches, selfObsMeterProvider });
+  const processor = new BatchLogRecordProcessor({ exporter, ...batches, selfObsMeterProvider: otlp.meters });
   const limits = {
     attributeCountLimit,
     ...(attributeValueLengthLimit !== undefined && { attributeValueLengthLimit }),

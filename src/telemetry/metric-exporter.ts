@@ -7,12 +7,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import { OTLPMetricExporterBase } from "@opentelemetry/exporter-metrics-otlp-http";
 import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from "@opentelemetry/otlp-exporter-base/node-http";
-import {
-  type IExportMetricsServiceResponse,
-  type ISerializer,
-  MetricsExporterMetricsHelper,
-  ProtobufMetricsSerializer,
-} from "@opentelemetry/otlp-transformer";
+import { MetricsExporterMetricsHelper, ProtobufMetricsSerializer } from "@opentelemetry/otlp-transformer";
 import {
   DataPointType,
   type MetricData,
@@ -25,18 +20,33 @@ import {
   ExemplarSchema,
   type Metric,
 } from "../gen/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+import { ExportAnswers } from "./export-answer.ts";
 import type { HistogramPoint } from "./metric-points.ts";
 import type { Exemplar } from "./series.ts";
 
-/** As the package's own exporter for protobuf is made, but for the serializer. */
+/** As the package's own exporter for protobuf is made, but for the serializer and the answer. */
 export function createMetricExporter(url: string): OTLPMetricExporterBase {
   const options = convertLegacyHttpOptions({ url }, "METRICS", "v1/metrics", {
     "Content-Type": "application/x-protobuf",
   });
   const component = "otlp_http_metric_exporter";
-  return new OTLPMetricExporterBase(
-    createOtlpHttpExportDelegate(options, serializer, component, MetricsExporterMetricsHelper, undefined),
+  const answers = new ExportAnswers();
+  const exporter = new OTLPMetricExporterBase(
+    createOtlpHttpExportDelegate(
+      options,
+      answers.remember(serialize),
+      component,
+      MetricsExporterMetricsHelper,
+      undefined,
+    ),
   );
+  const send = exporter.export.bind(exporter);
+  exporter.export = (metrics, done) => send(metrics, (result) => done(answers.judge(result, pointsOf(metrics))));
+  return exporter;
+}
+
+function pointsOf({ scopeMetrics }: ResourceMetrics): number {
+  return scopeMetrics.flatMap(({ metrics }) => metrics).reduce((sum, { dataPoints }) => sum + dataPoints.length, 0);
 }
 
 /**
@@ -66,13 +76,10 @@ export function createCopyExporter(url: string, limitMs: number): PushMetricExpo
   };
 }
 
-const serializer: ISerializer<ResourceMetrics, IExportMetricsServiceResponse> = {
-  serializeRequest: (metrics) => {
-    const bytes = ProtobufMetricsSerializer.serializeRequest(metrics);
-    return bytes && withExemplars(bytes, metrics);
-  },
-  deserializeResponse: (bytes) => ProtobufMetricsSerializer.deserializeResponse(bytes),
-};
+function serialize(metrics: ResourceMetrics): Uint8Array | undefined {
+  const bytes = ProtobufMetricsSerializer.serializeRequest(metrics);
+  return bytes && withExemplars(bytes, metrics);
+}
 
 /** `bytes` are of `metrics`: scopes, metrics and points stand in the same order in both. */
 export function withExemplars(bytes: Uint8Array, { scopeMetrics }: ResourceMetrics): Uint8Array {

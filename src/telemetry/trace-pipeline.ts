@@ -18,7 +18,7 @@ import { withReasons } from "./export-reason.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
 import { CryptoIds } from "./ids.ts";
 import { scopeName } from "./names.ts";
-import { createSpanExporter } from "./otlp-exporter.ts";
+import { createItemExporter } from "./otlp-exporter.ts";
 import { createRedaction } from "./redact.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
 import { oldTwins } from "./semconv-compat.ts";
@@ -99,15 +99,19 @@ interface Exporting extends Pipeline {
 function createExporting({ otel }: Config, { exports, sdkMeters }: TraceMeasures): Exporting | undefined {
   if (otel.disabled || !otel.tracesUrl) return undefined;
   const { hasOwnQueueSize, hasOwnDelay } = otel.spanBatches;
-  const selfObsMeterProvider = sdkMeters;
   // A flush sends the whole queue at once, in batches: the SDK's own limit of 30 would drop what is above it.
-  const exporter = createSpanExporter({ url: otel.tracesUrl, selfObsMeterProvider, concurrencyLimit: maxQueuedSpans });
+  const exporter = createItemExporter("traces", {
+    url: otel.tracesUrl,
+    selfObsMeterProvider: sdkMeters,
+    concurrencyLimit: maxQueuedSpans,
+  });
   const batching = {
-    selfObsMeterProvider,
+    selfObsMeterProvider: exporter.meters,
     ...(!hasOwnQueueSize && { maxQueueSize: maxQueuedSpans }),
     ...(!hasOwnDelay && { scheduledDelayMillis: exportEveryMs }),
   };
-  const copy = otel.copyUrls.traces === undefined ? undefined : createSpanExporter({ url: otel.copyUrls.traces });
+  const copy =
+    otel.copyUrls.traces === undefined ? undefined : createItemExporter("traces", { url: otel.copyUrls.traces });
   const watched = withCopy(exports.watch(withReasons(exporter), "traces"), copy);
   // Typed for the SDK's spans, of which it looks at the context and the resource alone.
   const processor = new BatchSpanProcessor(watched as unknown as SpanExporter, batching);

@@ -1,9 +1,16 @@
 /** What becomes of spans and log records is counted, each once, whatever the collector does: made = exported + dropped. */
 
 import { afterEach, describe, expect, test } from "bun:test";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Link, SpanKind } from "@opentelemetry/api";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { readConfig } from "../../src/config.ts";
+import { ExportLogsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
+import { ExportMetricsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
+import {
+  ExportTraceServiceRequestSchema,
+  ExportTraceServiceResponseSchema,
+} from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import { toPlainSpan } from "../../src/telemetry/plain-span.ts";
 import { startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../support/eventually.ts";
@@ -25,14 +32,17 @@ interface Collector extends AsyncDisposable {
 
 /** `undefined` never answers. */
 function startCollector(status: number | undefined): Collector {
+  return startAnswering(() => (status === undefined ? new Promise(() => {}) : new Response(null, { status })));
+}
+
+function startAnswering(answer: (body: Uint8Array, path: string) => Response | Promise<Response>): Collector {
   let asked = 0;
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     fetch: async (request) => {
       asked += 1;
-      await request.arrayBuffer();
-      return status === undefined ? new Promise<Response>(() => {}) : new Response(null, { status });
+      return answer(await request.bytes(), new URL(request.url).pathname);
     },
   });
   return { url: server.url.origin, asked: () => asked, [Symbol.asyncDispose]: () => server.stop(true) };
@@ -47,17 +57,21 @@ async function closedUrl(): Promise<string> {
 /** Counts its lines: it has something to say about exports that fail, too. */
 interface Exporting extends Telemetry {
   lines(): number;
+  /** The line of this sentence, as often as it came. */
+  linesOf(msg: string): Record<string, unknown>[];
 }
 
 /** @param giveUpMs after so long a batch is dropped that the collector has not taken; the exporters read it here */
 function startExporting(url: string, giveUpMs = limitMs): Exporting {
   process.env[timeoutVariable] = String(giveUpMs);
   const { config } = readConfig({ handlers: "" }, { OTEL_EXPORTER_OTLP_ENDPOINT: url });
-  let lines = 0;
-  const telemetry = startTelemetry("worker", config, () => {
-    lines += 1;
-  });
-  return { ...telemetry, lines: () => lines };
+  const lines: string[] = [];
+  const telemetry = startTelemetry("worker", config, (line) => void lines.push(line));
+  return {
+    ...telemetry,
+    lines: () => lines.length,
+    linesOf: (msg) => lines.map((line) => JSON.parse(line)).filter((line) => line.msg === msg),
+  };
 }
 
 /** Half of the spans here, half as they come from a handler's thread; gives how many, with the one of the start. */
@@ -117,6 +131,31 @@ async function whenCounted(telemetry: Exporting, madeSpans: number) {
   return processed();
 }
 
+/** How many spans, log records or points a request has. */
+function countItems(body: Uint8Array, path: string): number {
+  if (path === "/v1/metrics") {
+    const { resourceMetrics } = fromBinary(ExportMetricsServiceRequestSchema, body);
+    const metrics = resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
+    return metrics.reduce((sum, { data }) => sum + (data.value?.dataPoints.length ?? 0), 0);
+  }
+  if (path === "/v1/traces") {
+    const { resourceSpans } = fromBinary(ExportTraceServiceRequestSchema, body);
+    return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)).length;
+  }
+  const { resourceLogs } = fromBinary(ExportLogsServiceRequestSchema, body);
+  return resourceLogs.flatMap(({ scopeLogs }) => scopeLogs.flatMap(({ logRecords }) => logRecords)).length;
+}
+
+/** A partial success in protobuf; all signals have the same fields. */
+function partialSuccess(rejected: number, errorMessage: string): Response {
+  const response = create(ExportTraceServiceResponseSchema, {
+    partialSuccess: { rejectedSpans: BigInt(rejected), errorMessage },
+  });
+  return new Response(toBinary(ExportTraceServiceResponseSchema, response).slice());
+}
+
+const page = "<!DOCTYPE html>\n<html><body>Please log in</body></html>";
+
 describe("spans and log records are counted", () => {
   test(
     "as exported when the collector takes them",
@@ -162,6 +201,73 @@ describe("spans and log records are counted", () => {
       expect(counted).toEqual({ spans: { [reason]: made }, logs: { [reason]: telemetry.lines() } });
       expect(totalOf(await countsOf(telemetry, "otel_sdk_exporter_span_exported"))).toBe(made);
       expect(collector.asked()).toBeGreaterThan(0);
+    },
+    limitMs,
+  );
+
+  type Answer = (count: number, path: string) => Response;
+  test.each<[title: string, answer: Answer, reason: string]>([
+    ["rejects all of them with 200", (count) => partialSuccess(count, "quota exceeded"), "rejected"],
+    ["says that it rejects more than there are", () => partialSuccess(1e9, ""), "rejected"],
+    [
+      "answers 200 with a page",
+      () => new Response(page, { headers: { "content-type": "text/html" } }),
+      "invalid_response",
+    ],
+    ["answers 200 with a page after a blank line", () => new Response(`\r\n\n${page}`), "invalid_response"],
+    ["answers 200 with a word", () => new Response("Accepted"), "invalid_response"],
+    ["answers 200 with a line of text", () => new Response("\nHello, and welcome back"), "invalid_response"],
+    ["answers 200 with JSON that is cut", () => new Response('{"partialSuccess":{'), "invalid_response"],
+  ])(
+    "as dropped, with the reason, when it %s",
+    async (_, answer, reason) => {
+      await using collector = startAnswering((body, path) => answer(countItems(body, path), path));
+      const telemetry = startExporting(collector.url);
+      const made = makeSpans(telemetry, 1000);
+      makeLogs(telemetry, 600);
+      await telemetry.flush();
+      const counted = await whenCounted(telemetry, made);
+      expect(counted.spans).toEqual({ [reason]: made });
+      expect(Object.keys(counted.logs)).toEqual([reason]);
+      expect(await countsOf(telemetry, "otel_sdk_exporter_span_exported")).toEqual({ [reason]: made });
+      const told = telemetry.linesOf("telemetry could not be sent, what does not fit the queue is dropped");
+      expect(told.map(({ signal }) => signal).toSorted()).toEqual(["logs", "metrics", "traces"]);
+    },
+    limitMs,
+  );
+
+  const inJson = (count: number, path: string): Response => {
+    const fields: Record<string, string> = { "/v1/traces": "rejectedSpans", "/v1/logs": "rejectedLogRecords" };
+    const field = fields[path] ?? "rejectedDataPoints";
+    return Response.json({ partialSuccess: { [field]: String(Math.floor(count / 4)), errorMessage: "too old" } });
+  };
+  test.each<[title: string, answer: Answer, share: number]>([
+    ["a half", (count) => partialSuccess(Math.floor(count / 2), "quota exceeded"), 2],
+    ["a quarter, in JSON", inJson, 4],
+    ["none, with a warning", () => partialSuccess(0, "quota nearly exceeded"), Number.POSITIVE_INFINITY],
+  ])(
+    "each as what became of it when it rejects %s",
+    async (_, answer, share) => {
+      let rejectedSpans = 0;
+      await using collector = startAnswering((body, path) => {
+        const count = countItems(body, path);
+        if (path === "/v1/traces") rejectedSpans += Math.floor(count / share);
+        return answer(count, path);
+      });
+      const telemetry = startExporting(collector.url);
+      const made = makeSpans(telemetry, 1000);
+      await telemetry.flush();
+      const { spans } = await whenCounted(telemetry, made);
+      const expected = { "": made - rejectedSpans, ...(rejectedSpans > 0 && { rejected: rejectedSpans }) };
+      expect(spans).toEqual(expected);
+      expect(await countsOf(telemetry, "otel_sdk_exporter_span_exported")).toEqual(expected);
+      const told = telemetry.linesOf("the collector answered with a partial success");
+      expect(told.find(({ signal }) => signal === "traces")).toMatchObject({
+        level: "warn",
+        collector_message: expect.stringMatching(/quota|too old/),
+      });
+      // However many batches it was.
+      expect(told.filter(({ signal }) => signal === "traces").length).toBe(1);
     },
     limitMs,
   );
