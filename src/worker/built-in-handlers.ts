@@ -2,7 +2,7 @@
 
 import type { Config } from "../config.ts";
 import type { TaskHandler } from "./handler.ts";
-import { createHttpHandler } from "./http-task.ts";
+import { createHttpHandler } from "./http/task.ts";
 import { payloadOf } from "./payload.ts";
 
 export function builtInHandlers(config: Config): TaskHandler[] {

@@ -14,10 +14,10 @@ import type { Redaction } from "../telemetry/redact.ts";
 import type { ThreadTracing } from "../telemetry/thread-tracing.ts";
 import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
 import type { HandlerContext, HandlerLog, HandlerTask } from "./handler.ts";
+import { createTracedFetch, type Fetch } from "./http/traced-fetch.ts";
 import type { LoadedHandler } from "./loaded-handler.ts";
 import { checkPayload, PayloadError } from "./payload-schema.ts";
 import type { CancelReason, FromRunner, Run, RunEnd, ToHandlerThread } from "./thread-messages.ts";
-import { createTracedFetch, type Fetch } from "./traced-fetch.ts";
 
 export interface RunnerDeps {
   find(type: string): LoadedHandler | undefined;

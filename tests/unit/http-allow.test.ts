@@ -6,7 +6,7 @@ import {
   kindOf,
   type Resolve,
   resolveBySystem,
-} from "../../src/worker/http-allow.ts";
+} from "../../src/worker/http/allow.ts";
 import { rejectionOf } from "../support/rejection.ts";
 
 describe("an address", () => {

@@ -1,7 +1,7 @@
 /** What follows an answer that redirects: RFC 9110, 15.4, with the changes of method that fetch makes of it. */
 
-import { ForbiddenTarget } from "./http-allow.ts";
-import type { HttpRequest } from "./http-send.ts";
+import { ForbiddenTarget } from "./allow.ts";
+import type { HttpRequest } from "./send.ts";
 
 /** As many as curl and the browsers are asked for by careful callers; a loop ends here. */
 export const maxRedirects = 5;

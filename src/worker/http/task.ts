@@ -1,14 +1,14 @@
 /** The task type `http`: one call to wherever the task says and the settings allow, its redirects included. */
 
 import { context as contextApi } from "@opentelemetry/api";
-import { toFailure } from "../errors.ts";
-import { productVersion } from "../version.ts";
-import type { BuiltInPayloads } from "./built-in-payloads.ts";
-import type { HandlerContext, TaskHandler } from "./handler.ts";
-import { allowedAddresses, ForbiddenTarget, type Resolve, resolveBySystem } from "./http-allow.ts";
-import { maxRedirects, redirected } from "./http-redirect.ts";
-import { AnswerTooLarge, type HttpAnswer, type HttpRequest, send } from "./http-send.ts";
-import { payloadOf } from "./payload.ts";
+import { toFailure } from "../../errors.ts";
+import { productVersion } from "../../version.ts";
+import type { BuiltInPayloads } from "../built-in-payloads.ts";
+import type { HandlerContext, TaskHandler } from "../handler.ts";
+import { payloadOf } from "../payload.ts";
+import { allowedAddresses, ForbiddenTarget, type Resolve, resolveBySystem } from "./allow.ts";
+import { maxRedirects, redirected } from "./redirect.ts";
+import { AnswerTooLarge, type HttpAnswer, type HttpRequest, send } from "./send.ts";
 import { createTracedCall } from "./traced-fetch.ts";
 
 /** Statuses of the 4xx range after which another attempt may succeed. */

@@ -4,13 +4,13 @@
  */
 
 import { type Context, context as contextApi, type Span, SpanKind, type Tracer, trace } from "@opentelemetry/api";
-import { toFailure } from "../errors.ts";
-import { correlationHeader } from "../rpc/metadata.ts";
-import { methodAttributes, methodName, serverAttributes, urlAttribute } from "../telemetry/http-attributes.ts";
-import { key } from "../telemetry/names.ts";
-import { toHeaders } from "../telemetry/propagation.ts";
-import { markFailed, startSpan } from "../telemetry/tracing.ts";
-import type { HandlerContext } from "./handler.ts";
+import { toFailure } from "../../errors.ts";
+import { correlationHeader } from "../../rpc/metadata.ts";
+import { methodAttributes, methodName, serverAttributes, urlAttribute } from "../../telemetry/http-attributes.ts";
+import { key } from "../../telemetry/names.ts";
+import { toHeaders } from "../../telemetry/propagation.ts";
+import { markFailed, startSpan } from "../../telemetry/tracing.ts";
+import type { HandlerContext } from "../handler.ts";
 
 /** The part of `fetch` that is used here: all that a stand-in has to be. */
 export type Fetch = (url: URL, init: RequestInit) => Promise<Response>;
