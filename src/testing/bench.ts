@@ -55,7 +55,7 @@ export function createBench(loaded: LoadedHandler, { run, timeoutMs, signal, fet
     startTracing: (deliver) => trace.start(deliver),
     redaction: createRedaction(testConfig.redactKeys),
     thread: { id: 1, name: "test" },
-    fetch: async (url, init) => (answer ? answer(new Request(url, init)) : fetch(url, init)),
+    fetch: async (input, init) => (answer ? answer(new Request(input, init)) : fetch(input, init)),
     tell,
   });
 

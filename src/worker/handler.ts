@@ -34,14 +34,17 @@ export interface HandlerContext {
   /** The span `run …` of this attempt. */
   readonly span: Span;
   readonly tracer: Tracer;
-  /** `fetch` with a span of its own, which carries the trace on. */
-  readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response>;
+  /** `fetch`, and whatever that takes, with a span of its own, which carries the trace on. */
+  readonly fetch: typeof globalThis.fetch;
   /** Tells how far the work is, from 0 to 1: shown as the task's `progress`, and in its events. Call it as often as you like. */
   progress(share: number): Promise<void>;
   /** Throw what this gives: no further attempt, straight to the dead letters. */
   fatal(message: string, options?: { cause?: unknown }): Error;
-  /** Throw what this gives: the next attempt after `delay` (`30s`, or milliseconds). */
-  retryAfter(delay: string | number, message?: string): Error;
+  /**
+   * Throw what this gives: the next attempt after `delay`. That is a duration (`30s`), a number of milliseconds, a `Date`, or
+   * the text of a `Retry-After` header (`120` is seconds there). `null`, and what cannot be read: after the back-off.
+   */
+  retryAfter(delay: string | number | Date | null | undefined, message?: string, options?: { cause?: unknown }): Error;
 }
 
 /**

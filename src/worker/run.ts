@@ -5,7 +5,6 @@
 
 import { type Context, context as contextApi, SpanKind, trace } from "@opentelemetry/api";
 import { TaskError, toFailure } from "../errors.ts";
-import { longestDurationMs, parseDuration } from "../settings.ts";
 import { key, ownKey } from "../telemetry/names.ts";
 import { toPlainFields } from "../telemetry/plain-fields.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
@@ -17,6 +16,7 @@ import type { HandlerContext, HandlerLog, HandlerTask } from "./handler.ts";
 import { createTracedFetch, type Fetch } from "./http/traced-fetch.ts";
 import type { LoadedHandler } from "./loaded-handler.ts";
 import { checkPayload, PayloadError } from "./payload-schema.ts";
+import { RetryAfterError, toRetryAfter } from "./retry-after.ts";
 import type { CancelReason, FromRunner, Run, RunEnd, ToHandlerThread } from "./thread-messages.ts";
 
 export interface RunnerDeps {
@@ -32,15 +32,6 @@ export interface RunnerDeps {
 
 class FatalError extends Error {
   override readonly name = "FatalError";
-}
-
-class RetryAfterError extends Error {
-  override readonly name = "RetryAfterError";
-  readonly delayMs: number;
-  constructor(message: string, delayMs: number) {
-    super(message);
-    this.delayMs = delayMs;
-  }
 }
 
 /** Gives what takes the messages for a thread whose handlers are loaded. */
@@ -68,9 +59,10 @@ export function createRunner({ find, startTracing, redaction, thread, fetch, tel
         [key.threadName]: thread.name,
       },
     });
+    const log = createHandlerLog(run.number, context, { tell, redaction });
     const ctx: HandlerContext = {
       signal: aborting.signal,
-      log: createHandlerLog(run.number, context, { tell, redaction }),
+      log,
       span,
       tracer: tracing.tracer,
       fetch: createTracedFetch({ tracer: tracing.tracer, context, correlationId: run.correlationId, fetch }),
@@ -80,7 +72,7 @@ export function createRunner({ find, startTracing, redaction, thread, fetch, tel
         tell({ kind: "progress", number: run.number, share: told });
       },
       fatal: (message, options) => new FatalError(message, options),
-      retryAfter: (delay, message) => toRetryAfter(delay, message),
+      retryAfter: (delay, message, options) => toRetryAfter(delay, message, { options, log, nowMs: Date.now() }),
     };
     const end = await contextApi.with(context, () => runHandler(loaded, run, ctx));
     running.delete(run.number);
@@ -126,7 +118,9 @@ async function runHandler(loaded: LoadedHandler | undefined, run: Run, ctx: Hand
     return { kind: "returned", result: toJson(result) };
   } catch (thrown) {
     const error = toFailure(thrown);
-    if (thrown instanceof RetryAfterError) return { kind: "threw", error, fatal: false, retryAfterMs: thrown.delayMs };
+    if (thrown instanceof RetryAfterError && thrown.delayMs !== undefined) {
+      return { kind: "threw", error, fatal: false, retryAfterMs: thrown.delayMs };
+    }
     return { kind: "threw", error, fatal: thrown instanceof FatalError || thrown instanceof PayloadError };
   }
 }
@@ -145,12 +139,6 @@ function toShare(share: number): number {
     throw new TypeError(`progress takes a number from 0 to 1, not "${share}"`);
   }
   return Math.min(Math.max(0, share), 1);
-}
-
-function toRetryAfter(delay: string | number, message = "asked to be tried again later"): RetryAfterError {
-  const delayMs = typeof delay === "number" ? delay : parseDuration(delay);
-  // Whatever a handler worked out, or a server told it, the next attempt's time is a whole number and a date.
-  return new RetryAfterError(message, Math.round(Math.min(Math.max(0, delayMs || 0), longestDurationMs)));
 }
 
 function reasonOf(reason: CancelReason): DOMException {

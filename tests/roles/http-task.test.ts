@@ -18,6 +18,14 @@ import { startTestTracing } from "../support/test-tracing.ts";
 
 class Fatal extends Error {}
 
+class Later extends Error {
+  readonly delay: unknown;
+  constructor(delay: unknown, message: string | undefined) {
+    super(message);
+    this.delay = delay;
+  }
+}
+
 let server: RecordingServer;
 let port: string;
 beforeAll(async () => {
@@ -30,6 +38,9 @@ function answerOf(request: Request): Response | Promise<Response> | undefined {
   const { pathname, searchParams } = new URL(request.url);
   if (pathname === "/moved") {
     return new Response(null, { status: 307, headers: { location: searchParams.get("to") ?? "" } });
+  }
+  if (pathname === "/busy") {
+    return new Response(null, { status: 503, headers: { "retry-after": searchParams.get("after") ?? "" } });
   }
   if (pathname === "/loop") return new Response(null, { status: 302, headers: { location: "/loop" } });
   if (pathname === "/large") return new Response("x".repeat(maxAnswerBytes + 1));
@@ -58,10 +69,10 @@ async function call(payload: unknown, allow: string[], answers = ["127.0.0.1"], 
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     span: tracer.startSpan("run http"),
     tracer,
-    fetch: () => Promise.reject(new Error("not asked for here")),
+    fetch: Object.assign(() => Promise.reject(new Error("not asked for here")), { preconnect: fetch.preconnect }),
     progress: async () => {},
     fatal: (message) => new Fatal(message),
-    retryAfter: (_, message) => new Error(message),
+    retryAfter: (delay, message) => new Later(delay, message),
   };
   const task = { id: "a", type: "http", payload, attempt: 1, correlationId: "order-7", metadata: {} };
   const result = createHttpHandler(allow, resolve).run(task, ctx);
@@ -198,6 +209,20 @@ describe("a call", () => {
   test.each([{ "x-a": "1\r\nx-b: 2" }, { "x a": "1" }])("with headers that are none (%p) is none", async (headers) => {
     const { result } = await call({ url: `${server.url}/framed`, headers }, ["loopback"]);
     expect(String(await rejectionOf(result))).toContain("names and values of HTTP headers");
+  });
+
+  test("waits as long as the answer asks for, in seconds or until a date", async () => {
+    const date = (inSeconds: number): string => new Date(Date.now() + inSeconds * 1000).toUTCString();
+    const asked = async (after: string): Promise<unknown> => {
+      const url = `${server.url}/busy?after=${encodeURIComponent(after)}`;
+      const error = await rejectionOf((await call({ url }, ["loopback"])).result);
+      expect(error).toMatchObject({ message: `POST 127.0.0.1:${port} answered 503` });
+      return error instanceof Later ? error.delay : undefined;
+    };
+    expect(await asked("120")).toBe(120_000);
+    for (const text of [date(3600), date(3600).replace("GMT", "UTC")])
+      expect(await asked(text)).toBeWithin(3_500_000, 3_600_001);
+    for (const text of ["", "0", "soon", "-1", date(-60)]) expect(await asked(text)).toBeUndefined();
   });
 
   test("takes no answer without a bound", async () => {

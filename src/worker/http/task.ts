@@ -6,6 +6,7 @@ import { productVersion } from "../../version.ts";
 import type { BuiltInPayloads } from "../built-in-payloads.ts";
 import type { HandlerContext, TaskHandler } from "../handler.ts";
 import { payloadOf } from "../payload.ts";
+import { retryAfterMs } from "../retry-after.ts";
 import { allowedAddresses, ForbiddenTarget, type Resolve, resolveBySystem } from "./allow.ts";
 import { maxRedirects, redirected } from "./redirect.ts";
 import { AnswerTooLarge, type HttpAnswer, type HttpRequest, send } from "./send.ts";
@@ -80,8 +81,9 @@ function toResult(
   if (status >= 200 && status < 400) return { status, body: asJson(text) };
   const message = `${method} ${url.host} answered ${status}`;
   if (status < 500 && !retriedStatuses.has(status)) throw ctx.fatal(message);
-  const retryAfterSeconds = Number(retryAfter);
-  if (retryAfterSeconds > 0) throw ctx.retryAfter(retryAfterSeconds * 1000, message);
+  // At once would be sooner than the back-off: a server that is in trouble may say so all the same.
+  const askedMs = retryAfterMs(retryAfter, Date.now());
+  if (askedMs) throw ctx.retryAfter(askedMs, message);
   throw new Error(message);
 }
 

@@ -13,7 +13,7 @@ import { markFailed, startSpan } from "../../telemetry/tracing.ts";
 import type { HandlerContext } from "../handler.ts";
 
 /** The part of `fetch` that is used here: all that a stand-in has to be. */
-export type Fetch = (url: URL, init: RequestInit) => Promise<Response>;
+export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 export interface TracedFetchOptions {
   tracer: Tracer;
@@ -63,17 +63,28 @@ export function createTracedCall({ tracer, context, correlationId }: TracedFetch
   };
 }
 
+/**
+ * Takes what `fetch` takes. Of a `Request` it says the headers anew, by the second argument, which wins over it; all else
+ * of the two goes to `fetch` as it is. What is no call by HTTP (`data:`, `blob:`) has no span, and nothing to carry on.
+ */
 export function createTracedFetch(
   options: TracedFetchOptions & { /** What sends it. */ fetch: Fetch },
 ): HandlerContext["fetch"] {
   const call = createTracedCall(options);
-  return async (target, init = {}) => {
-    const url = new URL(target);
-    const method = init.method?.toUpperCase() ?? "GET";
-    return call({ url, method, headers: new Headers(init.headers), resendCount: 0 }, (headers) =>
-      options.fetch(url, { ...init, headers }),
-    );
+  const tracedFetch: Fetch = async (input, init) => {
+    const request = isRequest(input) ? input : undefined;
+    const url = URL.parse(request?.url ?? String(input));
+    if (!url?.protocol.startsWith("http")) return options.fetch(input, init);
+    const method = (init?.method ?? request?.method ?? "GET").toUpperCase();
+    const headers = new Headers(init?.headers ?? request?.headers);
+    return call({ url, method, headers, resendCount: 0 }, (headers) => options.fetch(input, { ...init, headers }));
   };
+  return Object.assign(tracedFetch, { preconnect: fetch.preconnect });
+}
+
+/** Also one of a library that has a class of its own. */
+function isRequest(input: string | URL | Request): input is Request {
+  return typeof input === "object" && "url" in input;
 }
 
 /** What the handler has set itself stays; a trace context of its own would not go with our `tracestate`. */
