@@ -8,8 +8,7 @@ COPY package.json bun.lock bunfig.toml ./
 RUN bun install --frozen-lockfile --production --ignore-scripts
 COPY tsconfig.json ./
 COPY src ./src
-RUN bun build --compile --minify --bytecode --format=esm src/main.ts src/thread.ts --outfile dist/throughline \
-  && mkdir data handlers
+RUN bun run compile && mkdir data handlers
 
 # glibc, certificates, and the user nonroot (65532); no shell, no package manager.
 FROM gcr.io/distroless/base-debian12:nonroot

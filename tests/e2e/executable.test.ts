@@ -9,7 +9,7 @@ import { eventually } from "../support/eventually.ts";
 import { compiledExecutable } from "../support/executable.ts";
 import { startGate } from "../support/gate.ts";
 import { httpApi } from "../support/http-api.ts";
-import { freePorts, startThroughline, type ThroughlineProcess } from "../support/process.ts";
+import { freePorts, spawnThroughline, startThroughline, type ThroughlineProcess } from "../support/process.ts";
 import type { HttpTask } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
@@ -243,6 +243,41 @@ describe("what it says of itself", () => {
       source: "variable",
     });
   });
+});
+
+describe("files of the folder that it is started in", () => {
+  const threads = "THROUGHLINE_THREADS=7\nTHROUGHLINE_UNKNOWN=1\n";
+  const files: [name: string, text: string][] = [
+    ["bunfig.toml", 'preload = ["./missing.ts"]'],
+    ["bunfig.toml", 'preload = ["./preload.ts"]'],
+    ["bunfig.toml", '[define]\n"process.platform" = "1"\n[run]\nbun = true\n[test]\nroot = 4'],
+    ["bunfig.toml", "not toml ["],
+    [".env", threads],
+    [".env.local", threads],
+    [".env.production", threads],
+    [".env.development.local", threads],
+    ["package.json", "{ not json"],
+    ["tsconfig.json", '{"extends": "./missing.json", "compilerOptions": {"paths": {"node:fs": ["./preload.ts"]}}}'],
+  ];
+  test(
+    "set nothing and run nothing: neither bunfig.toml nor .env is read",
+    async () => {
+      await using folder = await tempFolder();
+      await Bun.write(join(folder.path, "preload.ts"), 'console.log("code of the folder");');
+      const config = async () => {
+        await using ran = await spawnThroughline(["config"], { cwd: folder.path });
+        return { exitCode: await ran.exited, lines: ran.lines, errors: ran.errors() };
+      };
+      const before = await config();
+      expect(before).toMatchObject({ exitCode: 0, errors: "" });
+      for (const [name, text] of files) {
+        await Bun.write(join(folder.path, name), text);
+        expect([name, await config()]).toEqual([name, before]);
+        await Bun.file(join(folder.path, name)).delete();
+      }
+    },
+    limitMs,
+  );
 });
 
 describe("a process that stops", () => {

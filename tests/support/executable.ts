@@ -1,5 +1,5 @@
 /**
- * The compiled executable, `dist/throughline`, built with the command of the `build` script. Built at most once for a
+ * The compiled executable, `dist/throughline`, built with the command of the `compile` script. Built at most once for a
  * test run, and only when a source is newer. A build goes to a file beside it and is renamed into place, so that an
  * executable that runs already is never written to.
  */
@@ -38,10 +38,10 @@ async function buildIfStale(): Promise<string> {
   return path;
 }
 
-/** The last part of the `build` script, run by this very Bun, with another outfile. */
+/** The `compile` script, run by this very Bun, with another outfile. */
 function buildCommand(to: string): string[] {
-  const [bun, ...words] = packageJson.scripts.build.split(" && ").at(-1)?.split(" ") ?? [];
-  if (bun !== "bun" || !words.includes(outfile)) throw new Error(`the build script does not build ${outfile} with bun`);
+  const [bun, ...words] = packageJson.scripts.compile.split(" ");
+  if (bun !== "bun" || !words.includes(outfile)) throw new Error(`script "compile" does not build ${outfile}`);
   return [process.execPath, ...words.map((word) => (word === outfile ? to : word))];
 }
 
