@@ -1,6 +1,7 @@
 /** Reading a request's body within a limit that is ours: the runtime's own answers without our headers and words. */
 
-import { TaskError } from "./errors.ts";
+import { type FieldProblem, TaskError } from "./errors.ts";
+import { inspectJson, lostNumbers } from "./json-text.ts";
 
 /** The whole body; throws `payload_too_large` as soon as it is known to be longer than `maxBytes`. */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
@@ -21,17 +22,41 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   return Buffer.concat(chunks);
 }
 
-/** JSON from a body; throws `invalid_argument` when it is not JSON or nests deeper than `maxDepth`. */
-export function parseJson(body: Uint8Array, maxDepth: number): unknown {
+/**
+ * JSON from a body; throws `invalid_argument` when it is not JSON, nests deeper than `maxDepth`, or has numbers that
+ * JavaScript cannot hold, unless `takeLost` takes those.
+ */
+export function parseJson(
+  body: Uint8Array,
+  maxDepth: number,
+  takeLost: (lost: Iterable<FieldProblem>) => void = refuseLost,
+): unknown {
   const text = decodeUtf8(body);
-  if (isDeeperThan(text, maxDepth)) {
-    throw new TaskError("invalid_argument", `the body nests deeper than ${maxDepth} levels`);
-  }
+  const fault = inspectJson(text, maxDepth);
+  if (fault === "too_deep") throw new TaskError("invalid_argument", `the body nests deeper than ${maxDepth} levels`);
+  const value = parse(text);
+  if (fault === "loses_numbers") takeLost(lostNumbers(text));
+  return value;
+}
+
+function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
     throw new TaskError("invalid_argument", "the body is not JSON", { cause });
   }
+}
+
+const maxProblems = 20;
+
+/** Throws `invalid_argument` with the first of them. */
+export function refuseLost(lost: Iterable<FieldProblem>): void {
+  const problems: FieldProblem[] = [];
+  for (const problem of lost) {
+    if (problems.push(problem) === maxProblems) break;
+  }
+  const [first] = problems;
+  if (first) throw new TaskError("invalid_argument", `${first.pointer || "the body"}: ${first.detail}`, { problems });
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -42,22 +67,4 @@ function decodeUtf8(body: Uint8Array): string {
   } catch (cause) {
     throw new TaskError("invalid_argument", "the body is not UTF-8", { cause });
   }
-}
-
-/** Counts brackets outside strings, before anything is built: the parser itself takes 90,000 levels. */
-export function isDeeperThan(text: string, maxDepth: number): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (inString) {
-      if (code === 0x5c) at++;
-      else if (code === 0x22) inString = false;
-    } else if (code === 0x22) inString = true;
-    else if (code === 0x7b || code === 0x5b) {
-      depth += 1;
-      if (depth > maxDepth) return true;
-    } else if (code === 0x7d || code === 0x5d) depth -= 1;
-  }
-  return false;
 }

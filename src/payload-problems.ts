@@ -6,6 +6,7 @@
 
 import { type OutputUnit, type Schema, Validator } from "@cfworker/json-schema";
 import type { FieldProblem } from "./errors.ts";
+import { escapeName } from "./json-text.ts";
 
 const maxProblems = 20;
 /** These only say that something further in does not fit, which tells it itself. */
@@ -51,9 +52,4 @@ function decodeFragment(fragment: string): string {
   } catch {
     return fragment;
   }
-}
-
-/** RFC 6901. */
-function escapeName(name: string): string {
-  return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }

@@ -11,6 +11,17 @@ export function isTaskId(text: string): boolean {
   return validate(text) && version(text) === 7;
 }
 
+const uuidSpellings = [/^([0-9a-f-]{36})$/i, /^\{([0-9a-f-]{36})\}$/i, /^urn:uuid:([0-9a-f-]{36})$/i];
+
+/** A UUID in small letters (RFC 9562, 4), however its caller writes it: in capitals, in braces, as a URN. Other texts stay as they are. */
+export function canonicalId(text: string): string {
+  for (const spelling of uuidSpellings) {
+    const [, uuid] = spelling.exec(text) ?? [];
+    if (uuid !== undefined) return uuid.toLowerCase();
+  }
+  return text;
+}
+
 /** No UUIDv7 made at or after `ms` sorts before this (RFC 9562: the first 48 bits are the time). */
 export function firstIdAt(ms: number): string {
   const hex = Math.min(maxIdMs, Math.max(0, Math.floor(ms)))

@@ -5,6 +5,7 @@ import { decodeSpans, type ReceivedSpan } from "../console/received-span.ts";
 import { logsOfView, spansOfView, type TaskTraceView } from "../console/task-trace-view.ts";
 import { renderWaterfall } from "../console/waterfall.ts";
 import { TaskError } from "../errors.ts";
+import { canonicalId } from "../task-id.ts";
 import { askConsole } from "./console-client.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { printResult } from "./screen.ts";
@@ -18,7 +19,7 @@ export interface TraceFlags {
 const pipedWidth = 160;
 
 const traceIdText = /^[0-9a-f]{32}$/i;
-const taskIdText = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const taskIdText = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 interface Shown {
   spans: ReceivedSpan[];
@@ -28,13 +29,14 @@ interface Shown {
 
 export async function showTrace(id: string, flags: TraceFlags): Promise<number> {
   const isTrace = traceIdText.test(id);
-  if (!isTrace && !taskIdText.test(id)) {
+  const taskId = canonicalId(id);
+  if (!isTrace && !taskIdText.test(taskId)) {
     throw new TaskError(
       "invalid_argument",
       `"${id}" is no id: expected a task's, such as 01a1fdf4-cd76-7699-a1ab-314869020050, or a trace's, 32 hex digits`,
     );
   }
-  const path = isTrace ? `/traces/${id.toLowerCase()}` : `/tasks/${id.toLowerCase()}/trace`;
+  const path = isTrace ? `/traces/${id.toLowerCase()}` : `/tasks/${taskId}/trace`;
   const text = await askConsole(path, flags.consoleUrl);
   printResult(flags, {
     json: text,

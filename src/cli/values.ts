@@ -1,7 +1,9 @@
 /** How what is typed as a flag's value is read. Each throws commander's error, which says what is allowed. Light: every start loads it. */
 
 import { InvalidArgumentError } from "commander";
+import { lostNumbers } from "../json-text.ts";
 import { httpUrl, integer, type Parse, parseDuration } from "../settings.ts";
+import { parseTime } from "../time-text.ts";
 
 /** For a flag of commander, whose own words come before these. */
 function asArgument<T>(parse: Parse<T>): Parse<T> {
@@ -35,12 +37,22 @@ export const rate = asArgument((text) => {
   return value;
 });
 
-/** RFC 3339 with a zone, as the API takes it. */
+/** Checked, and left as it is: the API reads the same notation. */
 export const timeText = asArgument((text) => {
-  const hasZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(Z|[+-]\d\d:\d\d)$/.test(text);
-  if (!hasZone || Number.isNaN(Date.parse(text))) throw new Error("expected a time such as 2026-01-31T08:00:00Z");
+  parseTime(text);
   return text;
 });
+
+/** A time, or how long ago it was; checked, and read by `toMoment` when it is asked by. */
+export const momentText = asArgument((text) => {
+  toMoment(text);
+  return text;
+});
+
+/** In RFC 3339. */
+export function toMoment(text: string): string {
+  return new Date(/^\d{4}-/.test(text) ? parseTime(text) : Date.now() - parseDuration(text)).toISOString();
+}
 
 /** A URL without a slash at its end, gathered. */
 export function httpAddress(text: string, before: string[] = []): string[] {
@@ -60,8 +72,16 @@ export function payloadText(text: string): string {
   return text;
 }
 
-/** What the JSON text says. */
+/** What the JSON text says. Throws for numbers that JavaScript cannot hold, too: they would be sent as others. */
 export function parsePayload(text: string): unknown {
+  const value = parseJson(text);
+  for (const { pointer, detail } of lostNumbers(text)) {
+    throw new InvalidArgumentError(`${pointer && `${pointer}: `}${detail}.`);
+  }
+  return value;
+}
+
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -9,6 +9,7 @@ import { TaskError, toTaskError } from "../errors.ts";
 import type { HttpHandler } from "../listen.ts";
 import { toProblem } from "../problem.ts";
 import { duration } from "../settings.ts";
+import { canonicalId } from "../task-id.ts";
 import { cutText } from "../telemetry/http-attributes.ts";
 import type { Intake } from "./intake.ts";
 import type { MetricHistory } from "./metric-history.ts";
@@ -78,7 +79,7 @@ export function createQueryApi(deps: QueryDeps): HttpHandler {
   });
 
   app.get("/v1/tasks/:id/trace", async (c) => {
-    const taskId = c.req.param("id");
+    const taskId = canonicalId(c.req.param("id"));
     refuseQuery(c.req.url);
     if (!taskIdText.test(taskId)) {
       throw new TaskError("invalid_argument", `"${cutText(taskId)}" is no task id: expected a UUID`);

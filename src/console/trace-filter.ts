@@ -2,7 +2,9 @@
 
 import { TaskError } from "../errors.ts";
 import { flag, integer, type Parse, parseDuration } from "../settings.ts";
+import { canonicalId } from "../task-id.ts";
 import { cutText } from "../telemetry/http-attributes.ts";
+import { parseQueryTime } from "../time-text.ts";
 
 /** One span of the trace has to fit all that is given. */
 export interface TraceFilter {
@@ -30,7 +32,7 @@ export function parseTraceFilter(query: URLSearchParams, nowMs: number): TraceFi
   const read: Record<string, (text: string) => Partial<TraceFilter>> = {
     service: (text) => ({ service: filled(text) }),
     operation: (text) => ({ operation: filled(text) }),
-    task_id: (text) => ({ taskId: filled(text) }),
+    task_id: (text) => ({ taskId: canonicalId(filled(text)) }),
     error: (text) => ({ isError: flag(text) }),
     min_duration: (text) => ({ minDurationMs: parseDuration(text) }),
     attribute: (text) => ({ attribute: parseAttribute(text) }),
@@ -71,8 +73,7 @@ function parseAttribute(text: string): { key: string; value: string } {
 }
 
 function parseMoment(text: string, nowMs: number): number {
-  const hasZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(Z|[+-]\d\d:\d\d)$/.test(text);
-  if (hasZone && !Number.isNaN(Date.parse(text))) return Date.parse(text);
+  if (/^\d{4}-/.test(text)) return parseQueryTime(text);
   try {
     return nowMs - parseDuration(text);
   } catch {

@@ -17,10 +17,10 @@ import { taskRoutes } from "./task-routes.ts";
 type Checked = { request: CreateTaskRequestJson } | { error: TaskError };
 
 export function addBatchRoute(routes: Routes, call: CallInRequest): void {
-  addRoute(routes, taskRoutes.createTasks, async (c, { body }) => {
+  addRoute(routes, taskRoutes.createTasks, async (c, { body, lostNumbers }) => {
     // The request itself has counted as one.
     if (body.length > 1) await routes.charge(c, taskRoutes.createTasks, body.length - 1);
-    const options = { key: keyIn(c), isLarge: isLarge(c) };
+    const options = { key: keyIn(c), isLarge: isLarge(c), lost: byItem(lostNumbers) };
     const checked = body.map((item, index) => check(item, index, options));
     const tasks = checked.flatMap((one) => ("request" in one ? [one.request] : []));
     const { results = [] } = tasks.length > 0 ? await call(c, "CreateTasks", { tasks }) : {};
@@ -49,7 +49,18 @@ function isLarge(c: EdgeContext): boolean {
   return announced === undefined || Number(announced) > maxTaskBytes;
 }
 
-function check(item: unknown, index: number, { key, isLarge }: { key: string | undefined; isLarge: boolean }): Checked {
+interface CheckOptions {
+  /** Of the whole batch. */
+  key: string | undefined;
+  isLarge: boolean;
+  /** Numbers that JavaScript cannot hold, by the item that they are in. */
+  lost: ReadonlyMap<string, readonly FieldProblem[]>;
+}
+
+function check(item: unknown, index: number, { key, isLarge, lost }: CheckOptions): Checked {
+  const problems = [...(lost.get(String(index)) ?? [])];
+  const [first] = problems;
+  if (first) return { error: new TaskError("invalid_argument", `${first.pointer}: ${first.detail}`, { problems }) };
   try {
     if (isLarge && Buffer.byteLength(JSON.stringify(item)) > maxTaskBytes) {
       throw new TaskError("payload_too_large", `the task is larger than ${maxTaskBytes} bytes`);
@@ -63,6 +74,20 @@ function check(item: unknown, index: number, { key, isLarge }: { key: string | u
     const detail = first ? `${first.pointer}: ${first.detail}` : message;
     return { error: new TaskError(code, detail, { problems: within }) };
   }
+}
+
+const maxLostOfItem = 20;
+
+/** By the first name of their pointers, not too many of each. */
+function byItem(lost: Iterable<FieldProblem>): Map<string, FieldProblem[]> {
+  const items = new Map<string, FieldProblem[]>();
+  for (const problem of lost) {
+    const [, index = ""] = problem.pointer.split("/", 2);
+    const known = items.get(index);
+    if (!known) items.set(index, [problem]);
+    else if (known.length < maxLostOfItem) known.push(problem);
+  }
+  return items;
 }
 
 /** Pointers lead into the body, of which this is an item. */

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { deadReasons, taskReasons, taskTypePattern } from "../task.ts";
+import { canonicalId } from "../task-id.ts";
 import { cursor, pageLimit, timeAsked } from "./paging.ts";
 import { declareRoute } from "./route.ts";
 import { count, failure, task, taskId, taskType, time, timeOrNull, traceId } from "./task-schemas.ts";
@@ -12,6 +13,7 @@ const filterFields = {
   reason: z.enum(taskReasons).optional().meta({ description: "Why the task died." }),
   group: z
     .string()
+    .toLowerCase()
     .regex(/^[0-9a-f]{12}$/, "expected a group as /v1/dead-letters/groups tells it")
     .optional()
     .meta({ description: "Fingerprint of the last attempt's error." }),
@@ -26,7 +28,11 @@ export type DeadLetterFilter = z.infer<typeof filter>;
 
 const redriveBody = z
   .strictObject({
-    ids: z.array(z.uuidv7("expected a task id")).min(1).max(1000).optional(),
+    ids: z
+      .array(z.string().transform(canonicalId).pipe(z.uuidv7("expected a task id")).meta({ format: "uuid" }))
+      .min(1)
+      .max(1000)
+      .optional(),
     filter: filter.optional(),
     rate_per_second: z.number().min(0.001).max(100_000).optional().meta({ description: "Else as fast as it goes." }),
     dry_run: z.boolean().optional().meta({ description: "Only counts what fits." }),

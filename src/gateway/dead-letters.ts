@@ -2,9 +2,10 @@
 
 import { TaskError } from "../errors.ts";
 import type { DeadSelectionJson, RedriveDeadLettersRequestJson, RedriveJson } from "../gen/tasks_pb.ts";
-import { isTaskId } from "../task-id.ts";
+import { canonicalId, isTaskId } from "../task-id.ts";
 import { type DeadLetterFilter, deadLetterRoutes } from "./dead-letter-routes.ts";
 import type { CallInRequest } from "./edge.ts";
+import { toTimestamp } from "./requests.ts";
 import { toHttpDeadLetter, toHttpGroup, toHttpRedrive, toHttpTask, toHttpUnreadable } from "./responses.ts";
 import { addRoute, type Routes } from "./serve-route.ts";
 
@@ -54,7 +55,9 @@ export function addDeadLetterRoutes(routes: Routes, call: CallInRequest): void {
   }
 
   addRoute(routes, deadLetterRoutes.get, async (c, { id }) => {
-    const { items } = isTaskId(id) ? await call(c, "ListDeadLetters", { selection: { ids: [id] } }) : { items: [] };
+    const { items } = isTaskId(canonicalId(id))
+      ? await call(c, "ListDeadLetters", { selection: { ids: [id] } })
+      : { items: [] };
     const letter = items?.[0];
     if (!letter) throw new TaskError("not_found", `there is no dead letter "${id}"`);
     return Response.json(toHttpDeadLetter(letter));
@@ -73,8 +76,8 @@ function toSelection({ type, error, reason, group, since, until }: DeadLetterFil
     ...(error && { errorType: error }),
     ...(reason && { reason }),
     ...(group && { group }),
-    ...(since && { since: new Date(since).toISOString() }),
-    ...(until && { until: new Date(until).toISOString() }),
+    ...(since !== undefined && { since: toTimestamp(since) }),
+    ...(until !== undefined && { until: toTimestamp(until) }),
   };
 }
 

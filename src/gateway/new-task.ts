@@ -2,7 +2,7 @@
 
 import { TaskError } from "../errors.ts";
 import type { CreateTaskRequestJson } from "../gen/tasks_pb.ts";
-import { toSeconds } from "./requests.ts";
+import { toSeconds, toTimestamp } from "./requests.ts";
 import type { NewTask } from "./task-schemas.ts";
 
 /** Throws `invalid_argument` when the key cannot be one. */
@@ -15,7 +15,7 @@ export function toCreateTask(task: NewTask, idempotencyKey: string | undefined):
     // It came out of JSON.parse.
     payload: (task.payload ?? null) as NonNullable<CreateTaskRequestJson["payload"]>,
     ...(task.delay !== undefined && { delay: toSeconds(task.delay) }),
-    ...(task.run_at !== undefined && { runAt: new Date(task.run_at).toISOString() }),
+    ...(task.run_at !== undefined && { runAt: toTimestamp(task.run_at) }),
     ...(task.timeout !== undefined && { timeout: toSeconds(task.timeout) }),
     ...(task.max_attempts !== undefined && { maxAttempts: task.max_attempts }),
     ...(task.metadata && { metadata: task.metadata }),

@@ -1,6 +1,8 @@
 /** What every list takes. */
 
 import { z } from "zod";
+import { parseQueryTime } from "../time-text.ts";
+import { timeThat } from "./requests.ts";
 
 export const pageLimit = z.coerce
   .number()
@@ -13,4 +15,4 @@ export const pageLimit = z.coerce
 export const cursor = z.string().max(255).optional().meta({ description: "The `next_cursor` of an earlier answer." });
 
 /** A time that a caller asks by. */
-export const timeAsked = z.iso.datetime({ offset: true, error: "expected a time as 2026-01-01T08:00:00Z" });
+export const timeAsked = timeThat(parseQueryTime);

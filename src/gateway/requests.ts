@@ -2,8 +2,10 @@
 
 import { z } from "zod";
 import { type FieldProblem, TaskError } from "../errors.ts";
+import { escapeName } from "../json-text.ts";
 import { parseDuration } from "../settings.ts";
 import { cutText } from "../telemetry/http-attributes.ts";
+import { parseTime } from "../time-text.ts";
 
 /** Up to about 27 years, and no finer than a millisecond: so that each text that fits is a time to come. */
 const durationText =
@@ -17,6 +19,28 @@ const durationWords = z.string().regex(durationText, {
 /** `30s`, as milliseconds. */
 export const duration = durationWords.transform(parseDuration);
 export const durationAboveZero = durationWords.regex(/[1-9]/, "expected a duration above 0").transform(parseDuration);
+
+/** A time that `parse` takes, as milliseconds since the epoch. */
+export function timeThat(parse: (text: string) => number) {
+  return z
+    .string()
+    .transform((text, context) => {
+      try {
+        return parse(text);
+      } catch (error) {
+        context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+        return z.NEVER;
+      }
+    })
+    .meta({ format: "date-time", override: { examples: ["2026-01-01T08:00:00Z"] } });
+}
+
+export const time = timeThat(parseTime);
+
+/** Milliseconds since the epoch as protobuf JSON writes a Timestamp. */
+export function toTimestamp(ms: number): string {
+  return new Date(ms).toISOString();
+}
 
 /** Milliseconds as protobuf JSON writes a Duration: `1.5s`. */
 export function toSeconds(ms: number): string {
@@ -43,7 +67,7 @@ function toProblems(issue: z.core.$ZodIssue): FieldProblem[] {
 
 /** RFC 6901. */
 function toPointer(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${String(part).replace(/~/g, "~0").replace(/\//g, "~1")}`).join("");
+  return path.map((part) => `/${escapeName(String(part))}`).join("");
 }
 
 /** The query of `url`; throws `invalid_argument` that names the first parameter which is unknown, wrong, or there twice. */

@@ -49,6 +49,8 @@ export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodTy
   body: Body;
   maxBodyBytes: number;
   maxBodyDepth: number;
+  /** Its body is an array, each item of which is accepted or refused by itself. */
+  checksItems: boolean;
   /** By status. */
   answers: Readonly<Record<number, Answer>>;
   /** What it may be refused with beside `usualProblems`. */
@@ -65,6 +67,7 @@ const usual = {
   headers: noHeaders,
   maxBodyBytes: 256 * 1024,
   maxBodyDepth: 64,
+  checksItems: false,
   problems: [],
 } satisfies Partial<Route>;
 

@@ -13,7 +13,7 @@ import {
   type Rule,
   shortestEveryMs,
 } from "../ticks.ts";
-import { duration } from "./requests.ts";
+import { duration, time as timeSaid } from "./requests.ts";
 import { newTask, taskId, taskType, time, timeOrNull, traceId } from "./task-schemas.ts";
 
 const everyWords = `expected ${showDuration(shortestEveryMs)} to ${showDuration(longestEveryMs)}`;
@@ -54,8 +54,6 @@ const scheduledTask = z
   })
   .meta({ id: "NewScheduledTask", description: "What each run is, as in `POST /v1/tasks`." });
 
-const moment = z.iso.datetime({ offset: true });
-
 const said = {
   cron: textThat(parseCron).meta({
     description:
@@ -79,8 +77,8 @@ const said = {
     .min(0)
     .max(100)
     .meta({ description: "Of the ticks that an outage cost, the newest so many are made up for. Usually 1." }),
-  start_at: moment.meta({ description: "No run before it. An `every` is counted from it." }),
-  end_at: moment.meta({ description: "No run at it or after it." }),
+  start_at: timeSaid.meta({ description: "No run before it. An `every` is counted from it." }),
+  end_at: timeSaid.meta({ description: "No run at it or after it." }),
   paused: z.boolean().meta({ description: "Its ticks pass without a run." }),
 };
 

@@ -3,7 +3,7 @@
 import { TaskError } from "../errors.ts";
 import type { ScheduleJson, ScheduleSpecJson } from "../gen/tasks_pb.ts";
 import type { CallInRequest } from "./edge.ts";
-import { toSeconds } from "./requests.ts";
+import { toSeconds, toTimestamp } from "./requests.ts";
 import { toHttpTask } from "./responses.ts";
 import { scheduleRoutes } from "./schedule-routes.ts";
 import type { NewSchedule, ScheduleChange } from "./schedule-schemas.ts";
@@ -87,8 +87,8 @@ function toSpec(said: ScheduleChange): ScheduleSpecJson {
     ...(task && { task: toScheduledTask(task) }),
     ...(overlap != null && { overlap }),
     ...(catchUp != null && { catchUp }),
-    ...(said.start_at != null && { startAt: new Date(said.start_at).toISOString() }),
-    ...(said.end_at != null && { endAt: new Date(said.end_at).toISOString() }),
+    ...(said.start_at != null && { startAt: toTimestamp(said.start_at) }),
+    ...(said.end_at != null && { endAt: toTimestamp(said.end_at) }),
     ...(paused !== undefined && { paused }),
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Hono, Context as HonoContext } from "hono";
 import type { z } from "zod";
-import { TaskError } from "../errors.ts";
+import { type FieldProblem, TaskError } from "../errors.ts";
 import { parseJson, readBody } from "../http-body.ts";
 import { toProblem } from "../problem.ts";
 import type { Edge } from "./edge.ts";
@@ -18,6 +18,8 @@ export interface Asked<Query, Body> {
   id: string;
   query: Query;
   body: Body;
+  /** Numbers of the body that JavaScript cannot hold; only a route that `checksItems` is called with any. */
+  lostNumbers: Iterable<FieldProblem>;
 }
 
 export interface Routes {
@@ -39,9 +41,9 @@ export function addRoute<Query extends z.ZodType, Body extends z.ZodType>(
     if (words.size > 0 && words.has(withoutVersion(c.req.path))) return answerUnrouted(c);
     await routes.admit(c, route);
     const query = parseQuery(route.query, c.req.url);
-    const json = takesBody(route) ? await readJson(c, route) : undefined;
+    const { json, lostNumbers } = takesBody(route) ? await readJson(c, route) : nothing;
     const body = parseBody(route.body, json);
-    return handler(c, { id: c.req.param("id") ?? "", query, body });
+    return handler(c, { id: c.req.param("id") ?? "", query, body, lostNumbers });
   };
   const path = route.path.replace(/\{(\w+)\}/g, ":$1");
   for (const prefix of route.isUnversioned ? [""] : ["/v1", ""]) {
@@ -49,8 +51,21 @@ export function addRoute<Query extends z.ZodType, Body extends z.ZodType>(
   }
 }
 
-async function readJson(c: EdgeContext, { maxBodyBytes, maxBodyDepth }: Route): Promise<unknown> {
-  return parseJson(await readBody(c.req.raw, maxBodyBytes), maxBodyDepth);
+interface ReadJson {
+  json: unknown;
+  lostNumbers: Iterable<FieldProblem>;
+}
+
+const nothing: ReadJson = { json: undefined, lostNumbers: [] };
+
+async function readJson(c: EdgeContext, { maxBodyBytes, maxBodyDepth, checksItems }: Route): Promise<ReadJson> {
+  const body = await readBody(c.req.raw, maxBodyBytes);
+  if (!checksItems) return { json: parseJson(body, maxBodyDepth), lostNumbers: [] };
+  let lostNumbers: Iterable<FieldProblem> = [];
+  const json = parseJson(body, maxBodyDepth, (lost) => {
+    lostNumbers = lost;
+  });
+  return { json, lostNumbers };
 }
 
 /**

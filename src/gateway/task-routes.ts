@@ -78,6 +78,7 @@ export const taskRoutes = {
     }),
     body: batchBody,
     maxBodyBytes: maxBatchBytes,
+    checksItems: true,
     answers: {
       207: {
         description: "What became of each.",

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { taskStatuses, taskTypePattern } from "../task.ts";
-import { duration, durationAboveZero } from "./requests.ts";
+import { duration, durationAboveZero, time as timeSaid } from "./requests.ts";
 
 const exampleId = "0199a0b2-7c4e-7d3a-9f61-2b8f0c5d4e17";
 const exampleTraceId = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -24,10 +24,7 @@ export const newTask = z
     type: taskType,
     payload: z.unknown().optional().meta({ description: "Any JSON; its handler gets it as it is." }),
     delay: duration.optional().meta({ ...durationShown, description: "How long it waits before it may start." }),
-    run_at: z.iso
-      .datetime({ offset: true })
-      .optional()
-      .meta({ description: "When it may start, instead of `delay`.", examples: ["2026-01-01T08:00:00Z"] }),
+    run_at: timeSaid.optional().meta({ description: "When it may start, instead of `delay`." }),
     timeout: durationAboveZero
       .optional()
       .meta({ ...durationShown, description: "Deadline of each attempt, instead of its type's." }),

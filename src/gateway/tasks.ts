@@ -5,7 +5,7 @@ import { TaskError } from "../errors.ts";
 import type { GetTaskResponseJson, TaskJson } from "../gen/tasks_pb.ts";
 import type { CallInRequest } from "./edge.ts";
 import { toCreateTask } from "./new-task.ts";
-import { toSeconds } from "./requests.ts";
+import { toSeconds, toTimestamp } from "./requests.ts";
 import { toHttpEntry, toHttpTask } from "./responses.ts";
 import { addRoute, type EdgeContext, type Routes } from "./serve-route.ts";
 import { taskRoutes } from "./task-routes.ts";
@@ -40,8 +40,8 @@ export function addTaskRoutes(routes: Routes, { call, ask, admitWait, draining }
       ...(status && { status }),
       ...(type && { type }),
       ...(correlationId && { correlationId }),
-      ...(after && { createdAfter: new Date(after).toISOString() }),
-      ...(before && { createdBefore: new Date(before).toISOString() }),
+      ...(after !== undefined && { createdAfter: toTimestamp(after) }),
+      ...(before !== undefined && { createdBefore: toTimestamp(before) }),
       limit,
       cursor,
     });

@@ -13,7 +13,8 @@ import {
   retryAfterSeconds,
   TaskError,
 } from "../errors.ts";
-import { isDeeperThan } from "../http-body.ts";
+import { refuseLost } from "../http-body.ts";
+import { inspectJson, lostNumbers } from "../json-text.ts";
 import { badRequestName, fromBadRequest, toBadRequest } from "./bad-request.ts";
 import type { Wire } from "./call.ts";
 import { fromBinaryMessage, maxMessageDepth, toBinaryMessage } from "./methods.ts";
@@ -35,9 +36,16 @@ export function codecOf(contentType: string | null): Codec | undefined {
 export function decodeMessage(schema: DescMessage, codec: Codec, body: Uint8Array): JsonValue {
   if (codec === "proto") return fromBinaryMessage(schema, body);
   const text = body.length === 0 ? "{}" : new TextDecoder().decode(body);
-  if (isDeeperThan(text, maxMessageDepth)) {
+  const fault = inspectJson(text, maxMessageDepth);
+  if (fault === "too_deep") {
     throw new TaskError("invalid_argument", `the request message nests deeper than ${maxMessageDepth} levels`);
   }
+  const message = parse(text);
+  if (fault === "loses_numbers") refuseLost(lostNumbers(text));
+  return message;
+}
+
+function parse(text: string): JsonValue {
   try {
     return JSON.parse(text);
   } catch (cause) {

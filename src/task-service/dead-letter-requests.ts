@@ -7,7 +7,7 @@ import { deadGroupPattern } from "../store/dead-group.ts";
 import type { DeadCursor, DeadFilter, DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
 import { taskReasons, taskTypePattern } from "../task.ts";
 import { isTaskId } from "../task-id.ts";
-import { pageLimit, timestamp } from "./requests.ts";
+import { givenId, pageLimit, timestamp } from "./requests.ts";
 
 /** Ids in one selection. */
 const maxIds = 1000;
@@ -17,11 +17,11 @@ const maxRate = 100_000;
 
 const selection = z
   .strictObject({
-    ids: z.array(z.string()).max(maxIds).default([]),
+    ids: z.array(givenId).max(maxIds).default([]),
     type: z.string().default(""),
     errorType: z.string().max(255).default(""),
     reason: z.union([z.literal(""), z.enum(taskReasons)]).default(""),
-    group: z.union([z.literal(""), z.string().regex(deadGroupPattern)]).default(""),
+    group: z.union([z.literal(""), z.string().toLowerCase().regex(deadGroupPattern)]).default(""),
     since: timestamp.optional(),
     until: timestamp.optional(),
   })
@@ -75,9 +75,9 @@ const redrive = z
   }));
 
 const listUnreadable = z.strictObject({ limit: pageLimit });
-const getRedrive = z.strictObject({ id: z.string(), withOutcome: z.boolean().default(false) });
-const controlRedrive = z.strictObject({ id: z.string(), command: z.enum(["pause", "resume", "cancel"]) });
-const discard = z.strictObject({ id: z.string(), reason: z.string().min(1).max(1024) });
+const getRedrive = z.strictObject({ id: givenId, withOutcome: z.boolean().default(false) });
+const controlRedrive = z.strictObject({ id: givenId, command: z.enum(["pause", "resume", "cancel"]) });
+const discard = z.strictObject({ id: givenId, reason: z.string().min(1).max(1024) });
 
 export function parseListDeadLetters(message: unknown) {
   const { cursor, ...rest } = parseMessage("ListDeadLetters", message, (it) => listDeadLetters.safeParse(it));

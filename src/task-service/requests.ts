@@ -6,6 +6,8 @@ import { TaskError } from "../errors.ts";
 import { parseMessage } from "../rpc/call.ts";
 import { longestDurationMs } from "../settings.ts";
 import { taskTypePattern } from "../task.ts";
+import { canonicalId } from "../task-id.ts";
+import { parseTime } from "../time-text.ts";
 
 /** Protobuf JSON of a Duration: decimal seconds and `s`. */
 export const duration = z
@@ -14,7 +16,11 @@ export const duration = z
   .transform((text) => Math.round(Number(text.slice(0, -1)) * 1000))
   .refine((ms) => ms <= longestDurationMs);
 
-export const timestamp = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
+/** Protobuf JSON of a Timestamp. */
+export const timestamp = z.iso.datetime({ offset: true }).transform(parseTime);
+
+/** Found in whatever spelling of a UUID it is asked for. */
+export const givenId = z.string().transform(canonicalId);
 
 const defaultLimit = 20;
 const maxLimit = 100;
@@ -42,9 +48,9 @@ const createTask = z
 
 export type CreateTask = z.infer<typeof createTask>;
 
-const getTask = z.strictObject({ id: z.string(), wait: duration.optional() });
-const cancelTask = z.strictObject({ id: z.string() });
-const getTimeline = z.strictObject({ id: z.string() });
+const getTask = z.strictObject({ id: givenId, wait: duration.optional() });
+const cancelTask = z.strictObject({ id: givenId });
+const getTimeline = z.strictObject({ id: givenId });
 
 export function parseCreateTask(message: unknown): CreateTask {
   return parseMessage("CreateTask", message, (it) => createTask.safeParse(it));
@@ -66,7 +72,28 @@ export function noTask(id: string): TaskError {
   return new TaskError("not_found", `there is no task "${id}"`);
 }
 
-/** Two requests with the same digest ask for the same task. */
+/**
+ * Two requests with the same digest ask for the same task. Members of JSON objects have no order (RFC 8259, 4), items of
+ * arrays have. A field that says its default is the same as none: so a field that a later version adds leaves the
+ * digests of the requests without it as they are in the store.
+ */
 export function digestOf(request: CreateTask): string {
-  return createHash("sha256").update(JSON.stringify(request)).digest("base64url");
+  const { type, payload, metadata, runAt, delay, timeout, maxAttempts, idempotencyKey: _key, ...others } = request;
+  // A field that is missing above is no part of the digest: the compiler says so.
+  others satisfies Record<string, never>;
+  const said = {
+    type,
+    ...(payload !== null && { payload }),
+    ...(Object.keys(metadata).length > 0 && { metadata }),
+    ...(runAt !== undefined && { runAt }),
+    ...(delay && { delay }),
+    ...(timeout !== undefined && { timeout }),
+    ...(maxAttempts && { maxAttempts }),
+  };
+  return createHash("sha256").update(JSON.stringify(said, withSortedNames)).digest("base64url");
+}
+
+function withSortedNames(_name: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -6,10 +6,10 @@ import { toTimelineJson } from "../rpc/task-view.ts";
 import type { Store } from "../store/store.ts";
 import { isEnded } from "../task.ts";
 import { isTaskId } from "../task-id.ts";
-import { duration, noTask } from "./requests.ts";
+import { duration, givenId, noTask } from "./requests.ts";
 
 const watchTask = z.strictObject({
-  id: z.string(),
+  id: givenId,
   seenEntry: z.int().min(0).default(0),
   seenProgress: z.number().optional(),
   wait: duration.optional(),

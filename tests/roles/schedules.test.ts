@@ -133,7 +133,7 @@ describe("a new schedule", () => {
     [{ ...daily, task: { ...task, metadata: { scheduled_for: "x" } } }, "/task/metadata", "by itself"],
     [{ ...daily, overlap: "cancel" }, "/overlap", "expected one of"],
     [{ ...daily, catch_up: 101 }, "/catch_up", "<=100"],
-    [{ ...daily, start_at: "tomorrow" }, "/start_at", "Invalid ISO datetime"],
+    [{ ...daily, start_at: "tomorrow" }, "/start_at", "expected a time with a zone"],
     [{ ...daily, next_runs: [] }, "/next_runs", "unknown field"],
     [[], "", "expected object"],
   ];

@@ -128,8 +128,11 @@ describe("imports", () => {
       "console/task-trace-view.ts",
       "console/task-trace.ts",
       "console/time-axis.ts",
+      "json-text.ts",
       "payload-problems.ts",
+      "task-id.ts",
       "task.ts",
+      "time-text.ts",
     ];
     const isPage = (path: string): boolean => path.startsWith("console/page/");
     const foreign = wrongImports((from, to) => isPage(from) && !isPage(to.target) && !to.isTypeOnly);

@@ -16,6 +16,14 @@ test.each(["{", "{'a': 1}", "[1,]", "undefined"])("%p is told to be no JSON", (t
   expect(readPayload(text).problem).toStartWith("No JSON: ");
 });
 
+test.each([
+  ['{"id": 9007199254740993}', "/payload/id: the number 9007199254740993 cannot be kept"],
+  ["[0.1, 1e400]", "/payload/1: the number 1e400 cannot be kept"],
+  ["-12345678901234567890123", "/payload: the number -12345678901234567890123 cannot be kept"],
+])("%p is told to lose a number", (text, problem) => {
+  expect(readPayload(text).problem).toStartWith(problem);
+});
+
 test("more than a task may have is told before it is sent", () => {
   expect(readPayload(JSON.stringify("x".repeat(256 * 1024))).problem).toContain("more than the 262144");
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { v4 as uuidv4, v7 as uuidv7 } from "uuid";
-import { createdAtMsOf, isTaskId, newTaskId } from "../../src/task-id.ts";
+import { canonicalId, createdAtMsOf, isTaskId, newTaskId } from "../../src/task-id.ts";
 
 describe("a task's id", () => {
   /** What 48 bits hold. */
@@ -22,6 +22,15 @@ describe("a task's id", () => {
         expect(uuidv7({ msecs: a }) < uuidv7({ msecs: b })).toBe(true);
       }),
     );
+  });
+
+  test("is the same in capitals, in braces and as a URN", () => {
+    const id = newTaskId();
+    const capitals = id.toUpperCase();
+    const spellings = [id, capitals, `{${id}}`, `{${capitals}}`, `urn:uuid:${id}`, `URN:UUID:${capitals}`];
+    expect(spellings.map(canonicalId)).toEqual(spellings.map(() => id));
+    const others = ["Task-1", `{${id}`, `${capitals}}`, `urn:uuid:{${id}}`, ` ${capitals}`, id.replaceAll("-", "")];
+    expect(others.map(canonicalId)).toEqual(others);
   });
 
   test("is a UUIDv7 and nothing else", () => {

@@ -8,7 +8,7 @@ import type { RedriveFlags } from "../dlq/redrive.ts";
 import type { RedrivesFlags } from "../dlq/redrives.ts";
 import type { UnreadableFlags } from "../dlq/unreadable.ts";
 import { type ApiFlags, withApi, withExamples } from "../flags.ts";
-import { durationMs, rate, wholeNumber } from "../values.ts";
+import { momentText, rate, wholeNumber } from "../values.ts";
 
 /** Of the examples. */
 const id = "01a1fdf4-cd76-7699-a1ab-314869020050";
@@ -31,7 +31,7 @@ function withSelection(command: Command): Command {
     .option("--error <type>", "only those whose last error is of this type, such as TimeoutError")
     .option("--group <group>", "only those of this group, as `dlq groups` names it")
     .addOption(new Option("--cause <cause>", "only those that died of this").choices(taskReasons))
-    .option("--since <duration>", "only those that died within it, such as 1h", durationMs);
+    .option("--since <time>", "only those that died since then: a time, or how long ago, such as 1h", momentText);
 }
 
 function addList(dlq: Command, end: End): void {
@@ -54,7 +54,7 @@ function addGroups(dlq: Command, end: End): void {
     .command("groups")
     .description("what the dead died of: how many of each type with the same error")
     .option("--type <type>", "only tasks of this type")
-    .option("--since <duration>", "only those that died within it, such as 1h", durationMs)
+    .option("--since <time>", "only those that died since then: a time, or how long ago, such as 1h", momentText)
     .option("--limit <number>", "how many groups", wholeNumber(1, 100))
     .option("-q, --quiet", "the groups' names alone")
     .action(async (flags: GroupsFlags) => {

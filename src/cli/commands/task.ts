@@ -7,7 +7,7 @@ import type { GetFlags } from "../task/get.ts";
 import type { ListFlags } from "../task/read-tasks.ts";
 import type { SubmitFlags } from "../task/submit.ts";
 import type { TimelineFlags } from "../task/timeline.ts";
-import { durationMs, durationText, pair, payloadText, timeText, wholeNumber } from "../values.ts";
+import { durationMs, durationText, momentText, pair, payloadText, timeText, wholeNumber } from "../values.ts";
 
 /** Of the examples. */
 const id = "01a1fdf4-cd76-7699-a1ab-314869020050";
@@ -78,7 +78,7 @@ function addList(task: Command, end: End): void {
     .addOption(new Option("--status <status>", "only those in this state").choices(taskStatuses))
     .option("--type <type>", "only those of this type")
     .option("--correlation-id <id>", "only those of this correlation id")
-    .option("--since <duration>", "only those made within it, such as 1h", durationMs)
+    .option("--since <time>", "only those made since then: a time, or how long ago, such as 1h", momentText)
     .option("--limit <number>", "how many", wholeNumber(1, 10_000), 20)
     .option("--watch", "again and again; elsewhere than on a terminal, a line for each change")
     .option("-q, --quiet", "the ids alone")

@@ -1,5 +1,7 @@
 /** Which dead letters are meant, as flags and as the API's filter. */
 
+import { toMoment } from "../values.ts";
+
 export interface SelectionFlags {
   type?: string;
   /** The type of the last error. */
@@ -7,12 +9,11 @@ export interface SelectionFlags {
   group?: string;
   /** Why it died. */
   cause?: string;
-  /** Milliseconds. */
-  since?: number;
+  /** A time, or how long ago. */
+  since?: string;
 }
 
 /** What is undefined fits all. */
 export function toFilter({ type, error, group, cause, since }: SelectionFlags): Record<string, string | undefined> {
-  const diedAfter = since === undefined ? undefined : new Date(Date.now() - since).toISOString();
-  return { type, error, group, reason: cause, since: diedAfter };
+  return { type, error, group, reason: cause, since: since === undefined ? undefined : toMoment(since) };
 }

@@ -4,13 +4,14 @@ import type { PageAnswer, TaskAnswer } from "../api-answers.ts";
 import type { ApiClient } from "../api-client.ts";
 import type { ApiFlags } from "../flags.ts";
 import { readPages } from "../pages.ts";
+import { toMoment } from "../values.ts";
 
 export interface ListFlags extends ApiFlags {
   status?: string;
   type?: string;
   correlationId?: string;
-  /** Milliseconds. */
-  since?: number;
+  /** A time, or how long ago. */
+  since?: string;
   limit: number;
   watch?: boolean;
   quiet?: boolean;
@@ -22,7 +23,7 @@ export function readTasks(api: ApiClient, flags: ListFlags, signal?: AbortSignal
     status,
     type,
     correlation_id: correlationId,
-    created_after: since === undefined ? undefined : new Date(Date.now() - since).toISOString(),
+    created_after: since === undefined ? undefined : toMoment(since),
   };
   return readPages<TaskAnswer>(api, { path: "/tasks", query, limit, ...(signal && { signal }) });
 }

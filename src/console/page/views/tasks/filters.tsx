@@ -1,12 +1,13 @@
 /** What a list of tasks is narrowed by; all of it stands in the address. */
 
 import { type TaskStatus, taskStatuses } from "../../../../task.ts";
+import { canonicalId } from "../../../../task-id.ts";
 import { changedQuery, go, here } from "../../location.ts";
 import { toClock } from "../../parts/time.tsx";
 import { TypedField } from "../../parts/typed-field.tsx";
 import { maxCounted, sinceOf, spans, type TaskQuestion } from "./task-list.ts";
 
-const taskIdText = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const taskIdText = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export function StatusTabs({
   chosen,
@@ -48,7 +49,8 @@ function Tab({ label, status, isChosen, count }: TabProps) {
 
 export function Filters({ question, types }: { question: TaskQuestion; types: readonly string[] }) {
   const search = (text: string): void => {
-    if (taskIdText.test(text.trim())) go(`/tasks/${text.trim().toLowerCase()}`);
+    const id = canonicalId(text.trim());
+    if (taskIdText.test(id)) go(`/tasks/${id}`);
     else narrow({ q: text });
   };
   return (

@@ -1,5 +1,6 @@
 /** A payload as somebody writes it, and what its type's handler would say to it. Pure. */
 
+import { lostNumbers } from "../../../../json-text.ts";
 import { toPayloadProblems, toPayloadValidator } from "../../../../payload-problems.ts";
 
 /** What the gateway takes of a whole body (docs/operations.md). */
@@ -33,6 +34,7 @@ function parsePayload(text: string): ReadPayload {
   if (text.trim() === "") return { value: undefined, bytes: 0 };
   try {
     const value: unknown = JSON.parse(text);
+    for (const { pointer, detail } of lostNumbers(text)) return { problem: `/payload${pointer}: ${detail}` };
     const bytes = new TextEncoder().encode(JSON.stringify(value)).byteLength;
     if (bytes > maxBytes) return { problem: `${bytes} bytes are more than the ${maxBytes} that a task may have` };
     return { value, bytes };

@@ -4,6 +4,7 @@
  */
 
 import { type TaskStatus, taskStatuses } from "../../../../task.ts";
+import { parseQueryTime } from "../../../../time-text.ts";
 import { ask } from "../../api.ts";
 import { addressOf } from "../../location.ts";
 import type { Task, TaskPage } from "../../task.ts";
@@ -62,7 +63,11 @@ export function readQuestion(query: URLSearchParams): TaskQuestion {
 }
 
 function timeOf(text: string | null): string | undefined {
-  return text && /^\d{4}-.*Z$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : undefined;
+  try {
+    return text === null ? undefined : new Date(parseQueryTime(text)).toISOString();
+  } catch {
+    return undefined;
+  }
 }
 
 export async function loadTasks(question: TaskQuestion, nowMs: number, signal: AbortSignal): Promise<TaskAnswer> {

@@ -1,0 +1,282 @@
+/** What callers write in more than one way, or in a way that JavaScript cannot hold, as each border takes it: numbers, members of objects, ids, times. */
+
+import { describe, expect, test } from "bun:test";
+import { fromJson, type JsonValue } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import { type Client, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { createConnectTransport } from "@connectrpc/connect-web";
+import { TaskService } from "../../src/gen/tasks_pb.ts";
+import { newTaskId } from "../../src/task-id.ts";
+import { eventually } from "../support/eventually.ts";
+import { problemOf } from "../support/http-problem.ts";
+import { rejectionOf } from "../support/rejection.ts";
+import { sharedSystem } from "../support/shared-system.ts";
+
+const limitMs = 60_000;
+const running = sharedSystem();
+
+async function ask(
+  method: string,
+  path: string,
+  body?: string,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  const sent = body === undefined ? {} : { body };
+  return fetch(`${running().url}/v1${path}`, { method, headers, ...sent });
+}
+
+function count(table: string): unknown {
+  return running().rows(`SELECT count(*) AS count FROM ${table}`)[0]?.count;
+}
+
+async function makeDead(): Promise<string> {
+  const { id } = await running().accept({ type: "fail", payload: { kind: "invalid" } });
+  expect((await running().task(id, "20s")).status).toBe("dead");
+  await eventually(async () => (await ask("GET", `/dead-letters/${id}`)).status === 200);
+  return id;
+}
+
+function clients(): Client<typeof TaskService>[] {
+  const { task_service_url: url = "", grpc_url: grpcUrl = "" } = running().system.addresses;
+  return [
+    createConnectTransport({ baseUrl: url, useBinaryFormat: false }),
+    createConnectTransport({ baseUrl: url, useBinaryFormat: true }),
+    createGrpcTransport({ baseUrl: grpcUrl }),
+  ].map((transport) => createClient(TaskService, transport));
+}
+
+describe("a number that JavaScript cannot hold", () => {
+  const numbers = ["9007199254740993", "1e400", "0.12345678901234567890"];
+
+  test(
+    "is refused with its pointer by every route that takes a payload, and nothing is changed",
+    async () => {
+      const dead = await makeDead();
+      await ask("POST", "/schedules", '{"id":"held","every":"1h","paused":true,"task":{"type":"echo","payload":1}}');
+      const before = [count("tasks"), count("tasks_schedules"), count("tasks_redrives")];
+      for (const number of numbers) {
+        const payload = `{"order":[{"id":${number}}]}`;
+        const requests: [method: string, path: string, body: string, pointer: string][] = [
+          ["POST", "/tasks", `{"type":"echo","payload":${payload}}`, "/payload/order/0/id"],
+          [
+            "POST",
+            "/schedules",
+            `{"every":"1h","task":{"type":"echo","payload":${payload}}}`,
+            "/task/payload/order/0/id",
+          ],
+          ["PATCH", "/schedules/held", `{"task":{"type":"echo","payload":${payload}}}`, "/task/payload/order/0/id"],
+          ["POST", "/dead-letters/redrive", `{"ids":["${dead}"],"payload":${payload}}`, "/payload/order/0/id"],
+        ];
+        for (const [method, path, body, pointer] of requests) {
+          const problem = await problemOf(await ask(method, path, body));
+          expect([path, problem]).toEqual([
+            path,
+            {
+              title: expect.any(String),
+              status: 400,
+              code: "invalid_argument",
+              detail: expect.stringContaining(`${pointer}: the number ${number} cannot be kept`),
+              errors: [{ pointer, detail: expect.stringContaining("send it as a string") }],
+            },
+          ]);
+        }
+      }
+      expect([count("tasks"), count("tasks_schedules"), count("tasks_redrives")]).toEqual(before);
+    },
+    limitMs,
+  );
+
+  test("is refused in its item of a batch, and spoils no other", async () => {
+    const items = numbers.flatMap((number) => [
+      `{"type":"echo","payload":"x"}`,
+      `{"type":"echo","payload":[1,${number}]}`,
+    ]);
+    const answer = await ask("POST", "/tasks/batch", `[${items}]`);
+    const results: { status: number; error?: { errors?: { pointer: string }[] } }[] = await answer.json();
+    expect(results.map(({ status, error }) => [status, error?.errors?.map(({ pointer }) => pointer)])).toEqual([
+      [202, undefined],
+      [400, ["/1/payload/1"]],
+      [202, undefined],
+      [400, ["/3/payload/1"]],
+      [202, undefined],
+      [400, ["/5/payload/1"]],
+    ]);
+  });
+
+  test("is refused with its pointer by Connect's JSON", async () => {
+    for (const number of numbers) {
+      const answer = await fetch(`${running().system.addresses.task_service_url}/tasks.TaskService/CreateTask`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: `{"type":"echo","payload":{"a":[${number}]}}`,
+      });
+      const { code, message }: { code: string; message: string } = await answer.json();
+      expect([answer.status, code, message]).toEqual([
+        400,
+        "invalid_argument",
+        expect.stringContaining("/payload/a/0: "),
+      ]);
+    }
+  });
+
+  test("is never the one that its neighbour is, under the same idempotency key", async () => {
+    const headers = { "idempotency-key": newTaskId() };
+    const statuses = ["9007199254740992", "9007199254740993", "9007199254740994", "9007199254740992"].map(
+      async (number) => (await ask("POST", "/tasks", `{"type":"echo","payload":${number}}`, headers)).status,
+    );
+    expect((await Promise.all(statuses)).sort()).toEqual([200, 202, 400, 422]);
+  });
+
+  test(
+    "leaves the others their digits, from the request to the result",
+    async () => {
+      const payload =
+        "[0.1,1e-7,-5e-324,9007199254740991,100000000000000000000,0.30000000000000004,1.7976931348623157e+308]";
+      const accepted = await ask("POST", "/tasks", `{"type":"echo","payload":${payload}}`);
+      const { id }: { id: string } = await accepted.json();
+      const text = await (await ask("GET", `/tasks/${id}?wait=20s`)).text();
+      expect(text).toContain(`"payload":${payload}`);
+      expect(text).toContain(`"result":${payload}`);
+    },
+    limitMs,
+  );
+});
+
+describe("an idempotency key", () => {
+  const one = { a: 1, b: { c: [{ d: 1, e: 2 }], f: null } };
+  const sameInOtherOrder = { b: { f: null, c: [{ e: 2, d: 1 }] }, a: 1 };
+  const another = { b: { f: null, c: [{ e: 2, d: 3 }] }, a: 1 };
+
+  test("takes no order of members for a difference, and every other value for one", async () => {
+    const answers = async (bodies: object[]): Promise<number[]> => {
+      const headers = { "idempotency-key": newTaskId() };
+      const statuses: number[] = [];
+      for (const body of bodies) statuses.push((await running().submit({ type: "echo", ...body }, headers)).status);
+      return statuses;
+    };
+    const metadata = [
+      { metadata: { x: "1", y: "2" } },
+      { metadata: { y: "2", x: "1" } },
+      { metadata: { x: "2", y: "1" } },
+    ];
+    expect(await answers([{ payload: one }, { payload: sameInOtherOrder }, { payload: another }])).toEqual([
+      202, 200, 422,
+    ]);
+    expect(await answers(metadata)).toEqual([202, 200, 422]);
+    expect(await answers([{ payload: [1, 2] }, { payload: [1, 2], metadata: {} }, { payload: [2, 1] }])).toEqual([
+      202, 200, 422,
+    ]);
+    expect(await answers([{}, { payload: null, delay: "0s" }, { payload: {} }])).toEqual([202, 200, 422]);
+  });
+
+  test("of a batch and of an item, too", async () => {
+    const headers = { "idempotency-key": newTaskId() };
+    const post = async (payloads: unknown[]): Promise<number[]> => {
+      const body = JSON.stringify(payloads.map((payload) => ({ type: "echo", payload })));
+      const results: { status: number }[] = await (await ask("POST", "/tasks/batch", body, headers)).json();
+      return results.map(({ status }) => status);
+    };
+    expect(await post([one, [1, 2]])).toEqual([202, 202]);
+    expect(await post([sameInOtherOrder, [2, 1]])).toEqual([200, 422]);
+  });
+
+  test("by every protocol, and across them", async () => {
+    const idempotencyKey = newTaskId();
+    await running().accept({ type: "echo", payload: one }, { "idempotency-key": idempotencyKey });
+    const toValue = (value: JsonValue) => fromJson(ValueSchema, value);
+    for (const client of clients()) {
+      const again = await client.createTask({ type: "echo", payload: toValue(sameInOtherOrder), idempotencyKey });
+      expect(again.replayed).toBe(true);
+      const other = client.createTask({ type: "echo", payload: toValue(another), idempotencyKey });
+      expect(String(await rejectionOf(other))).toContain("was used before");
+    }
+  });
+});
+
+describe("an id in capitals, in braces or as a URN", () => {
+  const spellings = (id: string): string[] => [id.toUpperCase(), `{${id}}`, `urn:uuid:${id.toUpperCase()}`];
+
+  test(
+    "is found by every route",
+    async () => {
+      const dead = await makeDead();
+      const ordered = await ask("POST", "/dead-letters/redrive", `{"ids":["${dead.toUpperCase()}"]}`);
+      expect(ordered.status).toBe(202);
+      const { id: redrive }: { id: string } = await ordered.json();
+      const again = await running().accept({ type: "echo", payload: 1 });
+      await running().task(again.id, "20s");
+      for (const id of spellings(again.id).map(encodeURIComponent)) {
+        const paths = [`/tasks/${id}`, `/tasks/${id}/timeline`, `/tasks/${id}?wait=1s`, `/tasks/${id}/events`];
+        const answers = await Promise.all(paths.map((path) => ask("GET", path)));
+        expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+        const [task, timeline, waited, events] = await Promise.all(answers.map((answer) => answer.text()));
+        expect([task, waited]).toEqual([expect.stringContaining(again.id), expect.stringContaining(again.id)]);
+        expect([timeline, events]).toEqual([
+          expect.stringContaining("succeeded"),
+          expect.stringContaining("succeeded"),
+        ]);
+        expect((await ask("POST", `/tasks/${id}/cancel`)).status).toBe(409);
+      }
+      for (const id of spellings(redrive).map(encodeURIComponent)) {
+        expect(await (await ask("GET", `/dead-letters/redrives/${id}`)).json()).toMatchObject({ id: redrive });
+      }
+      const other = await makeDead();
+      const { group }: { group: string } = await (await ask("GET", `/dead-letters/${other.toUpperCase()}`)).json();
+      const listed: { items: unknown[] } = await (
+        await ask("GET", `/dead-letters?group=${group.toUpperCase()}`)
+      ).json();
+      expect(listed.items.length).toBeGreaterThan(0);
+      const discarded = await ask("POST", `/dead-letters/${other.toUpperCase()}/discard`, '{"reason":"seen to"}');
+      expect([discarded.status, (await discarded.json()).id]).toEqual([200, other]);
+    },
+    limitMs,
+  );
+
+  test("is found by every protocol", async () => {
+    const { id } = await running().accept({ type: "echo", payload: 1 });
+    for (const client of clients()) {
+      for (const spelling of spellings(id)) {
+        expect((await client.getTask({ id: spelling })).task?.id).toBe(id);
+        expect((await client.getTimeline({ id: spelling })).entries.length).toBeGreaterThan(0);
+      }
+    }
+  });
+});
+
+describe("a time", () => {
+  test("is taken with any zone and in small letters, and comes back in UTC", async () => {
+    const spellings = [
+      "2199-01-31T10:00:00+02:00",
+      "2199-01-31t08:00:00z",
+      "2199-01-31 03:30:00-0430",
+      "2199-01-31T08:00Z",
+    ];
+    for (const run_at of spellings) {
+      expect((await running().accept({ type: "echo", run_at })).run_at).toBe("2199-01-31T08:00:00.000Z");
+    }
+    for (const run_at of ["2199-01-31T08:00:00", "2199-02-29T00:00:00Z", 4_000_000_000, "tomorrow"]) {
+      const problem = await problemOf(await running().submit({ type: "echo", run_at }));
+      expect([problem.status, problem.errors?.map(({ pointer }) => pointer)]).toEqual([400, ["/run_at"]]);
+    }
+  });
+
+  test("of a query has its plus sign understood, escaped or not", async () => {
+    const { id, created_at } = await running().accept({ type: "echo", payload: 1, metadata: {} });
+    const local = (ms: number): string => new Date(Date.parse(created_at) + ms + 7_200_000).toISOString().slice(0, -1);
+    for (const plus of ["+", "%2B", "%20"]) {
+      const found = async (shift: number): Promise<boolean> => {
+        const query = `created_after=${local(shift)}${plus}02:00&limit=100`;
+        const answer = await ask("GET", `/tasks?${query}`);
+        const { items }: { items: { id: string }[] } = await answer.json();
+        return items.some((task) => task.id === id);
+      };
+      expect([plus, await found(-1000), await found(60_000)]).toEqual([plus, true, false]);
+      for (const path of ["dead-letters", "dead-letters/groups"]) {
+        expect((await ask("GET", `/${path}?since=2026-01-01T00:00:00${plus}02:00`)).status).toBe(200);
+      }
+    }
+    const refused = await problemOf(await ask("GET", "/dead-letters?since=2026-01-01T00:00:00"));
+    expect(refused.detail).toContain('since: "2026-01-01T00:00:00": expected a time with a zone');
+  });
+});
