@@ -13,6 +13,7 @@ import {
   handleAll,
   type IHalfOpenAfterBackoffContext,
 } from "cockatiel";
+import { type Clock, systemClock } from "./clock.ts";
 import { TaskError } from "./errors.ts";
 
 export type BreakerState = "closed" | "half_open" | "open";
@@ -26,6 +27,7 @@ export interface BreakerOptions {
   onOpened?(error: unknown): void;
   /** A trial succeeded. */
   onClosed?(): void;
+  clock?: Clock;
 }
 
 export interface GuardOptions {
@@ -56,6 +58,9 @@ const failuresToOpen = 5;
 const firstPauseMs = 1000;
 const longestPauseMs = 2000;
 
+/** The library would count the pause on the wall clock, which can be set: it is counted here, and over for the library. */
+const pauseIsOver = Number.NEGATIVE_INFINITY;
+
 const states: Record<CircuitState, BreakerState> = {
   [CircuitState.Closed]: "closed",
   [CircuitState.HalfOpen]: "half_open",
@@ -63,7 +68,7 @@ const states: Record<CircuitState, BreakerState> = {
   [CircuitState.Isolated]: "open",
 };
 
-export function createBreaker({ name, side, onOpened, onClosed }: BreakerOptions): Breaker {
+export function createBreaker({ name, side, onOpened, onClosed, clock = systemClock }: BreakerOptions): Breaker {
   const failures = new ConsecutiveBreaker(failuresToOpen);
   let trialAtMs = 0;
   let isAnnounced = false;
@@ -71,9 +76,8 @@ export function createBreaker({ name, side, onOpened, onClosed }: BreakerOptions
   let era = 0;
 
   const halfOpenAfter = new DelegateBackoff(({ attempt }: IHalfOpenAfterBackoffContext) => {
-    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1));
-    trialAtMs = Date.now() + pauseMs;
-    return pauseMs;
+    trialAtMs = clock.monotonicMs() + Math.min(longestPauseMs, firstPauseMs * 2 ** (attempt - 1));
+    return pauseIsOver;
   });
   const policy = circuitBreaker(handleAll, { breaker: failures, halfOpenAfter });
   policy.onBreak((reason) => {
@@ -93,6 +97,7 @@ export function createBreaker({ name, side, onOpened, onClosed }: BreakerOptions
     if (probe && policy.state !== CircuitState.Closed) await call(probe, { isAway });
     // The library would let everybody wait for the trial.
     if (policy.state === CircuitState.HalfOpen) throw refused();
+    if (policy.state === CircuitState.Open && clock.monotonicMs() < trialAtMs) throw refused();
     const begun = era;
     const answer = await policy.execute(() => answerOf(work, (error) => begun === era && isAway(error))).catch(toOurs);
     if ("refusal" in answer) throw answer.refusal;
@@ -105,7 +110,8 @@ export function createBreaker({ name, side, onOpened, onClosed }: BreakerOptions
 
   const refused = (): TaskError => {
     // Nobody knows how long a trial takes that is under way.
-    const retryAfterMs = policy.state === CircuitState.Open ? Math.max(1, trialAtMs - Date.now()) : firstPauseMs;
+    const retryAfterMs =
+      policy.state === CircuitState.Open ? Math.max(1, Math.ceil(trialAtMs - clock.monotonicMs())) : firstPauseMs;
     const { lastFailure } = policy;
     return new TaskError("unavailable", `${side} does not answer, calls to it are refused for now`, {
       retryAfterMs,

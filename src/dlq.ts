@@ -5,7 +5,7 @@
  */
 
 import { type Context, type Span, SpanKind } from "@opentelemetry/api";
-import { type Clock, systemClock } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createRedriver } from "./dlq/redrive.ts";
 import { toFailure, toTaskError } from "./errors.ts";
@@ -46,7 +46,7 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
   const log = telemetry.log;
   const receiving = createTrouble({
     log,
-    nowMs: () => clock.nowMs(),
+    nowMs: () => clock.monotonicMs(),
     msg: "receiving dead letters failed",
     over: "dead letters are received again",
   });
@@ -154,16 +154,16 @@ function taskIdOf(message: ReceivedMessage): string | undefined {
 export async function startDlq(
   config: Config,
   telemetry: Telemetry,
-  parts: { store: Store; queues: Queues },
+  parts: { store: Store; queues: Queues; clock: Clock },
 ): Promise<Service> {
-  const { store, queues } = parts;
+  const { store, queues, clock } = parts;
   observeQueueDepth(telemetry.meter, queues.deadLetters);
   const draining = new AbortController();
   const dlq = createDlq({
     store,
     queue: queues.deadLetters,
     telemetry,
-    clock: systemClock,
+    clock,
     visibilityMs: config.visibilityTimeout,
     sourceQueue: config.queueName,
   });
@@ -172,7 +172,7 @@ export async function startDlq(
     tasks: queues.tasks,
     telemetry,
     metrics: createTaskMetrics(telemetry.meter),
-    clock: systemClock,
+    clock,
   });
   const running = Promise.all([dlq.run(draining.signal), redriver.loop(draining.signal)]);
   telemetry.log.info("dead-letter processor receives");

@@ -95,7 +95,7 @@ async function open(
     starts[role](),
   ]);
   const { tracer } = telemetry;
-  const { store, pool } = await openStore(config, {
+  const { store, clock, pool } = await openStore(config, {
     port: parts.storePort,
     tracer,
     breaker: breakers.create("store"),
@@ -103,7 +103,7 @@ async function open(
   observeConnections(telemetry.meter, pool, () => store.connections());
   const queues = await openQueues(config, tracer, { breaker: breakers.create("queue") });
   // The store stays open: the last metrics that leave ask it.
-  return { service: await start(config, telemetry, { store, queues }), close: () => queues.close() };
+  return { service: await start(config, telemetry, { store, queues, clock }), close: () => queues.close() };
 }
 
 const starts = {

@@ -7,7 +7,7 @@
  */
 
 import { accessSync, constants, mkdirSync } from "node:fs";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, createStepDetector, systemClock } from "./clock.ts";
 import type { Config, Role } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
 import { type Health, mergeChecks, type ProcessState, worstOf } from "./health.ts";
@@ -50,6 +50,9 @@ const startOrder: readonly Role[] = ["console", "task-service", "dlq", "worker",
  * The console is none of them: it stops when the others have sent their telemetry.
  */
 const drainOrder: readonly (readonly Role[])[] = [["gateway", "worker"], ["dlq"], ["task-service"]];
+
+/** How often the wall clock is compared with the monotonic clock. */
+const clockLookMs = 1000;
 
 /** Starts everything that the settings ask for. Rejects with the first part's error. */
 export async function startSystem(config: Config, writeLine: WriteLine, clock: Clock = systemClock): Promise<System> {
@@ -97,7 +100,7 @@ class Supervisor implements System {
     this.#config = config;
     this.#telemetry = telemetry;
     this.#clock = clock;
-    this.#startedAtMs = clock.nowMs();
+    this.#startedAtMs = clock.monotonicMs();
     const supervision: Supervision = {
       config: () => this.#config,
       telemetry,
@@ -161,12 +164,24 @@ class Supervisor implements System {
     this.addresses.admin_url = this.#admin.url;
     if (this.#config.queueEndpoint !== undefined) this.addresses.queue_endpoint = this.#config.queueEndpoint;
     this.#isStarted = true;
+    void this.#watchClock();
     const roles = this.#roles.map(({ role }) => role);
     this.#telemetry.log.info("ready", {
       ...this.addresses,
       roles,
-      elapsed_ms: this.#clock.nowMs() - this.#startedAtMs,
+      elapsed_ms: Math.round(this.#clock.monotonicMs() - this.#startedAtMs),
     });
+  }
+
+  /** Durations go on as they were; what is named as a wall-clock time is met by the new time. */
+  async #watchClock(): Promise<void> {
+    const takeStep = createStepDetector(this.#clock);
+    while (!this.#stopping.signal.aborted) {
+      await this.#clock.sleep(clockLookMs, this.#stopping.signal);
+      const byMs = takeStep();
+      if (byMs === 0) continue;
+      this.#telemetry.log.warn("the system clock was set, or the machine was suspended", { by_ms: byMs });
+    }
   }
 
   /** OpenTelemetry, "Environment variables": a value that is not known is warned of and ignored. */
@@ -256,7 +271,7 @@ class Supervisor implements System {
     const all = await Promise.all(needed.map((role) => role.checks()));
     const checks = mergeChecks(all.filter((each) => each !== undefined));
     const status = all.includes(undefined) ? "unhealthy" : worstOf(checks);
-    return { status, checks, uptime_seconds: Math.floor((this.#clock.nowMs() - this.#startedAtMs) / 1000) };
+    return { status, checks, uptime_seconds: Math.floor((this.#clock.monotonicMs() - this.#startedAtMs) / 1000) };
   }
 
   async #scrape(): Promise<MetricFamily[][]> {

@@ -5,7 +5,7 @@
 
 import type { Context } from "@opentelemetry/api";
 import { createAdmission } from "./admission.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toTaskError } from "./errors.ts";
 import { checkParts } from "./health.ts";
@@ -93,7 +93,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   const patience = createTimeLimit(sendPatienceMs, clock);
   const sendTrouble = createTrouble({
     log,
-    nowMs: () => clock.nowMs(),
+    nowMs: () => clock.monotonicMs(),
     msg: "send failed, the sweeper will repeat it",
     over: "tasks are sent again",
   });
@@ -166,6 +166,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
       timeoutMs: request.timeout ?? null,
       correlationId: call.correlationId,
       runAtMs: isScheduled ? runAtMs : nowMs,
+      isTimed: isScheduled && request.runAt !== undefined,
       status: isScheduled ? "scheduled" : "queued",
       origin: toCarrier(call.context),
       sendAtMs: isScheduled ? runAtMs : nowMs + sendConfirmMs,
@@ -320,21 +321,21 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
 export async function startTaskService(
   config: Config,
   telemetry: Telemetry,
-  parts: { store: Store; queues: Queues },
+  parts: { store: Store; queues: Queues; clock: Clock },
 ): Promise<Service> {
-  const { store, queues } = parts;
+  const { store, queues, clock } = parts;
   const draining = new AbortController();
   const service = createTaskService({
     store,
     queue: queues.tasks,
     telemetry,
-    clock: systemClock,
+    clock,
     maxAttempts: config.maxAttempts,
     retentionMs: config.taskRetention,
     metadataAttributes: config.metadataAttributes,
     draining: draining.signal,
   });
-  observeStore(telemetry.meter, createStoreFigures(store, systemClock), {
+  observeStore(telemetry.meter, createStoreFigures(store, clock), {
     tasks: queues.tasks.name,
     deadLetters: queues.deadLetters.name,
   });

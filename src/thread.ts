@@ -49,7 +49,8 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
   },
 
   broker: async () => {
-    const { startEmbeddedBroker } = await import("./queue/embedded.ts");
+    const { keepTimeEven, startEmbeddedBroker } = await import("./queue/embedded.ts");
+    keepTimeEven();
     let broker: Awaited<ReturnType<typeof startEmbeddedBroker>> | undefined;
     return linked({
       start: async ({ folder, port }: { folder: string; port: number }) => {

@@ -77,6 +77,33 @@ export function ticksBefore(timing: Timing, beforeMs: number, count: number): nu
   return ticks.filter((tickMs) => tickMs >= (startAtMs ?? Number.NEGATIVE_INFINITY));
 }
 
+/** A schedule's ticks go on by the new time when the clock was set back by so many of them; fewer are waited for. */
+const waitedTicks = 4;
+
+/**
+ * The timing of a schedule, and its next tick, once the wall clock was set by `stepMs` to `nowMs`. An interval that
+ * begins at no time of its own is a duration: its ticks are moved, so that they stay as far apart as before. All others
+ * are times of the wall clock. Set forward over some of those, they were missed. Set back, the next tick stays, so that
+ * none comes twice; but one that is many ticks away then would keep the schedule waiting, and it goes on by the new time.
+ */
+export function timingAfterStep(
+  { timing, nextTickMs }: { timing: Timing; nextTickMs: number | null },
+  stepMs: number,
+  nowMs: number,
+): { timing: Timing; nextTickMs: number | null } {
+  const { rule, startAtMs, endAtMs } = timing;
+  if (rule.kind === "every" && startAtMs === null) {
+    const moved = { ...timing, rule: { ...rule, anchorMs: rule.anchorMs + stepMs } };
+    const movedTickMs = nextTickMs === null ? null : nextTickMs + stepMs;
+    const isOver = movedTickMs !== null && endAtMs !== null && movedTickMs >= endAtMs;
+    return { timing: moved, nextTickMs: isOver ? null : movedTickMs };
+  }
+  if (stepMs > 0 || nextTickMs === null) return { timing, nextTickMs };
+  const [, ...further] = nextTicks(timing, nowMs, waitedTicks + 1);
+  const isNear = further.length < waitedTicks || (further.at(-1) ?? nextTickMs) >= nextTickMs;
+  return { timing, nextTickMs: isNear ? nextTickMs : nextTick(timing, nowMs) };
+}
+
 function nextCron(cron: string, timeZone: string, afterMs: number): number | null {
   return toCron(cron, timeZone).nextRun(new Date(afterMs))?.getTime() ?? null;
 }

@@ -22,10 +22,10 @@ export function createTimeLimit(limitMs: number, clock: Clock): TimeLimit {
 
   /** Sleeps until the first is over, tells it, and so on until there is none. */
   const watch = async (itself: AbortController): Promise<void> => {
-    let reachedMs = clock.nowMs();
+    let reachedMs = clock.monotonicMs();
     for (const first of started) {
-      // What was slept for has passed, whatever the clock was set to meanwhile.
-      const leftMs = first.overAtMs - Math.max(reachedMs, clock.nowMs());
+      // A timer may fire a fraction of a millisecond early: what was slept for has passed.
+      const leftMs = first.overAtMs - Math.max(reachedMs, clock.monotonicMs());
       if (leftMs > 0) await clock.sleep(leftMs, itself.signal);
       if (itself.signal.aborted) return;
       reachedMs = Math.max(reachedMs, first.overAtMs);
@@ -41,7 +41,7 @@ export function createTimeLimit(limitMs: number, clock: Clock): TimeLimit {
 
   return {
     start: (onOver) => {
-      const own = { overAtMs: clock.nowMs() + limitMs, onOver };
+      const own = { overAtMs: clock.monotonicMs() + limitMs, onOver };
       started.add(own);
       if (!watching) {
         watching = new AbortController();

@@ -5,7 +5,7 @@
  */
 
 import { type Context, type Span, SpanKind } from "@opentelemetry/api";
-import { type Clock, systemClock } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
 import { type Check, checkParts } from "./health.ts";
@@ -126,16 +126,18 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
 
   const claimAndRun = async (message: ReceivedMessage, envelope: Envelope, active: ProcessSpan): Promise<void> => {
     let actor = actorOf(active);
+    let claimedAtMs = clock.monotonicMs();
     const claimed = await outage.claim(
       () => {
         actor = actorOf(active);
+        claimedAtMs = clock.monotonicMs();
         return store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor }, active.context);
       },
       () => settlement.hide(message, leaseMs),
     );
     metrics.claimed(claimOutcomes[claimed.kind]);
     if (claimed.kind === "won" || claimed.kind === "failed") placeInHistory(claimed, active);
-    if (claimed.kind === "won") return attempt(message, claimed, { active, startedAtMs: actor.atMs });
+    if (claimed.kind === "won") return attempt(message, claimed, { active, startedAtMs: actor.atMs, claimedAtMs });
     active.span.setAttribute(ownKey.outcome, claimed.kind);
     switch (claimed.kind) {
       case "ended":
@@ -168,7 +170,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const attempt = async (
     message: ReceivedMessage,
     { claim, task }: Extract<ClaimResult, { kind: "won" }>,
-    { active, startedAtMs }: { active: ActiveSpan; startedAtMs: number },
+    { active, startedAtMs, claimedAtMs }: { active: ActiveSpan; startedAtMs: number; claimedAtMs: number },
   ): Promise<void> => {
     const { span, context } = active;
     span.setAttribute(ownKey.attempt, task.attempt);
@@ -186,7 +188,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       onLost: () => ending.abort("lease_lost" satisfies CancelReason),
       onCanceled: () => ending.abort("canceled" satisfies CancelReason),
     };
-    leases.hold(lease);
+    leases.hold(lease, claimedAtMs);
     attempts.add(ending);
     if (deps.aborting.aborted) ending.abort(deps.aborting.reason);
     try {
@@ -339,9 +341,9 @@ function readEnvelope(message: ReceivedMessage): Envelope | TaskError {
 export async function startWorker(
   config: Config,
   telemetry: Telemetry,
-  parts: { store: Store; queues: Queues },
+  parts: { store: Store; queues: Queues; clock: Clock },
 ): Promise<Service> {
-  const { store, queues } = parts;
+  const { store, queues, clock } = parts;
   const { log } = telemetry;
   const poolLog = log.module("worker.pool");
   const handlerLog = log.module("handler");
@@ -379,7 +381,7 @@ export async function startWorker(
     queues,
     pool,
     telemetry,
-    clock: systemClock,
+    clock,
     random: Math.random,
     aborting: aborting.signal,
   });
@@ -387,7 +389,7 @@ export async function startWorker(
   const running = worker.run(draining.signal);
   const memory = createMemoryWatch({
     pool,
-    clock: systemClock,
+    clock,
     log: log.module("worker.memory"),
     limitBytes: config.memoryLimit,
     residentBytes,

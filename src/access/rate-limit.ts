@@ -96,9 +96,9 @@ async function createLimiter({ count: points, windowSeconds: duration }: Rate): 
 /** Under which name an address is counted: bounded, for whoever has many addresses has as many names. */
 function createAddressNames(clock: Clock, windowSeconds: number): (address: string) => string {
   let names = new Set<string>();
-  let sinceMs = clock.nowMs();
+  let sinceMs = clock.monotonicMs();
   return (address) => {
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     if (nowMs - sinceMs >= windowSeconds * 1000) {
       names = new Set();
       sinceMs = nowMs;

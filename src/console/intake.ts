@@ -64,13 +64,13 @@ export function createIntake({ file, limits, isDiskLow, clock, log }: IntakeDeps
   const nowMs = (): number => clock.nowMs();
   const full = createTrouble({
     log,
-    nowMs,
+    nowMs: () => clock.monotonicMs(),
     msg: "the console drops telemetry: more comes than it can keep",
     over: "the console keeps all telemetry again",
   });
   const broken = createTrouble({
     log,
-    nowMs,
+    nowMs: () => clock.monotonicMs(),
     msg: "the console cannot write its file",
     over: "the console writes its file again",
   });
@@ -142,7 +142,7 @@ export function createIntake({ file, limits, isDiskLow, clock, log }: IntakeDeps
     let prunedAtMs = Number.NEGATIVE_INFINITY;
     while (!stopping.signal.aborted) {
       step();
-      if (nowMs() - prunedAtMs >= pruneEveryMs && !prune(0)) prunedAtMs = nowMs();
+      if (clock.monotonicMs() - prunedAtMs >= pruneEveryMs && !prune(0)) prunedAtMs = clock.monotonicMs();
       await clock.sleep(queue.items() > 0 ? 0 : stepEveryMs, stopping.signal);
     }
   };

@@ -40,7 +40,7 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
   const { store, tasks: queue, telemetry, metrics, clock } = deps;
   const log = telemetry.log.module("dlq.redrive");
 
-  const nowMs = (): number => clock.nowMs();
+  const nowMs = (): number => clock.monotonicMs();
   const stepTrouble = createTrouble({
     log,
     nowMs,

@@ -5,10 +5,10 @@ import type { Clock } from "../clock.ts";
 /** True for at most `perSecond` calls a second. */
 export function createTokenBucket(clock: Clock, perSecond: number): () => boolean {
   let tokens = perSecond;
-  let filledAtMs = clock.nowMs();
+  let filledAtMs = clock.monotonicMs();
   return () => {
-    const nowMs = clock.nowMs();
-    tokens = Math.min(perSecond, tokens + (Math.max(0, nowMs - filledAtMs) / 1000) * perSecond);
+    const nowMs = clock.monotonicMs();
+    tokens = Math.min(perSecond, tokens + ((nowMs - filledAtMs) / 1000) * perSecond);
     filledAtMs = nowMs;
     if (tokens < 1) return false;
     tokens -= 1;

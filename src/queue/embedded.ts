@@ -15,6 +15,15 @@ export interface EmbeddedBroker {
   stop(): Promise<void>;
 }
 
+/**
+ * The broker counts what it hides and delays on the wall clock. Its thread has no other use for that, so there it goes on
+ * evenly, whatever the system's clock is set to.
+ */
+export function keepTimeEven(): void {
+  const originMs = Date.now() - performance.now();
+  Date.now = () => Math.round(originMs + performance.now());
+}
+
 /** Starts on `port` of loopback; 0 takes a free one. Rejects when another process runs the broker of this folder. */
 export async function startEmbeddedBroker(folder: string, port: number): Promise<EmbeddedBroker> {
   const lock = lockFolder(folder);

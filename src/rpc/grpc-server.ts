@@ -107,10 +107,10 @@ const wayMs = 100;
 /** Aborts when the call's deadline is over or its caller has gone; after the answer, on some runtimes, as well. */
 function signalOf(call: ServerUnaryCall<Buffer, Uint8Array>): AbortSignal {
   const controller = new AbortController();
-  const startMs = Date.now();
+  const startedMs = performance.now();
+  const givenMs = Number(call.getDeadline()) - Date.now();
   call.once("cancelled", () => {
-    const deadlineMs = Number(call.getDeadline());
-    const isLate = Date.now() >= deadlineMs - Math.min(wayMs, (deadlineMs - startMs) / 10);
+    const isLate = performance.now() - startedMs >= givenMs - Math.min(wayMs, givenMs / 10);
     const [message, name] = isLate
       ? ["the call took longer than its caller waits", "TimeoutError"]
       : ["the caller went away", "AbortError"];

@@ -25,11 +25,11 @@ import { type Attributes, type Context, type Span, SpanKind, type Tracer } from 
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import { createAdmission } from "../admission.ts";
 import type { Breaker } from "../breaker.ts";
-import { type Clock, systemClock } from "../clock.ts";
 import { createGate } from "../gate.ts";
 import type { Connections } from "../health.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/tracing.ts";
+import type { DynamoClock } from "./dynamo-clock.ts";
 import {
   conditionException,
   conditionFailed,
@@ -90,7 +90,7 @@ export interface DynamoCallsOptions {
   location: DynamoLocation;
   tracer: Tracer;
   breaker: Breaker;
-  clock?: Clock;
+  clock: DynamoClock;
 }
 
 /** No call may take longer, with all that the SDK does to repeat it. */
@@ -126,10 +126,10 @@ export function createDynamoClient({ region, endpoint }: DynamoLocation): Dynamo
 }
 
 export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
-  const { location, tracer, breaker, clock = systemClock } = options;
+  const { location, tracer, breaker, clock } = options;
   const { table } = location;
   const plain = createDynamoClient(location);
-  const fast = createFastDynamo(plain, location.endpoint);
+  const fast = createFastDynamo(plain, location.endpoint, clock);
   const client = DynamoDBDocumentClient.from(plain, { marshallOptions: { removeUndefinedValues: true } });
   const gate = createGate(maxConnections);
   const admit = createAdmission(maxUnanswered, "calls that wait for the store");

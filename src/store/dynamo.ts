@@ -7,6 +7,7 @@ import type { Tracer } from "@opentelemetry/api";
 import { type Breaker, createBreaker } from "../breaker.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { createDynamoCalls, type DynamoLocation } from "./dynamo-calls.ts";
+import { createDynamoClock } from "./dynamo-clock.ts";
 import { createDeadLetterOperations } from "./dynamo-dead-letters.ts";
 import { createListOperations } from "./dynamo-list.ts";
 import { createRedriveOperations } from "./dynamo-redrive.ts";
@@ -24,20 +25,25 @@ export interface DynamoOptions {
   retentionMs: number;
   /** Around every call; one of its own when nobody watches it. */
   breaker?: Breaker;
+  /** The machine's. */
   clock?: Clock;
 }
 
 export interface DynamoStore extends Store {
+  /** What all who use the table go by. */
+  clock: Clock;
   close(): void;
 }
 
 /** Makes no call: a table that is not there shows with the first one. */
 export function connectDynamo(options: DynamoOptions): DynamoStore {
-  const { location, tracer, retentionMs, clock = systemClock } = options;
+  const { location, tracer, retentionMs } = options;
   const { breaker = createBreaker({ name: "store", side: "the store" }) } = options;
+  const clock = createDynamoClock(options.clock ?? systemClock);
   const calls = createDynamoCalls({ location, tracer, breaker, clock });
   const table = createDynamoTable(calls, retentionMs);
   return {
+    clock,
     ...createTaskOperations(table, clock),
     ...createSendOperations(table),
     ...createListOperations(table),

@@ -9,6 +9,7 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { SignatureV4 } from "@smithy/signature-v4";
+import type { DynamoClock } from "./dynamo-clock.ts";
 
 export type FastOperation = "GetItem" | "PutItem" | "UpdateItem";
 
@@ -36,7 +37,7 @@ interface Answered {
   ConsumedCapacity?: unknown;
 }
 
-export function createFastDynamo(client: DynamoDBClient, endpoint: string | undefined): FastDynamo {
+export function createFastDynamo(client: DynamoDBClient, endpoint: string | undefined, clock: DynamoClock): FastDynamo {
   const { config } = client;
   const signer = new SignatureV4({
     service: "dynamodb",
@@ -61,8 +62,12 @@ export function createFastDynamo(client: DynamoDBClient, endpoint: string | unde
       "x-amz-target": `DynamoDB_20120810.${operation}`,
     };
     const request = { method: "POST", protocol, hostname, path: "/", headers, body };
-    const signed = await signer.sign(port ? { ...request, port: Number(port) } : request);
-    return fetch(href, { method: "POST", headers: signed.headers, body, signal });
+    const signingDate = new Date(clock.nowMs());
+    const signed = await signer.sign(port ? { ...request, port: Number(port) } : request, { signingDate });
+    const sentMs = clock.monotonicMs();
+    const answer = await fetch(href, { method: "POST", headers: signed.headers, body, signal });
+    clock.hear(answer.headers.get("date"), sentMs);
+    return answer;
   };
 
   return {

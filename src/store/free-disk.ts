@@ -34,9 +34,8 @@ export function createFreeDisk(folder: string, clock: Clock, reserves = 1): () =
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let isFull = false;
   return () => {
-    const nowMs = clock.nowMs();
-    // A clock that was set back must not stop the looking.
-    if (Math.abs(nowMs - lookedAtMs) >= lookEveryMs) {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - lookedAtMs >= lookEveryMs) {
       lookedAtMs = nowMs;
       isFull = look(folder, reserves);
     }

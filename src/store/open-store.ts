@@ -2,6 +2,7 @@
 
 import type { Tracer } from "@opentelemetry/api";
 import type { Breaker } from "../breaker.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { TaskError } from "../errors.ts";
 import type { DynamoLocation } from "./dynamo-calls.ts";
@@ -11,6 +12,8 @@ import type { Store } from "./store.ts";
 
 export interface OpenedStore {
   store: Store;
+  /** The clock of the times that it keeps. */
+  clock: Clock;
   /** What its connections lead to, as their metrics name it. */
   pool: string;
   close(): void;
@@ -30,13 +33,13 @@ export async function openStore(config: Config, options: OpenStoreOptions): Prom
     case "sqlite": {
       if (!port) throw new TaskError("internal", "there is no line to the store's thread");
       const store = connectSqlite({ port, table: config.table, ...given });
-      return { store, pool: databaseFile, close: () => port.close() };
+      return { store, clock: systemClock, pool: databaseFile, close: () => port.close() };
     }
     case "dynamodb": {
       // Its client is large: only who needs it loads it.
       const { connectDynamo } = await import("./dynamo.ts");
       const store = connectDynamo({ location: dynamoLocation(config), retentionMs: config.taskRetention, ...given });
-      return { store, pool: `dynamodb/${config.table}`, close: () => store.close() };
+      return { store, clock: store.clock, pool: `dynamodb/${config.table}`, close: () => store.close() };
     }
   }
 }

@@ -132,6 +132,14 @@ export const migrations: readonly ((table: string) => string)[] = [
       PRIMARY KEY (redrive_id, task_id)
     ) STRICT, WITHOUT ROWID;
   `,
+  (table) => `
+    ALTER TABLE ${table} ADD COLUMN is_timed INTEGER NOT NULL DEFAULT 0; -- 1: run_at was named as a time, not as a delay
+    CREATE TABLE ${table}_clock_steps (
+      id INTEGER PRIMARY KEY,
+      by_ms INTEGER NOT NULL,      -- by how much the wall clock was set, and the times in this file with it
+      at INTEGER NOT NULL
+    ) STRICT;
+  `,
 ];
 
 /** Brings the open database to the newest schema. */

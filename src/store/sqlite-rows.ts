@@ -38,6 +38,7 @@ export interface TaskRow {
   redriven_from: string | null;
   progress: number | null;
   dead_group: string | null;
+  is_timed: number;
 }
 
 export interface TimelineRow {

@@ -12,6 +12,7 @@ export function sqlFor(table: string) {
     ...deadLetterSql(table),
     ...redriveSql(table),
     ...scheduleSql(table),
+    ...clockSql(table),
     ...keptSql(table),
     ...listSql(table),
   };
@@ -19,7 +20,7 @@ export function sqlFor(table: string) {
 
 function lifeSql(table: string) {
   return {
-    insert: `INSERT INTO ${table} VALUES (${placeholders(33)})`,
+    insert: `INSERT INTO ${table} VALUES (${placeholders(34)})`,
     note: `INSERT INTO ${table}_timeline VALUES (${placeholders(13)})`,
     key: `SELECT digest, task_id FROM ${table}_keys WHERE key = ?`,
     insertKey: `INSERT INTO ${table}_keys VALUES (?, ?, ?, ?)`,
@@ -108,6 +109,21 @@ function scheduleSql(table: string) {
     nextSchedule: `SELECT min(look_at) AS next FROM ${table}_schedules WHERE look_at > ?`,
     changeSchedule: `UPDATE ${table}_schedules SET version = ?, look_at = ?, body = ? WHERE id = ?`,
     deleteSchedule: `DELETE FROM ${table}_schedules WHERE id = ?`,
+  };
+}
+
+function clockSql(table: string) {
+  // A time that the task's user named stays where it is, until an attempt has failed and the retry waits.
+  return {
+    newestStep: `SELECT max(id) AS id FROM ${table}_clock_steps`,
+    stepsAfter: `SELECT coalesce(sum(by_ms), 0) AS total FROM ${table}_clock_steps WHERE id > ?`,
+    noteStep: `INSERT INTO ${table}_clock_steps (by_ms, at) VALUES (?, ?)`,
+    forgetSteps: `DELETE FROM ${table}_clock_steps WHERE id <= (SELECT max(id) FROM ${table}_clock_steps) - 1000`,
+    moveTasks: `UPDATE ${table} SET run_at = run_at + iif(is_timed = 1 AND status <> 'retrying', 0, ?1), send_at = send_at + iif(is_timed = 1 AND status = 'scheduled', 0, ?1), lease_until = lease_until + ?1, sent_at = sent_at + ?1 WHERE status IN ('scheduled', 'queued', 'running', 'retrying', 'failed')`,
+    // A redrive brings back what died before it was ordered.
+    moveDeaths: `UPDATE ${table} SET status_at = ?1 WHERE status = 'dead' AND status_at > ?1`,
+    moveRedrives: `UPDATE ${table}_redrives SET next_at = next_at + ? WHERE ended_at IS NULL`,
+    allSchedules: `SELECT body FROM ${table}_schedules`,
   };
 }
 

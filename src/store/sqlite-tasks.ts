@@ -70,7 +70,9 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
       return { kind: "leased", untilMs: row.lease_until ?? actor.atMs };
     }
     if (row.cancel_requested) return endCanceled(row, actor);
-    if (row.run_at > actor.atMs) return { kind: "early", untilMs: row.run_at };
+    // One that is queued was due before: a clock that was set back does not change that.
+    const isWaiting = status === "scheduled" || status === "retrying";
+    if (isWaiting && row.run_at > actor.atMs) return { kind: "early", untilMs: row.run_at };
     if (row.attempt >= row.max_attempts) return exhaust(row, actor);
     // Due, and claimed before a sweeper came by.
     return win(status === "scheduled" ? enqueue(table, row, actor) : row, worker, leaseMs, actor);
@@ -221,5 +223,6 @@ function toNewRow(task: NewTask, actor: Actor): TaskRow {
     redriven_from: null,
     progress: null,
     dead_group: null,
+    is_timed: task.isTimed ? 1 : 0,
   };
 }

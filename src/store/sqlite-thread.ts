@@ -4,6 +4,7 @@
  * so that a waiting caller costs no polling: a commit of this process wakes it at once.
  */
 
+import { type Clock, systemClock } from "../clock.ts";
 import { type Failure, toFailure } from "../errors.ts";
 import { isEnded, type TaskRecord } from "../task.ts";
 import { createTurnPost, readTurn } from "../turn-post.ts";
@@ -57,6 +58,9 @@ interface Waiter {
 /** How often commits of other processes are looked for while somebody waits for a task's end. */
 const otherProcessCheckMs = 25;
 
+/** How often the wall clock is looked at when there is nothing else to do. */
+const clockLookMs = 1000;
+
 export interface StoreThread {
   /** Serves calls that arrive on this port. */
   serve(port: MessagePort): void;
@@ -64,8 +68,8 @@ export interface StoreThread {
 }
 
 /** Opens the database in this thread; throws when the folder cannot be used. */
-export function startStoreThread(location: SqliteLocation): StoreThread {
-  const { connection, operations, takeChanged } = openSqlite(location);
+export function startStoreThread(location: SqliteLocation, systemTime: Clock = systemClock): StoreThread {
+  const { connection, operations, takeChanged, clock } = openSqlite(location, systemTime);
   const waiters = new Map<string, Set<Waiter>>();
   let waiting: Waiting[] = [];
   let isScheduled = false;
@@ -74,9 +78,21 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     isScheduled = false;
     const turn = waiting;
     waiting = [];
-    const results = connection.runBatch(turn.map(({ call }) => toWork(operations, call)));
+    const results = runAll(turn);
     for (const [index, { tell, number }] of turn.entries()) tell(answerOf(number, results[index]));
     for (const [id, hasEnded] of takeChanged()) wake(id, hasEnded);
+  };
+
+  /** Under a clock that was set and a file that does not know it, nothing may run. */
+  const runAll = (turn: readonly Waiting[]): (() => unknown)[] => {
+    try {
+      clock.follow();
+    } catch (error) {
+      return turn.map(() => () => {
+        throw error;
+      });
+    }
+    return connection.runBatch(turn.map(({ call }) => toWork(operations, call)));
   };
 
   const wake = (id: string, hasEnded: boolean): void => {
@@ -127,6 +143,14 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     seenVersion = version;
   }, otherProcessCheckMs);
 
+  const lookAtClock = setInterval(() => {
+    try {
+      clock.look();
+    } catch {
+      // The next look tries again, and so does the next call, which tells why it cannot.
+    }
+  }, clockLookMs);
+
   return {
     serve: (port) => {
       const tell = createTurnPost<StoreAnswer>((text) => port.postMessage(text));
@@ -144,6 +168,7 @@ export function startStoreThread(location: SqliteLocation): StoreThread {
     },
     close: () => {
       clearInterval(otherProcesses);
+      clearInterval(lookAtClock);
       for (const set of [...waiters.values()]) for (const waiter of set) releaseNow(waiter);
       connection.close();
     },

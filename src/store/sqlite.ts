@@ -3,8 +3,9 @@
  * on it. Operations take plain values and give plain values; none of them commits, `connection.runBatch` does.
  */
 
-import { systemClock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { createFreeDisk } from "./free-disk.ts";
+import { createStoreClock } from "./sqlite-clock.ts";
 import { SqliteConnection, type SqliteLocation } from "./sqlite-connection.ts";
 import { createDeadLetterOperations } from "./sqlite-dead-letters.ts";
 import { createListOperations } from "./sqlite-list.ts";
@@ -20,10 +21,10 @@ export type SqliteStore = ReturnType<typeof openSqlite>;
 /** What the thread can be asked to do. */
 export type SqliteOperations = SqliteStore["operations"];
 
-export function openSqlite(location: SqliteLocation) {
+export function openSqlite(location: SqliteLocation, clock: Clock = systemClock) {
   const connection = new SqliteConnection(location);
   const table = createSqliteTable(connection, sqlFor(location.table));
-  const tasks = createTaskOperations(table, createFreeDisk(location.folder, systemClock));
+  const tasks = createTaskOperations(table, createFreeDisk(location.folder, clock));
   const { groupUngrouped, ...deadLetters } = createDeadLetterOperations(table);
   for (const grouped of connection.runBatch([groupUngrouped])) grouped();
   const operations = {
@@ -34,5 +35,5 @@ export function openSqlite(location: SqliteLocation) {
     ...createScheduleOperations(table, tasks.create),
     ...createUpkeepOperations(table),
   };
-  return { connection, operations, takeChanged: table.takeChanged };
+  return { connection, operations, takeChanged: table.takeChanged, clock: createStoreClock(table, clock) };
 }

@@ -11,10 +11,10 @@ export function createStoreFigures(store: Pick<Store, "figures">, clock: Clock):
   let asked: Promise<StoreFigures> | undefined;
   let askedAtMs = 0;
   return () => {
-    const nowMs = clock.nowMs();
-    if (asked && nowMs - askedAtMs < keptMs) return asked;
-    askedAtMs = nowMs;
-    const asking = store.figures(nowMs);
+    const atMs = clock.monotonicMs();
+    if (asked && atMs - askedAtMs < keptMs) return asked;
+    askedAtMs = atMs;
+    const asking = store.figures(clock.nowMs());
     asked = asking;
     // What failed is not kept: the store may be back.
     asking.catch(() => {

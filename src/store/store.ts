@@ -43,6 +43,8 @@ export interface NewTask {
   timeoutMs: number | null;
   correlationId: string;
   runAtMs: number;
+  /** Its user named `runAtMs` as a time of the wall clock; else it follows from a delay, which is a duration. */
+  isTimed: boolean;
   status: "scheduled" | "queued";
   /** The trace context of the creation: what a later send starts from. Never rewritten. */
   origin: Carrier;

@@ -37,14 +37,14 @@ export function createTaskTypes(store: Store, clock: Clock = systemClock): TaskT
   };
 
   const read = async (): Promise<void> => {
-    askedAtMs = clock.nowMs();
+    askedAtMs = clock.monotonicMs();
     const types = await store.listTypes(housekeeping);
     known = new Map(types.map((type) => [type.type, type]));
   };
 
   /** What is known stays when the store is away. */
   const freshen = async (afterMs: number): Promise<void> => {
-    if (clock.nowMs() - askedAtMs > afterMs) await refresh().catch(() => {});
+    if (clock.monotonicMs() - askedAtMs > afterMs) await refresh().catch(() => {});
   };
 
   return {

@@ -47,7 +47,7 @@ export class SupervisedRole {
     const { config, clock } = this.#supervision;
     const around = this.#around;
     const storePort = needsStore(this.role) ? await around.storePort() : undefined;
-    this.#startedAtMs = clock.nowMs();
+    this.#startedAtMs = clock.monotonicMs();
     this.#running =
       config().role.length === 1
         ? await startRole(this.role, config(), { ...around, storePort })
@@ -89,7 +89,7 @@ export class SupervisedRole {
     const { telemetry, clock, stopping, mayRestart } = this.#supervision;
     if (!mayRestart()) return;
     const { role } = this;
-    const livedMs = clock.nowMs() - this.#startedAtMs;
+    const livedMs = clock.monotonicMs() - this.#startedAtMs;
     this.#restarts = livedMs > steadyAfterMs ? 1 : this.#restarts + 1;
     const delayMs = Math.min(maxRestartDelayMs, firstRestartDelayMs * 2 ** (this.#restarts - 1));
     telemetry.log.error("a role's thread ended, it is started again", { role, reason, delay_ms: delayMs });

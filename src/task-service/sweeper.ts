@@ -71,7 +71,7 @@ const pruneEveryMs = 10 * 60_000;
 
 export function createSweeper(deps: SweeperDeps): Sweeper {
   const { store, queue, clock, log } = deps;
-  const nowMs = (): number => clock.nowMs();
+  const nowMs = (): number => clock.monotonicMs();
   const troubles = {
     sweep: createTrouble({ log, nowMs, msg: "sweep failed", over: "sweeps succeed again" }),
     compare: createTrouble({
@@ -118,7 +118,7 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   const sweep = async (): Promise<number> => {
     await tellConfirmed();
     const limit = isBrokerAway ? 1 : sweepLimit;
-    const untilMs = clock.nowMs() + sendConfirmMs;
+    const untilMs = clock.monotonicMs() + sendConfirmMs;
     const due = takeFailed(limit);
     const taken = due.length < limit ? await store.takeDue(limit - due.length, sendConfirmMs, deps.actor()) : [];
     due.push(...taken.map((task) => ({ task, untilMs })));
@@ -141,12 +141,12 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
    * what is claimed in between then makes nothing seem lost.
    */
   const resendLost = async (): Promise<void> => {
-    if (clock.nowMs() < compareAtMs) return;
-    compareAtMs = clock.nowMs() + compareEveryMs;
+    if (clock.monotonicMs() < compareAtMs) return;
+    compareAtMs = clock.monotonicMs() + compareEveryMs;
     const { visible, delayed } = await queue.depth();
     const nowMs = clock.nowMs();
     const missing = Math.max(0, (await store.countWaiting(nowMs - figuresSettleMs)) - visible - delayed);
-    if (missing > 0) compareAtMs = nowMs + compareAgainMs;
+    if (missing > 0) compareAtMs = clock.monotonicMs() + compareAgainMs;
     if (missing > 0 && wasMissing) {
       const limit = Math.min(missing, lostLimit);
       const count = await store.resendWaiting(nowMs - figuresSettleMs, limit, nowMs);
@@ -157,21 +157,20 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   };
 
   const prune = async (): Promise<void> => {
-    const nowMs = clock.nowMs();
-    if (deps.retentionMs === 0 || nowMs < pruneAtMs) return;
-    const { next } = await store.prune(nowMs - deps.retentionMs, prunedUpTo, pruneLimit);
+    if (deps.retentionMs === 0 || clock.monotonicMs() < pruneAtMs) return;
+    const { next } = await store.prune(clock.nowMs() - deps.retentionMs, prunedUpTo, pruneLimit);
     prunedUpTo = next ?? "";
-    if (next === null) pruneAtMs = nowMs + Math.min(pruneEveryMs, deps.retentionMs);
+    if (next === null) pruneAtMs = clock.monotonicMs() + Math.min(pruneEveryMs, deps.retentionMs);
   };
 
   const takeFailed = (limit: number): FailedSend[] => {
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     failed = failed.filter(({ untilMs }) => untilMs > nowMs);
     return failed.splice(0, limit);
   };
 
   const repeat = (task: DueTask): void => {
-    if (failed.length < repeatLimit) failed.push({ task, untilMs: clock.nowMs() + sendConfirmMs });
+    if (failed.length < repeatLimit) failed.push({ task, untilMs: clock.monotonicMs() + sendConfirmMs });
   };
 
   return { confirm: (sent) => confirmed.push(sent), repeat, tellConfirmed, loop };

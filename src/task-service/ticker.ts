@@ -68,7 +68,7 @@ export function createTicker(deps: TickerDeps): Ticker {
   const log = telemetry.log.module("task-service.ticker");
   const trouble = createTrouble({
     log,
-    nowMs: () => clock.nowMs(),
+    nowMs: () => clock.monotonicMs(),
     msg: "a tick failed, it is tried again",
     over: "ticks succeed again",
   });
@@ -191,6 +191,7 @@ export function createTicker(deps: TickerDeps): Ticker {
       timeoutMs,
       correlationId,
       runAtMs: nowMs,
+      isTimed: false,
       status: "queued",
       origin: toCarrier(active.context),
       sendAtMs: nowMs + sendConfirmMs,

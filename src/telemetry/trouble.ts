@@ -13,6 +13,7 @@ const comesBackMs = 30_000;
 
 export interface TroubleOptions {
   log: Logger;
+  /** Of the monotonic clock. */
   nowMs(): number;
   /** The line's message, each time it is told. */
   msg: string;
@@ -49,7 +50,7 @@ export function createTrouble({ log, nowMs, msg, over, againMs = usualAgainMs }:
       // What was never told is not over either: its count goes on to the next line.
       if (!isTold) return;
       isTold = false;
-      log.info(over, { count, elapsed_ms: nowMs() - metFirstAtMs });
+      log.info(over, { count, elapsed_ms: Math.round(nowMs() - metFirstAtMs) });
       count = 0;
     },
   };

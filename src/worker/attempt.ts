@@ -55,6 +55,7 @@ export function startAttempt(number: number, request: RunRequest, events: Attemp
   const { signal, timeoutMs } = request;
   const run: Run = { ...request.run, number };
   const startMs = preciseNowMs();
+  const beganMs = performance.now();
   let canceled: CancelReason | undefined;
   let isOverdue = false;
 
@@ -87,7 +88,7 @@ export function startAttempt(number: number, request: RunRequest, events: Attemp
     close,
     settle: (outcome) => {
       close();
-      events.onSettled({ outcome, durationMs: preciseNowMs() - startMs });
+      events.onSettled({ outcome, durationMs: performance.now() - beganMs });
     },
   };
   events.post({ kind: "run", run });

@@ -20,7 +20,8 @@ export interface HeldLease extends Lease {
 }
 
 export interface LeaseKeeper {
-  hold(lease: HeldLease): void;
+  /** `sinceMs`: when the claim left for the store, on the monotonic clock; its lease counts from then, or from later. */
+  hold(lease: HeldLease, sinceMs: number): void;
   /**
    * Gives it up; resolves when no change of its message's visibility is under way any more, which would undo what the
    * message is settled with.
@@ -39,22 +40,22 @@ export interface LeaseKeeperDeps {
 }
 
 export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKeeperDeps): LeaseKeeper {
-  /** Each lease, and until when it is known to hold. */
+  /** Each lease, and until when it is known to hold, on the monotonic clock. */
   const held = new Map<HeldLease, number>();
   let prolonging: Promise<void> | undefined;
   /** The change of visibility that the broker has not answered yet; the next one waits for its turn. */
   let hiding: { leases: ReadonlySet<HeldLease>; done: Promise<void> } | undefined;
 
   const prolong = async (): Promise<void> => {
-    const nowMs = clock.nowMs();
     const leases = [...held.keys()];
     if (leases.length === 0) return;
     const asked = leases.map(({ id, claim }) => ({ id, claim }));
-    const states = await store.extend(asked, leaseMs, nowMs, housekeeping);
+    const sinceMs = clock.monotonicMs();
+    const states = await store.extend(asked, leaseMs, clock.nowMs(), housekeeping);
     for (const [index, lease] of leases.entries()) {
       if (!held.has(lease)) continue;
       if (states[index] === "lost") lose(lease);
-      else held.set(lease, nowMs + leaseMs);
+      else held.set(lease, sinceMs + leaseMs);
       if (states[index] === "canceled") lease.onCanceled();
     }
     const kept = new Set(leases.filter((lease) => held.has(lease)));
@@ -80,12 +81,24 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
 
   /** When the store has not answered for a whole lease, others may have taken the tasks. */
   const loseOverdue = (): void => {
-    const nowMs = clock.nowMs();
-    for (const [lease, untilMs] of held) if (untilMs < nowMs) lose(lease);
+    const nowMs = clock.monotonicMs();
+    for (const [lease, untilMs] of held) if (untilMs <= nowMs) lose(lease);
+  };
+
+  const prolongAll = (): void => {
+    prolonging ??= prolong()
+      .catch((error: unknown) => log.warn("could not prolong leases", { error: toTaskError(error) }))
+      .finally(() => {
+        prolonging = undefined;
+      });
   };
 
   return {
-    hold: (lease) => held.set(lease, clock.nowMs() + leaseMs),
+    hold: (lease, sinceMs) => {
+      held.set(lease, sinceMs + leaseMs);
+      // The claim's answer took so long that the lease might end before the loop comes to it.
+      if (clock.monotonicMs() - sinceMs > leaseMs / 3) prolongAll();
+    },
     release: async (lease) => {
       held.delete(lease);
       if (hiding?.leases.has(lease)) await hiding.done;
@@ -94,11 +107,7 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
       while (!signal.aborted) {
         await clock.sleep(leaseMs / 3, signal);
         // A store that does not answer must not keep us from seeing that its leases are over.
-        prolonging ??= prolong()
-          .catch((error: unknown) => log.warn("could not prolong leases", { error: toTaskError(error) }))
-          .finally(() => {
-            prolonging = undefined;
-          });
+        prolongAll();
         loseOverdue();
       }
       await prolonging;

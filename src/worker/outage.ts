@@ -48,7 +48,7 @@ export function createOutage({ clock, log, leaseMs }: OutageDeps): Outage {
   ): Promise<T> => {
     if ("value" in tried) return tried.value;
     if (!isOn()) {
-      beganAtMs = clock.nowMs();
+      beganAtMs = clock.monotonicMs();
       log.warn("the store takes nothing, no message is received until it does", { error: tried.error });
     }
     repeated[kind] += 1;
@@ -56,7 +56,8 @@ export function createOutage({ clock, log, leaseMs }: OutageDeps): Outage {
       return await repeating();
     } finally {
       repeated[kind] -= 1;
-      if (!isOn()) log.info("nothing waits for the store any more", { elapsed_ms: clock.nowMs() - beganAtMs });
+      if (!isOn())
+        log.info("nothing waits for the store any more", { elapsed_ms: Math.round(clock.monotonicMs() - beganAtMs) });
     }
   };
 
@@ -80,11 +81,11 @@ export function createOutage({ clock, log, leaseMs }: OutageDeps): Outage {
   const repeatOutcome = async <T>(call: () => Promise<T>): Promise<T> => {
     let giveUpAtMs = Number.POSITIVE_INFINITY;
     for (let tries = 1; ; tries++) {
-      if (draining.signal.aborted) giveUpAtMs = Math.min(giveUpAtMs, clock.nowMs() + settleLimitMs);
+      if (draining.signal.aborted) giveUpAtMs = Math.min(giveUpAtMs, clock.monotonicMs() + settleLimitMs);
       await pause(tries);
       const tried = await tryOnce(call);
       if ("value" in tried) return tried.value;
-      if (clock.nowMs() >= giveUpAtMs) throw tried.error;
+      if (clock.monotonicMs() >= giveUpAtMs) throw tried.error;
     }
   };
 

@@ -55,7 +55,7 @@ export function createPollers(deps: PollersDeps): Pollers {
   const seated = new WeakSet<ReceivedMessage>();
   const trouble = createTrouble({
     log: deps.log,
-    nowMs: () => clock.nowMs(),
+    nowMs: () => clock.monotonicMs(),
     msg: "receive failed",
     over: "messages are received again",
   });

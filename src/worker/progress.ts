@@ -34,7 +34,7 @@ export function createProgressTeller({ store, clock, log }: ProgressDeps): Progr
   let telling: Promise<void> | undefined;
   const trouble = createTrouble({
     log,
-    nowMs: () => clock.nowMs(),
+    nowMs: () => clock.monotonicMs(),
     msg: "could not note the progress of tasks",
     over: "the progress of tasks is noted again",
   });

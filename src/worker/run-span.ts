@@ -34,7 +34,7 @@ export function closeRunSpan(run: Run, { slot, startMs, failure }: RunSpanEnd): 
       parent: { ...trace, spanId: parent.spanId, isRemote: true },
       startTime: toHrTime(startMs),
       endTime: toHrTime(endMs),
-      duration: toHrTime(endMs - startMs),
+      duration: toHrTime(Math.max(0, endMs - startMs)),
       status: { code: SpanStatusCode.ERROR, message: failure.message },
       attributes: {
         [ownKey.taskId]: run.taskId,

@@ -36,7 +36,7 @@ export function createSettlement({ queues, telemetry, clock }: SettlementDeps): 
   const queue = queues.tasks;
   const trouble = createTrouble({
     log: telemetry.log,
-    nowMs: () => clock.nowMs(),
+    nowMs: () => clock.monotonicMs(),
     msg: "settling a message failed",
     over: "messages are settled again",
   });

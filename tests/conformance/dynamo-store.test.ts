@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import { systemClock } from "../../src/clock.ts";
 import { startCrookedDynamo } from "../support/crooked-dynamo.ts";
 import { type DynamoPart, type DynamoTableOfTest, startDynamoPart } from "../support/dynamo-store.ts";
 import { eventually } from "../support/eventually.ts";
@@ -26,6 +27,18 @@ withDynamoDb("the DynamoDB store itself", () => {
     part = await startDynamoPart();
   });
   afterAll(() => part[Symbol.asyncDispose]());
+
+  test.each([-3_600_000, 60_000, 3_600_000])(
+    "goes by the service's clock when its own is off by %i ms",
+    async (offMs) => {
+      await using table = await part.makeTable();
+      const { clock, ping } = table.connect({ clock: { ...systemClock, nowMs: () => Date.now() + offMs } });
+      await eventually(async () => {
+        await ping();
+        return Math.abs(clock.nowMs() - Date.now()) < 5000;
+      });
+    },
+  );
 
   describe("a call", () => {
     test("has a CLIENT span under its caller's, with the contract's attributes", async () => {

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { readConfig } from "../../src/config.ts";
 import type { Queue } from "../../src/queue/queue.ts";
+import type { LeaseState, Store } from "../../src/store/store.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { createLeaseKeeper } from "../../src/worker/lease.ts";
 import { openTestQueues, startEmbedded, takeOne } from "../support/brokers.ts";
@@ -38,7 +39,7 @@ test(
     const { claim } = await tasks.win(id, t0, "w1");
     const lost: string[] = [];
     const message = await takeOne(queues.tasks);
-    leases.hold({ id, claim, message, onLost: () => lost.push(id), onCanceled: () => {} });
+    leases.hold({ id, claim, message, onLost: () => lost.push(id), onCanceled: () => {} }, clock.monotonicMs());
     const done = new AbortController();
     const keeping = leases.loop(done.signal);
     for (let thirds = 0; thirds < 7; thirds += 1) {
@@ -52,6 +53,75 @@ test(
     done.abort();
     answered.resolve();
     await keeping;
+  },
+  limitMs,
+);
+
+/** A keeper with a lease in the store that was claimed at `t0`, and what came of it. */
+async function startKeeping(extend?: Store["extend"]) {
+  const stack = new AsyncDisposableStack();
+  const broker = stack.use(await startEmbedded());
+  const queues = stack.use(await openTestQueues(broker));
+  const { store } = stack.use(await openSqliteStore());
+  const clock = createFakeClock(t0);
+  const { log } = startTelemetry("worker", readConfig({ handlers: "" }, {}).config, () => {});
+  const prolonged: number[] = [];
+  const noted: Store["extend"] = (leases, ms, nowMs, context) => {
+    prolonged.push(clock.monotonicMs());
+    return (extend ?? store.extend)(leases, ms, nowMs, context);
+  };
+  const leases = createLeaseKeeper({ store: { ...store, extend: noted }, queue: queues.tasks, clock, log, leaseMs });
+  await queues.tasks.send({ body: "{}", attributes: {}, correlationId: undefined }, ROOT_CONTEXT);
+  const tasks = tasksIn(store);
+  const { id } = await tasks.create();
+  const { claim } = await tasks.win(id, t0, "w1");
+  const lost: number[] = [];
+  const message = await takeOne(queues.tasks);
+  const lease = { id, claim, message, onLost: () => lost.push(clock.monotonicMs()), onCanceled: () => {} };
+  const done = new AbortController();
+  const keeping = leases.loop(done.signal);
+  stack.defer(async () => {
+    done.abort();
+    await keeping;
+  });
+  return { clock, leases, lease, lost, prolonged, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+test(
+  "a wall clock that is set ends no lease, and prolongs none that the store does not answer for",
+  async () => {
+    await using kept = await startKeeping(async () => ["kept"]);
+    const answered = Promise.withResolvers<LeaseState[]>();
+    await using silent = await startKeeping(() => answered.promise);
+    for (const { clock, leases, lease, lost } of [kept, silent]) {
+      leases.hold(lease, clock.monotonicMs());
+      for (const stepMs of [3_600_000, -7_200_000, 60_000, -86_400_000]) {
+        clock.set(stepMs);
+        await eventually(() => clock.sleepers() === 1);
+        await clock.advance(leaseMs / 3);
+      }
+      expect(lost).toEqual(kept.clock === clock ? [] : [leaseMs]);
+    }
+    answered.resolve(["lost"]);
+  },
+  limitMs,
+);
+
+test(
+  "a lease counts from when its claim was sent: one whose answer took long is prolonged at once",
+  async () => {
+    await using late = await startKeeping();
+    await late.clock.advance(leaseMs / 2);
+    late.leases.hold(late.lease, 0);
+    expect(late.prolonged).toEqual([leaseMs / 2]);
+    const answered = Promise.withResolvers<LeaseState[]>();
+    await using silent = await startKeeping(() => answered.promise);
+    await silent.clock.advance(leaseMs - 1);
+    silent.leases.hold(silent.lease, 0);
+    await eventually(() => silent.clock.sleepers() === 1);
+    await silent.clock.advance(leaseMs / 3);
+    expect(silent.lost).toEqual([leaseMs]);
+    answered.resolve(["lost"]);
   },
   limitMs,
 );

@@ -1,6 +1,6 @@
 /** When a role's line to the store takes the store for away. The test answers in the place of the store's thread. */
 
-import { afterEach, beforeEach, describe, expect, setSystemTime, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ROOT_CONTEXT, trace } from "@opentelemetry/api";
@@ -10,16 +10,14 @@ import { connectSqlite } from "../../src/store/sqlite-client.ts";
 import type { StoreAnswer, StoreQuestion } from "../../src/store/sqlite-thread.ts";
 import type { Store } from "../../src/store/store.ts";
 import { createTurnPost, readTurn } from "../../src/turn-post.ts";
+import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 /** The pauses of a breaker are over when a test says so. */
-const startMs = Date.UTC(2026, 0, 1);
+let clock: FakeClock;
 beforeEach(() => {
-  setSystemTime(startMs);
-});
-afterEach(() => {
-  setSystemTime();
+  clock = createFakeClock();
 });
 
 interface Line extends Disposable {
@@ -41,7 +39,7 @@ function startLine(answer: (op: string) => { value: unknown } | { failure: Failu
       if (answered) tell({ number, ...answered });
     }
   };
-  const breaker = createBreaker({ name: "store", side: "the store" });
+  const breaker = createBreaker({ name: "store", side: "the store", clock });
   const store = connectSqlite({ port: port1, tracer: trace.getTracer("test"), table: "tasks", breaker });
   return {
     store,
@@ -94,7 +92,7 @@ describe("a store whose file another process has locked", () => {
     expect(asked).toEqual(Array(5).fill("get"));
 
     answer = { value: undefined };
-    setSystemTime(startMs + 1000);
+    await clock.advance(1000);
     expect(await store.awaitEnd("7", 1000, ROOT_CONTEXT)).toBeUndefined();
     expect([breaker.state(), asked.slice(5)]).toEqual(["closed", ["ping", "awaitEnd"]]);
   });

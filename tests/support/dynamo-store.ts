@@ -2,6 +2,7 @@
 
 import { DeleteTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { type Tracer, trace } from "@opentelemetry/api";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { connectDynamo, type DynamoStore } from "../../src/store/dynamo.ts";
 import type { DynamoLocation } from "../../src/store/dynamo-calls.ts";
 import { setUpDynamo } from "../../src/store/dynamo-setup.ts";
@@ -21,7 +22,13 @@ export interface DynamoTableOfTest extends AsyncDisposable {
   location: DynamoLocation;
   client: DynamoDBClient;
   /** `endpoint`, `table`: in place of its own. */
-  connect(options?: { tracer?: Tracer; retentionMs?: number; endpoint?: string; table?: string }): DynamoStore;
+  connect(options?: {
+    tracer?: Tracer;
+    retentionMs?: number;
+    endpoint?: string;
+    table?: string;
+    clock?: Clock;
+  }): DynamoStore;
 }
 
 /** The AWS client reads its keys from the process's own environment: set until the end. */
@@ -53,8 +60,8 @@ async function makeTableIn(endpoint: string): Promise<DynamoTableOfTest> {
   return {
     location,
     client,
-    connect: ({ tracer = trace.getTracer("test"), retentionMs = 0, ...elsewhere } = {}) => {
-      const store = connectDynamo({ location: { ...location, ...elsewhere }, tracer, retentionMs });
+    connect: ({ tracer = trace.getTracer("test"), retentionMs = 0, clock = systemClock, ...elsewhere } = {}) => {
+      const store = connectDynamo({ location: { ...location, ...elsewhere }, tracer, retentionMs, clock });
       stores.push(store);
       return store;
     },

@@ -7,6 +7,8 @@ export interface FakeClock extends Clock {
   sleepers(): number;
   /** Moves time on by `ms`; each sleep that ends by then ends at its own moment, before later ones. */
   advance(ms: number): Promise<void>;
+  /** Sets the wall clock forward by `ms`, or back; no time passes. */
+  set(ms: number): void;
 }
 
 interface Sleeper {
@@ -15,14 +17,16 @@ interface Sleeper {
 }
 
 export function createFakeClock(startMs = 1_700_000_000_000): FakeClock {
-  let nowMs = startMs;
+  let passedMs = 0;
+  let originMs = startMs;
   const sleepers = new Set<Sleeper>();
 
   const earliest = (untilMs: number): Sleeper | undefined =>
     [...sleepers].filter((sleeper) => sleeper.untilMs <= untilMs).sort((a, b) => a.untilMs - b.untilMs)[0];
 
   return {
-    nowMs: () => nowMs,
+    nowMs: () => originMs + passedMs,
+    monotonicMs: () => passedMs,
     sleep: (ms, signal) =>
       new Promise((resolve) => {
         if (signal?.aborted) return resolve();
@@ -31,19 +35,22 @@ export function createFakeClock(startMs = 1_700_000_000_000): FakeClock {
           signal?.removeEventListener("abort", wake);
           resolve();
         };
-        const sleeper = { untilMs: nowMs + ms, wake };
+        const sleeper = { untilMs: passedMs + ms, wake };
         sleepers.add(sleeper);
         signal?.addEventListener("abort", wake);
       }),
     sleepers: () => sleepers.size,
     advance: async (ms) => {
-      const endMs = nowMs + ms;
+      const endMs = passedMs + ms;
       for (let next = earliest(endMs); next; next = earliest(endMs)) {
-        nowMs = next.untilMs;
+        passedMs = next.untilMs;
         next.wake();
         await turnOfTheLoop();
       }
-      nowMs = endMs;
+      passedMs = endMs;
+    },
+    set: (ms) => {
+      originMs += ms;
     },
   };
 }

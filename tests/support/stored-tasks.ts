@@ -39,6 +39,7 @@ export function newTask(changes: Partial<NewTask> = {}): NewTask {
     timeoutMs: null,
     correlationId: "c-1",
     runAtMs: t0,
+    isTimed: false,
     status: "queued",
     origin: { traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" },
     sendAtMs: t0 + 30_000,

@@ -1,24 +1,15 @@
-/** The circuit breaker, with the system's clock set by the tests: the library reads no other. */
+/** The circuit breaker, with a clock that the tests own. */
 
-import { afterEach, beforeEach, describe, expect, setSystemTime, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { type Breaker, createBreaker } from "../../src/breaker.ts";
 import { TaskError } from "../../src/errors.ts";
+import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";
 
-const startMs = Date.UTC(2026, 0, 1);
-let nowMs: number;
+let clock: FakeClock;
 beforeEach(() => {
-  nowMs = startMs;
-  setSystemTime(nowMs);
+  clock = createFakeClock();
 });
-afterEach(() => {
-  setSystemTime();
-});
-
-function advance(ms: number): void {
-  nowMs += ms;
-  setSystemTime(nowMs);
-}
 
 const away = new TaskError("unavailable", "nobody listens");
 const refusal = { code: "unavailable", message: "the shop does not answer, calls to it are refused for now" };
@@ -42,6 +33,7 @@ function startGuarded(): Guarded {
     side: "the shop",
     onOpened: (error) => told.push(`opened: ${error instanceof Error ? error.message : error}`),
     onClosed: () => told.push("closed"),
+    clock,
   });
   const call = (end: () => Promise<unknown>): Promise<unknown> =>
     breaker.call(() => {
@@ -119,7 +111,7 @@ describe("a breaker that is open", () => {
   test("refuses at once, says who is away and when to come back, and makes no call", async () => {
     const guarded = startGuarded();
     await open(guarded);
-    advance(400);
+    await clock.advance(400);
     expect(await rejectionOf(guarded.succeed())).toMatchObject({ ...refusal, retryAfterMs: 600, cause: away });
     expect(guarded.made()).toBe(5);
   });
@@ -127,7 +119,7 @@ describe("a breaker that is open", () => {
   test("closes when the trial after its pause succeeds", async () => {
     const { breaker, told, succeed, ...guarded } = startGuarded();
     await open({ breaker, told, succeed, ...guarded });
-    advance(1000);
+    await clock.advance(1000);
     expect(await succeed()).toBe("sold");
     expect([breaker.state(), told]).toEqual(["closed", ["opened: nobody listens", "closed"]]);
   });
@@ -135,7 +127,7 @@ describe("a breaker that is open", () => {
   test("closes as well when the trial is answered with an error that is the caller's fault", async () => {
     const guarded = startGuarded();
     await open(guarded);
-    advance(1000);
+    await clock.advance(1000);
     const error = new TaskError("not_found", "no such thing");
     expect(await guarded.fail(error)).toBe(error);
     expect(guarded.breaker.state()).toBe("closed");
@@ -148,9 +140,9 @@ describe("a breaker that is open", () => {
     for (let n = 0; n < 4; n++) {
       const { retryAfterMs } = (await guarded.fail()) as TaskError;
       pauses.push(retryAfterMs);
-      advance(Number(retryAfterMs) - 1);
+      await clock.advance(Number(retryAfterMs) - 1);
       expect(await guarded.fail()).toMatchObject({ ...refusal, retryAfterMs: 1 });
-      advance(1);
+      await clock.advance(1);
       expect(await guarded.fail()).toBe(away);
     }
     expect(pauses).toEqual([1000, 2000, 2000, 2000]);
@@ -158,12 +150,25 @@ describe("a breaker that is open", () => {
     expect(guarded.made()).toBe(5 + 4);
   });
 
+  test.each([-365 * 86_400_000, -3_600_000, -10_000, 10_000, 3_600_000])(
+    "keeps its pause when the wall clock is set by %i ms",
+    async (byMs) => {
+      const guarded = startGuarded();
+      await open(guarded);
+      clock.set(byMs);
+      await clock.advance(999);
+      expect(await guarded.fail()).toMatchObject({ ...refusal, retryAfterMs: 1 });
+      await clock.advance(1);
+      expect(await guarded.succeed()).toBe("sold");
+    },
+  );
+
   test("begins with the shortest pause again once it was closed", async () => {
     const guarded = startGuarded();
     await open(guarded);
-    advance(1000);
+    await clock.advance(1000);
     await guarded.fail();
-    advance(2000);
+    await clock.advance(2000);
     await guarded.succeed();
     await open(guarded);
     expect(await guarded.fail()).toMatchObject({ retryAfterMs: 1000 });
@@ -186,7 +191,7 @@ describe("a breaker on trial", () => {
   test("makes one call and refuses the others, who need not wait for it", async () => {
     const guarded = startGuarded();
     await open(guarded);
-    advance(1000);
+    await clock.advance(1000);
     const held = Promise.withResolvers<void>();
     const trial = guarded.succeed(held.promise);
     expect(guarded.breaker.state()).toBe("half_open");
@@ -202,7 +207,7 @@ describe("a breaker on trial", () => {
     const held = Promise.withResolvers<void>();
     const late = [guarded.fail(away, held.promise), guarded.succeed(held.promise)];
     await open(guarded);
-    advance(1000);
+    await clock.advance(1000);
     const trialHeld = Promise.withResolvers<void>();
     const trial = guarded.succeed(trialHeld.promise);
     held.resolve();
@@ -219,7 +224,7 @@ describe("a call that is held on purpose", () => {
     const guarded = startGuarded();
     const { breaker } = guarded;
     await open(guarded);
-    advance(1000);
+    await clock.advance(1000);
     const held = Promise.withResolvers<string>();
     const made: string[] = [];
     const waiting = breaker.call(
@@ -244,7 +249,7 @@ describe("a call that is held on purpose", () => {
     };
     const hold = (): Promise<unknown> => rejectionOf(guarded.breaker.call(async () => "never", { probe }));
     expect(await hold()).toMatchObject(refusal);
-    advance(1000);
+    await clock.advance(1000);
     expect(await hold()).toMatchObject({ message: "still nobody" });
     expect(await hold()).toMatchObject({ ...refusal, retryAfterMs: 2000 });
   });

@@ -1,10 +1,11 @@
 /** What the gateway's side of the RPC makes of task services that answer, refuse, hang, or are not there. */
 
-import { afterEach, beforeEach, describe, expect, setSystemTime, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { type Breaker, createBreaker } from "../../src/breaker.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
 import { eventually } from "../support/eventually.ts";
+import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { startHeldServer } from "../support/held-server.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { startTestTracing } from "../support/test-tracing.ts";
@@ -12,12 +13,9 @@ import { startTestTracing } from "../support/test-tracing.ts";
 const limitMs = 30_000;
 
 /** The pauses of a breaker are over when a test says so. */
-const startMs = Date.UTC(2026, 0, 1);
+let clock: FakeClock;
 beforeEach(() => {
-  setSystemTime(startMs);
-});
-afterEach(() => {
-  setSystemTime();
+  clock = createFakeClock();
 });
 
 interface Calling {
@@ -30,7 +28,7 @@ interface Calling {
 
 function startCalling(url: string): Calling {
   const { tracer } = startTestTracing();
-  const breaker = createBreaker({ name: "task-service", side: "the task service" });
+  const breaker = createBreaker({ name: "task-service", side: "the task service", clock });
   const client = createTaskServiceClient({ url, tracer, breaker });
   const callWith = (timeoutMs: number, isHeld: boolean): Promise<unknown> =>
     client.call("GetTask", { id: "7" }, ROOT_CONTEXT, { timeoutMs, isHeld, correlationId: "c-1", requestId: "r-1" });
@@ -140,7 +138,7 @@ describe("a task service that is back", () => {
     for (let n = 0; n < 5; n++) await rejectionOf(calling.call());
     expect(calling.breaker.state()).toBe("open");
     status = 200;
-    setSystemTime(startMs + 1000);
+    await clock.advance(1000);
     await calling[way]();
     expect(calling.breaker.state()).toBe("closed");
     expect(service.asked[5]).toEqual(["GET", "/", "", null, null, null, null]);

@@ -2,7 +2,16 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { nextTick, nextTicks, parseCron, parseTimeZone, type Rule, type Timing, ticksBefore } from "../../src/ticks.ts";
+import {
+  nextTick,
+  nextTicks,
+  parseCron,
+  parseTimeZone,
+  type Rule,
+  type Timing,
+  ticksBefore,
+  timingAfterStep,
+} from "../../src/ticks.ts";
 
 const atMs = (text: string): number => Date.parse(text);
 const shown = (ticks: readonly number[]): string[] =>
@@ -226,6 +235,56 @@ describe("the ticks before a time", () => {
 
   test("are none when none are asked for", () => {
     for (const rule of rules) expect(ticksBefore({ rule, startAtMs: null, endAtMs: null }, 0, 0)).toEqual([]);
+  });
+});
+
+/** Each schedule is met at `beforeMs` with the tick after that as its next one. */
+describe("the timing after the wall clock was set", () => {
+  const beforeMs = atMs("2026-06-01T12:00:30Z");
+  const minuteMs = 60_000;
+  const nextAfter = (timing: Timing, stepMs: number): number | null =>
+    timingAfterStep({ timing, nextTickMs: nextTick(timing, beforeMs) }, stepMs, beforeMs + stepMs).nextTickMs;
+  const every = (everyMs: number, startAtMs: number | null): Timing => ({
+    rule: { kind: "every", everyMs, anchorMs: startAtMs ?? beforeMs - 12_345 },
+    startAtMs,
+    endAtMs: null,
+  });
+
+  test.each([-3_600_000, -90_000, -2001, 2001, 60_000, 86_400_000])(
+    "keeps an interval at its pace: set by %i ms",
+    (stepMs) => {
+      const before = { timing: every(minuteMs, null), nextTickMs: beforeMs + 47_655 };
+      const after = timingAfterStep(before, stepMs, beforeMs + stepMs);
+      expect(after.nextTickMs).toBe(beforeMs + stepMs + 47_655);
+      expect(nextTicks(after.timing, beforeMs + stepMs, 2)).toEqual(
+        [47_655, 107_655].map((ms) => beforeMs + stepMs + ms),
+      );
+    },
+  );
+
+  test.each([
+    ["a daily tick stays", cron("0 3 * * *"), -60 * minuteMs, "2026-06-02T03:00Z"],
+    ["an hourly tick stays", cron("0 * * * *"), -65 * minuteMs, "2026-06-01T13:00Z"],
+    ["ticks of each minute go on by the new time", cron("* * * * *"), -60 * minuteMs, "2026-06-01T11:01Z"],
+    ["ticks of each minute that are near are waited for", cron("* * * * *"), -3 * minuteMs, "2026-06-01T12:01Z"],
+    [
+      "an interval from a time of its own goes on by the new time",
+      every(5000, 0),
+      -60 * minuteMs,
+      "2026-06-01T11:00:35Z",
+    ],
+    ["a long interval from a time of its own stays", every(6 * 60 * minuteMs, 0), -60 * minuteMs, "2026-06-01T18:00Z"],
+    ["ticks that the clock was set over are missed ones", cron("* * * * *"), 60 * minuteMs, "2026-06-01T12:01Z"],
+  ])("%s", (_, timing, stepMs, next) => {
+    expect(nextAfter(timing, stepMs)).toBe(atMs(next));
+  });
+
+  test("has none when it had none, or when its end has come", () => {
+    for (const timing of [cron("* * * * *"), every(minuteMs, null)]) {
+      expect(timingAfterStep({ timing, nextTickMs: null }, -3_600_000, beforeMs).nextTickMs).toBeNull();
+    }
+    const ending = { ...every(minuteMs, null), endAtMs: beforeMs + minuteMs };
+    expect(nextAfter(ending, 60 * minuteMs)).toBeNull();
   });
 });
 

@@ -62,17 +62,16 @@ describe("a limit of time", () => {
     expect(over.map((atMs) => atMs - beganAtMs)).toEqual([limitMs, 2 * limitMs, 3 * limitMs]);
   });
 
-  test("is not put off by a clock that stands still or is set back", async () => {
-    let nowMs = 10_000;
+  test("is not put off by a clock that stands still", async () => {
     const sleeps: number[] = [];
     const limit = createTimeLimit(limitMs, {
-      nowMs: () => nowMs,
+      nowMs: () => 10_000,
+      monotonicMs: () => 0,
       sleep: async (ms) => void sleeps.push(ms),
     });
     const over: string[] = [];
     limit.start(() => over.push("a"));
     limit.start(() => over.push("b"));
-    nowMs = 0;
     while (over.length < 2) await Promise.resolve();
     expect(sleeps).toEqual([limitMs]);
   });
