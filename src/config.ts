@@ -10,6 +10,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { allowedBytes } from "./memory.ts";
 import { type OtelSettings, readOtel, samplerProblems } from "./otel-settings.ts";
+import { type UnsupportedVariable, unsupportedVariables } from "./otel-unsupported.ts";
 import {
   address,
   byteSize,
@@ -192,6 +193,8 @@ export type Config = Settings & {
   /** The same as texts, for whoever wants to see them. */
   rows: readonly SettingRow[];
   otel: OtelSettings;
+  /** Variables `OTEL_*` that are set and have no effect. */
+  unsupportedVariables: UnsupportedVariable[];
   /** Endpoint of the queue's broker: the embedded one's, or what the AWS variables say; undefined: AWS's own. */
   queueEndpoint: string | undefined;
   /** Endpoint of DynamoDB; undefined: AWS's own. */
@@ -284,10 +287,12 @@ export function readConfig(
   }
   if (problems.length > 0) throw new ConfigError(problems);
   // Every name of the table has been parsed by its own parser just above.
+  const parsed = values as Settings;
   const config: Config = {
-    ...(values as Settings),
+    ...parsed,
     rows,
     otel: readOtel(env),
+    unsupportedVariables: unsupportedVariables(env, parsed.role),
     queueEndpoint: values.queue === "sqs" ? env.AWS_ENDPOINT_URL_SQS || env.AWS_ENDPOINT_URL : undefined,
     storeEndpoint: values.store === "dynamodb" ? env.AWS_ENDPOINT_URL_DYNAMODB || env.AWS_ENDPOINT_URL : undefined,
     awsRegion: env.AWS_REGION || undefined,

@@ -6,7 +6,7 @@
 /** Where telemetry goes; from the `OTEL_*` variables, whose meaning is OpenTelemetry's own. */
 export interface OtelSettings {
   disabled: boolean;
-  /** Full URL for each signal; undefined: not exported. */
+  /** Full URL for each signal; undefined: not exported, as with `none` in `OTEL_TRACES_EXPORTER` and its like. */
   tracesUrl: string | undefined;
   metricsUrl: string | undefined;
   logsUrl: string | undefined;
@@ -16,6 +16,8 @@ export interface OtelSettings {
    */
   copyUrls: { traces: string | undefined; metrics: string | undefined; logs: string | undefined };
   metricIntervalMs: number;
+  /** `OTEL_METRIC_EXPORT_TIMEOUT`, at most the interval. */
+  metricTimeoutMs: number;
   /** `OTEL_SERVICE_NAME`, for a process with a single role. */
   serviceName: string | undefined;
   /** What `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` choose, if they do. */
@@ -40,6 +42,9 @@ const samplerNames = [
   "parentbased_traceidratio",
 ] as const;
 
+/** Values of `OTEL_PROPAGATORS` that are known here. */
+export const propagatorNames = ["tracecontext", "baggage", "b3", "b3multi", "none"] as const;
+
 export interface OtelSampler {
   name: (typeof samplerNames)[number];
   /** From 0 to 1; of the two that have one. */
@@ -61,15 +66,20 @@ export interface LogRecordSettings {
 
 export function readOtel(env: Record<string, string | undefined>): OtelSettings {
   const base = env.OTEL_EXPORTER_OTLP_ENDPOINT?.replace(/\/+$/, "");
-  const signal = (name: "TRACES" | "METRICS" | "LOGS"): string | undefined =>
-    env[`OTEL_EXPORTER_OTLP_${name}_ENDPOINT`] || (base ? `${base}/v1/${name.toLowerCase()}` : undefined);
+  const signal = (name: "TRACES" | "METRICS" | "LOGS"): string | undefined => {
+    const exporters = wordsOf(env[`OTEL_${name}_EXPORTER`]) ?? ["otlp"];
+    if (!exporters.includes("otlp")) return undefined;
+    return env[`OTEL_EXPORTER_OTLP_${name}_ENDPOINT`] || (base ? `${base}/v1/${name.toLowerCase()}` : undefined);
+  };
+  const metricIntervalMs = otelNumber(env.OTEL_METRIC_EXPORT_INTERVAL) ?? 60_000;
   return {
     disabled: env.OTEL_SDK_DISABLED?.toLowerCase() === "true",
     tracesUrl: signal("TRACES"),
     metricsUrl: signal("METRICS"),
     logsUrl: signal("LOGS"),
     copyUrls: { traces: undefined, metrics: undefined, logs: undefined },
-    metricIntervalMs: otelNumber(env.OTEL_METRIC_EXPORT_INTERVAL) ?? 60_000,
+    metricIntervalMs,
+    metricTimeoutMs: Math.min(otelNumber(env.OTEL_METRIC_EXPORT_TIMEOUT) ?? 30_000, metricIntervalMs),
     serviceName: env.OTEL_SERVICE_NAME || undefined,
     sampler: samplerOf(env),
     propagators: wordsOf(env.OTEL_PROPAGATORS),

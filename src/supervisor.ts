@@ -24,7 +24,6 @@ import { elapsedMs, type WriteLine } from "./telemetry/log.ts";
 import type { MetricFamily } from "./telemetry/metric-family.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { observeProcess } from "./telemetry/process-metrics.ts";
-import { propagatorNames, unknownPropagators } from "./telemetry/propagator.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { refuseUnguarded, unguardedAddresses } from "./unguarded.ts";
 
@@ -142,7 +141,7 @@ class Supervisor implements System {
       scrape: () => this.#scrape(),
       events: () => this.#events(),
     });
-    this.#tellUnknownPropagators();
+    this.#warnOfUnsupportedVariables();
     this.#tellUnguarded();
     const needs = this.#roles.some(({ role }) => needsStore(role));
     const needsThread = needs && this.#config.store === "sqlite";
@@ -184,14 +183,11 @@ class Supervisor implements System {
     }
   }
 
-  /** OpenTelemetry, "Environment variables": a value that is not known is warned of and ignored. */
-  #tellUnknownPropagators(): void {
-    const unknown = unknownPropagators(this.#config.otel.propagators);
-    if (unknown.length === 0) return;
-    this.#telemetry.log.warn("OTEL_PROPAGATORS has unknown names, they are ignored", {
-      unknown,
-      known: propagatorNames,
-    });
+  /** OpenTelemetry, "Environment variables": a value that is not supported gets a warning, and is ignored. */
+  #warnOfUnsupportedVariables(): void {
+    for (const { variable, value, instead } of this.#config.unsupportedVariables) {
+      this.#telemetry.log.warn("a variable of OpenTelemetry has no effect", { variable, value, instead });
+    }
   }
 
   /** What others than the gateway listen on is for one's own network, which only its owner knows. */

@@ -37,7 +37,7 @@ export function createMetricPipeline({ otel }: Config, resource: Resource, expor
       new PeriodicExportingMetricReader({
         exporter,
         exportIntervalMillis: otel.metricIntervalMs,
-        exportTimeoutMillis: Math.min(30_000, otel.metricIntervalMs),
+        exportTimeoutMillis: otel.metricTimeoutMs,
         metricProducers: [meter.producer((type) => exporter.selectAggregationTemporality(type))],
       }),
     );

@@ -2,6 +2,7 @@
 
 import { type Context, propagation, type TextMapPropagator, trace } from "@opentelemetry/api";
 import { isTracingSuppressed } from "@opentelemetry/core";
+import { propagatorNames } from "../otel-settings.ts";
 import { b3Headers, b3OriginOf, readB3, withB3Origin } from "./b3.ts";
 import {
   type Carrier,
@@ -15,8 +16,6 @@ import {
   writeW3c,
 } from "./propagation.ts";
 
-/** Values of `OTEL_PROPAGATORS` that are known here. */
-export const propagatorNames = ["tracecontext", "baggage", "b3", "b3multi", "none"] as const;
 type PropagatorName = (typeof propagatorNames)[number];
 
 const fields = [
@@ -29,11 +28,6 @@ const fields = [
   "x-b3-sampled",
   "x-b3-flags",
 ];
-
-/** The names that mean nothing here. */
-export function unknownPropagators(names: readonly string[] = []): string[] {
-  return names.filter((name) => propagatorNames.every((known) => known !== name));
-}
 
 /** For the whole thread, handlers' own use of the API included. `names`: of `OTEL_PROPAGATORS`; undefined: the default. */
 export function registerPropagator(names: readonly string[] | undefined): void {

@@ -64,13 +64,18 @@ describe("throughline doctor", () => {
     async () => {
       await using folder = await tempFolder();
       await Bun.write(join(folder.path, "broken.ts"), "export default { type: 'broken' };");
-      const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", AWS_REGION: "eu-west-1" };
+      const env = {
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
+        OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+        AWS_REGION: "eu-west-1",
+      };
       const found = await examine(["--queue=sqs", "--role=worker", `--handlers=${folder.path}`], env);
       expect(found.exitCode).toBe(1);
       expect(found.wrong).toEqual([
         "failed queue task-events",
         "failed queue task-events-dlq",
         "failed collector",
+        "warn collector",
         "failed handlers",
       ]);
       const wrong = found.findings.filter(({ status }) => status !== "ok");

@@ -85,6 +85,7 @@ describe("the settings", () => {
         logsUrl: undefined,
         copyUrls: { traces: undefined, metrics: undefined, logs: undefined },
         metricIntervalMs: 60_000,
+        metricTimeoutMs: 30_000,
         serviceName: undefined,
         sampler: undefined,
         propagators: undefined,
@@ -99,6 +100,7 @@ describe("the settings", () => {
           attributeValueLengthLimit: undefined,
         },
       },
+      unsupportedVariables: [],
       queueEndpoint: undefined,
       storeEndpoint: undefined,
       awsRegion: undefined,
@@ -394,6 +396,18 @@ describe("where telemetry goes", () => {
     });
   });
 
+  test.each<[env: Env, signals: string[]]>([
+    [{ OTEL_TRACES_EXPORTER: "none" }, ["metrics", "logs"]],
+    [{ OTEL_METRICS_EXPORTER: "prometheus" }, ["traces", "logs"]],
+    [{ OTEL_LOGS_EXPORTER: " Console " }, ["traces", "metrics"]],
+    [{ OTEL_TRACES_EXPORTER: "console, OTLP", OTEL_METRICS_EXPORTER: "otlp" }, ["traces", "metrics", "logs"]],
+    [{ OTEL_TRACES_EXPORTER: "", OTEL_LOGS_EXPORTER: "," }, ["traces", "metrics", "logs"]],
+  ])("is nowhere for a signal whose exporter is another than otlp: %p", (env, signals) => {
+    const { tracesUrl, metricsUrl, logsUrl } = otelOf({ ...env, OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318" });
+    const urls = [tracesUrl, metricsUrl, logsUrl].filter((url) => url !== undefined);
+    expect(urls).toEqual(signals.map((signal) => `http://c:4318/v1/${signal}`));
+  });
+
   test("is changed by the other variables as OpenTelemetry says", () => {
     const env = {
       OTEL_SDK_DISABLED: "TRUE",
@@ -406,6 +420,7 @@ describe("where telemetry goes", () => {
       ...nowhere,
       disabled: true,
       metricIntervalMs: 250,
+      metricTimeoutMs: 250,
       serviceName: "mine",
       sampler: { name: "always_off", ratio: 1 },
       propagators: ["b3", "tracecontext"],

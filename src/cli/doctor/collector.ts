@@ -1,4 +1,4 @@
-/** Looks whether the collector takes spans. */
+/** Looks whether the collector takes spans, and whether a variable of OpenTelemetry asks for what is not supported. */
 
 import type { Config } from "../../config.ts";
 import { probeExport } from "../../telemetry/export-probe.ts";
@@ -6,7 +6,14 @@ import { type Finding, failed, ok, warn } from "./finding.ts";
 
 const limitMs = 3000;
 
-export async function lookAtCollector({ otel, role }: Config): Promise<Finding[]> {
+export async function lookAtCollector(config: Config): Promise<Finding[]> {
+  const unsupported = config.unsupportedVariables.map(({ variable, value, instead }) =>
+    warn("collector", `${variable}=${value} has no effect`, instead),
+  );
+  return [...(await lookAtEndpoint(config)), ...unsupported];
+}
+
+async function lookAtEndpoint({ otel, role }: Config): Promise<Finding[]> {
   if (otel.disabled) return [ok("collector", "OTEL_SDK_DISABLED is true: nothing is exported")];
   if (!otel.tracesUrl && role.includes("console")) {
     return [ok("collector", "no endpoint is set: traces stay in the console of this process")];

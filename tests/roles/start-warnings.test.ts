@@ -1,4 +1,4 @@
-/** Where the real system starts although nobody is asked who they are. */
+/** What the start of a real system warns of. */
 
 import { describe, expect, test } from "bun:test";
 import { startTestSystem } from "../support/system.ts";
@@ -27,3 +27,19 @@ describe("a gateway that other machines can reach", () => {
     startingMs,
   );
 });
+
+test(
+  "a variable of OpenTelemetry that has no effect is named at the start",
+  async () => {
+    const env = { OTEL_METRICS_EXPORTER: "prometheus", OTEL_PROPAGATORS: "jaeger", OTEL_TRACES_EXPORTER: "none" };
+    await using started = await startTestSystem({}, env);
+    const isWarning = ({ msg }: { msg: string }): boolean => msg === "a variable of OpenTelemetry has no effect";
+    const warnings = started.lines.filter(isWarning);
+    expect(warnings.map(({ level, variable, value }) => [level, variable, value])).toEqual([
+      ["warn", "OTEL_METRICS_EXPORTER", "prometheus"],
+      ["warn", "OTEL_PROPAGATORS", "jaeger"],
+    ]);
+    expect(String(warnings[0]?.instead)).toContain("/metrics");
+  },
+  startingMs,
+);
