@@ -3,6 +3,9 @@
  * border (HTTP status, RPC code) is looked up here and nowhere else; the compiler checks that no code is forgotten.
  */
 
+import { cutText } from "./text.ts";
+import { isError, isInstance, propertyOf, toText } from "./thrown.ts";
+
 export type ErrorCode =
   | "invalid_argument"
   | "unauthenticated"
@@ -42,7 +45,7 @@ export class TaskError extends Error {
   readonly isRemote: boolean;
 
   constructor(code: ErrorCode, message: string, options: TaskErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(message.toWellFormed(), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.problems = options.problems ?? [];
     this.retryAfterMs = options.retryAfterMs;
@@ -151,16 +154,13 @@ export function fromRpcCode(rpcCode: string): ErrorCode {
 
 /** The one converter from anything that was thrown. An abort or a timeout keeps its meaning, the rest is internal. */
 export function toTaskError(thrown: unknown): TaskError {
-  if (thrown instanceof TaskError) return thrown;
-  if (thrown instanceof Error) {
-    if (thrown.name === "TimeoutError") return new TaskError("deadline_exceeded", thrown.message, { cause: thrown });
-    if (thrown.name === "AbortError") return new TaskError("canceled", thrown.message, { cause: thrown });
-    return new TaskError("internal", thrown.message, { cause: thrown });
-  }
-  return new TaskError("internal", describe(thrown), { cause: thrown });
+  if (isInstance(thrown, TaskError)) return thrown;
+  const name = isError(thrown) ? propertyOf(thrown, "name") : undefined;
+  const code = name === "TimeoutError" ? "deadline_exceeded" : name === "AbortError" ? "canceled" : "internal";
+  return new TaskError(code, messageOf(thrown, maxMessageLength), { cause: thrown });
 }
 
-/** An error as a plain value: what crosses threads, the store and the log. */
+/** An error as a plain value: what crosses threads, the store and the log. All its texts are bounded and well-formed. */
 export interface Failure {
   /** Low cardinality: the class name or code, never the message. */
   type: string;
@@ -170,46 +170,80 @@ export interface Failure {
   causes?: string[];
 }
 
-const maxCauses = 8;
+const maxMessageLength = 4000;
+const maxTypeLength = 200;
+const maxStackLength = 16_000;
+const maxCauses = 10;
+const maxCauseLength = 1000;
 
 /** Anything thrown, as a plain value with its whole chain of causes. Never throws itself. */
 export function toFailure(thrown: unknown): Failure {
-  if (!(thrown instanceof Error)) return { type: "Error", message: describe(thrown) };
-  const failure: Failure = { type: errorType(thrown), message: thrown.message };
-  if (thrown.stack) failure.stack = thrown.stack;
+  const message = messageOf(thrown, maxMessageLength);
+  if (!isError(thrown)) return { type: "Error", message };
+  const failure: Failure = { type: errorType(thrown), message };
+  const stack = stackOf(thrown, message);
+  if (stack) failure.stack = stack;
   const causes = causesOf(thrown);
   if (causes.length > 0) failure.causes = causes;
   return failure;
 }
 
-function causesOf(error: Error): string[] {
+/**
+ * A failure as the store keeps it: without its stack, which is in the trace and the log. Takes what an earlier version
+ * has kept, too: texts of any length, or no texts.
+ */
+export function toKeptFailure({ type, message, causes }: { [Name in keyof Failure]?: unknown }): Failure {
+  return {
+    type: toText(type ?? "Error", maxTypeLength),
+    message: toText(message ?? "", maxMessageLength),
+    ...(Array.isArray(causes) && {
+      causes: causes.slice(0, maxCauses).map((cause) => toText(cause, maxCauseLength)),
+    }),
+  };
+}
+
+function messageOf(thrown: unknown, maxLength: number): string {
+  if (!isError(thrown)) return toText(thrown, maxLength);
+  return toText(propertyOf(thrown, "message") ?? "", maxLength);
+}
+
+/** It begins with the message: one that is cut is cut there as well, so that the frames behind it stay. */
+function stackOf(error: object, message: string): string | undefined {
+  const stack = propertyOf(error, "stack");
+  if (typeof stack !== "string") return undefined;
+  const whole = propertyOf(error, "message");
+  const isLong = typeof whole === "string" && whole.length > message.length;
+  return cutText(isLong ? stack.replace(whole, () => message) : stack, maxStackLength);
+}
+
+function causesOf(error: object): string[] {
   const causes: string[] = [];
   const add = (cause: unknown): void => {
     if (cause === undefined || causes.length >= maxCauses) return;
-    causes.push(cause instanceof Error ? `${errorType(cause)}: ${cause.message}` : describe(cause));
-    if (cause instanceof Error) addAll(cause);
+    const message = messageOf(cause, maxCauseLength);
+    causes.push(isError(cause) ? cutText(`${errorType(cause)}: ${message}`, maxCauseLength) : message);
+    if (isError(cause)) addAll(cause);
   };
-  const addAll = (effect: Error): void => {
+  const addAll = (effect: object): void => {
     // The bound ends a chain that leads back to itself, too.
-    if (effect instanceof AggregateError) for (const cause of effect.errors.slice(0, maxCauses)) add(cause);
-    add(effect.cause);
+    const errors = isInstance(effect, AggregateError) ? propertyOf(effect, "errors") : undefined;
+    if (typeof errors === "object" && errors !== null) {
+      for (let index = 0; index < maxCauses; index++) add(propertyOf(errors, index));
+    }
+    add(propertyOf(effect, "cause"));
   };
   addAll(error);
   return causes;
 }
 
-/** What goes into `error.type`: our code, a system error's code, else the class name. */
-function errorType(error: Error): string {
-  if (error instanceof TaskError) return error.code;
-  if ("code" in error && typeof error.code === "string") return error.code;
-  return error.name;
+/** What goes into `error.type`: our code, a system error's code, else the name, else that of the class. */
+function errorType(error: object): string {
+  const names = [propertyOf(error, "code"), propertyOf(error, "name"), classNameOf(error)];
+  const name = names.find((one): one is string => typeof one === "string" && one !== "");
+  return cutText(name ?? "Error", maxTypeLength);
 }
 
-function describe(thrown: unknown): string {
-  if (typeof thrown === "string") return thrown;
-  try {
-    return JSON.stringify(thrown) ?? String(thrown);
-  } catch {
-    return Object.prototype.toString.call(thrown);
-  }
+function classNameOf(error: object): unknown {
+  const made = propertyOf(error, "constructor");
+  return typeof made === "function" ? propertyOf(made, "name") : undefined;
 }

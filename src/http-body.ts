@@ -2,6 +2,7 @@
 
 import { type FieldProblem, TaskError } from "./errors.ts";
 import { inspectJson, lostNumbers } from "./json-text.ts";
+import { toWellFormedJson } from "./text.ts";
 
 /** The whole body; throws `payload_too_large` as soon as it is known to be longer than `maxBytes`. */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
@@ -23,7 +24,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
 }
 
 /**
- * JSON from a body; throws `invalid_argument` when it is not JSON, nests deeper than `maxDepth`, or has numbers that
+ * JSON from a body, its texts well-formed; throws `invalid_argument` when it is not JSON, nests deeper than `maxDepth`, or has numbers that
  * JavaScript cannot hold, unless `takeLost` takes those.
  */
 export function parseJson(
@@ -31,7 +32,7 @@ export function parseJson(
   maxDepth: number,
   takeLost: (lost: Iterable<FieldProblem>) => void = refuseLost,
 ): unknown {
-  const text = decodeUtf8(body);
+  const text = toWellFormedJson(decodeUtf8(body));
   const fault = inspectJson(text, maxDepth);
   if (fault === "too_deep") throw new TaskError("invalid_argument", `the body nests deeper than ${maxDepth} levels`);
   const value = parse(text);

@@ -15,6 +15,7 @@ import {
 } from "../errors.ts";
 import { refuseLost } from "../http-body.ts";
 import { inspectJson, lostNumbers } from "../json-text.ts";
+import { toWellFormedJson } from "../text.ts";
 import { badRequestName, fromBadRequest, toBadRequest } from "./bad-request.ts";
 import type { Wire } from "./call.ts";
 import { fromBinaryMessage, maxMessageDepth, toBinaryMessage } from "./methods.ts";
@@ -35,7 +36,7 @@ export function codecOf(contentType: string | null): Codec | undefined {
 /** A body as protobuf JSON; every spelling that protobuf allows comes out canonical. */
 export function decodeMessage(schema: DescMessage, codec: Codec, body: Uint8Array): JsonValue {
   if (codec === "proto") return fromBinaryMessage(schema, body);
-  const text = body.length === 0 ? "{}" : new TextDecoder().decode(body);
+  const text = body.length === 0 ? "{}" : toWellFormedJson(new TextDecoder().decode(body));
   const fault = inspectJson(text, maxMessageDepth);
   if (fault === "too_deep") {
     throw new TaskError("invalid_argument", `the request message nests deeper than ${maxMessageDepth} levels`);

@@ -30,7 +30,7 @@ const variables: readonly (readonly [found: RegExp, name: string])[] = [
 export function toPattern(message: string): string {
   const read = message.slice(0, maxReadChars).toWellFormed();
   const named = variables.reduce((text, [found, name]) => text.replace(found, name), read);
-  return named.replace(/\s+/g, " ").trim().slice(0, maxKeptChars);
+  return named.replace(/\s+/g, " ").trim().slice(0, maxKeptChars).toWellFormed();
 }
 
 /** 12 hexadecimal digits; the same for every task type. */

@@ -183,7 +183,7 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterOperat
 }
 
 function errorIn(task: TaskItem | undefined): Failure | null {
-  return task?.error === undefined ? null : JSON.parse(task.error);
+  return task?.error === undefined ? null : fromItem(task).error;
 }
 
 /** The walk, ended before the place of the last one that was shown. */

@@ -1,6 +1,8 @@
 /** A task as an item of the DynamoDB table, and how it becomes the words of `task.ts`. What is null there is absent here. */
 
+import { toKeptFailure } from "../errors.ts";
 import type { DeadReason, TaskRecord, TaskStatus } from "../task.ts";
+import { toWellFormedJson } from "../text.ts";
 import { type Standing, shelfOf, standingOf } from "./dynamo-lanes.ts";
 import { noteOf } from "./dynamo-timeline.ts";
 import type { Actor, DueTask, NewTask } from "./store.ts";
@@ -93,13 +95,13 @@ export function fromItem(item: TaskItem): TaskRecord {
     status: item.status,
     payload: item.payload,
     result: item.result ?? null,
-    error: item.error === undefined ? null : JSON.parse(item.error),
+    error: item.error === undefined ? null : toKeptFailure(JSON.parse(toWellFormedJson(item.error))),
     attempt: item.attempt,
     maxAttempts: item.maxAttempts,
     timeoutMs: item.timeoutMs ?? null,
     correlationId: item.correlationId,
     traceId: item.traceId,
-    metadata: JSON.parse(item.metadata),
+    metadata: JSON.parse(toWellFormedJson(item.metadata)),
     createdAtMs: item.createdAtMs,
     runAtMs: item.runAtMs,
     startedAtMs: item.startedAtMs ?? null,

@@ -5,6 +5,7 @@
  */
 
 import type { Context } from "@opentelemetry/api";
+import { toWellFormedJson } from "../text.ts";
 import type { Item, WriteResult } from "./dynamo-calls.ts";
 import { toNewItem } from "./dynamo-item.ts";
 import { idleScheduleLane, placeOf, scheduleLane } from "./dynamo-lanes.ts";
@@ -126,5 +127,5 @@ function toItem(schedule: Schedule, token: string): ScheduleItem & Item {
 
 /** The items of such keys are what `toItem` wrote. */
 function fromItem(item: Item): Schedule {
-  return JSON.parse(String(item.body));
+  return JSON.parse(toWellFormedJson(String(item.body)));
 }

@@ -5,6 +5,7 @@
 
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
+import type { Failure } from "../errors.ts";
 import { isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../task.ts";
 import { deadGroupOf } from "./dead-group.ts";
 import { type Attempt, type Condition, changeTask, type Decision, isUnchanged, toUpdate } from "./dynamo-change.ts";
@@ -14,7 +15,7 @@ import { fromItem, type TaskItem, toNewItem } from "./dynamo-item.ts";
 import { standingOf } from "./dynamo-lanes.ts";
 import { keepResult, withResult } from "./dynamo-parts.ts";
 import { type DynamoTable, forEach } from "./dynamo-table.ts";
-import { bounded, firstNumber, newestNumber, noteOf, toTimeline, traceparentOf } from "./dynamo-timeline.ts";
+import { firstNumber, newestNumber, noteOf, toTimeline, traceparentOf } from "./dynamo-timeline.ts";
 import { newToken, tokenOf } from "./dynamo-token.ts";
 import { abandonedAfterMs, outcomeOf, sendAtAfter, withoutFurtherAttempt } from "./endings.ts";
 import type {
@@ -309,7 +310,6 @@ function isOver({ to }: Ending): boolean {
   return to !== "retrying" && to !== "queued";
 }
 
-function errorSet(error: Parameters<typeof bounded>[0]) {
-  const kept = bounded(error);
-  return { error: JSON.stringify(kept), errorType: kept.type };
+function errorSet(error: Failure) {
+  return { error: JSON.stringify(error), errorType: error.type };
 }

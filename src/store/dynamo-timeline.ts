@@ -6,6 +6,8 @@
 
 import type { Failure } from "../errors.ts";
 import type { AttemptOutcome, TaskStatus, TimelineEntry } from "../task.ts";
+import { toWellFormedJson } from "../text.ts";
+import { toNotedError } from "./endings.ts";
 import type { Actor } from "./store.ts";
 
 /** What a change adds to what its actor tells. */
@@ -44,23 +46,9 @@ export function noteOf(actor: Actor, { to, outcome, error, worker, isOutcome }: 
     actor.service,
     isOutcome ? 1 : (worker ?? 0),
     outcome ?? 0,
-    error ? bounded(error) : 0,
+    error ? toNotedError(error) : 0,
   ];
   return JSON.stringify(trimmed(kept));
-}
-
-/** An item has 400 KB for everything, a hundred attempts with their errors among it. */
-const maxMessageChars = 1000;
-const maxCauseChars = 250;
-
-/** The same error in little room. The whole of it stands in the trace and the log. */
-export function bounded({ type, message, causes }: Failure): Failure {
-  const cut = (text: string, chars: number): string => text.slice(0, chars).toWellFormed();
-  return {
-    type: cut(type, maxMessageChars),
-    message: cut(message, maxMessageChars),
-    ...(causes && { causes: causes.map((cause) => cut(cause, maxCauseChars)) }),
-  };
 }
 
 /** What is 0 at the end needs not be said. */
@@ -85,7 +73,7 @@ function walk(notes: readonly string[]): { entries: TimelineEntry[]; end: Walk }
   const entries: TimelineEntry[] = [];
   for (const note of notes) {
     // Only what `noteOf` and `forgetOldest` write stands there.
-    const kept: Kept | Gap = JSON.parse(note);
+    const kept: Kept | Gap = JSON.parse(toWellFormedJson(note));
     if (kept[0] === "…") {
       at = { atMs: kept[1], status: kept[2], attempt: kept[3], worker: kept[4] };
       continue;
@@ -115,7 +103,7 @@ function toEntry(before: Walk, kept: Kept): TimelineEntry {
     durationMs: from === null ? 0 : Math.max(0, atMs - before.atMs),
     // A lease that ran out: nobody told how that attempt ended.
     outcome: outcome || (from === "running" && to === "running" ? "crashed" : null),
-    error: error || null,
+    error: error ? toNotedError(error) : null,
     traceId,
     spanId,
     service,

@@ -1,6 +1,24 @@
 /** What an attempt's ending means for its task, the same in every store. Pure. */
 
+import { type Failure, toKeptFailure } from "../errors.ts";
+import { cutText } from "../text.ts";
 import type { Ending } from "./store.ts";
+
+const maxNotedMessageLength = 1000;
+const maxNotedCauseLength = 250;
+
+/**
+ * An error as an entry of a task's history has it: a hundred attempts with one each still are a small answer, and have
+ * room in an item of DynamoDB. The task itself has its newest error in full, as the trace and the log have every one.
+ */
+export function toNotedError(error: Failure): Failure {
+  const { type, message, causes } = toKeptFailure(error);
+  return {
+    type,
+    message: cutText(message, maxNotedMessageLength),
+    ...(causes && { causes: causes.map((cause) => cutText(cause, maxNotedCauseLength)) }),
+  };
+}
 
 /** A lease that ran out this long ago, with no message left, belongs to the sweeper. */
 export const abandonedAfterMs = 15_000;

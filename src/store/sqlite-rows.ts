@@ -1,6 +1,9 @@
 /** Rows of the SQLite tables, and how they become the words of `task.ts`. */
 
+import { toKeptFailure } from "../errors.ts";
 import type { AttemptOutcome, DeadReason, TaskRecord, TaskStatus, TimelineEntry } from "../task.ts";
+import { toWellFormedJson } from "../text.ts";
+import { toNotedError } from "./endings.ts";
 import type { DueTask } from "./store.ts";
 
 /** Columns in the order of the table. */
@@ -62,13 +65,13 @@ export function fromRow(row: TaskRow): TaskRecord {
     status: row.status,
     payload: row.payload,
     result: row.result,
-    error: row.error === null ? null : JSON.parse(row.error),
+    error: row.error === null ? null : toKeptFailure(JSON.parse(toWellFormedJson(row.error))),
     attempt: row.attempt,
     maxAttempts: row.max_attempts,
     timeoutMs: row.timeout_ms,
     correlationId: row.correlation_id,
     traceId: row.trace_id,
-    metadata: JSON.parse(row.metadata),
+    metadata: JSON.parse(toWellFormedJson(row.metadata)),
     createdAtMs: row.created_at,
     runAtMs: row.run_at,
     startedAtMs: row.started_at,
@@ -100,7 +103,7 @@ export function fromTimelineRow(row: TimelineRow): TimelineEntry {
     attempt: row.attempt,
     durationMs: row.duration_ms,
     outcome: row.outcome,
-    error: row.error === null ? null : JSON.parse(row.error),
+    error: row.error === null ? null : toNotedError(JSON.parse(toWellFormedJson(row.error))),
     traceId: row.trace_id,
     spanId: row.span_id,
     service: row.service,

@@ -1,5 +1,6 @@
 /** Schedules on SQLite. A change and the task that belongs to it stand in one transaction. */
 
+import { toWellFormedJson } from "../text.ts";
 import type { DueSchedules, NewRun, Schedule } from "./schedules.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
 import type { Actor, CreateResult, NewTask } from "./store.ts";
@@ -48,5 +49,5 @@ export function createScheduleOperations(
 
 /** Only `createSchedule` and `changeSchedule` write bodies. */
 function fromRow({ body }: ScheduleRow): Schedule {
-  return JSON.parse(body);
+  return JSON.parse(toWellFormedJson(body));
 }

@@ -1,6 +1,7 @@
 /** One task's row and the notes of its history: what every operation on SQLite reads and writes. */
 
 import { isEnded, type TaskStatus, type TimelineEntry } from "../task.ts";
+import { toNotedError } from "./endings.ts";
 import type { SqliteConnection } from "./sqlite-connection.ts";
 import type { TaskRow, TimelineRow } from "./sqlite-rows.ts";
 import type { TaskSql } from "./sqlite-sql.ts";
@@ -43,7 +44,7 @@ export function createSqliteTable(db: SqliteConnection, sql: TaskSql): SqliteTab
         entry.attempt,
         Math.max(0, actor.atMs - row.status_at),
         entry.outcome ?? null,
-        entry.error ? JSON.stringify(entry.error) : null,
+        entry.error ? JSON.stringify(toNotedError(entry.error)) : null,
         actor.traceId,
         actor.spanId,
         actor.service,

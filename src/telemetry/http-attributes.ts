@@ -40,11 +40,11 @@ export function serverAttributes({ hostname, port, protocol }: URL): Attributes 
 }
 
 export function cutText(text: string): string {
-  return text.slice(0, maxTextLength);
+  return text.slice(0, maxTextLength).toWellFormed();
 }
 
 export function cutUrl(text: string): string {
-  return text.slice(0, maxUrlLength);
+  return text.slice(0, maxUrlLength).toWellFormed();
 }
 
 /** As it is sent: the fragment never is. What is secret in it is masked when the span is exported. */

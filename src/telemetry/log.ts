@@ -102,7 +102,7 @@ function toShortLine(line: string): string {
   const record: Record<string, unknown> = JSON.parse(line);
   const short = Object.entries(record).map(([name, value]) => {
     const isLong = (JSON.stringify(value)?.length ?? 0) > 1024;
-    return [name, isLong ? `${typeof value === "string" ? value.slice(0, 100) : ""}${cutMark}` : value];
+    return [name, isLong ? `${typeof value === "string" ? value.slice(0, 100).toWellFormed() : ""}${cutMark}` : value];
   });
   return `${JSON.stringify(Object.fromEntries(short))}\n`;
 }

@@ -37,10 +37,12 @@ function isPlain(fields: PlainFields, redaction: Redaction): boolean {
   let count = 0;
   for (const name in fields) {
     const value = fields[name];
-    const isShort = typeof value === "string" && value.length <= shortText && !value.includes("://");
+    const isShort =
+      typeof value === "string" && value.length <= shortText && !value.includes("://") && value.isWellFormed();
     const isFlat = isShort || typeof value === "number" || typeof value === "boolean";
     count += 1;
-    if (!isFlat || count > fewFields || name.length > maxKeyLength || redaction.isSecretKey(name)) return false;
+    const isOddName = name.length > maxKeyLength || !name.isWellFormed() || redaction.isSecretKey(name);
+    if (!isFlat || count > fewFields || isOddName) return false;
   }
   return true;
 }
@@ -93,7 +95,7 @@ function walk(fields: PlainFields, redaction: Redaction, limit: number): PlainFi
       const value: unknown = Reflect.get(record, name);
       const isHidden = redaction.isSecretKey(name) && value !== null && value !== undefined;
       const key = name.length > maxKeyLength ? `${name.slice(0, maxKeyLength)}${cutMark}` : name;
-      entries.push([key, isHidden ? redacted : toPlain(value)]);
+      entries.push([key.toWellFormed(), isHidden ? redacted : toPlain(value)]);
     }
     // Not by assignment: that would take a field named `__proto__` for something else.
     return Object.fromEntries(entries);
@@ -119,5 +121,5 @@ const longestSecret = 10_000;
 /** At most `length` characters of a text, without secrets, and the mark when there were more. */
 export function cutRedacted(text: string, length: number, redaction: Redaction): string {
   const told = redaction.redactText(text.length > length ? text.slice(0, length + longestSecret) : text);
-  return text.length > length ? `${told.slice(0, length)}${cutMark}` : told;
+  return (text.length > length ? `${told.slice(0, length)}${cutMark}` : told).toWellFormed();
 }

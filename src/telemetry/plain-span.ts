@@ -6,8 +6,12 @@
 import type { Attributes, HrTime, Link, SpanContext, SpanKind, SpanStatus } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import { toText } from "../thrown.ts";
 import type { Scope, ShareScope } from "./shared-scopes.ts";
 import { parseTraceState } from "./trace-state.ts";
+
+/** Of a span, an event, a tracer. */
+const maxNameLength = 1000;
 
 interface PlainContext {
   traceId: string;
@@ -37,7 +41,7 @@ export function toPlainSpan(span: ReadableSpan): PlainSpan {
   const { name, version, schemaUrl } = span.instrumentationScope;
   return {
     // Whatever a handler in JavaScript gives as a name: what JSON cannot hold would keep the run from telling its end.
-    name: String(span.name),
+    name: toText(span.name, maxNameLength),
     kind: span.kind,
     context: toPlainContext(span.spanContext()),
     parent: span.parentSpanContext && toPlainContext(span.parentSpanContext),
@@ -52,13 +56,13 @@ export function toPlainSpan(span: ReadableSpan): PlainSpan {
     })),
     events: span.events.map(({ name, attributes, ...event }) => ({
       ...event,
-      name: String(name),
+      name: toText(name, maxNameLength),
       ...(attributes && { attributes: nameOddNumbers(attributes) }),
     })),
     scope: {
-      name: String(name),
-      ...(version !== undefined && { version: String(version) }),
-      ...(schemaUrl !== undefined && { schemaUrl: String(schemaUrl) }),
+      name: toText(name, maxNameLength),
+      ...(version !== undefined && { version: toText(version, maxNameLength) }),
+      ...(schemaUrl !== undefined && { schemaUrl: toText(schemaUrl, maxNameLength) }),
     },
     dropped: [span.droppedAttributesCount, span.droppedEventsCount, span.droppedLinksCount],
   };

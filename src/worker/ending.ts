@@ -1,6 +1,6 @@
 /** What an attempt's verdict writes into the store. Pure. */
 
-import type { Failure } from "../errors.ts";
+import { toKeptFailure } from "../errors.ts";
 import { maxDelayMs } from "../queue/queue.ts";
 import type { Outcome, Verdict } from "../retry.ts";
 import type { Ending } from "../store/store.ts";
@@ -15,18 +15,13 @@ export function toEnding(verdict: Exclude<Verdict, { kind: "drop" }>, outcome: O
     case "retry": {
       const runAtMs = nowMs + verdict.delayMs;
       const sendAtMs = verdict.delayMs > maxDelayMs ? runAtMs : runAtMs + sweepMarginMs;
-      return { to: "retrying", runAtMs, sendAtMs, outcome: outcome.kind, error: withoutStack(verdict.error) };
+      return { to: "retrying", runAtMs, sendAtMs, outcome: outcome.kind, error: toKeptFailure(verdict.error) };
     }
     case "bury":
-      return { to: "failed", reason: verdict.reason, outcome: outcome.kind, error: withoutStack(verdict.error) };
+      return { to: "failed", reason: verdict.reason, outcome: outcome.kind, error: toKeptFailure(verdict.error) };
     case "return":
-      return { to: "queued", error: withoutStack(verdict.error), runsAlone: verdict.runsAlone };
+      return { to: "queued", error: toKeptFailure(verdict.error), runsAlone: verdict.runsAlone };
     case "cancel":
-      return { to: "canceled", outcome: outcome.kind, error: withoutStack(verdict.error) };
+      return { to: "canceled", outcome: outcome.kind, error: toKeptFailure(verdict.error) };
   }
-}
-
-/** The stack stands in the trace and the log; the store keeps what the API shows. */
-function withoutStack({ stack: _, ...failure }: Failure): Failure {
-  return failure;
 }

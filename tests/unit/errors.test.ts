@@ -11,10 +11,12 @@ import {
   serverFaults,
   TaskError,
   toFailure,
+  toKeptFailure,
   toTaskError,
 } from "../../src/errors.ts";
 import { toProblem } from "../../src/problem.ts";
 import { toErrorResponse } from "../../src/rpc/connect.ts";
+import { anyText } from "../support/any-text.ts";
 
 // The keys of a table are exactly its type's.
 const codes = Object.keys(meanings) as ErrorCode[];
@@ -133,30 +135,130 @@ describe("an error as a plain value", () => {
   test("ends a chain of causes that bites its own tail", () => {
     const error: Error = new Error("round");
     error.cause = error;
-    expect(toFailure(error).causes).toEqual(Array(8).fill("Error: round"));
+    expect(toFailure(error).causes).toEqual(Array(10).fill("Error: round"));
   });
 
-  test("is made of whatever was thrown, and JSON keeps it as it is", () => {
-    const anyCause = fc.anything({ withBigInt: true, withNullPrototype: true, withSparseArray: true });
+  test("shows what is no error by its value, or by its kind", () => {
+    const round: Record<string, unknown> = { n: 1 };
+    round.self = round;
+    const shown = [round, 5n, Symbol("s"), undefined, null, () => 1, new Response(), { a: 1n, b: [new Map()] }];
+    expect(shown.map((thrown) => toFailure(thrown))).toEqual(
+      [
+        '{"n":1,"self":{"n":1,"self":{"n":1,"self":{"n":1,"self":{"n":1,"self":"…"}}}}}',
+        "5",
+        "Symbol(s)",
+        "undefined",
+        "null",
+        "[object Function]",
+        "[object Response]",
+        '{"a":"1","b":[{}]}',
+      ].map((message) => ({ type: "Error", message })),
+    );
+  });
+
+  const odd: [what: string, error: object, type: string, message: string][] = [
+    ["a message that is an object", { message: { statusCode: 400 } }, "Error", '{"statusCode":400}'],
+    ["a message that is a bigint", { message: 10n }, "Error", "10"],
+    ["no message", { message: undefined }, "Error", ""],
+    ["a name that is a number", { name: 404 }, "Error", "m"],
+    ["an empty name", { name: "" }, "Error", "m"],
+    ["a code that is a number", { code: 11000 }, "Error", "m"],
+    ["a code that is empty", { code: "" }, "Error", "m"],
+    ["a stack that is a list", { stack: ["at a"] }, "Error", "m"],
+    ["half a pair in its message", { message: "a\ud83d" }, "Error", "a\ufffd"],
+  ];
+
+  test.each(odd)("has texts of an error with %s", (_, properties, type, message) => {
+    const { stack, ...failure } = toFailure(Object.assign(new Error("m"), properties));
+    expect(failure).toEqual({ type, message });
+    expect(typeof stack === "string" || stack === undefined).toBe(true);
+  });
+
+  test("is bounded: its message, type, stack, and each of ten causes, with the stack's frames left", () => {
+    const long = "\u{1d11e}".repeat(200_000);
+    const causes = Array.from({ length: 50 }, () => new Error(long, { cause: long }));
+    const thrown = Object.assign(new AggregateError(causes, long), { code: long });
+    const failure = toFailure(thrown);
+    expect([failure.type.length, failure.message.length, failure.causes?.length]).toEqual([199, 3999, 10]);
+    expect(failure.causes?.every((cause) => cause.length <= 1000)).toBe(true);
+    expect(failure.stack?.length).toBeLessThanOrEqual(16_000);
+    expect(failure.stack).toContain("errors.test.ts");
+    expect(toKeptFailure(failure)).toEqual({ type: failure.type, message: failure.message, causes: failure.causes });
+  });
+
+  const refuse = (): never => {
+    throw new Error("not to be read");
+  };
+  const hostile = new Proxy({}, { get: refuse, has: refuse, getPrototypeOf: refuse, ownKeys: refuse });
+  const revoked = (): object => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    return proxy;
+  };
+  const getters = (error: object): object =>
+    Object.defineProperties(
+      error,
+      Object.fromEntries(
+        ["message", "name", "code", "stack", "cause", "errors"].map((name) => [name, { get: refuse }]),
+      ),
+    );
+  const anyValue = fc.oneof(
+    fc.anything({
+      withBigInt: true,
+      withNullPrototype: true,
+      withSparseArray: true,
+      withMap: true,
+      withTypedArray: true,
+    }),
+    anyText(),
+    fc.constantFrom(Symbol("s"), refuse, new Date(Number.NaN), { toString: refuse, toJSON: refuse }),
+  );
+  const anyThrown = fc.oneof(
+    anyValue,
+    fc
+      .record({ stack: anyValue, name: anyValue, code: anyValue, cause: anyValue, errors: anyValue, message: anyValue })
+      .map((properties) => Object.assign(new AggregateError([]), properties)),
+    anyValue.map((value) => new Proxy(new Error("m", { cause: value }), {})),
+    anyText().map((text) => new DOMException(text, text)),
+  );
+
+  test("is made of whatever was thrown: plain, bounded, well-formed texts, that are the same after JSON", () => {
     fc.assert(
-      fc.property(anyCause, fc.string(), (cause, message) => {
-        for (const thrown of [cause, new Error(message, { cause })]) {
-          const failure = toFailure(thrown);
-          expect(JSON.parse(JSON.stringify(failure))).toEqual(failure);
-        }
+      fc.property(anyThrown, (thrown) => {
+        const failure = toFailure(thrown);
+        const { type, message, stack = "", causes = [] } = failure;
+        const texts = [type, message, stack, ...causes];
+        expect(texts.every((text) => typeof text === "string" && text.isWellFormed())).toBe(true);
+        expect(type.length).toBeGreaterThan(0);
+        expect(JSON.stringify(failure).length).toBeLessThan(300_000);
+        expect(JSON.parse(JSON.stringify(failure))).toEqual(failure);
+        expect(toTaskError(thrown).message.isWellFormed()).toBe(true);
       }),
     );
   });
 
-  test("shows what has no JSON by its kind", () => {
-    const round: Record<string, unknown> = {};
-    round.self = round;
-    expect([round, 5n, Symbol("s"), undefined, null].map((thrown) => toFailure(thrown))).toEqual([
-      { type: "Error", message: "[object Object]" },
-      { type: "Error", message: "[object BigInt]" },
-      { type: "Error", message: "Symbol(s)" },
-      { type: "Error", message: "undefined" },
-      { type: "Error", message: "null" },
-    ]);
+  test.each([
+    ["a Proxy that throws", hostile],
+    ["a revoked Proxy", revoked()],
+    ["an object that inherits from one", Object.create(hostile)],
+    ["an object whose getters throw", getters({})],
+    ["an error whose getters throw", getters(new Error("m"))],
+    ["an endless list", Array(1e9)],
+  ])("is made of what does not let itself be read: %s", (_, value) => {
+    const within = Object.assign(new AggregateError([], "m"), { message: value, name: value, cause: value });
+    for (const thrown of [value, within, Object.assign(within, { errors: [value, value] }), { value, list: [value] }]) {
+      const { type, message, causes = [] } = toFailure(thrown);
+      expect([type, message, ...causes].map((text) => typeof text)).toEqual(Array(2 + causes.length).fill("string"));
+    }
+  });
+
+  test("has texts when an earlier version has kept others, or what was no text", () => {
+    const long = "x".repeat(100_000);
+    expect(toKeptFailure({ type: long, message: { statusCode: 400 }, causes: [5, long] })).toEqual({
+      type: `${"x".repeat(199)}…`,
+      message: '{"statusCode":400}',
+      causes: ["5", `${"x".repeat(999)}…`],
+    });
+    expect(toKeptFailure({})).toEqual({ type: "Error", message: "" });
   });
 });

@@ -120,7 +120,11 @@ describe("a line", () => {
         log.info(said, { value, nested: { list: [value] } });
         expect(lines.length).toBe(1);
         expect(lines[0]?.indexOf("\n")).toBe((lines[0]?.length ?? 0) - 1);
-        expect(parse(lines[0])).toMatchObject({ msg: said, value, nested: { list: [value] }, ...startIds });
+        const text = value.toWellFormed();
+        const written = { msg: said.toWellFormed(), value: text, nested: { list: [text] }, ...startIds };
+        expect(parse(lines[0])).toMatchObject(written);
+        // Not as an escape either, which readers in other languages refuse.
+        expect(lines[0]).not.toMatch(/\\ud[89a-f]/i);
       }),
     );
   });
