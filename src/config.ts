@@ -127,6 +127,11 @@ const settings = {
   visibilityTimeout: setting("30s", duration(2 * seconds, 12 * hours), "lease on a message; extended while it runs"),
   taskTimeout: setting("60s", duration(1, 24 * hours), "default deadline of an attempt"),
   maxAttempts: setting("5", integer(1, 100), "default number of attempts"),
+  maxResult: setting(
+    "1MB",
+    byteSize(1024, parseByteSize("16MB")),
+    "the largest result of a handler, as JSON; a larger one is a fatal failure",
+  ),
   retryBase: setting("1s", duration(1, 1 * hours), "exponential back-off with full jitter starts here"),
   retryCap: setting("10m", duration(1, 24 * hours), "and never waits longer than this"),
   taskRetention: setting(
@@ -187,6 +192,9 @@ const settings = {
 export type SettingName = keyof typeof settings;
 
 type Settings = { [Name in SettingName]: ReturnType<(typeof settings)[Name]["parse"]> };
+
+/** Ten parts of 350 KB: a transaction of DynamoDB takes 4 MB ("Service quotas"), the task's own item among them. */
+export const maxResultBytesOnDynamo = 10 * 350 * 1024;
 
 /** What every thread gets: plain values only. */
 export type Config = Settings & {
@@ -439,6 +447,10 @@ function contradictionsOf(config: Config, env: Record<string, string | undefined
   }
   if (config.rpc === "grpc" && config.role.includes("gateway") && !config.grpcListen && !config.taskServiceUrl) {
     problems.push("--rpc=grpc needs a --grpc-listen or a --task-service-url");
+  }
+  if (config.store === "dynamodb" && config.maxResult > maxResultBytesOnDynamo) {
+    const most = showByteSize(maxResultBytesOnDynamo);
+    problems.push(`--max-result=${showByteSize(config.maxResult)} is more than DynamoDB takes: set at most ${most}`);
   }
   if (config.queueName === config.dlqName) problems.push("--queue-name and --dlq-name must differ");
   if (config.retryCap < config.retryBase) problems.push("--retry-cap must not be below --retry-base");

@@ -3,6 +3,7 @@
  * written in one transaction with the outcome. A task of which nobody asks the result costs no more for it.
  */
 
+import { maxResultBytesOnDynamo } from "../config.ts";
 import { TaskError } from "../errors.ts";
 import type { Caller, DynamoCalls, TransactItems } from "./dynamo-calls.ts";
 import type { TaskItem } from "./dynamo-item.ts";
@@ -10,8 +11,6 @@ import type { TaskItem } from "./dynamo-item.ts";
 /** What is longer than this stands apart: each change of a task costs capacity for all that stands in its item. */
 const maxInlineBytes = 32 * 1024;
 const partBytes = 350 * 1024;
-/** A transaction takes 4 MB (DynamoDB, "Service quotas"), the outcome among them. */
-const maxParts = 10;
 
 /** A result as its item keeps it. Throws `internal` when no transaction could hold it. */
 export interface KeptResult {
@@ -23,7 +22,7 @@ export function keepResult(table: string, id: string, result: string, ttl: numbe
   const bytes = Buffer.from(result);
   if (bytes.length <= maxInlineBytes) return { set: { result }, parts: [] };
   const count = Math.ceil(bytes.length / partBytes);
-  if (count > maxParts) {
+  if (bytes.length > maxResultBytesOnDynamo) {
     throw new TaskError("internal", `a result of ${bytes.length} bytes cannot be kept: the store takes up to 3.5 MB`);
   }
   const parts = Array.from({ length: count }, (_, n) => ({

@@ -56,6 +56,7 @@ export function createBench(loaded: LoadedHandler, { run, timeoutMs, signal, fet
     redaction: createRedaction(testConfig.redactKeys),
     thread: { id: 1, name: "test" },
     fetch: async (input, init) => (answer ? answer(new Request(input, init)) : fetch(input, init)),
+    maxResultBytes: testConfig.maxResult,
     tell,
   });
 

@@ -26,6 +26,7 @@ export async function startHandlerThread(
     redaction: createRedaction(config.redactKeys),
     thread: { id: threadId, name: threadName },
     fetch,
+    maxResultBytes: config.maxResult,
     tell,
   });
   const loaded = await loadOrRefuse(config, tell);

@@ -3,6 +3,7 @@
 import { toFailure } from "../errors.ts";
 import { parseDuration } from "../settings.ts";
 import { type TaskType, type TracePolicy, taskTypePattern, tracePolicies } from "../task.ts";
+import { tagOf } from "../thrown.ts";
 import type { TaskHandler } from "./handler.ts";
 import { isStandardSchema, toPayloadSchema } from "./payload-schema.ts";
 
@@ -23,6 +24,9 @@ export function isHandler(value: unknown): value is TaskHandler {
 /** `name`: its type when it does not say one. Throws an `Error` that says which of its settings is wrong. */
 export function toLoaded(handler: TaskHandler, name: string): LoadedHandler {
   const { type = name, maxAttempts, timeout, isolation = "shared", tracePolicy = null, payload } = handler;
+  if (/^(Async)?GeneratorFunction$/.test(tagOf(handler.run))) {
+    throw new Error("its run is a generator function, whose body would never run: make it async, without the asterisk");
+  }
   if (!taskTypePattern.test(type)) throw new Error("its type must have 1 to 128 letters, digits or . _ : / -");
   if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1 && maxAttempts <= 100)) {
     throw new Error("its maxAttempts must be a whole number from 1 to 100");

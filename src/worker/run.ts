@@ -12,10 +12,13 @@ import { fromCarrier } from "../telemetry/propagation.ts";
 import type { Redaction } from "../telemetry/redact.ts";
 import type { ThreadTracing } from "../telemetry/thread-tracing.ts";
 import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
+import { toWellFormedJson } from "../text.ts";
+import { isInstance } from "../thrown.ts";
 import type { HandlerContext, HandlerLog, HandlerTask } from "./handler.ts";
 import { createTracedFetch, type Fetch } from "./http/traced-fetch.ts";
 import type { LoadedHandler } from "./loaded-handler.ts";
 import { checkPayload, PayloadError } from "./payload-schema.ts";
+import { ResultError, toResultText } from "./result.ts";
 import { RetryAfterError, toRetryAfter } from "./retry-after.ts";
 import type { CancelReason, FromRunner, Run, RunEnd, ToHandlerThread } from "./thread-messages.ts";
 
@@ -27,15 +30,22 @@ export interface RunnerDeps {
   thread: { id: number; name: string };
   /** What is under `ctx.fetch`. */
   fetch: Fetch;
+  /** Of a result, as JSON text. */
+  maxResultBytes: number;
   tell(message: FromRunner): void;
 }
 
 class FatalError extends Error {
   override readonly name = "FatalError";
+  /** `message`: a handler in JavaScript may hand in an error, or anything else. */
+  constructor(message: unknown, options?: ErrorOptions) {
+    super(toFailure(message ?? "").message, options ?? (typeof message === "string" ? {} : { cause: message }));
+  }
 }
 
 /** Gives what takes the messages for a thread whose handlers are loaded. */
-export function createRunner({ find, startTracing, redaction, thread, fetch, tell }: RunnerDeps) {
+export function createRunner(deps: RunnerDeps) {
+  const { find, startTracing, redaction, thread, fetch, maxResultBytes, tell } = deps;
   const running = new Map<number, AbortController>();
   /** The span that the runner is ending: it travels with the run's end, in one message. */
   let lastSpans: PlainSpan[] | undefined;
@@ -74,7 +84,7 @@ export function createRunner({ find, startTracing, redaction, thread, fetch, tel
       fatal: (message, options) => new FatalError(message, options),
       retryAfter: (delay, message, options) => toRetryAfter(delay, message, { options, log, nowMs: Date.now() }),
     };
-    const end = await contextApi.with(context, () => runHandler(loaded, run, ctx));
+    const end = await contextApi.with(context, () => runHandler(loaded, run, ctx, maxResultBytes));
     running.delete(run.number);
     if (end.kind === "threw") {
       recordException(span, end.error);
@@ -100,12 +110,17 @@ export function createRunner({ find, startTracing, redaction, thread, fetch, tel
   };
 }
 
-/** The thread's one catch: whatever a handler throws becomes a plain value. */
-async function runHandler(loaded: LoadedHandler | undefined, run: Run, ctx: HandlerContext): Promise<RunEnd> {
+/** The thread's one catch: whatever a handler throws becomes a plain value. Never rejects. */
+async function runHandler(
+  loaded: LoadedHandler | undefined,
+  run: Run,
+  ctx: HandlerContext,
+  maxResultBytes: number,
+): Promise<RunEnd> {
   try {
     if (!loaded) throw new TaskError("unimplemented", `this worker has no handler for tasks of type "${run.type}"`);
     const { handler } = loaded;
-    const payload: unknown = JSON.parse(run.payload);
+    const payload: unknown = JSON.parse(toWellFormedJson(run.payload));
     const task: HandlerTask = {
       id: run.taskId,
       type: run.type,
@@ -114,24 +129,20 @@ async function runHandler(loaded: LoadedHandler | undefined, run: Run, ctx: Hand
       correlationId: run.correlationId,
       metadata: run.metadata,
     };
-    const result: unknown = await handler.run(task, ctx);
-    return { kind: "returned", result: toJson(result) };
+    const { text, leftOut } = toResultText(await handler.run(task, ctx), maxResultBytes);
+    if (leftOut.length > 0) ctx.log.warn("JSON leaves out a part of the handler's result", { places: leftOut });
+    return { kind: "returned", result: text };
   } catch (thrown) {
     const error = toFailure(thrown);
-    if (thrown instanceof RetryAfterError && thrown.delayMs !== undefined) {
+    if (isInstance(thrown, RetryAfterError) && thrown.delayMs !== undefined) {
       return { kind: "threw", error, fatal: false, retryAfterMs: thrown.delayMs };
     }
-    return { kind: "threw", error, fatal: thrown instanceof FatalError || thrown instanceof PayloadError };
+    return { kind: "threw", error, fatal: fatalErrors.some((type) => isInstance(thrown, type)) };
   }
 }
 
-function toJson(result: unknown): string {
-  try {
-    return JSON.stringify(result) ?? "null";
-  } catch (cause) {
-    throw new FatalError("the handler's result cannot be written as JSON", { cause });
-  }
-}
+/** No further attempt can help. */
+const fatalErrors: readonly (new (...args: never[]) => Error)[] = [FatalError, PayloadError, ResultError];
 
 /** A sum of parts may come out a little above 1; what is no number at all is a mistake to be told. */
 function toShare(share: number): number {

@@ -163,8 +163,40 @@ describe("a handler that fails", () => {
   });
 
   test("has what cannot be written as JSON found out", async () => {
-    const { error } = await testTask({ run: () => 1n });
-    expect(error?.message).toBe("the handler's result cannot be written as JSON");
+    for (const value of [1n, new Map(), { user: Promise.resolve(1) }, [Number.NaN], () => 1]) {
+      const { status, error, attempts } = await testTask({ run: () => value }, { attempts: 3 });
+      expect([status, error?.type, attempts.length]).toEqual(["dead", "invalid_result", 1]);
+    }
+    const { status, error } = await testTask({ run: () => "x".repeat(1024 * 1024) });
+    expect([status, error?.type]).toEqual(["dead", "result_too_large"]);
+  });
+
+  test("has a generator found out, whose body would never run", async () => {
+    for (const run of [function* () {}, async function* () {}]) {
+      expect(String(await rejectionOf(testTask({ run })))).toContain("its run is a generator function");
+    }
+  });
+
+  test("has what JSON leaves out of a result on its log", async () => {
+    const { result, logs } = await testTask({ run: () => ({ id: 1, close: () => 1, list: [undefined] }) });
+    expect(result).toEqual({ id: 1, list: [null] });
+    expect(logs).toMatchObject([{ level: "warn", fields: { places: ["/close", "/list/0"] } }]);
+  });
+
+  test("has texts of whatever it threw, cut where they are long", async () => {
+    const odd = Object.assign(new Error(), { message: { statusCode: 400 }, name: 404, code: "C".repeat(1000) });
+    const { error } = await testTask({
+      run: () => {
+        throw odd;
+      },
+    });
+    expect(error).toMatchObject({ type: `${"C".repeat(199)}…`, message: '{"statusCode":400}' });
+    const long = await testTask({
+      run: (_, ctx) => {
+        throw ctx.fatal("x".repeat(10_000));
+      },
+    });
+    expect([long.attempts[0]?.fatal, long.error?.message.length]).toEqual([true, 4000]);
   });
 });
 

@@ -63,6 +63,7 @@ describe("the settings", () => {
       visibilityTimeout: 30_000,
       taskTimeout: 60_000,
       maxAttempts: 5,
+      maxResult: 1_048_576,
       retryBase: 1000,
       retryCap: 600_000,
       taskRetention: 604_800_000,

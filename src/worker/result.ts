@@ -1,0 +1,209 @@
+/**
+ * What a handler returned, as JSON text. `JSON.stringify` writes `{}` for a Map, a promise or an error, and `null` for NaN:
+ * a result that is not what the handler returned. Here each of them is refused with its place. What JSON leaves out by
+ * custom stays left out (a member that is undefined, the time zone of a Date), and the walk ends at a bound, however large
+ * or round the value is.
+ */
+
+import { toFailure } from "../errors.ts";
+import { isError, tagOf } from "../thrown.ts";
+
+/** No other attempt returns anything else, so this is fatal. */
+export class ResultError extends Error {
+  override readonly name = "ResultError";
+  readonly code: "invalid_result" | "result_too_large";
+  constructor(code: ResultError["code"], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface ResultText {
+  /** JSON. */
+  text: string;
+  /** JSON pointers (RFC 6901) of values that JSON leaves out, or has null for; the first few. */
+  leftOut: string[];
+}
+
+/** Levels, as the payload of a task may have over HTTP: the RPC carries this many by every protocol. */
+const maxDepth = 64;
+const maxLeftOut = 5;
+/** A result is measured up to this many times its limit, to say how large it is. */
+const measuredFactor = 8;
+
+/** What to return in place of what JSON has no form for, by its tag. */
+const remedies: Record<string, string> = {
+  Map: "return Object.fromEntries(map)",
+  Set: "return [...set]",
+  Promise: "await it",
+  Error: "throw it, or return its message",
+  Response: "return what its json() or text() gives",
+  Uint8Array: "return it as base64",
+  Generator: "return [...it]",
+  AsyncGenerator: "return await Array.fromAsync(it)",
+};
+
+/** Throws `ResultError` when JSON cannot hold the value, or its text has more than `maxBytes`. */
+export function toResultText(value: unknown, maxBytes: number): ResultText {
+  const writer = createWriter(maxBytes * measuredFactor);
+  let text: string;
+  try {
+    text = writer.write(value) ?? writer.refuseMissing(value);
+  } catch (thrown) {
+    throw thrown instanceof ResultError ? thrown : writer.refusal(`cannot be read: ${toFailure(thrown).message}`);
+  }
+  const isLong = text.length * 3 > maxBytes;
+  if (isLong && Buffer.byteLength(text) > maxBytes) throw tooLarge(String(Buffer.byteLength(text)), maxBytes);
+  return { text, leftOut: writer.leftOut };
+}
+
+function tooLarge(bytes: string, maxBytes: number): ResultError {
+  return new ResultError(
+    "result_too_large",
+    `the handler's result has ${bytes} bytes of JSON, and --max-result allows ${maxBytes}: store it elsewhere and return where it is`,
+  );
+}
+
+function createWriter(maxLength: number) {
+  /** Of the value that is being written. */
+  const path: (string | number)[] = [];
+  /** The objects that it is in. */
+  const around: object[] = [];
+  const leftOut: string[] = [];
+  let length = 0;
+
+  const refusal = (why: string): ResultError => {
+    const place = path.length === 0 ? "it" : `what is at ${toPointer(path)}`;
+    return new ResultError("invalid_result", `the handler's result cannot be kept as JSON: ${place} ${why}`);
+  };
+
+  const leaf = (text: string): string => {
+    length += text.length;
+    if (length > maxLength) throw tooLarge(`more than ${maxLength}`, maxLength / measuredFactor);
+    return text;
+  };
+
+  /** undefined: JSON has nothing for it (undefined, a function, a symbol). */
+  const write = (given: unknown): string | undefined => {
+    const value = toWritten(given);
+    switch (typeof value) {
+      case "string":
+        return leaf(JSON.stringify(value.toWellFormed()));
+      case "number":
+        if (!Number.isFinite(value)) throw refusal(`is ${value}, which JSON has no number for: return null or a text`);
+        return leaf(JSON.stringify(value));
+      case "boolean":
+        return leaf(String(value));
+      case "bigint":
+        throw refusal("is a bigint: return String(value), or Number(value)");
+      case "object":
+        return value === null ? leaf("null") : writeObject(value);
+      default:
+        return undefined;
+    }
+  };
+
+  /** As `JSON.stringify` begins: what `toJSON` gives, and what a wrapper object holds. */
+  const toWritten = (value: unknown): unknown => {
+    if ((typeof value !== "object" && typeof value !== "function" && typeof value !== "bigint") || value === null) {
+      return value;
+    }
+    if (value instanceof Date && Number.isNaN(value.getTime())) throw refusal("is an invalid Date");
+    const made: object = Object(value);
+    const toJSON: unknown = Reflect.get(made, "toJSON");
+    if (typeof toJSON === "function") return toJSON.call(value, String(path.at(-1) ?? ""));
+    const isWrapper = /^(Number|String|Boolean|BigInt)$/.test(typeof value === "object" ? tagOf(value) : "");
+    return isWrapper ? made.valueOf() : value;
+  };
+
+  const writeObject = (value: object): string => {
+    if (around.length === maxDepth) throw refusal(`is more than ${maxDepth} levels deep`);
+    if (around.includes(value)) throw refusal("leads back to itself");
+    around.push(value);
+    const text = Array.isArray(value) ? writeArray(value) : writeMembers(value);
+    around.pop();
+    return text;
+  };
+
+  const writeArray = (values: readonly unknown[]): string => {
+    let text = leaf("[");
+    for (let index = 0; index < values.length; index++) {
+      path.push(index);
+      const item = values[index];
+      const written = write(item) ?? writeMissing(item);
+      text += index === 0 ? written : leaf(",") + written;
+      path.pop();
+    }
+    return text + leaf("]");
+  };
+
+  /** An item of a list has its place, so there is null in it. */
+  const writeMissing = (value: unknown): string => {
+    if (value !== undefined) throw refusal(`is a ${typeof value}`);
+    noteLeftOut();
+    return leaf("null");
+  };
+
+  const writeMembers = (value: object): string => {
+    const isPlain = isPlainObject(value);
+    if (!isPlain) refuseUnwritable(value);
+    let text = leaf("{");
+    let missing = Object.getOwnPropertySymbols(value).length;
+    for (const name of Object.keys(value)) {
+      path.push(name);
+      const member: unknown = Reflect.get(value, name);
+      const written = write(member);
+      if (written !== undefined) {
+        text += `${text === "{" ? "" : ","}${leaf(JSON.stringify(name.toWellFormed()))}:${written}`;
+        length += 2;
+      } else if (member !== undefined) {
+        if (name === "then") throw refusal("is a method of a promise: await it");
+        missing += 1;
+        noteLeftOut();
+      }
+      path.pop();
+    }
+    // Nothing is left of what it holds.
+    if (text === "{" && (missing > 0 || !isPlain)) throw refusal(describe(value));
+    return text + leaf("}");
+  };
+
+  const refuseUnwritable = (value: object): void => {
+    const tag = tagOf(value);
+    const isThenable = typeof Reflect.get(value, "then") === "function";
+    if (isThenable || isError(value) || ArrayBuffer.isView(value) || tag === "Map" || tag === "Set") {
+      throw refusal(isThenable ? "is a promise: await it" : describe(value));
+    }
+  };
+
+  const noteLeftOut = (): void => {
+    if (leftOut.length < maxLeftOut) leftOut.push(toPointer(path));
+  };
+
+  /** The whole result: a handler that returns nothing has the result null. */
+  const refuseMissing = (value: unknown): string => {
+    if (value !== undefined) throw refusal(`is a ${typeof value}`);
+    return "null";
+  };
+
+  return { write, refuseMissing, refusal, leftOut };
+}
+
+function describe(value: object): string {
+  const tag = isError(value) ? "Error" : tagOf(value);
+  const made: unknown = Reflect.get(value, "constructor");
+  const name = tag === "Object" && typeof made === "function" ? made.name : tag;
+  const remedy = remedies[ArrayBuffer.isView(value) ? "Uint8Array" : tag] ?? "return what it holds as a plain object";
+  return `is of the kind ${name}, of which JSON keeps nothing or not all: ${remedy}`;
+}
+
+/** Of any realm. */
+function isPlainObject(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** RFC 6901. */
+function toPointer(path: readonly (string | number)[]): string {
+  return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
