@@ -16,6 +16,7 @@ import { type AnswerCall, createCalls, maxMessageBytes, type RpcHandlers } from 
 import { createConnectHandler } from "./rpc/connect-server.ts";
 import { toTaskJson, toTimelineJson } from "./rpc/task-view.ts";
 import type { Service } from "./service.ts";
+import { newestEntries } from "./store/answer-size.ts";
 import type { Actor, CancelResult, DueTask, NewTask, Store } from "./store/store.ts";
 import { createStoreFigures } from "./store/store-figures.ts";
 import { createTaskTypes } from "./store/task-types.ts";
@@ -238,7 +239,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     const { id } = parseGetTimeline(message);
     const entries = isTaskId(id) ? await store.timeline(id, context) : [];
     if (entries.length === 0) throw noTask(id);
-    return { entries: entries.map(toTimelineJson) };
+    return { entries: newestEntries(entries).map(toTimelineJson) };
   };
 
   const cancelTask: RpcHandlers["CancelTask"] = async (message, { context }) => {

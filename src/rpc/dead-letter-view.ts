@@ -45,7 +45,7 @@ export function toRedriveJson(redrive: Redrive, outcome?: RedriveOutcome): Redri
     moved: String(redrive.moved),
     failed: String(redrive.failed),
     ...(redrive.ratePerSecond !== null && { ratePerSecond: redrive.ratePerSecond }),
-    reason: redrive.reason,
+    reason: redrive.reason.toWellFormed(),
     createdAt: toTimestamp(redrive.createdAtMs),
     ...(redrive.endedAtMs !== null && { endedAt: toTimestamp(redrive.endedAtMs) }),
     ...(outcome && {
@@ -62,5 +62,12 @@ export function toRedriveJson(redrive: Redrive, outcome?: RedriveOutcome): Redri
 
 export function toUnreadableJson(message: UnreadableMessage): UnreadableMessageJson {
   const { messageId, body, attributes, reason, atMs } = message;
-  return { messageId, body, attributes, reason, receivedAt: toTimestamp(atMs) };
+  const wellFormed = Object.entries(attributes).map(([name, value]) => [name.toWellFormed(), value.toWellFormed()]);
+  return {
+    messageId,
+    body: body.toWellFormed(),
+    attributes: Object.fromEntries(wellFormed),
+    reason,
+    receivedAt: toTimestamp(atMs),
+  };
 }

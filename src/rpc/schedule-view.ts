@@ -3,6 +3,7 @@
 import type { ScheduleJson, ScheduleSpecJson } from "../gen/tasks_pb.ts";
 import type { Schedule } from "../store/schedules.ts";
 import type { TaskStatus } from "../task.ts";
+import { toWellFormedJson } from "../text.ts";
 import { nextTicks } from "../ticks.ts";
 import { toTimestamp } from "./task-view.ts";
 
@@ -41,7 +42,7 @@ export function toSpecJson({ timing, task, overlap, catchUp, isPaused }: Schedul
     ...(rule.kind === "cron" ? { cron: rule.cron, timeZone: rule.timeZone } : { every: toSeconds(rule.everyMs) }),
     task: {
       type: task.type,
-      payload: JSON.parse(task.payload),
+      payload: JSON.parse(toWellFormedJson(task.payload)),
       metadata: task.metadata,
       ...(task.timeoutMs !== null && { timeout: toSeconds(task.timeoutMs) }),
       ...(task.maxAttempts !== null && { maxAttempts: task.maxAttempts }),

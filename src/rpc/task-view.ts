@@ -2,15 +2,17 @@
 
 import type { Failure } from "../errors.ts";
 import type { FailureJson, TaskJson, TimelineEntryJson } from "../gen/tasks_pb.ts";
+import { newestEntries } from "../store/answer-size.ts";
 import { type TaskRecord, type TimelineEntry, toAttempts } from "../task.ts";
+import { toWellFormedJson } from "../text.ts";
 
 export function toTaskJson(task: TaskRecord, timeline: readonly TimelineEntry[]): TaskJson {
   return {
     id: task.id,
     type: task.type,
     status: task.status,
-    payload: JSON.parse(task.payload),
-    ...(task.result !== null && { result: JSON.parse(task.result) }),
+    payload: JSON.parse(toWellFormedJson(task.payload)),
+    ...(task.result !== null && { result: JSON.parse(toWellFormedJson(task.result)) }),
     ...(task.error && { error: toFailureJson(task.error) }),
     attempt: task.attempt,
     maxAttempts: task.maxAttempts,
@@ -22,7 +24,7 @@ export function toTaskJson(task: TaskRecord, timeline: readonly TimelineEntry[])
     ...(task.startedAtMs !== null && { startedAt: toTimestamp(task.startedAtMs) }),
     ...(task.endedAtMs !== null && { endedAt: toTimestamp(task.endedAtMs) }),
     ...(task.progress !== null && { progress: task.progress }),
-    attempts: toAttempts(timeline).map((attempt) => ({
+    attempts: toAttempts(newestEntries(timeline)).map((attempt) => ({
       number: attempt.number,
       startedAt: toTimestamp(attempt.startedAtMs),
       ...(attempt.endedAtMs !== null && { endedAt: toTimestamp(attempt.endedAtMs) }),

@@ -150,7 +150,7 @@ export interface RedriveCommit {
 export const redriveGuard = 3;
 
 export interface DeadLetterStore {
-  /** Newest death first. */
+  /** Newest death first. Ends early, but not before what is given is more than one answer has room for. */
   listDead(selection: DeadSelection, limit: number, after: DeadCursor | null, context: Context): Promise<DeadLetter[]>;
   /** The largest first. Of `filter`, the error's type and the reason are not looked at. */
   deadGroups(filter: DeadFilter, limit: number, context: Context): Promise<DeadGroup[]>;

@@ -1,6 +1,7 @@
 /** Dead letters on SQLite: recorded, kept, listed, grouped, discarded. */
 
 import { type AttemptOutcome, type DeadReason, isEnded } from "../task.ts";
+import { bytesOfTask, maxAnswerBytes } from "./answer-size.ts";
 import { deadGroupOf, errorOfDeath } from "./dead-group.ts";
 import type {
   DeadCursor,
@@ -14,6 +15,9 @@ import type {
 import { fromRow, type TaskRow } from "./sqlite-rows.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
 import type { Actor, DeathReport, DeathResult } from "./store.ts";
+
+/** A row may have a megabyte. */
+const rowsAtOnce = 20;
 
 export function createDeadLetterOperations(table: SqliteTable) {
   const { db, sql, row: rowOf, note, lastTraceparent } = table;
@@ -50,6 +54,20 @@ export function createDeadLetterOperations(table: SqliteTable) {
     }));
 
   const listDead = (selection: DeadSelection, limit: number, after: DeadCursor | null): DeadLetter[] => {
+    const letters: DeadLetter[] = [];
+    for (let cursor = after, bytes = 0; letters.length < limit && bytes <= maxAnswerBytes; ) {
+      const count = Math.min(rowsAtOnce, limit - letters.length);
+      const read = readDead(selection, count, cursor);
+      letters.push(...read);
+      bytes += read.reduce((sum, { task }) => sum + bytesOfTask(task, []), 0);
+      const last = read.at(-1);
+      if (read.length < count || !last) break;
+      cursor = { diedAtMs: last.diedAtMs, id: last.task.id };
+    }
+    return letters;
+  };
+
+  const readDead = (selection: DeadSelection, limit: number, after: DeadCursor | null): DeadLetter[] => {
     const fits = conditionsOf(selection);
     if (after) fits.and("(status_at, id) < (?, ?)", after.diedAtMs, after.id);
     const rows = db.all<TaskRow>(
@@ -119,7 +137,7 @@ export function createDeadLetterOperations(table: SqliteTable) {
 }
 
 function groupOf(row: TaskRow, reason: DeadReason): string {
-  return deadGroupOf(errorOfDeath(row.error === null ? null : JSON.parse(row.error), reason));
+  return deadGroupOf(errorOfDeath(fromRow(row).error, reason));
 }
 
 interface GroupRow {

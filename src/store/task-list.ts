@@ -5,6 +5,7 @@
 
 import type { TaskRecord, TaskStatus, TimelineEntry } from "../task.ts";
 import { firstIdAt } from "../task-id.ts";
+import { bytesOfTask, maxAnswerBytes } from "./answer-size.ts";
 
 /** An absent field fits everything. */
 export interface TaskFilter {
@@ -29,9 +30,6 @@ export interface TaskPage {
   /** It has as much as was asked for, or as a page may hold. */
   isFull: boolean;
 }
-
-/** What a page may hold, of payloads and results: a client of gRPC takes 4 MiB by default. */
-const maxPageBytes = 2 * 1024 * 1024;
 
 /** By so much the time in a task's id may differ from that of its creation. */
 const idSlackMs = 1000;
@@ -64,12 +62,12 @@ export function startPage(filter: TaskFilter, limit: number): PageInProgress {
   let isFull = false;
   return {
     add: (listed) => {
-      const { task } = listed;
+      const { task, timeline } = listed;
       if (!isCreatedWithin(filter, task)) return true;
-      isFull = tasks.length === limit || bytes > maxPageBytes;
+      bytes += bytesOfTask(task, timeline);
+      isFull = tasks.length === limit || (tasks.length > 0 && bytes > maxAnswerBytes);
       if (isFull) return false;
       tasks.push(listed);
-      bytes += task.payload.length + (task.result?.length ?? 0);
       return true;
     },
     end: (lookedUpTo) => ({ tasks, isFull, next: isFull ? (tasks.at(-1)?.task.id ?? null) : lookedUpTo }),

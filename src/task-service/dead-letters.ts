@@ -6,6 +6,7 @@ import { TaskError } from "../errors.ts";
 import { maxMessageBytes, type RpcHandlers } from "../rpc/call.ts";
 import { toDeadLetterGroupJson, toDeadLetterJson, toRedriveJson, toUnreadableJson } from "../rpc/dead-letter-view.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
+import { bytesInJson, bytesOfTask, fitting } from "../store/answer-size.ts";
 import type { DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
 import type { Actor, Store } from "../store/store.ts";
 import type { TaskTypes } from "../store/task-types.ts";
@@ -53,12 +54,13 @@ export function createDeadLetterHandlers({
     const { selection, limit, cursor } = parseListDeadLetters(message);
     // One more than is shown tells whether a page follows.
     const found = await store.listDead(selection, limit + 1, cursor, context);
-    const letters = found.slice(0, limit);
-    const timelines = await Promise.all(letters.map(({ task }) => store.timeline(task.id, context)));
+    const timelines = await Promise.all(found.slice(0, limit).map(({ task }) => store.timeline(task.id, context)));
+    const letters = fitting(found.slice(0, limit), ({ task }, index) => bytesOfTask(task, timelines[index] ?? []));
     const last = letters.at(-1);
     return {
       items: letters.map((letter, index) => toDeadLetterJson(letter, timelines[index] ?? [])),
-      ...(found.length > limit && last && { nextCursor: toCursor({ diedAtMs: last.diedAtMs, id: last.task.id }) }),
+      ...(found.length > letters.length &&
+        last && { nextCursor: toCursor({ diedAtMs: last.diedAtMs, id: last.task.id }) }),
     };
   };
 
@@ -69,7 +71,8 @@ export function createDeadLetterHandlers({
 
   const listUnreadable: RpcHandlers["ListUnreadable"] = async (message, { context }) => {
     const { limit } = parseListUnreadable(message);
-    return { items: (await store.listUnreadable(limit, context)).map(toUnreadableJson) };
+    const messages = await store.listUnreadable(limit, context);
+    return { items: fitting(messages, (message) => bytesInJson(message)).map(toUnreadableJson) };
   };
 
   const redriveDeadLetters: RpcHandlers["RedriveDeadLetters"] = async (message, { context }) => {

@@ -6,6 +6,7 @@ import { TaskError } from "../errors.ts";
 import type { RpcHandlers } from "../rpc/call.ts";
 import { toScheduleJson, toSpecJson } from "../rpc/schedule-view.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
+import { bytesInJson, fitting } from "../store/answer-size.ts";
 import type { Schedule } from "../store/schedules.ts";
 import type { Store } from "../store/store.ts";
 import type { TaskTypes } from "../store/task-types.ts";
@@ -103,12 +104,12 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
     const { limit, after } = parseListSchedules(message);
     // One more than is shown tells whether a page follows.
     const found = await store.listSchedules(after, limit + 1, context);
-    const schedules = found.slice(0, limit);
+    const schedules = fitting(found.slice(0, limit), (schedule) => bytesInJson(schedule));
     const statuses = await Promise.all(schedules.map((schedule) => statusOf(schedule, context)));
     const last = schedules.at(-1);
     return {
       items: schedules.map((schedule, n) => toScheduleJson(schedule, statuses[n])),
-      ...(found.length > limit && last && { nextCursor: toScheduleCursor(last.id) }),
+      ...(found.length > schedules.length && last && { nextCursor: toScheduleCursor(last.id) }),
     };
   };
 

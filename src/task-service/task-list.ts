@@ -5,6 +5,7 @@ import { z } from "zod";
 import { TaskError } from "../errors.ts";
 import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
+import { bytesOfTask, fitting } from "../store/answer-size.ts";
 import type { Store } from "../store/store.ts";
 import type { ListedTask, TaskFilter, TaskPage } from "../store/task-list.ts";
 import { taskStatuses, taskTypePattern } from "../task.ts";
@@ -33,9 +34,12 @@ export function createListHandler(store: Store): RpcHandlers["ListTasks"] {
       page = await store.listTasks(filter, limit - tasks.length, page.next, context);
       tasks.push(...page.tasks);
     }
+    // Each step has its bound; several of them may be more than an answer takes.
+    const told = fitting(tasks, ({ task, timeline }) => bytesOfTask(task, timeline));
+    const next = told.length < tasks.length ? (told.at(-1)?.task.id ?? null) : page.next;
     return {
-      items: tasks.map(({ task, timeline }) => toTaskJson(task, timeline)),
-      ...(page.next !== null && { nextCursor: toCursor(page.next, filter) }),
+      items: told.map(({ task, timeline }) => toTaskJson(task, timeline)),
+      ...(next !== null && { nextCursor: toCursor(next, filter) }),
     };
   };
 }

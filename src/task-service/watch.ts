@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
 import { toTimelineJson } from "../rpc/task-view.ts";
+import { newestEntries } from "../store/answer-size.ts";
 import type { Store } from "../store/store.ts";
 import { isEnded } from "../task.ts";
 import { isTaskId } from "../task-id.ts";
@@ -32,10 +33,10 @@ export function createWatchHandler(store: Store, hold: HoldCall): RpcHandlers["W
       : undefined;
     if (!watched) throw noTask(id);
     const { task, timeline, firstNumber } = watched;
-    const isSeen = Math.max(0, seen.entry + 1 - firstNumber);
+    const unseen = newestEntries(timeline.slice(Math.max(0, seen.entry + 1 - firstNumber)));
     return {
-      entries: timeline.slice(isSeen).map(toTimelineJson),
-      firstNumber: firstNumber + isSeen,
+      entries: unseen.map(toTimelineJson),
+      firstNumber: firstNumber + timeline.length - unseen.length,
       ...(task.progress !== null && { progress: task.progress }),
       hasEnded: isEnded(task.status),
     };

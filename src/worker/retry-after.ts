@@ -3,7 +3,9 @@
  * a date in one of the three forms that HTTP has had. Promises that what cannot be read is never an attempt at once.
  */
 
+import { toFailure } from "../errors.ts";
 import { longestDurationMs, parseDuration } from "../settings.ts";
+import { isError } from "../thrown.ts";
 import type { HandlerLog } from "./handler.ts";
 
 /** What a handler throws. Without `delayMs` the back-off decides. */
@@ -30,7 +32,9 @@ export function toRetryAfter(
         'a duration such as "30s", a number of milliseconds, a Date to come, or the text of a Retry-After header',
     });
   }
-  if (message instanceof Error) return new RetryAfterError(message.message, delayMs, { cause: message, ...options });
+  if (isError(message)) {
+    return new RetryAfterError(toFailure(message).message, delayMs, { cause: message, ...options });
+  }
   return new RetryAfterError(show(message), delayMs, options);
 }
 
