@@ -17,6 +17,17 @@ function states(stdout: string): string[] {
     .map((line) => line.split(/ {2,}/)[1] ?? "");
 }
 
+/** The stream up to the end of its first event, however much of it arrives at once. */
+async function firstEvent(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+  let text = "";
+  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    const [event] = /^[\s\S]*?^data:.*\n\n/m.exec(text) ?? [];
+    if (event !== undefined) return event;
+  }
+  throw new Error(`the stream ended without an event: ${text}`);
+}
+
 describe("task watch", () => {
   test(
     "tells every change until the end, 0 of a success and 1 of a death",
@@ -58,10 +69,7 @@ describe("task watch", () => {
           seen.push(request.headers.get("last-event-id"));
           const answer = await fetch(`${url()}${pathname}`, { headers: request.headers });
           if (seen.length > 1 || !answer.body) return answer;
-          const reader = answer.body.getReader();
-          const first = await reader.read();
-          await reader.cancel();
-          return new Response(first.value, { headers: { "content-type": "text/event-stream" } });
+          return new Response(await firstEvent(answer.body), { headers: { "content-type": "text/event-stream" } });
         },
       });
       try {

@@ -64,8 +64,16 @@ describe("the console of a whole system", () => {
         },
         { timeoutMs: 40_000 },
       );
-      const { roles, settings }: SystemView = await ask("/v1/system");
-      expect(roles.map(({ service }) => service)).toEqual(["api-gateway", "dlq-processor", "task-service", "worker"]);
+      // Each role sends its metrics every five seconds from its own start on, so one may still be missing.
+      const { settings } = await eventually(
+        async () => {
+          const view: SystemView = await ask("/v1/system");
+          const services = view.roles.map(({ service }) => service);
+          expect(services).toEqual(["api-gateway", "dlq-processor", "task-service", "worker"]);
+          return view;
+        },
+        { timeoutMs: 40_000 },
+      );
       expect(settings.find(({ flag }) => flag === "--data-dir")?.value).toBe(running.dataDir);
     },
     limitMs,
