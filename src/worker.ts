@@ -349,18 +349,18 @@ export async function startWorker(
   const handlerLog = log.module("handler");
   const pool = await startPool(config, {
     onSpans: (spans) => telemetry.adopt(spans),
-    onLog: (run, line) => {
+    onLog: ({ level, msg, fields, task, span }) => {
       handlerLog
         .with({
-          trace_id: line.traceId,
-          span_id: line.spanId,
-          trace_flags: line.traceFlags,
-          correlation_id: run.correlationId,
-          task_id: run.taskId,
-          task_type: run.type,
-          attempt: run.attempt,
+          ...(span && { trace_id: span.traceId, span_id: span.spanId, trace_flags: span.traceFlags }),
+          ...(task && {
+            correlation_id: task.correlationId,
+            task_id: task.taskId,
+            task_type: task.type,
+            attempt: task.attempt,
+          }),
         })
-        [line.level](line.msg, line.fields);
+        [level](msg, fields);
     },
     onThreadCondemned: (name, reason) =>
       poolLog.warn("handler thread takes no new task, another takes its place", { thread: name, reason }),

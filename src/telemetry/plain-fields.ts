@@ -4,6 +4,7 @@
  */
 
 import { toFailure } from "../errors.ts";
+import { isError, tagOf } from "../thrown.ts";
 import { type Redaction, redacted } from "./redact.ts";
 
 export type PlainFields = Record<string, unknown>;
@@ -27,7 +28,7 @@ export function toPlainFields(fields: PlainFields, redaction: Redaction, limit =
   try {
     return limit === maxCharacters && isPlain(fields, redaction) ? fields : walk(fields, redaction, limit);
   } catch {
-    // A getter or a toJSON of a handler's own that throws.
+    // A Proxy that does not tell its keys.
     return { unreadable_fields: true };
   }
 }
@@ -36,15 +37,26 @@ export function toPlainFields(fields: PlainFields, redaction: Redaction, limit =
 function isPlain(fields: PlainFields, redaction: Redaction): boolean {
   let count = 0;
   for (const name in fields) {
-    const value = fields[name];
+    const value = fieldOf(fields, name);
     const isShort =
       typeof value === "string" && value.length <= shortText && !value.includes("://") && value.isWellFormed();
-    const isFlat = isShort || typeof value === "number" || typeof value === "boolean";
+    const isFlat = isShort || Number.isFinite(value) || typeof value === "boolean";
     count += 1;
     const isOddName = name.length > maxKeyLength || !name.isWellFormed() || redaction.isSecretKey(name);
     if (!isFlat || count > fewFields || isOddName) return false;
   }
   return true;
+}
+
+/** Of a property whose getter throws. */
+const unreadable = Symbol("unreadable");
+
+function fieldOf(record: object, name: string): unknown {
+  try {
+    return Reflect.get(record, name);
+  } catch {
+    return unreadable;
+  }
 }
 
 function walk(fields: PlainFields, redaction: Redaction, limit: number): PlainFields {
@@ -55,44 +67,66 @@ function walk(fields: PlainFields, redaction: Redaction, limit: number): PlainFi
   const toPlain = (value: unknown): unknown => {
     if (typeof value === "string") return toText(value);
     if (typeof value === "bigint") return toNumber(value);
+    if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
+    if (typeof value === "symbol") return value === unreadable ? "[unreadable]" : toText(String(value));
     if (typeof value !== "object" || value === null) return typeof value === "function" ? undefined : value;
-    if (value instanceof Error) return toPlain(toFailure(value));
     if (around.includes(value)) return "[circular]";
     if (around.length > maxDepth) return cutMark;
-    if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+    const depth = around.length;
     around.push(value);
-    const plain = toPlainObject(value);
-    around.pop();
-    return plain;
+    try {
+      return toPlainObject(value);
+    } catch {
+      // A toJSON of a handler's own that throws, or a Proxy.
+      return toPlain(unreadable);
+    } finally {
+      around.length = depth;
+    }
   };
 
   const toPlainObject = (value: object): unknown => {
+    if (isError(value)) return toPlain(toFailure(value));
+    if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+    if (isBoxed(value)) return toPlain(value.valueOf());
+    if (isKeyed(value)) return toPlainEntries(value);
     if ("toJSON" in value && typeof value.toJSON === "function") return toPlain(value.toJSON());
-    return Array.isArray(value) ? toPlainArray(value) : toPlainRecord(value);
+    if (Array.isArray(value)) return toPlainList(value, value.length);
+    if (value instanceof Set) return toPlainList(value, value.size);
+    const record = toPlainRecord(ownEntries(value));
+    // A promise, a response: what it is says more than that it has no fields.
+    const tag = tagOf(value);
+    return Object.keys(record).length > 0 || tag === "Object" ? record : `[${tag}]`;
   };
 
-  const toPlainArray = (values: readonly unknown[]): unknown[] => {
+  const toPlainList = (values: Iterable<unknown>, length: number): unknown[] => {
     const plain: unknown[] = [];
-    for (const value of values.slice(0, maxEntries)) {
-      if (room.left <= 0) break;
-      room.left -= 8;
-      plain.push(toPlain(value));
+    if (length > 0) {
+      for (const value of values) {
+        room.left -= 8;
+        plain.push(toPlain(value));
+        if (plain.length >= maxEntries || room.left <= 0) break;
+      }
     }
-    return plain.length < values.length ? [...plain, cutMark] : plain;
+    return plain.length < length ? [...plain, cutMark] : plain;
   };
 
-  const toPlainRecord = (record: object): PlainFields => {
+  /** Keys that are no texts have no place in a record. */
+  const toPlainEntries = (keyed: Iterable<[unknown, unknown]>): unknown => {
+    const entries: [unknown, unknown][] = [];
+    for (const entry of keyed) if (entries.push(entry) > maxEntries) break;
+    const isRecord = (given: [unknown, unknown][]): given is [string, unknown][] =>
+      given.every(([name]) => typeof name === "string");
+    return isRecord(entries) ? toPlainRecord(entries) : toPlainList(entries, entries.length);
+  };
+
+  const toPlainRecord = (named: Iterable<[string, unknown]>): PlainFields => {
     const entries: [string, unknown][] = [];
-    let count = 0;
-    for (const name in record) {
-      // An error or a promise may inherit what is no field.
-      if (!Object.hasOwn(record, name)) continue;
-      if (++count > maxEntries || room.left <= 0) {
+    for (const [name, value] of named) {
+      if (entries.length >= maxEntries || room.left <= 0) {
         entries.push([cutMark, true]);
         break;
       }
       room.left -= name.length + 8;
-      const value: unknown = Reflect.get(record, name);
       const isHidden = redaction.isSecretKey(name) && value !== null && value !== undefined;
       const key = name.length > maxKeyLength ? `${name.slice(0, maxKeyLength)}${cutMark}` : name;
       entries.push([key.toWellFormed(), isHidden ? redacted : toPlain(value)]);
@@ -107,7 +141,21 @@ function walk(fields: PlainFields, redaction: Redaction, limit: number): PlainFi
     return told;
   };
 
-  return toPlainRecord(fields);
+  return toPlainRecord(ownEntries(fields));
+}
+
+/** An error or a promise may inherit what is no field. */
+function* ownEntries(record: object): Iterable<[string, unknown]> {
+  for (const name in record) if (Object.hasOwn(record, name)) yield [name, fieldOf(record, name)];
+}
+
+/** Its letters are no fields. */
+function isBoxed(value: object): boolean {
+  return value instanceof String || value instanceof Number || value instanceof Boolean;
+}
+
+function isKeyed(value: object): value is Iterable<[unknown, unknown]> {
+  return [Map, Headers, URLSearchParams, FormData].some((type) => value instanceof type);
 }
 
 /** As text when readers of JSON would round it. */

@@ -63,7 +63,7 @@ export interface TestedError {
 }
 
 export interface TestedLog {
-  level: "debug" | "info" | "warn" | "error";
+  level: "trace" | "debug" | "info" | "warn" | "error";
   msg: string;
   /** As they are written: secrets are masked. */
   fields: Record<string, unknown>;

@@ -1,10 +1,15 @@
 /** A handlers' thread from its start: loads the handlers, says which types they are, then runs what comes. */
 
+import { ROOT_CONTEXT } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
 import { toFailure } from "../errors.ts";
+import type { LogLevel } from "../settings.ts";
 import { createRedaction } from "../telemetry/redact.ts";
 import { startThreadTracing } from "../telemetry/thread-tracing.ts";
+import { type Said, toPrinted } from "./handler-log.ts";
+import { captureOutput } from "./handler-output.ts";
 import { HandlerError, type Handlers, loadHandlers } from "./handlers.ts";
+import { lineIn } from "./line-context.ts";
 import { createRunner } from "./run.ts";
 import type { FromHandlerThread, ToHandlerThread } from "./thread-messages.ts";
 
@@ -19,11 +24,17 @@ export async function startHandlerThread(
   tell: (message: FromHandlerThread) => void,
 ): Promise<(message: ToHandlerThread) => void> {
   let handlers: Handlers = new Map();
+  const redaction = createRedaction(config.redactKeys);
+  const write = (level: LogLevel, said: Said): void => tell({ kind: "log", line: lineIn(ROOT_CONTEXT, level, said) });
+  captureOutput({
+    onLogged: (level, given) => write(level, toPrinted(given, redaction)),
+    onWritten: (level, msg) => write(level, { msg, fields: undefined }),
+  });
   // Tracing first: a handler file may ask for a tracer while it is loaded.
   const run = createRunner({
     find: (type) => handlers.get(type),
     startTracing: (deliver) => startThreadTracing(config, deliver),
-    redaction: createRedaction(config.redactKeys),
+    redaction,
     thread: { id: threadId, name: threadName },
     fetch,
     maxResultBytes: config.maxResult,

@@ -19,11 +19,18 @@ export interface HandlerTask<Payload = unknown> {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/**
+ * Each call is one line. The first text is its message, values behind it fill `%s`, `%d` and `%j`; an error, wherever it
+ * stands, is the field `error`; what an object has are fields; all else is the field `args`. So all of these do:
+ * `log.info("paid", { order: 7 })`, `log.info({ order: 7 }, "paid")`, `log.error("declined", error)`, `log.error(error)`.
+ * Never throws.
+ */
 export interface HandlerLog {
-  debug(msg: string, fields?: Record<string, unknown>): void;
-  info(msg: string, fields?: Record<string, unknown>): void;
-  warn(msg: string, fields?: Record<string, unknown>): void;
-  error(msg: string, fields?: Record<string, unknown>): void;
+  trace(message: unknown, ...values: unknown[]): void;
+  debug(message: unknown, ...values: unknown[]): void;
+  info(message: unknown, ...values: unknown[]): void;
+  warn(message: unknown, ...values: unknown[]): void;
+  error(message: unknown, ...values: unknown[]): void;
 }
 
 export interface HandlerContext {

@@ -3,10 +3,9 @@
  * ended. Finished spans leave at once, so that a thread that has to be ended takes none with it.
  */
 
-import { type Context, context as contextApi, SpanKind, trace } from "@opentelemetry/api";
+import { context as contextApi, SpanKind } from "@opentelemetry/api";
 import { TaskError, toFailure } from "../errors.ts";
 import { key, ownKey } from "../telemetry/names.ts";
-import { toPlainFields } from "../telemetry/plain-fields.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import { fromCarrier } from "../telemetry/propagation.ts";
 import type { Redaction } from "../telemetry/redact.ts";
@@ -14,8 +13,10 @@ import type { ThreadTracing } from "../telemetry/thread-tracing.ts";
 import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
 import { toWellFormedJson } from "../text.ts";
 import { isInstance } from "../thrown.ts";
-import type { HandlerContext, HandlerLog, HandlerTask } from "./handler.ts";
+import type { HandlerContext, HandlerTask } from "./handler.ts";
+import { createHandlerLog, toSaid } from "./handler-log.ts";
 import { createTracedFetch, type Fetch } from "./http/traced-fetch.ts";
+import { lineIn, withTask } from "./line-context.ts";
 import type { LoadedHandler } from "./loaded-handler.ts";
 import { checkPayload, PayloadError } from "./payload-schema.ts";
 import { ResultError, toResultText } from "./result.ts";
@@ -59,7 +60,7 @@ export function createRunner(deps: RunnerDeps) {
     const aborting = new AbortController();
     running.set(run.number, aborting);
     tracing.reserveSpanId(run.spanId);
-    const { span, context } = startSpan(tracing.tracer, `run ${run.type}`, fromCarrier(run.carrier), {
+    const { span, context: spanContext } = startSpan(tracing.tracer, `run ${run.type}`, fromCarrier(run.carrier), {
       kind: SpanKind.INTERNAL,
       attributes: {
         [ownKey.taskId]: run.taskId,
@@ -69,7 +70,10 @@ export function createRunner(deps: RunnerDeps) {
         [key.threadName]: thread.name,
       },
     });
-    const log = createHandlerLog(run.number, context, { tell, redaction });
+    const context = withTask(spanContext, run);
+    const log = createHandlerLog((level, given) =>
+      tell({ kind: "log", line: lineIn(context, level, toSaid(given, redaction)) }),
+    );
     const ctx: HandlerContext = {
       signal: aborting.signal,
       log,
@@ -155,28 +159,3 @@ function toShare(share: number): number {
 function reasonOf(reason: CancelReason): DOMException {
   return new DOMException(`the attempt was ended: ${reason}`, reason === "timed_out" ? "TimeoutError" : "AbortError");
 }
-
-/** Lines go to the worker, which writes them; each carries the span that was active where it was written. */
-function createHandlerLog(
-  number: number,
-  context: Context,
-  { tell, redaction }: { tell: (message: FromRunner) => void; redaction: Redaction },
-): HandlerLog {
-  const write =
-    (level: "debug" | "info" | "warn" | "error") =>
-    (msg: string, fields?: HandlerFields): void => {
-      const span = trace.getSpanContext(contextApi.active()) ?? trace.getSpanContext(context);
-      const { traceId = "", spanId = "", traceFlags = 0 } = span ?? {};
-      const line = { level, msg: String(msg), fields: toLineFields(fields, redaction), traceId, spanId, traceFlags };
-      tell({ kind: "log", number, line });
-    };
-  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
-}
-
-/** Made plain and bounded here: what a line cannot hold could not cross to the worker's thread, or would fill it. */
-function toLineFields(fields: HandlerFields | undefined, redaction: Redaction): HandlerFields | undefined {
-  if (fields === undefined) return undefined;
-  return toPlainFields(fields.error === undefined ? fields : { ...fields, error: toFailure(fields.error) }, redaction);
-}
-
-type HandlerFields = Record<string, unknown>;

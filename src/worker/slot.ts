@@ -16,7 +16,7 @@ import type { HandlerThreadStart } from "./handler-thread.ts";
 import type { HandledType } from "./loaded-handler.ts";
 import { createPulse, type Pulse } from "./pulse.ts";
 import { closeRunSpan } from "./run-span.ts";
-import type { FromHandlerThread, HandlerLogLine, Run, ToHandlerThread } from "./thread-messages.ts";
+import type { FromHandlerThread, HandlerLogLine, ToHandlerThread } from "./thread-messages.ts";
 
 export interface Slot {
   readonly id: number;
@@ -40,7 +40,7 @@ export interface Slot {
 
 export interface SlotEvents {
   onSpans(spans: readonly PlainSpan[]): void;
-  onLog(run: Run, line: HandlerLogLine): void;
+  onLog(line: HandlerLogLine): void;
   /** An attempt has ended and has its outcome. */
   onAttemptEnded(slot: Slot): void;
   /** An attempt has not ended within the grace after its signal. */
@@ -95,11 +95,9 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
       case "span":
         events.onSpans([message.span]);
         break;
-      case "log": {
-        const attempt = running.get(message.number);
-        if (attempt) events.onLog(attempt.run, message.line);
+      case "log":
+        events.onLog(message.line);
         break;
-      }
       case "progress":
         running.get(message.number)?.say(message.share);
         break;

@@ -37,13 +37,16 @@ export type RunEnd =
   | { kind: "returned" /** JSON text */; result: string }
   | { kind: "threw"; error: Failure; fatal: boolean; retryAfterMs?: number };
 
+/** Which attempt a line is about. It may have ended. */
+export type LineTask = Pick<Run, "taskId" | "type" | "attempt" | "correlationId">;
+
 export interface HandlerLogLine {
-  level: Exclude<LogLevel, "trace">;
+  level: LogLevel;
   msg: string;
   fields: Record<string, unknown> | undefined;
-  traceId: string;
-  spanId: string;
-  traceFlags: number;
+  /** undefined: written outside of every attempt, such as while a file is loaded. */
+  task: LineTask | undefined;
+  span: { traceId: string; spanId: string; traceFlags: number } | undefined;
 }
 
 /** What comes of runs. */
@@ -53,7 +56,7 @@ export type FromRunner =
   /** From 0 to 1. */
   | { kind: "progress"; number: number; share: number }
   | { kind: "span"; span: PlainSpan }
-  | { kind: "log"; number: number; line: HandlerLogLine };
+  | { kind: "log"; line: HandlerLogLine };
 
 export type FromHandlerThread =
   | { kind: "loaded"; types: HandledType[] }

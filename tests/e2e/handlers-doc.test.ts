@@ -57,6 +57,7 @@ test(
     const names = blocks.map((block) => /^\/\/ (handlers\/[\w.-]+)\n/.exec(block)?.[1] ?? "no name");
     expect(names).toEqual([
       "handlers/fetch-invoice.ts",
+      "handlers/log-order.ts",
       "handlers/charge-card.ts",
       "handlers/weigh-parcel.ts",
       "handlers/charge-card.test.ts",
@@ -71,7 +72,7 @@ test(
       output: expect.stringContaining("5 pass\n 0 fail"),
     });
     const { output } = await folder.run("throughline doctor --handlers handlers", "mine");
-    expect(output).toMatch(/^ok +handlers .*charge-card, fetch-invoice, greet, weigh-parcel/m);
+    expect(output).toMatch(/^ok +handlers .*charge-card, fetch-invoice, greet, log-order, weigh-parcel/m);
   },
   limitMs,
 );

@@ -66,7 +66,7 @@ async function call(payload: unknown, allow: string[], answers = ["127.0.0.1"], 
   const { tracer, spans } = startTestTracing();
   const ctx: HandlerContext = {
     signal: signal ?? AbortSignal.timeout(20_000),
-    log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    log: { trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     span: tracer.startSpan("run http"),
     tracer,
     fetch: Object.assign(() => Promise.reject(new Error("not asked for here")), { preconnect: fetch.preconnect }),

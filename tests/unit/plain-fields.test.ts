@@ -77,7 +77,8 @@ describe("fields", () => {
         throw new Error("no");
       },
     };
-    expect(plain(given)).toEqual({ unreadable_fields: true });
+    expect(plain({ id: 7, given })).toEqual({ id: 7, given: { broken: "[unreadable]" } });
+    expect(plain(given)).toEqual({ broken: "[unreadable]" });
   });
 
   test("whose names mean something to an object are fields like others", () => {

@@ -95,7 +95,7 @@ describe("the error to throw", () => {
   function ask(delay: unknown, message?: unknown, options?: ErrorOptions) {
     const lines: unknown[][] = [];
     const write = (...line: unknown[]): void => void lines.push(line);
-    const log: HandlerLog = { debug: write, info: write, warn: write, error: write };
+    const log: HandlerLog = { trace: write, debug: write, info: write, warn: write, error: write };
     return { error: toRetryAfter(delay, message, { options, log, nowMs }), lines };
   }
 
