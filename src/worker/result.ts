@@ -84,43 +84,49 @@ function createWriter(maxLength: number) {
   };
 
   /** undefined: JSON has nothing for it (undefined, a function, a symbol). */
-  const write = (given: unknown): string | undefined => {
-    const value = toWritten(given);
+  const write = (value: unknown): string | undefined => {
     switch (typeof value) {
       case "string":
-        return leaf(JSON.stringify(value.toWellFormed()));
+        return leaf(quote(value));
       case "number":
         if (!Number.isFinite(value)) throw refusal(`is ${value}, which JSON has no number for: return null or a text`);
-        return leaf(JSON.stringify(value));
+        return leaf(value === 0 ? "0" : String(value));
       case "boolean":
-        return leaf(String(value));
-      case "bigint":
-        throw refusal("is a bigint: return String(value), or Number(value)");
-      case "object":
-        return value === null ? leaf("null") : writeObject(value);
-      default:
+        return leaf(value ? "true" : "false");
+      case "undefined":
+      case "symbol":
         return undefined;
+      case "object":
+        if (value === null) return leaf("null");
+        if (Array.isArray(value) || isPlainObject(value)) {
+          return "toJSON" in value ? writeConverted(value) : writeObject(value, true);
+        }
+        return writeConverted(value);
+      default:
+        return writeConverted(Object(value));
     }
   };
 
   /** As `JSON.stringify` begins: what `toJSON` gives, and what a wrapper object holds. */
-  const toWritten = (value: unknown): unknown => {
-    if ((typeof value !== "object" && typeof value !== "function" && typeof value !== "bigint") || value === null) {
-      return value;
-    }
+  const writeConverted = (value: object): string | undefined => {
     if (value instanceof Date && Number.isNaN(value.getTime())) throw refusal("is an invalid Date");
-    const made: object = Object(value);
-    const toJSON: unknown = Reflect.get(made, "toJSON");
-    if (typeof toJSON === "function") return toJSON.call(value, String(path.at(-1) ?? ""));
-    const isWrapper = /^(Number|String|Boolean|BigInt)$/.test(typeof value === "object" ? tagOf(value) : "");
-    return isWrapper ? made.valueOf() : value;
+    const toJSON: unknown = Reflect.get(value, "toJSON");
+    if (typeof toJSON === "function") {
+      const given: unknown = toJSON.call(value, String(path.at(-1) ?? ""));
+      if (typeof given !== "object" || given === null) return write(given);
+      return writeObject(given, Array.isArray(given) || isPlainObject(given));
+    }
+    const tag = tagOf(value);
+    if (tag === "BigInt") throw refusal("is a bigint: return String(value), or Number(value)");
+    if (tag === "Number" || tag === "String" || tag === "Boolean") return write(value.valueOf());
+    return typeof value === "function" ? undefined : writeObject(value, isPlainObject(value));
   };
 
-  const writeObject = (value: object): string => {
+  const writeObject = (value: object, isPlain: boolean): string => {
     if (around.length === maxDepth) throw refusal(`is more than ${maxDepth} levels deep`);
     if (around.includes(value)) throw refusal("leads back to itself");
     around.push(value);
-    const text = Array.isArray(value) ? writeArray(value) : writeMembers(value);
+    const text = Array.isArray(value) ? writeArray(value) : writeMembers(value, isPlain);
     around.pop();
     return text;
   };
@@ -144,17 +150,16 @@ function createWriter(maxLength: number) {
     return leaf("null");
   };
 
-  const writeMembers = (value: object): string => {
-    const isPlain = isPlainObject(value);
+  const writeMembers = (value: object, isPlain: boolean): string => {
     if (!isPlain) refuseUnwritable(value);
     let text = leaf("{");
-    let missing = Object.getOwnPropertySymbols(value).length;
+    let missing = 0;
     for (const name of Object.keys(value)) {
       path.push(name);
       const member: unknown = Reflect.get(value, name);
       const written = write(member);
       if (written !== undefined) {
-        text += `${text === "{" ? "" : ","}${leaf(JSON.stringify(name.toWellFormed()))}:${written}`;
+        text += `${text === "{" ? "" : ","}${leaf(quote(name))}:${written}`;
         length += 2;
       } else if (member !== undefined) {
         if (name === "then") throw refusal("is a method of a promise: await it");
@@ -164,7 +169,8 @@ function createWriter(maxLength: number) {
       path.pop();
     }
     // Nothing is left of what it holds.
-    if (text === "{" && (missing > 0 || !isPlain)) throw refusal(describe(value));
+    const isLost = text === "{" && (!isPlain || missing > 0 || Object.getOwnPropertySymbols(value).length > 0);
+    if (isLost) throw refusal(describe(value));
     return text + leaf("}");
   };
 
@@ -200,7 +206,14 @@ function describe(value: object): string {
 /** Of any realm. */
 function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** No character that JSON escapes, or that may be half of one. */
+const plainText = /^[\w .:/@+-]*$/;
+
+function quote(text: string): string {
+  return text.length < 64 && plainText.test(text) ? `"${text}"` : JSON.stringify(text.toWellFormed());
 }
 
 /** RFC 6901. */

@@ -364,6 +364,15 @@ describe("the store's endpoint", () => {
     ]);
     expect(problemsOf({ store: "dynamodb" })).toEqual(["--store=dynamodb needs AWS_REGION"]);
   });
+
+  test("bounds the results that it is to keep", () => {
+    const ofDynamo = (maxResult: string) =>
+      problemsOf({ store: "dynamodb", maxResult }, { AWS_REGION: "eu-central-1" });
+    expect(ofDynamo("3500KB")).toEqual([]);
+    expect(ofDynamo("4MB")).toEqual(["--max-result=4MB is more than DynamoDB takes: set at most 3500KB"]);
+    expect(problemsOf({ maxResult: "16MB" })).toEqual([]);
+    for (const maxResult of ["17MB", "0.5KB", "1000", "0KB"]) expect(problemsOf({ maxResult })).toHaveLength(1);
+  });
 });
 
 describe("where telemetry goes", () => {

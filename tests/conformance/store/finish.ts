@@ -49,6 +49,21 @@ export function describeFinish(open: OpenStore): void {
       ]);
     });
 
+    test("keeps a task's error as it is, and in its history the beginning of each", async () => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const { id } = await tasks.create();
+      const { claim } = await tasks.win(id, startMs);
+      const long = { type: "T".repeat(200), message: "語".repeat(4000), causes: ["c".repeat(1000), "\ud83d"] };
+      await tasks.finish(id, claim, { to: "failed", reason: "fatal", outcome: "failed", error: long }, endMs);
+      expect((await tasks.get(id))?.error).toEqual({ ...long, causes: ["c".repeat(1000), "\ufffd"] });
+      expect((await tasks.timeline(id)).at(-1)?.error).toEqual({
+        type: "T".repeat(200),
+        message: `${"語".repeat(999)}…`,
+        causes: [`${"c".repeat(249)}…`, "\ufffd"],
+      });
+    });
+
     test("under a claim that is not the newest is refused, and writes nothing", async () => {
       await using place = await open();
       const tasks = tasksIn(place.store);
