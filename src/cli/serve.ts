@@ -1,6 +1,7 @@
 /** `throughline serve`: runs roles until a signal. The first one drains, the second aborts. */
 
 import type { Config } from "../config.ts";
+import { widenFetchPlaces } from "../fetch-places.ts";
 import { type System, startSystem } from "../supervisor.ts";
 import type { WriteLine } from "../telemetry/log.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -11,6 +12,7 @@ export async function serve(
   config: Config,
   writeLine: WriteLine = (line) => process.stdout.write(line),
 ): Promise<number> {
+  if (config.role.includes("worker")) widenFetchPlaces();
   let system: System | undefined;
   // Before the start: a signal that comes with the ready line, or earlier, drains as any other.
   const stopped = stopSignal(() => system?.abort());

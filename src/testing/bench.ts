@@ -1,11 +1,13 @@
 /** A handler's place in one test: its runner, its attempts one after the other, and what was seen of them. */
 
+import { fetchPlaces } from "../fetch-places.ts";
 import type { Outcome } from "../retry.ts";
 import { ownKey } from "../telemetry/names.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
 import { createRedaction } from "../telemetry/redact.ts";
 import { type Attempt, startAttempt } from "../worker/attempt.ts";
 import { outcomeOfEnd, signalled } from "../worker/attempt-outcome.ts";
+import { createHandlerCalls } from "../worker/http/calls.ts";
 import type { LoadedHandler } from "../worker/loaded-handler.ts";
 import { createRunner } from "../worker/run.ts";
 import type { CancelReason, FromRunner, HandlerLogLine, Run } from "../worker/thread-messages.ts";
@@ -55,7 +57,10 @@ export function createBench(loaded: LoadedHandler, { run, timeoutMs, signal, fet
     startTracing: (deliver) => trace.start(deliver),
     redaction: createRedaction(testConfig.redactKeys),
     thread: { id: 1, name: "test" },
-    fetch: async (input, init) => (answer ? answer(new Request(input, init)) : fetch(input, init)),
+    calls: createHandlerCalls({
+      places: fetchPlaces(),
+      fetch: async (input, init) => (answer ? answer(new Request(input, init)) : fetch(input, init)),
+    }),
     maxResultBytes: testConfig.maxResult,
     tell,
   });

@@ -3,12 +3,14 @@
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
 import { toFailure } from "../errors.ts";
+import { fetchPlacesOfThread } from "../fetch-places.ts";
 import type { LogLevel } from "../settings.ts";
 import { createRedaction } from "../telemetry/redact.ts";
 import { startThreadTracing } from "../telemetry/thread-tracing.ts";
 import { type Said, toPrinted } from "./handler-log.ts";
 import { captureOutput } from "./handler-output.ts";
 import { HandlerError, type Handlers, loadHandlers } from "./handlers.ts";
+import { createHandlerCalls } from "./http/calls.ts";
 import { lineIn } from "./line-context.ts";
 import { createRunner } from "./run.ts";
 import type { FromHandlerThread, ToHandlerThread } from "./thread-messages.ts";
@@ -30,13 +32,15 @@ export async function startHandlerThread(
     onLogged: (level, given) => write(level, toPrinted(given, redaction)),
     onWritten: (level, msg) => write(level, { msg, fields: undefined }),
   });
+  const calls = createHandlerCalls({ places: fetchPlacesOfThread(config.threads), fetch });
+  globalThis.fetch = Object.assign(calls.fetch, { preconnect: fetch.preconnect });
   // Tracing first: a handler file may ask for a tracer while it is loaded.
   const run = createRunner({
     find: (type) => handlers.get(type),
     startTracing: (deliver) => startThreadTracing(config, deliver),
     redaction,
     thread: { id: threadId, name: threadName },
-    fetch,
+    calls,
     maxResultBytes: config.maxResult,
     tell,
   });

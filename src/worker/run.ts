@@ -15,7 +15,8 @@ import { toWellFormedJson } from "../text.ts";
 import { isInstance } from "../thrown.ts";
 import type { HandlerContext, HandlerTask } from "./handler.ts";
 import { createHandlerLog, toSaid } from "./handler-log.ts";
-import { createTracedFetch, type Fetch } from "./http/traced-fetch.ts";
+import type { HandlerCalls } from "./http/calls.ts";
+import { createTracedFetch } from "./http/traced-fetch.ts";
 import { lineIn, withTask } from "./line-context.ts";
 import type { LoadedHandler } from "./loaded-handler.ts";
 import { checkPayload, PayloadError } from "./payload-schema.ts";
@@ -30,7 +31,7 @@ export interface RunnerDeps {
   redaction: Redaction;
   thread: { id: number; name: string };
   /** What is under `ctx.fetch`. */
-  fetch: Fetch;
+  calls: HandlerCalls;
   /** Of a result, as JSON text. */
   maxResultBytes: number;
   tell(message: FromRunner): void;
@@ -46,7 +47,7 @@ class FatalError extends Error {
 
 /** Gives what takes the messages for a thread whose handlers are loaded. */
 export function createRunner(deps: RunnerDeps) {
-  const { find, startTracing, redaction, thread, fetch, maxResultBytes, tell } = deps;
+  const { find, startTracing, redaction, thread, calls, maxResultBytes, tell } = deps;
   const running = new Map<number, AbortController>();
   /** The span that the runner is ending: it travels with the run's end, in one message. */
   let lastSpans: PlainSpan[] | undefined;
@@ -74,12 +75,18 @@ export function createRunner(deps: RunnerDeps) {
     const log = createHandlerLog((level, given) =>
       tell({ kind: "log", line: lineIn(context, level, toSaid(given, redaction)) }),
     );
+    const attemptCalls = calls.startAttempt();
     const ctx: HandlerContext = {
       signal: aborting.signal,
       log,
       span,
       tracer: tracing.tracer,
-      fetch: createTracedFetch({ tracer: tracing.tracer, context, correlationId: run.correlationId, fetch }),
+      fetch: createTracedFetch({
+        tracer: tracing.tracer,
+        context,
+        correlationId: run.correlationId,
+        fetch: attemptCalls.fetch,
+      }),
       progress: async (share) => {
         const told = toShare(share);
         span.addEvent("progress", { [ownKey.progress]: told });
@@ -88,8 +95,9 @@ export function createRunner(deps: RunnerDeps) {
       fatal: (message, options) => new FatalError(message, options),
       retryAfter: (delay, message, options) => toRetryAfter(delay, message, { options, log, nowMs: Date.now() }),
     };
-    const end = await contextApi.with(context, () => runHandler(loaded, run, ctx, maxResultBytes));
+    const end = await contextApi.with(attemptCalls.within(context), () => runHandler(loaded, run, ctx, maxResultBytes));
     running.delete(run.number);
+    attemptCalls.end(end.kind === "threw");
     if (end.kind === "threw") {
       recordException(span, end.error);
       markFailed(span, end.error);

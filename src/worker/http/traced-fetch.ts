@@ -83,7 +83,7 @@ export function createTracedFetch(
 }
 
 /** Also one of a library that has a class of its own. */
-function isRequest(input: string | URL | Request): input is Request {
+export function isRequest(input: string | URL | Request): input is Request {
   return typeof input === "object" && "url" in input;
 }
 

@@ -1,0 +1,131 @@
+/**
+ * The calls by `fetch` of a thread's handlers. All threads of a process, and what answers and queues tasks too, share Bun's
+ * places for fetch (../../fetch-places.ts), so handlers have a part of them: a call beyond that waits, and no attempt has
+ * more than half of its thread's. Promises that a body that an attempt left unread is given up when it ends.
+ */
+
+import { type Context, context as contextApi, createContextKey } from "@opentelemetry/api";
+import { TaskError } from "../../errors.ts";
+import { fetchPlaces, fetchPlacesVariable } from "../../fetch-places.ts";
+import { createGate, type Gate } from "../../gate.ts";
+import { type HeldAnswer, holdAnswer } from "./held-answer.ts";
+import { type Fetch, isRequest } from "./traced-fetch.ts";
+
+/** Those of one attempt. */
+export interface AttemptCalls {
+  /** `fetch`, for this attempt. */
+  fetch: Fetch;
+  /** Within it the `fetch` of all counts for this attempt. */
+  within(context: Context): Context;
+  /** The attempt has ended; one that failed takes the calls under way with it. */
+  end(hasFailed: boolean): void;
+}
+
+export interface HandlerCalls {
+  /** In place of the global `fetch`: for libraries, and for handlers that do not use `ctx.fetch`. */
+  fetch: Fetch;
+  startAttempt(): AttemptCalls;
+}
+
+const attemptKey = createContextKey("calls of the attempt");
+
+export interface HandlerCallsOptions {
+  /** All of the thread. */
+  places: number;
+  fetch: Fetch;
+  /** For a place. Default: as long as an attempt may take by default. */
+  waitLimitMs?: number;
+}
+
+export function createHandlerCalls({ places, fetch, waitLimitMs = 60_000 }: HandlerCallsOptions): HandlerCalls {
+  const thread = { gate: createGate(places), fetch, waitLimitMs };
+  const ofNone = createAttempt(thread);
+  return {
+    fetch: (input, init) => attemptOf(contextApi.active(), ofNone).send(input, init),
+    startAttempt: () => {
+      const attempt = createAttempt(thread);
+      return {
+        fetch: (input, init) => attempt.send(input, { ...init, signal: attempt.signalOf(input, init) }),
+        within: (context) => context.setValue(attemptKey, attempt),
+        end: attempt.end,
+      };
+    },
+  };
+}
+
+type Attempt = ReturnType<typeof createAttempt>;
+
+function attemptOf(context: Context, none: Attempt): Attempt {
+  // Nothing else has the key.
+  return (context.getValue(attemptKey) as Attempt | undefined) ?? none;
+}
+
+function createAttempt({ gate, fetch, waitLimitMs }: { gate: Gate; fetch: Fetch; waitLimitMs: number }) {
+  const share = createGate(Math.ceil(gate.limit / 2));
+  const failing = new AbortController();
+  const held = new Set<HeldAnswer>();
+  let isEnded = false;
+
+  const giveUpIdle = (): void => {
+    const reason = new DOMException("the attempt has ended, and its answers with it", "AbortError");
+    for (const answer of held) answer.cancelIfIdle(reason);
+  };
+  /** After the end too, whoever got an answer or a part of one has a turn to ask for the next part. */
+  const giveUpSoon = (): void => {
+    if (isEnded) setTimeout(giveUpIdle, 0);
+  };
+
+  /** Resolves when the body has come, or was given up: only then is the place free. */
+  const call = async (sent: Promise<Response>, answered: (answer: Response) => void): Promise<void> => {
+    const answer = await sent;
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const one = holdAnswer(answer, { end, chunk: giveUpSoon });
+    answered(one?.response ?? answer);
+    if (!one) return;
+    held.add(one);
+    giveUpSoon();
+    await ended;
+    held.delete(one);
+  };
+
+  return {
+    send: (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+      const { promise, resolve, reject } = Promise.withResolvers<Response>();
+      const isFull = share.active() === share.limit || gate.active() === gate.limit;
+      const limit = isFull ? AbortSignal.timeout(waitLimitMs) : undefined;
+      const waiting = limit && anyOf(limit, ownSignal(input, init));
+      const pass = (): Promise<void> => gate.pass(() => call(fetch(input, init), resolve), waiting);
+      share
+        .pass(pass, waiting)
+        .catch((error) => reject(error === limit?.reason ? tooMany(gate, share, waitLimitMs) : error));
+      return promise;
+    },
+
+    /** With that of the caller: an attempt that fails takes its calls under way with it. */
+    signalOf: (input: string | URL | Request, init?: RequestInit) => anyOf(failing.signal, ownSignal(input, init)),
+
+    end: (hasFailed: boolean): void => {
+      isEnded = true;
+      if (hasFailed) failing.abort(new DOMException("the attempt has ended, and its calls with it", "AbortError"));
+      giveUpIdle();
+    },
+  };
+}
+
+function anyOf(one: AbortSignal, other: AbortSignal | null | undefined): AbortSignal {
+  return other ? AbortSignal.any([one, other]) : one;
+}
+
+/** The second argument of `fetch` wins, also when it says that there is none. */
+function ownSignal(input: string | URL | Request, init?: RequestInit): AbortSignal | null | undefined {
+  return init?.signal === undefined && isRequest(input) ? input.signal : init?.signal;
+}
+
+function tooMany(gate: Gate, share: Gate, waitLimitMs: number): TaskError {
+  return new TaskError(
+    "resource_exhausted",
+    `fetch waited ${waitLimitMs / 1000} s for a place: a handler thread has ${gate.limit} calls under way at once, an attempt ` +
+      `${share.limit} of them, bodies that are not read included; read or cancel them, make fewer calls at once, or set ` +
+      `${fetchPlacesVariable} to more than ${fetchPlaces()}`,
+  );
+}
