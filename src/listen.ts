@@ -1,9 +1,14 @@
 /**
  * The one place where a socket is opened for HTTP, and so the one place that knows which runtime this is.
  * Owns nothing but the listener; what is answered belongs to the handler.
+ *
+ * Promises that connections never use up the process's file descriptors: while few are left the port is closed, what is
+ * connected is served on, and the port opens again when others have gone. Bun ends a connection that has not sent the
+ * head of its first request within ten seconds.
  */
 
 import { TaskError } from "./errors.ts";
+import { type ListenerReserve, watchFiles } from "./open-files.ts";
 
 /** Who is at the other end of a request. */
 export interface Peer {
@@ -31,6 +36,8 @@ export interface Address {
 export interface ListenOptions {
   /** How long a connection may be silent, a request's head and body may take to arrive, and an answer to begin. */
   idleTimeoutSeconds?: number;
+  /** How many file descriptors it leaves free. Default: "outer". */
+  reserve?: ListenerReserve;
 }
 
 /**
@@ -38,7 +45,7 @@ export interface ListenOptions {
  * connections; short enough that who sends a request byte by byte does not keep its connection. Bun's own 10 would cut
  * a long wait.
  */
-const usualIdleTimeoutSeconds = 75;
+export const usualIdleTimeoutSeconds = 75;
 /** Bun's largest. */
 export const longestIdleTimeoutSeconds = 255;
 
@@ -46,10 +53,12 @@ export const longestIdleTimeoutSeconds = 255;
 export async function listen(
   address: Address,
   handler: HttpHandler,
-  { idleTimeoutSeconds = usualIdleTimeoutSeconds }: ListenOptions = {},
+  { idleTimeoutSeconds = usualIdleTimeoutSeconds, reserve = "outer" }: ListenOptions = {},
 ): Promise<Listener> {
+  const open = (at: Address): OpenServer =>
+    "Deno" in globalThis ? openDeno(at, handler) : openBun(at, handler, idleTimeoutSeconds);
   try {
-    return "Deno" in globalThis ? listenDeno(address, handler) : listenBun(address, handler, idleTimeoutSeconds);
+    return keepOpen(open, address, reserve);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const message = `could not listen on ${bracket(address.host)}:${address.port}: ${reason}`;
@@ -70,7 +79,57 @@ class AskedPeer implements Peer {
   }
 }
 
-function listenBun(address: Address, handler: HttpHandler, idleTimeoutSeconds: number): Listener {
+/** A port that one of the runtimes has opened. */
+interface OpenServer {
+  port: number;
+  /** Takes no connection any more; resolves when those that are open have ended. */
+  close(): Promise<void>;
+  /** Ends what is left. */
+  closeNow(): unknown;
+  /** The least that a graceful close takes. */
+  shortestCloseMs: number;
+}
+
+/** Opens the port, and closes it for as long as too few file descriptors are left. */
+function keepOpen(
+  open: (at: Address) => OpenServer,
+  { host, port: wanted }: Address,
+  reserve: ListenerReserve,
+): Listener {
+  let current: OpenServer | undefined = open({ host, port: wanted });
+  const { port, shortestCloseMs } = current;
+  /** Those whose connections have not all ended. */
+  const closing = new Map<OpenServer, Promise<void>>();
+  const closeCurrent = (): void => {
+    const server = current;
+    current = undefined;
+    if (!server) return;
+    const closed = server.close().finally(() => closing.delete(server));
+    closing.set(server, closed);
+  };
+  const watch = watchFiles(reserve, {
+    onScarce: closeCurrent,
+    onRoom: () => {
+      current = open({ host, port });
+    },
+  });
+  return {
+    url: urlOf({ host, port }),
+    host,
+    port,
+    stop: (graceMs = 1000) => {
+      watch[Symbol.dispose]();
+      closeCurrent();
+      return closeWithin(
+        Math.max(graceMs, shortestCloseMs),
+        () => Promise.all(closing.values()),
+        () => Promise.all([...closing.keys()].map((server) => server.closeNow())),
+      );
+    },
+  };
+}
+
+function openBun(address: Address, handler: HttpHandler, idleTimeoutSeconds: number): OpenServer {
   const server = Bun.serve({
     hostname: address.host,
     port: address.port,
@@ -84,17 +143,11 @@ function listenBun(address: Address, handler: HttpHandler, idleTimeoutSeconds: n
         new AskedPeer(() => server.requestIP(request)?.address),
       ),
   });
-  const port = server.port ?? address.port;
   return {
-    url: urlOf({ host: address.host, port }),
-    host: address.host,
-    port,
-    stop: (graceMs = 1000) =>
-      closeWithin(
-        graceMs,
-        () => server.stop(),
-        () => server.stop(true),
-      ),
+    port: server.port ?? address.port,
+    close: () => server.stop(),
+    closeNow: () => server.stop(true),
+    shortestCloseMs: 0,
   };
 }
 
@@ -110,10 +163,7 @@ interface DenoServe {
   ): DenoServer;
 }
 
-/** Deno frees the port only when its graceful close is done, which without open requests takes no time. */
-const shortestCloseMs = 100;
-
-function listenDeno(address: Address, handler: HttpHandler): Listener {
+function openDeno(address: Address, handler: HttpHandler): OpenServer {
   // The border to a runtime whose types are not loaded: checked by the tests that run under Deno.
   const { Deno } = globalThis as unknown as { Deno: DenoServe };
   const server = Deno.serve({ hostname: address.host, port: address.port, onListen: () => {} }, (request, details) =>
@@ -121,18 +171,13 @@ function listenDeno(address: Address, handler: HttpHandler): Listener {
       address: details.remoteAddr.hostname,
     }),
   );
-  const port = server.addr.port;
   return {
-    url: urlOf({ host: address.host, port }),
-    host: address.host,
-    port,
+    port: server.addr.port,
+    close: () => server.shutdown(),
     // Deno cannot cut a graceful close short; one that lasts too long is left behind, and ends with its thread.
-    stop: (graceMs = 1000) =>
-      closeWithin(
-        Math.max(graceMs, shortestCloseMs),
-        () => server.shutdown(),
-        () => {},
-      ),
+    closeNow: () => {},
+    // Deno frees the port only when its graceful close is done, which without open requests takes no time.
+    shortestCloseMs: 100,
   };
 }
 
@@ -146,7 +191,11 @@ function withWholeUrl(request: Request, address: Address): Request {
 }
 
 /** Waits for `close`, at most `graceMs`; then for `closeNow`. */
-export async function closeWithin(graceMs: number, close: () => Promise<void>, closeNow: () => unknown): Promise<void> {
+export async function closeWithin(
+  graceMs: number,
+  close: () => Promise<unknown>,
+  closeNow: () => unknown,
+): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<"late">((resolve) => {
     timer = setTimeout(() => resolve("late"), graceMs);

@@ -2,10 +2,16 @@
 
 import { totalmem } from "node:os";
 
-/** What of the process is in the machine's memory, all its threads together. */
+/** What of the process is in the machine's memory, all its threads together; as it was last known where it is not told. */
 export function residentBytes(): number {
-  return process.memoryUsage.rss();
+  try {
+    lastResidentBytes = process.memoryUsage.rss();
+  } catch {
+    // It reads a file, and there is no file descriptor left.
+  }
+  return lastResidentBytes;
 }
+let lastResidentBytes = 0;
 
 /** The machine's memory, or what the cgroup allows when that is less. */
 export function allowedBytes(): number {

@@ -3,6 +3,7 @@
  * literal `new URL("./thread.ts", import.meta.url)`, in a file directly under src/.
  */
 
+import { whyNoThread } from "./open-files.ts";
 import { runtime } from "./runtime.ts";
 
 /** What the entry of a thread can become. */
@@ -30,7 +31,10 @@ export interface Become {
   become: ThreadPart;
 }
 
+/** Without file descriptors for it the thread ends at once, as if it had crashed. */
 export function spawnThread(part: ThreadPart, name: string, events: ThreadEvents): Thread {
+  const reason = whyNoThread();
+  if (reason !== undefined) return endedThread(reason, events);
   const worker = new Worker(new URL("./thread.ts", import.meta.url), { type: "module", name });
   const leaving = Promise.withResolvers<void>();
   let isOver = false;
@@ -63,5 +67,20 @@ export function spawnThread(part: ThreadPart, name: string, events: ThreadEvents
     },
     terminate: end,
     gone: leaving.promise,
+  };
+}
+
+/** Bun ends the whole process when it finds no file descriptor for a thread that it starts. */
+function endedThread(reason: string, events: ThreadEvents): Thread {
+  let isOver = false;
+  queueMicrotask(() => {
+    if (!isOver) events.onExit(reason);
+  });
+  return {
+    post: () => {},
+    terminate: () => {
+      isOver = true;
+    },
+    gone: Promise.resolve(),
   };
 }

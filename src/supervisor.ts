@@ -15,6 +15,7 @@ import { type Listener, urlOf } from "./listen.ts";
 import { needsStore } from "./role.ts";
 import { prepareStore } from "./store/open-store.ts";
 import { EmbeddedThreads } from "./supervisor/embedded-threads.ts";
+import { watchOpenFiles } from "./supervisor/open-files-watch.ts";
 import { withAddresses } from "./supervisor/real-addresses.ts";
 import { type RoleSurroundings, SupervisedRole } from "./supervisor/supervised-role.ts";
 import { abortLimitMs, type Supervision } from "./supervisor/supervision.ts";
@@ -91,6 +92,7 @@ class Supervisor implements System {
   readonly #lost = Promise.withResolvers<void>();
   readonly lost = this.#lost.promise;
   #admin: Listener | undefined;
+  #openFiles: Disposable | undefined;
   #isStarted = false;
   #isLost = false;
   #draining: Promise<void> | undefined;
@@ -136,6 +138,7 @@ class Supervisor implements System {
   }
 
   async start(): Promise<void> {
+    this.#openFiles = watchOpenFiles(this.#telemetry.log);
     this.#admin = await startAdmin(this.#config.adminListen, {
       state: this.state,
       scrape: () => this.#scrape(),
@@ -204,6 +207,7 @@ class Supervisor implements System {
     this.#stopping.abort();
     for (const role of this.#roles) role.terminate();
     this.#embedded.terminate();
+    this.#openFiles?.[Symbol.dispose]();
     await this.#admin?.stop(0);
     await this.#telemetry.stop();
   }
@@ -242,6 +246,7 @@ class Supervisor implements System {
     }
     await this.#embedded.stop();
     log.info("stopped", { elapsed_ms: elapsedMs(startMs) });
+    this.#openFiles?.[Symbol.dispose]();
     await this.#admin?.stop(0);
     await this.#telemetry.stop();
   }

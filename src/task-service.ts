@@ -380,7 +380,7 @@ async function openListeners(
     config.taskServiceListen,
     createConnectHandler(answerCall, () => ({ host, port })),
     // A caller says itself for how long it waits for a task's end.
-    { idleTimeoutSeconds: longestIdleTimeoutSeconds },
+    { idleTimeoutSeconds: longestIdleTimeoutSeconds, reserve: "inner" },
   );
   ({ host, port } = connect);
   const addresses = { task_service_url: connect.url };

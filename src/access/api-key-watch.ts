@@ -26,15 +26,19 @@ export async function watchKeyFile(
   let keys = await load(path);
   log.info("API keys read", { path, keys: keys.size });
 
+  let refused: string | undefined;
   const reload = async (): Promise<void> => {
     const now = await look(path);
     if (now === seen) return;
-    // Whatever comes of it: each state of the file is told once.
-    seen = now;
     try {
       keys = await load(path);
+      seen = now;
+      refused = undefined;
       log.info("API keys read again", { path, keys: keys.size });
     } catch (error) {
+      // Tried again with each look, since the reason may lie elsewhere, and told once for each state of the file.
+      if (now === refused) return;
+      refused = now;
       log.error("the API keys cannot be read again, those read before hold", { path, error: toFailure(error) });
     }
   };

@@ -1,9 +1,10 @@
 /** `throughline doctor`: looks at everything that the roles will need, says what is wrong and how to mend it. */
 
 import type { Config } from "../config.ts";
+import { lowOpenFileLimit, openFileLimit } from "../open-files.ts";
 import { lookAtAddresses } from "./doctor/addresses.ts";
 import { lookAtCollector } from "./doctor/collector.ts";
-import type { Finding, FindingStatus } from "./doctor/finding.ts";
+import { type Finding, type FindingStatus, ok, warn } from "./doctor/finding.ts";
 import { lookAtGuards } from "./doctor/guards.ts";
 import { lookAtHandlers } from "./doctor/handlers.ts";
 import { lookAtQueues } from "./doctor/queues.ts";
@@ -27,8 +28,19 @@ async function examine(config: Config): Promise<Finding[]> {
     runsHandlers ? lookAtHandlers(config) : [],
     lookAtAddresses(config),
     lookAtGuards(config),
+    lookAtOpenFiles(),
   ]);
   return found.flat();
+}
+
+/** Nothing where the system does not tell. */
+function lookAtOpenFiles(): Finding[] {
+  const limit = openFileLimit();
+  if (limit === Number.POSITIVE_INFINITY) return [];
+  const detail = `${limit} may be open at once, among them each connection`;
+  if (limit >= lowOpenFileLimit) return [ok("open files", detail)];
+  const mend = `raise the limit to ${lowOpenFileLimit} or more: ulimit -n, LimitNOFILE= of systemd, --ulimit nofile= of Docker`;
+  return [warn("open files", detail, mend)];
 }
 
 const marks: Record<FindingStatus, string> = { ok: "ok    ", warn: "warn  ", failed: "FAILED" };

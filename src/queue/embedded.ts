@@ -7,8 +7,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { startFauxqs } from "fauxqs";
+import { buildApp } from "fauxqs";
 import { TaskError, toTaskError } from "../errors.ts";
+import { openFileLimit } from "../open-files.ts";
 
 export interface EmbeddedBroker {
   endpoint: string;
@@ -24,15 +25,22 @@ export function keepTimeEven(): void {
   Date.now = () => Math.round(originMs + performance.now());
 }
 
+/** Its callers are this process's own roles. It takes no more than this share of the file descriptors. */
+const mostConnections = 1024;
+const connectionShare = 1 / 2;
+
 /** Starts on `port` of loopback; 0 takes a free one. Rejects when another process runs the broker of this folder. */
 export async function startEmbeddedBroker(folder: string, port: number): Promise<EmbeddedBroker> {
   const lock = lockFolder(folder);
   try {
-    const server = await startFauxqs({ port, host: "127.0.0.1", logger: false });
+    // Not `startFauxqs`, which listens on every address of the machine, whatever host it is given.
+    const app = buildApp({ host: "127.0.0.1", logger: false });
+    app.server.maxConnections = Math.min(mostConnections, Math.floor(openFileLimit() * connectionShare));
+    const endpoint = await app.listen({ port, host: "127.0.0.1" });
     return {
-      endpoint: `http://127.0.0.1:${server.port}`,
+      endpoint,
       stop: async () => {
-        await server.stop();
+        await app.close();
         lock.close();
       },
     };

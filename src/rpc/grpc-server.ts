@@ -3,6 +3,7 @@
  * cancellation, compression and connections; a call is answered as by any other protocol.
  */
 
+import { createServer, type Server as NetServer, type Socket } from "node:net";
 import {
   Server,
   ServerCredentials,
@@ -13,7 +14,8 @@ import {
 } from "@grpc/grpc-js";
 import { TaskError } from "../errors.ts";
 import { TaskService } from "../gen/tasks_pb.ts";
-import { type Address, closeWithin, type Listener, urlOf } from "../listen.ts";
+import { type Address, closeWithin, type Listener, urlOf, usualIdleTimeoutSeconds } from "../listen.ts";
+import { watchFiles } from "../open-files.ts";
 import { type AnswerCall, largestMessageBytes, maxBytesOf, maxCallsInProgress } from "./call.ts";
 import { toErrorStatus } from "./grpc.ts";
 import { createHealthService } from "./grpc-health.ts";
@@ -29,6 +31,8 @@ const serverOptions: ServerOptions = {
   "grpc.max_concurrent_streams": maxCallsInProgress,
   // Without its book-keeping the library forgets the connections that it is to close by force.
   "grpc.enable_channelz": 1,
+  // Also ends a connection that never begins to speak HTTP/2.
+  "grpc.max_connection_idle_ms": usualIdleTimeoutSeconds * 1000,
 };
 
 type UnaryHandler = (call: ServerUnaryCall<Buffer, Uint8Array>, callback: sendUnaryData<Uint8Array>) => void;
@@ -44,15 +48,18 @@ export async function listenGrpc(address: Address, answerCall: AnswerCall): Prom
   for (const { definition, implementation } of [createHealthService(draining.signal), ...createReflectionServices()]) {
     server.addService(definition, implementation);
   }
-  bound.port = await bind(server, address);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const port = await openPort(address, (socket) => injector.injectConnection(socket));
+  bound.port = port.number;
   let closed: Promise<void> | undefined;
   return {
     url: urlOf(bound),
     ...bound,
     stop: (graceMs = 1000) => {
       draining.abort();
-      // Asked a second time, the library would say at once that it is done.
-      closed ??= new Promise((resolve) => server.tryShutdown(() => resolve()));
+      // The library asks the sessions to close; that they have is known by their connections.
+      if (!closed) server.tryShutdown(() => {});
+      closed ??= port.close();
       const closing = closed;
       return closeWithin(
         graceMs,
@@ -63,14 +70,48 @@ export async function listenGrpc(address: Address, answerCall: AnswerCall): Prom
   };
 }
 
-function bind(server: Server, address: Address): Promise<number> {
-  const target = urlOf(address).replace("http://", "");
-  return new Promise((resolve, reject) => {
-    server.bindAsync(target, ServerCredentials.createInsecure(), (cause, port) => {
-      if (!cause) return resolve(port);
-      reject(new TaskError("unavailable", `could not listen on ${target}: ${cause.message}`, { cause }));
-    });
+interface Port {
+  number: number;
+  /** Takes no connection any more; resolves when those that are open have ended. */
+  close(): Promise<void>;
+}
+
+/** As HTTP's listeners: closed while too few file descriptors are left, what is connected is served on. */
+async function openPort(address: Address, onConnection: (socket: Socket) => void): Promise<Port> {
+  const open = (port: number): Promise<NetServer> => {
+    const listener = createServer({ noDelay: true }, onConnection);
+    const { promise, resolve, reject } = Promise.withResolvers<NetServer>();
+    listener.once("error", reject);
+    listener.listen(port, address.host, () => resolve(listener));
+    return promise;
+  };
+  let current = await open(address.port).catch((cause: Error) => {
+    const message = `could not listen on ${urlOf(address).replace("http://", "")}: ${cause.message}`;
+    throw new TaskError("unavailable", message, { cause });
   });
+  const bound = current.address();
+  const number = bound !== null && typeof bound === "object" ? bound.port : address.port;
+  const closing = new Set<Promise<void>>();
+  const closeCurrent = (): void => {
+    // It also calls back, with an error, when it does not listen.
+    const closed = new Promise<void>((resolve) => current.close(() => resolve()));
+    closing.add(closed);
+    void closed.then(() => closing.delete(closed));
+  };
+  const watch = watchFiles("inner", {
+    onScarce: closeCurrent,
+    onRoom: async () => {
+      current = await open(number);
+    },
+  });
+  return {
+    number,
+    close: async () => {
+      watch[Symbol.dispose]();
+      closeCurrent();
+      await Promise.all(closing);
+    },
+  };
 }
 
 function toHandler(method: RpcMethod, address: Address, answerCall: AnswerCall): UnaryHandler {

@@ -15,7 +15,7 @@ export interface AdminDeps {
 }
 
 export function startAdmin(address: Address, { state, scrape, events }: AdminDeps): Promise<Listener> {
-  return listen(address, async (request) => {
+  const answer = async (request: Request): Promise<Response> => {
     const { pathname } = new URL(request.url);
     if (request.method !== "GET" && request.method !== "HEAD") {
       return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } });
@@ -29,5 +29,6 @@ export function startAdmin(address: Address, { state, scrape, events }: AdminDep
       return Response.json(toEventsReport(await events()), { headers: { "cache-control": "no-store" } });
     }
     return (await answerHealth(pathname, state)) ?? new Response(null, { status: 404 });
-  });
+  };
+  return listen(address, answer, { reserve: "inner" });
 }

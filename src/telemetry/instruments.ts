@@ -297,6 +297,20 @@ export const instruments = {
     description: "Physical memory of the process",
     labels: [],
   },
+  processOpenFiles: {
+    name: "process.unix.file_descriptor.count",
+    kind: "up_down",
+    unit: "{file_descriptor}",
+    description: "Open file descriptors of the process",
+    labels: [],
+  },
+  processOpenFileLimit: {
+    name: "open_files_limit",
+    kind: "up_down",
+    unit: "{file_descriptor}",
+    description: "File descriptors that the process may have open",
+    labels: [],
+  },
   processUptime: {
     name: "process.uptime",
     kind: "gauge",

@@ -1,6 +1,7 @@
 /** What the process as a whole uses: told once for each process, by its supervisor. */
 
 import { residentBytes } from "../memory.ts";
+import { openFileCount, openFileLimit } from "../open-files.ts";
 import { instruments } from "./instruments.ts";
 import type { Meter } from "./meter.ts";
 
@@ -11,5 +12,9 @@ export function observeProcess(meter: Meter): void {
     observe(system / 1e6, "system");
   });
   meter.observe(instruments.processMemory, (observe) => observe(residentBytes()));
+  meter.observe(instruments.processOpenFiles, (observe) => observe(openFileCount()));
+  meter.observe(instruments.processOpenFileLimit, (observe) => {
+    if (Number.isFinite(openFileLimit())) observe(openFileLimit());
+  });
   meter.observe(instruments.processUptime, (observe) => observe(process.uptime()));
 }

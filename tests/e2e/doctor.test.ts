@@ -54,6 +54,7 @@ describe("throughline doctor", () => {
         "console address",
         "OTLP address",
         "admin address",
+        ...(process.platform === "linux" ? ["open files"] : []),
       ]);
     },
     limitMs,
