@@ -41,6 +41,23 @@ withDynamoDb("a system on DynamoDB", () => {
       .toSorted((a, b) => a.startMs - b.startMs)
       .map(({ name }) => name);
 
+  test(
+    "keeps of long errors what SQLite keeps, and of a large result all",
+    async () => {
+      const message = "é\u{1f600}".repeat(15_000);
+      const dead = await ended({ type: "fail", payload: { message }, max_attempts: 3 });
+      expect([dead.status, dead.attempts.length]).toEqual(["dead", 3]);
+      expect([dead.error?.message.length, dead.attempts[2]?.error?.message.length]).toEqual([4000, 1000]);
+      const payload = "r".repeat(200_000);
+      expect(await ended({ type: "echo", payload })).toMatchObject({ status: "succeeded", result: payload });
+      for (const path of ["/v1/tasks", "/v1/dead-letters", `/v1/tasks/${dead.id}/timeline`]) {
+        const answer = await fetch(`${running.url}${path}`);
+        expect([path, answer.status, (await answer.text()).isWellFormed()]).toEqual([path, 200, true]);
+      }
+    },
+    limitMs,
+  );
+
   const cases: [what: string, task: TaskCase][] = [
     ["succeeds", { body: { type: "echo", payload: { text: "hi" } }, attempts: ["succeeded"], status: "succeeded" }],
     [
