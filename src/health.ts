@@ -113,6 +113,30 @@ export async function within<T, L>(limitMs: number, asked: Promise<T>, late: L):
   }
 }
 
+/** An answer stands for the whole process and needs no key: asked a thousand times a second, it costs one look. */
+const keptMs = 1000;
+
+/** Asks at most once at a time, and again only a second after the answer. A rejection is not kept. */
+export function keepAnswer<T>(ask: () => Promise<T>, nowMs: () => number = () => performance.now()): () => Promise<T> {
+  let kept: Promise<T> | undefined;
+  let untilMs = Number.POSITIVE_INFINITY;
+  return () => {
+    if (kept && nowMs() < untilMs) return kept;
+    const asked = ask();
+    kept = asked;
+    untilMs = Number.POSITIVE_INFINITY;
+    asked.then(
+      () => {
+        untilMs = nowMs() + keptMs;
+      },
+      () => {
+        kept = undefined;
+      },
+    );
+    return asked;
+  };
+}
+
 /** The three routes, the same on the gateway and on the admin address. */
 export async function answerHealth(path: string, state: ProcessState): Promise<Response | undefined> {
   switch (path) {

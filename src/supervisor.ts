@@ -10,7 +10,7 @@ import { accessSync, constants, mkdirSync } from "node:fs";
 import { type Clock, createStepDetector, systemClock } from "./clock.ts";
 import type { Config, Role } from "./config.ts";
 import { TaskError, toFailure, toTaskError } from "./errors.ts";
-import { type Health, mergeChecks, type ProcessState, worstOf } from "./health.ts";
+import { type Health, keepAnswer, mergeChecks, type ProcessState, worstOf } from "./health.ts";
 import { type Listener, urlOf } from "./listen.ts";
 import { needsStore } from "./role.ts";
 import { prepareStore } from "./store/open-store.ts";
@@ -80,7 +80,7 @@ function isConsole({ role }: SupervisedRole): boolean {
 
 class Supervisor implements System {
   addresses: Record<string, string> = {};
-  readonly state: ProcessState = { isReady: async () => this.#isReady(), health: () => this.#health() };
+  readonly state: ProcessState = { isReady: async () => this.#isReady(), health: keepAnswer(() => this.#health()) };
 
   #config: Config;
   readonly #telemetry: Telemetry;

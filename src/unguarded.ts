@@ -9,7 +9,12 @@ export interface Unguarded {
   what: string;
   flag: string;
   address: Address;
+  /** What lets it be opened all the same; without one a start only warns of it. */
+  remedy?: string;
 }
+
+const remedy =
+  "set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it";
 
 /** The gateway and the console guard themselves once they have keys. Nothing else ever asks: RPC, OTLP and admin are for one's own network. */
 export function unguardedAddresses(config: Config): Unguarded[] {
@@ -19,29 +24,21 @@ export function unguardedAddresses(config: Config): Unguarded[] {
   const hasTasks = role.includes("task-service");
   const all: (Unguarded | false | undefined)[] = [
     role.includes("gateway") &&
-      apiKeysFile === undefined && { what: "gateway", flag: "--gateway-listen", address: gatewayListen },
+      apiKeysFile === undefined && { what: "gateway", flag: "--gateway-listen", address: gatewayListen, remedy },
     hasTasks && { what: "task service", flag: "--task-service-listen", address: taskServiceListen },
     hasTasks && grpcListen && { what: "gRPC", flag: "--grpc-listen", address: grpcListen },
-    hasConsole && apiKeysFile === undefined && { what: "console", flag: "--console-listen", address: consoleListen },
+    hasConsole &&
+      apiKeysFile === undefined && { what: "console", flag: "--console-listen", address: consoleListen, remedy },
     hasConsole && { what: "OTLP", flag: "--otlp-listen", address: otlpListen },
     { what: "admin", flag: "--admin-listen", address: adminListen },
   ];
   return all.filter((each) => each !== false && each !== undefined).filter(({ address }) => !isLoopback(address.host));
 }
 
-/** What lets a listener be reached all the same; of those that are refused. */
-const remedies: Partial<Record<string, string>> = {
-  gateway:
-    "set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it",
-  console:
-    "set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it",
-};
-
 /** Throws `invalid_argument` when anybody could hand in tasks, or read what they did, and nobody has said that this is meant. */
 export function refuseUnguarded(config: Config): void {
   if (config.allowUnauthenticated) return;
-  for (const { what, flag, address } of unguardedAddresses(config)) {
-    const remedy = remedies[what];
+  for (const { flag, address, remedy } of unguardedAddresses(config)) {
     if (remedy === undefined) continue;
     const said = `${flag}: "${urlOf(address).replace("http://", "")}"`;
     const message = `${said}: other machines can reach it, and nobody is asked who they are; ${remedy}`;

@@ -66,6 +66,8 @@ async function pass(request: Request, path: string, gatewayUrl: () => Promise<st
   const isStream = path.endsWith("/events");
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), answerLimitMs);
+  // Who leaves waits no longer; a change that was asked for is made all the same.
+  if (request.method === "GET") request.signal.addEventListener("abort", () => over.abort(), { once: true });
   try {
     const answer = await fetch(`${base}${path}`, {
       method: request.method,
@@ -81,6 +83,7 @@ async function pass(request: Request, path: string, gatewayUrl: () => Promise<st
       headers: chosen(answer.headers, answerHeaders),
     });
   } catch (cause) {
+    if (request.signal.aborted) throw new TaskError("canceled", "the caller went away", { cause });
     const why = over.signal.aborted ? "took too long to answer" : "does not answer";
     const hint = "is it running? --gateway-url says where the console looks for it";
     throw new TaskError("unavailable", `the gateway at "${base}" ${why}: ${hint}`, { cause });

@@ -56,10 +56,11 @@ export function addTaskRoutes(routes: Routes, { call, ask, admitWait, draining }
 
   /** The task as it ends; as it is, when the time is over or the gateway drains. */
   const waitForEnd = async (c: EdgeContext, id: string, waitMs: number): Promise<GetTaskResponseJson> => {
-    const ended = ask(c, "GetTask", { id, wait: toSeconds(waitMs) }, waitMs);
+    // A caller that leaves gives its place back, here and at the task service.
+    const ended = ask(c, "GetTask", { id, wait: toSeconds(waitMs) }, waitMs, c.req.raw.signal);
     const over = new AbortController();
     const drained = aborted(draining, over.signal).then(() => ask(c, "GetTask", { id }));
-    // The call that comes second is nobody's any more.
+    // The slower call's rejection is ignored.
     ended.catch(() => {});
     drained.catch(() => {});
     try {

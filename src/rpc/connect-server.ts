@@ -58,9 +58,11 @@ export function createConnectHandler(
   };
 }
 
-/** Whoever watches a task may be gone long before there is anything to tell. Other calls are not worth a listener. */
+/** Calls that may be held for longer than their caller stays. Other calls are not worth a listener. */
+const held: ReadonlySet<RpcMethod> = new Set(["GetTask", "WatchTask"]);
+
 function signalOf(request: Request, method: RpcMethod): { signal?: AbortSignal } {
-  return method === "WatchTask" ? { signal: request.signal } : {};
+  return held.has(method) ? { signal: request.signal } : {};
 }
 
 function refuseEncoding(request: Request): void {

@@ -6,13 +6,16 @@ import { join } from "node:path";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { startDynamoDb } from "../parts/dynamodb.ts";
 import { type ElasticMqPart, startElasticMq } from "../parts/elasticmq.ts";
+import { freePort } from "../parts/free-port.ts";
 import { runThroughline } from "../support/command.ts";
 import { startReceiver } from "../support/otlp-receiver.ts";
 import { describeWith } from "../support/requires.ts";
+import { startTestSystem } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const limitMs = 60_000;
-const freePorts = ["gateway", "task-service", "console", "otlp", "admin"].map((name) => `--${name}-listen=127.0.0.1:0`);
+const listeners = ["gateway", "task-service", "grpc", "console", "otlp", "admin"];
+const freePorts = listeners.map((name) => `--${name}-listen=127.0.0.1:0`);
 
 async function examine(args: readonly string[], env: Record<string, string> = {}) {
   await using folder = await tempFolder();
@@ -51,6 +54,7 @@ describe("throughline doctor", () => {
         "handlers",
         "gateway address",
         "task service address",
+        "gRPC address",
         "console address",
         "OTLP address",
         "admin address",
@@ -164,6 +168,45 @@ test(
     expect(await wrongOf(open, `--api-keys-file=${file}`)).toEqual([]);
     await chmod(file, 0o666);
     expect(await wrongOf(`--api-keys-file=${file}`)).toEqual(["warn API keys"]);
+  },
+  limitMs,
+);
+
+test(
+  "throughline doctor fails what a start would refuse",
+  async () => {
+    await using folder = await tempFolder();
+    const file = join(folder.path, "file");
+    await Bun.write(file, "no keys");
+    using taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+    const shared = await freePort();
+    const refused: [check: string, flags: string[]][] = [
+      ["gateway address", [`--gateway-listen=127.0.0.1:${taken.port}`]],
+      ["gRPC address", [`--grpc-listen=127.0.0.1:${taken.port}`]],
+      ["admin address", [`--gateway-listen=127.0.0.1:${shared}`, `--admin-listen=127.0.0.1:${shared}`]],
+      ["task service address", ["--task-service-listen=192.0.2.1:0"]],
+      ["console guard", ["--console-listen=0.0.0.0:0"]],
+      ["API keys", ["--role=console", `--api-keys-file=${file}`]],
+      ["data folder", [`--data-dir=${file}`]],
+      ["data folder", [`--data-dir=${join(file, "below")}`]],
+    ];
+    for (const [check, flags] of refused) {
+      const { exitCode, wrong } = await examine(flags);
+      expect([check, exitCode, wrong]).toEqual([check, 1, expect.arrayContaining([`failed ${check}`])]);
+      const start = ["serve", `--data-dir=${join(folder.path, "data")}`, ...freePorts, ...flags];
+      expect([check, (await runThroughline(start)).exitCode]).not.toEqual([check, 0]);
+    }
+  },
+  2 * limitMs,
+);
+
+test(
+  "throughline doctor beside a system that runs says that its addresses are its own",
+  async () => {
+    await using running = await startTestSystem();
+    const admin = `--admin-listen=${new URL(running.adminUrl).host}`;
+    const { exitCode, wrong } = await examine([admin, `--gateway-listen=${new URL(running.url).host}`]);
+    expect([exitCode, wrong]).toEqual([0, ["warn gateway address", "warn admin address"]]);
   },
   limitMs,
 );

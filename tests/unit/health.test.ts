@@ -5,6 +5,7 @@ import {
   type Checks,
   checkParts,
   checkWithin,
+  keepAnswer,
   mergeChecks,
   type ProcessState,
 } from "../../src/health.ts";
@@ -92,4 +93,44 @@ test.each([
   };
   const answer = await answerHealth(path, state);
   expect([answer?.status, answer?.headers.get("retry-after")]).toEqual([...seen]);
+});
+
+describe("an answer that is kept", () => {
+  function startCounted(answers: (() => Promise<string>)[]) {
+    let nowMs = 0;
+    let asked = 0;
+    const ask = keepAnswer(
+      () => answers[asked++]?.() ?? Promise.reject(new Error("asked too often")),
+      () => nowMs,
+    );
+    const pass = (ms: number): void => {
+      nowMs += ms;
+    };
+    return { ask, pass, asked: () => asked };
+  }
+
+  test("is given for a second to all that ask, and then asked for again", async () => {
+    const { ask, pass, asked } = startCounted([async () => "first", async () => "second"]);
+    expect(await Promise.all([ask(), ask(), ask()])).toEqual(["first", "first", "first"]);
+    pass(999);
+    expect([await ask(), asked()]).toEqual(["first", 1]);
+    pass(1);
+    expect([await ask(), await ask(), asked()]).toEqual(["second", "second", 2]);
+  });
+
+  test("is waited for by all that come while it is asked for, however long that takes", async () => {
+    const slow = Promise.withResolvers<string>();
+    const { ask, pass, asked } = startCounted([() => slow.promise]);
+    const early = ask();
+    pass(5000);
+    const late = ask();
+    slow.resolve("slow");
+    expect([await early, await late, await ask(), asked()]).toEqual(["slow", "slow", "slow", 1]);
+  });
+
+  test("is no failure: that is asked for again at once", async () => {
+    const { ask } = startCounted([() => Promise.reject(new Error("not now")), async () => "well"]);
+    expect(await ask().catch((error: Error) => error.message)).toBe("not now");
+    expect(await ask()).toBe("well");
+  });
 });

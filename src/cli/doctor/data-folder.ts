@@ -1,6 +1,6 @@
 /** Looks at the data folder: is it there, can it be written, is there room. Makes nothing. */
 
-import { accessSync, constants, existsSync, statfsSync } from "node:fs";
+import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Config } from "../../config.ts";
 import { toFailure } from "../../errors.ts";
@@ -10,6 +10,9 @@ import { type Finding, failed, ok, warn } from "./finding.ts";
 export function lookAtDataFolder({ dataDir }: Config): Finding[] {
   const nearest = nearestFolder(dataDir);
   const will = nearest === dataDir ? "is there" : "will be made at the first start";
+  if (!statSync(nearest).isDirectory()) {
+    return [failed("data folder", `${nearest} is no folder`, "set --data-dir to a folder, or move that file away")];
+  }
   try {
     accessSync(nearest, constants.W_OK);
   } catch (error) {

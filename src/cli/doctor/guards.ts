@@ -9,19 +9,18 @@ import { unguardedAddresses } from "../../unguarded.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";
 
 export async function lookAtGuards(config: Config): Promise<Finding[]> {
-  const keys = config.role.includes("gateway") && config.apiKeysFile !== undefined;
-  return [...lookAtOpen(config), ...(keys ? await lookAtKeys(config.apiKeysFile ?? "") : [])];
+  const readsKeys = config.role.includes("gateway") || config.role.includes("console");
+  const keys = readsKeys && config.apiKeysFile !== undefined ? await lookAtKeys(config.apiKeysFile) : [];
+  return [...lookAtOpen(config), ...keys];
 }
 
 function lookAtOpen(config: Config): Finding[] {
-  return unguardedAddresses(config).map(({ what, flag, address }) => {
+  return unguardedAddresses(config).map(({ what, flag, address, remedy }) => {
     const check = `${what} guard`;
     const detail = `other machines can reach ${urlOf(address)}, which asks nobody who they are`;
     if (config.allowUnauthenticated) return ok(check, `${detail}; --allow-unauthenticated says that this is meant`);
-    if (what !== "gateway") {
-      return warn(check, detail, `listen on loopback (${flag}), or let only your own network reach it`);
-    }
-    return failed(check, detail, "make keys (throughline key create) and set --api-keys-file");
+    if (remedy !== undefined) return failed(check, detail, remedy);
+    return warn(check, detail, `listen on loopback (${flag}), or let only your own network reach it`);
   });
 }
 
