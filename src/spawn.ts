@@ -53,7 +53,7 @@ export function spawnThread(part: ThreadPart, name: string, events: ThreadEvents
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    exit(event.message || "uncaught error");
+    exit(withoutCodeFrame(event.message) || "uncaught error");
   };
   // Bun tells the end of a thread by this event; Deno tells only errors.
   worker.addEventListener("close", () => {
@@ -83,4 +83,13 @@ function endedThread(reason: string, events: ThreadEvents): Thread {
     },
     gone: Promise.resolve(),
   };
+}
+
+/**
+ * Bun puts the lines of code before an error's message, with a caret below them, and the stack after it. Neither is part
+ * of the reason: code may hold what no log is to have.
+ */
+function withoutCodeFrame(message: string): string {
+  const [reason = ""] = message.split("\n").filter((line) => !/^\s*(\d+ \||\^|at )|^\s*$/.test(line));
+  return reason.replace(/^error: /, "");
 }

@@ -424,7 +424,9 @@ export async function startWorker(
 async function checkPool(pool: ThreadPool, isMemoryAbove: boolean): Promise<Check> {
   const stuck = await pool.stuck();
   const { threads, busy } = pool.figures();
-  const figures = { threads, busy, stuck };
-  if (threads === 0) return { status: "unhealthy", ...figures };
-  return { status: isMemoryAbove || stuck > 0 ? "degraded" : "healthy", ...figures };
+  const failure = pool.failure();
+  const figures = { threads, busy, stuck, ...(failure !== undefined && { reason: failure }) };
+  // One that is being replaced is missing for a moment.
+  if (threads === 0) return { status: failure === undefined ? "degraded" : "unhealthy", ...figures };
+  return { status: isMemoryAbove || stuck > 0 || failure !== undefined ? "degraded" : "healthy", ...figures };
 }

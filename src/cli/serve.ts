@@ -14,9 +14,12 @@ export async function serve(
 ): Promise<number> {
   if (config.role.includes("worker")) widenFetchPlaces();
   let system: System | undefined;
-  // Before the start: a signal that comes with the ready line, or earlier, drains as any other.
-  const stopped = stopSignal(() => system?.abort());
-  system = await startSystem(config, writeLine);
+  const givenUp = Promise.withResolvers<undefined>();
+  // Before the start: a signal that comes with the ready line, or earlier, drains as any other. The second one ends a
+  // start that may take for ever.
+  const stopped = stopSignal(() => (system ? system.abort() : givenUp.resolve(undefined)));
+  system = await Promise.race([startSystem(config, writeLine), givenUp.promise]);
+  if (!system) return exitCodes.failed;
   const isLost = await Promise.race([stopped.then(() => false), system.lost.then(() => true)]);
   // What still runs could not be brought to an end.
   if (isLost) system.abort();

@@ -10,6 +10,7 @@ import { outcomeOfEnd, signalled } from "../worker/attempt-outcome.ts";
 import { createHandlerCalls } from "../worker/http/calls.ts";
 import type { LoadedHandler } from "../worker/loaded-handler.ts";
 import { createRunner } from "../worker/run.ts";
+import { createRunScopes } from "../worker/run-scopes.ts";
 import type { CancelReason, FromRunner, HandlerLogLine, Run } from "../worker/thread-messages.ts";
 import { toSpanTree } from "./span-tree.ts";
 import { openTestTrace, testConfig } from "./test-tracing.ts";
@@ -40,7 +41,7 @@ export function createBench(loaded: LoadedHandler, { run, timeoutMs, signal, fet
       case "ended":
         spans.push(...message.spans);
         // One that was given up does not end the next.
-        if (current?.run.number === message.number) current.settle(outcomeOfEnd(message.end, current.canceled()));
+        if (current?.run.number === message.number) current.settle(outcomeOfEnd(message.end, current.signalledFor()));
         break;
       case "span":
         spans.push(message.span);
@@ -54,6 +55,7 @@ export function createBench(loaded: LoadedHandler, { run, timeoutMs, signal, fet
 
   const take = createRunner({
     find: () => loaded,
+    scopes: createRunScopes(),
     startTracing: (deliver) => trace.start(deliver),
     redaction: createRedaction(testConfig.redactKeys),
     thread: { id: 1, name: "test" },
@@ -82,7 +84,7 @@ export function createBench(loaded: LoadedHandler, { run, timeoutMs, signal, fet
           post: (message) => queueMicrotask(() => take(message)),
           onSignalled: () => {},
           // In production its thread is ended now.
-          onOverdue: () => attempt.settle(signalled(attempt.canceled() ?? "timed_out")),
+          onOverdue: () => attempt.settle(attempt.signalledFor() ?? signalled("timed_out")),
           onSettled: ({ outcome }) => {
             signal?.removeEventListener("abort", cancel);
             resolve(outcome);

@@ -8,24 +8,24 @@ import type { CancelReason, RunEnd } from "./thread-messages.ts";
 export type Unfinished = Exclude<Outcome, { kind: "succeeded" }>;
 
 /** A handler that ends after its signal ends as what it was signalled for, whatever it returned or threw. */
-export function outcomeOfEnd(end: RunEnd, canceled: CancelReason | undefined): Outcome {
-  if (canceled) return signalled(canceled);
+export function outcomeOfEnd(end: RunEnd, signalledFor: Unfinished | undefined): Outcome {
+  if (signalledFor) return signalledFor;
   if (end.kind === "returned") return { kind: "succeeded", result: end.result };
   const { error, fatal, retryAfterMs } = end;
   return { kind: "failed", error, fatal, ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
 /** Of an attempt whose thread the pool has ended: what was not signalled was in the way, and no more. */
-export function outcomeOfEviction(canceled: CancelReason | undefined, reason: string): Unfinished {
-  return canceled ? signalled(canceled) : interrupted(reason);
+export function outcomeOfEviction(signalledFor: Unfinished | undefined, reason: string): Unfinished {
+  return signalledFor ?? interrupted(reason);
 }
 
 /**
  * Of an attempt whose thread ended by itself. What was signalled had its end coming. Of the others, one that was alone
  * on the thread did it; of several, each may have.
  */
-export function outcomeOfCrash(canceled: CancelReason | undefined, isOnly: boolean, reason: string): Unfinished {
-  if (canceled) return signalled(canceled);
+export function outcomeOfCrash(signalledFor: Unfinished | undefined, isOnly: boolean, reason: string): Unfinished {
+  if (signalledFor) return signalledFor;
   if (!isOnly) return { ...interrupted(reason), isSuspect: true };
   return { kind: "crashed", error: { type: "crashed", message: `the handler ended its thread: ${reason}` } };
 }

@@ -3,9 +3,11 @@
  * and its ear for the signal from start to outcome.
  */
 
+import type { Failure } from "../errors.ts";
 import type { Outcome } from "../retry.ts";
 import { preciseNowMs } from "../telemetry/precise-time.ts";
-import type { CancelReason, Run, ToHandlerThread } from "./thread-messages.ts";
+import { signalled, type Unfinished } from "./attempt-outcome.ts";
+import type { CancelReason, Run, SignalReason, ToHandlerThread } from "./thread-messages.ts";
 
 export interface RunRequest {
   run: Omit<Run, "number">;
@@ -31,12 +33,14 @@ const maxTimerMs = 2 ** 31 - 1;
 export interface Attempt {
   readonly run: Run;
   readonly startMs: number;
-  /** Why it was signalled, if it was. */
-  canceled(): CancelReason | undefined;
+  /** How it ends because of its signal, if it was signalled. */
+  signalledFor(): Unfinished | undefined;
   /** It was signalled, and its grace is over. */
   isOverdue(): boolean;
   /** How far its handler says that it is. */
   say(share: number): void;
+  /** An error of it was caught by no code: it is signalled, and ends as `crashed` with this error. */
+  crash(error: Failure): void;
   /** Its thread has ended: no timer, no signal any more. The outcome follows. */
   close(): void;
   /** The one outcome. */
@@ -52,18 +56,22 @@ export interface AttemptEvents {
 
 /** Sends it to the thread. */
 export function startAttempt(number: number, request: RunRequest, events: AttemptEvents): Attempt {
-  const { signal, timeoutMs } = request;
+  const { signal: canceling, timeoutMs } = request;
   const run: Run = { ...request.run, number };
   const startMs = preciseNowMs();
   const beganMs = performance.now();
-  let canceled: CancelReason | undefined;
+  let signalledFor: Unfinished | undefined;
   let isOverdue = false;
 
   const cancel = (reason: CancelReason): void => {
     // Called off by its user, it is not tried again, even if its deadline came first.
-    if (canceled && reason === "canceled") canceled = reason;
-    if (canceled) return;
-    canceled = reason;
+    if (signalledFor && reason === "canceled") signalledFor = signalled(reason);
+    else signal(reason, signalled(reason));
+  };
+
+  const signal = (reason: SignalReason, outcome: Unfinished): void => {
+    if (signalledFor) return;
+    signalledFor = outcome;
     clearTimeout(timer);
     events.post({ kind: "cancel", number, reason });
     events.onSignalled(attempt);
@@ -72,19 +80,20 @@ export function startAttempt(number: number, request: RunRequest, events: Attemp
       events.onOverdue();
     }, graceMs);
   };
-  const onAbort = (): void => cancel(signal.reason);
+  const onAbort = (): void => cancel(canceling.reason);
   let timer = setTimeout(() => cancel("timed_out"), Math.min(timeoutMs, maxTimerMs));
   const close = (): void => {
     clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
+    canceling.removeEventListener("abort", onAbort);
   };
 
   const attempt: Attempt = {
     run,
     startMs,
-    canceled: () => canceled,
+    signalledFor: () => signalledFor,
     isOverdue: () => isOverdue,
     say: (share) => request.onProgress?.(share),
+    crash: (error) => signal("crashed", { kind: "crashed", error }),
     close,
     settle: (outcome) => {
       close();
@@ -92,6 +101,6 @@ export function startAttempt(number: number, request: RunRequest, events: Attemp
     },
   };
   events.post({ kind: "run", run });
-  signal.addEventListener("abort", onAbort);
+  canceling.addEventListener("abort", onAbort);
   return attempt;
 }

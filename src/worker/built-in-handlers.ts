@@ -5,6 +5,9 @@ import type { TaskHandler } from "./handler.ts";
 import { createHttpHandler } from "./http/task.ts";
 import { payloadOf } from "./payload.ts";
 
+/** That of the runtime: the one of handlers throws. */
+const endThread = process.exit.bind(process);
+
 export function builtInHandlers(config: Config): TaskHandler[] {
   return [
     { type: "echo", run: (task) => task.payload },
@@ -33,7 +36,7 @@ export function builtInHandlers(config: Config): TaskHandler[] {
       },
     },
     // In a thread this ends the thread, not the process: a crash, as a fault in native code would be.
-    { type: "crash", run: () => process.exit(70) },
+    { type: "crash", run: () => endThread(70) },
     {
       type: "spin",
       run: () => {

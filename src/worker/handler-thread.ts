@@ -13,6 +13,8 @@ import { HandlerError, type Handlers, loadHandlers } from "./handlers.ts";
 import { createHandlerCalls } from "./http/calls.ts";
 import { lineIn } from "./line-context.ts";
 import { createRunner } from "./run.ts";
+import { createRunScopes } from "./run-scopes.ts";
+import { type StrayErrors, takeStrayErrors } from "./stray-errors.ts";
 import type { FromHandlerThread, ToHandlerThread } from "./thread-messages.ts";
 
 export interface HandlerThreadStart {
@@ -34,9 +36,17 @@ export async function startHandlerThread(
   });
   const calls = createHandlerCalls({ places: fetchPlacesOfThread(config.threads), fetch });
   globalThis.fetch = Object.assign(calls.fetch, { preconnect: fetch.preconnect });
+  const scopes = createRunScopes();
+  const strays = takeStrayErrors({
+    scopes,
+    folder: config.handlers,
+    typeOf: (wanted) => [...handlers.values()].find(({ file }) => file === wanted)?.type,
+    tell,
+  });
   // Tracing first: a handler file may ask for a tracer while it is loaded.
   const run = createRunner({
     find: (type) => handlers.get(type),
+    scopes,
     startTracing: (deliver) => startThreadTracing(config, deliver),
     redaction,
     thread: { id: threadId, name: threadName },
@@ -44,19 +54,24 @@ export async function startHandlerThread(
     maxResultBytes: config.maxResult,
     tell,
   });
-  const loaded = await loadOrRefuse(config, tell);
-  if (!loaded) return () => {};
+  const loaded = await load(config, strays);
+  if (Array.isArray(loaded)) {
+    tell({ kind: "refused", problems: loaded });
+    return () => {};
+  }
   handlers = loaded;
-  tell({ kind: "loaded", types: [...handlers.values()].map(({ handler: _, ...type }) => type) });
+  tell({ kind: "loaded", types: [...handlers.values()].map(({ handler: _, file: __, ...type }) => type) });
   return run;
 }
 
-async function loadOrRefuse(config: Config, tell: (message: FromHandlerThread) => void): Promise<Handlers | undefined> {
+/** The handlers, or what is wrong with them. */
+async function load(config: Config, strays: StrayErrors): Promise<Handlers | string[]> {
   try {
-    return await loadHandlers(config);
+    const handlers = await loadHandlers(config, strays.loading);
+    const problems = await strays.loaded();
+    return problems.length > 0 ? problems : handlers;
   } catch (error) {
     const problems = error instanceof HandlerError ? error.problems : [toFailure(error).message];
-    tell({ kind: "refused", problems });
-    return undefined;
+    return [...problems, ...(await strays.loaded())];
   }
 }

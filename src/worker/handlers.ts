@@ -23,8 +23,11 @@ export class HandlerError extends Error {
 
 const endings = new Set([".ts", ".mts", ".js", ".mjs"]);
 
-/** Loads all; throws `HandlerError` when a file does not load, is no handler, or two are for one type. */
-export async function loadHandlers(config: Config): Promise<Handlers> {
+/**
+ * Loads all; throws `HandlerError` when a file does not load, is no handler, or two are for one type. `onLoading` gets the
+ * name of each file before it is loaded.
+ */
+export async function loadHandlers(config: Config, onLoading: (file: string) => void): Promise<Handlers> {
   const handlers: Handlers = new Map();
   for (const handler of builtInHandlers(config)) {
     const loaded = toLoaded(handler, "");
@@ -35,12 +38,13 @@ export async function loadHandlers(config: Config): Promise<Handlers> {
   const problems: string[] = [];
   const sources = new Map<string, string>();
   for (const file of handlerFiles(config.handlers)) {
+    onLoading(file);
     try {
       const loaded = await loadFile(join(config.handlers, file));
       const earlier = sources.get(loaded.type) ?? (handlers.has(loaded.type) ? "a built-in type" : undefined);
       if (earlier !== undefined) throw new Error(`its type "${loaded.type}" is taken by ${earlier}`);
       sources.set(loaded.type, file);
-      handlers.set(loaded.type, loaded);
+      handlers.set(loaded.type, { ...loaded, file });
     } catch (error) {
       problems.push(`handler file "${file}": ${reasonOf(error, config.handlers)}`);
     }
@@ -50,7 +54,7 @@ export async function loadHandlers(config: Config): Promise<Handlers> {
 }
 
 /** A file with several mistakes fails with all of them at once. */
-function reasonOf(error: unknown, folder: string): string {
+export function reasonOf(error: unknown, folder: string): string {
   const errors: unknown[] = error instanceof AggregateError ? error.errors : [error];
   return errors.map((one) => toFailure(one).message + placeOf(one, folder)).join("; ");
 }

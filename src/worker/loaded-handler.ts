@@ -15,6 +15,8 @@ export interface HandledType extends TaskType {
 
 export interface LoadedHandler extends HandledType {
   handler: TaskHandler;
+  /** In the handlers' folder; none: it is built in. */
+  file?: string;
 }
 
 export function isHandler(value: unknown): value is TaskHandler {

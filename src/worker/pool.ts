@@ -15,7 +15,7 @@ import { createThreads, type Threads, type ThreadsEvents } from "./threads.ts";
 export type PoolEvents = Omit<ThreadsEvents, "onRoom">;
 
 export interface PoolFigures {
-  /** Threads that serve, or start. */
+  /** Threads that serve: their handlers are loaded. */
   threads: number;
   /** Of them, those with a task. */
   busy: number;
@@ -40,6 +40,8 @@ export interface ThreadPool
   /** Ids of the threads that serve. */
   threadIds(): readonly number[];
   figures(): PoolFigures;
+  /** Why the last start of a thread failed, until one succeeds. */
+  failure(): string | undefined;
   /** Each thread in one state. */
   threadStates(): Record<ThreadState, number>;
   /** How many threads do not answer within a second, or have a task that ignores its signal. */
@@ -57,6 +59,7 @@ export async function startPool(config: Config, events: PoolEvents): Promise<Thr
     },
   });
   const { serving, condemned } = threads;
+  const loaded = () => serving.filter(({ duty }) => duty !== "starting");
   const assignment = createAssignment(serving, config.threadConcurrency);
   const seats = createSeats(assignment);
   let types = byName(await threads.start());
@@ -78,19 +81,19 @@ export async function startPool(config: Config, events: PoolEvents): Promise<Thr
     recycle: threads.recycle,
     threadIds: () => serving.map(({ id }) => id),
     figures: () => ({
-      threads: serving.length,
+      threads: loaded().length,
       busy: serving.filter(({ running }) => running.size > 0).length,
       stuck: [...serving, ...condemned.keys()].filter(({ signalled }) => signalled.size > 0).length,
       condemned: condemned.size,
     }),
+    failure: threads.failure,
     threadStates: () => {
       const stuck = serving.filter(({ signalled }) => signalled.size > 0).length;
-      const idle = serving.filter(({ running }) => running.size === 0).length;
-      return { idle, busy: serving.length - idle - stuck, stuck, condemned: condemned.size };
+      const idle = loaded().filter(({ running }) => running.size === 0).length;
+      return { idle, busy: loaded().length - idle - stuck, stuck, condemned: condemned.size };
     },
     stuck: async () => {
-      const open = serving.filter(({ duty }) => duty !== "starting");
-      const asked = [...open, ...condemned.keys()].map(async (slot) => {
+      const asked = [...loaded(), ...condemned.keys()].map(async (slot) => {
         const isAnswering = await slot.isAnswering();
         return !isAnswering || [...slot.signalled].some((attempt) => attempt.isOverdue());
       });

@@ -22,10 +22,12 @@ import type { LoadedHandler } from "./loaded-handler.ts";
 import { checkPayload, PayloadError } from "./payload-schema.ts";
 import { ResultError, toResultText } from "./result.ts";
 import { RetryAfterError, toRetryAfter } from "./retry-after.ts";
-import type { CancelReason, FromRunner, Run, RunEnd, ToHandlerThread } from "./thread-messages.ts";
+import type { RunScope, RunScopes } from "./run-scopes.ts";
+import type { FromRunner, Run, RunEnd, SignalReason, ToHandlerThread } from "./thread-messages.ts";
 
 export interface RunnerDeps {
   find(type: string): LoadedHandler | undefined;
+  scopes: RunScopes;
   /** `deliver` gets each span as it ends. */
   startTracing(deliver: (span: PlainSpan) => void): ThreadTracing;
   redaction: Redaction;
@@ -47,7 +49,7 @@ class FatalError extends Error {
 
 /** Gives what takes the messages for a thread whose handlers are loaded. */
 export function createRunner(deps: RunnerDeps) {
-  const { find, startTracing, redaction, thread, calls, maxResultBytes, tell } = deps;
+  const { find, scopes, startTracing, redaction, thread, calls, maxResultBytes, tell } = deps;
   const running = new Map<number, AbortController>();
   /** The span that the runner is ending: it travels with the run's end, in one message. */
   let lastSpans: PlainSpan[] | undefined;
@@ -56,7 +58,7 @@ export function createRunner(deps: RunnerDeps) {
     else tell({ kind: "span", span });
   });
 
-  const runTask = async (run: Run): Promise<void> => {
+  const runTask = async (run: Run, scope: RunScope): Promise<void> => {
     const loaded = find(run.type);
     const aborting = new AbortController();
     running.set(run.number, aborting);
@@ -97,10 +99,11 @@ export function createRunner(deps: RunnerDeps) {
     };
     const end = await contextApi.with(attemptCalls.within(context), () => runHandler(loaded, run, ctx, maxResultBytes));
     running.delete(run.number);
-    attemptCalls.end(end.kind === "threw");
-    if (end.kind === "threw") {
-      recordException(span, end.error);
-      markFailed(span, end.error);
+    const failure = scope.crash ?? (end.kind === "threw" ? end.error : undefined);
+    attemptCalls.end(failure !== undefined);
+    if (failure) {
+      recordException(span, failure);
+      markFailed(span, failure);
     }
     lastSpans = [];
     span.end();
@@ -111,7 +114,7 @@ export function createRunner(deps: RunnerDeps) {
   return (message: ToHandlerThread): void => {
     switch (message.kind) {
       case "run":
-        void runTask(message.run);
+        void scopes.enter(message.run, (scope) => runTask(message.run, scope));
         break;
       case "cancel":
         running.get(message.number)?.abort(reasonOf(message.reason));
@@ -164,6 +167,6 @@ function toShare(share: number): number {
   return Math.min(Math.max(0, share), 1);
 }
 
-function reasonOf(reason: CancelReason): DOMException {
+function reasonOf(reason: SignalReason): DOMException {
   return new DOMException(`the attempt was ended: ${reason}`, reason === "timed_out" ? "TimeoutError" : "AbortError");
 }

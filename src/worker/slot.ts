@@ -5,7 +5,7 @@
 
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
-import { TaskError } from "../errors.ts";
+import { type ErrorCode, TaskError } from "../errors.ts";
 import { within } from "../health.ts";
 import { spawnThread } from "../spawn.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
@@ -58,6 +58,12 @@ export interface SlotEvents {
  */
 const goneMs = 4000;
 
+/**
+ * How long one handler file may take to load. A module that waits for ever at its top level, or computes for ever, gives
+ * no sign of it.
+ */
+const loadLimitMs = 8000;
+
 /** What yields answers in much less. */
 const answerLimitMs = 1000;
 
@@ -70,13 +76,19 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
   const listening = new Set<() => void>();
   const loading = Promise.withResolvers<readonly HandledType[]>();
   let lastNumber = 0;
+  /** The handler file that is being loaded, and the timer of its limit. */
+  let loadingFile: string | undefined;
+  let loadLimit: ReturnType<typeof setTimeout> | undefined;
 
   const thread = spawnThread("handlers", name, {
-    // What comes from the thread is said by handler-thread.ts and run.ts.
-    onMessage: (text) => receive(JSON.parse(text as string) as FromHandlerThread),
+    onMessage: (message) => {
+      // What comes from the thread is said by handler-thread.ts and run.ts, or by a handler that posts to us itself.
+      if (isOurs(message)) receive(JSON.parse(message) as FromHandlerThread);
+    },
     onExit: (reason) => {
-      if (slot.duty !== "starting") events.onExit(slot, reason);
-      else loading.reject(new TaskError("internal", `the thread ${name} ended while it started: ${reason}`));
+      if (slot.duty !== "starting") return events.onExit(slot, reason);
+      if (loadingFile === undefined) refuse("internal", `the thread ${name} ended while it started: ${reason}`);
+      else refuse("invalid_argument", `handler file "${loadingFile}": it ended its thread while it loaded: ${reason}`);
     },
   });
 
@@ -84,19 +96,27 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
 
   const receive = (message: FromHandlerThread): void => {
     switch (message.kind) {
+      case "loading":
+        loadingFile = message.file;
+        clearTimeout(loadLimit);
+        loadLimit = setTimeout(refuseEndless, loadLimitMs, message.file);
+        break;
       case "loaded":
+        clearTimeout(loadLimit);
         slot.duty = "open";
         loading.resolve(message.types);
         break;
       case "refused":
-        thread.terminate();
-        loading.reject(new TaskError("invalid_argument", message.problems.join("\n")));
+        refuse("invalid_argument", message.problems.join("\n"));
         break;
       case "span":
         events.onSpans([message.span]);
         break;
       case "log":
         events.onLog(message.line);
+        break;
+      case "crashed":
+        running.get(message.number)?.crash(message.error);
         break;
       case "progress":
         running.get(message.number)?.say(message.share);
@@ -112,13 +132,24 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
     }
   };
 
+  const refuse = (code: ErrorCode, reason: string): void => {
+    clearTimeout(loadLimit);
+    thread.terminate();
+    loading.reject(new TaskError(code, reason));
+  };
+
+  const refuseEndless = (file: string): void => {
+    const mend = "let its top level end, and connect or wait in run";
+    refuse("invalid_argument", `handler file "${file}": it has not loaded within ${loadLimitMs / 1000} s; ${mend}`);
+  };
+
   const finish = ({ number, end }: Extract<FromHandlerThread, { kind: "ended" }>): void => {
     const attempt = running.get(number);
     if (!attempt) return;
     running.delete(number);
     signalled.delete(attempt);
     if (slot.duty === "alone") slot.duty = "open";
-    attempt.settle(outcomeOfEnd(end, attempt.canceled()));
+    attempt.settle(outcomeOfEnd(end, attempt.signalledFor()));
     events.onAttemptEnded(slot);
   };
 
@@ -135,6 +166,7 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
   };
 
   const close = (): void => {
+    clearTimeout(loadLimit);
     slot.pulse.stop();
     for (const attempt of running.values()) attempt.close();
     thread.terminate();
@@ -180,4 +212,8 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
   };
   thread.post({ config, threadId: id, threadName: name } satisfies HandlerThreadStart);
   return slot;
+}
+
+function isOurs(message: unknown): message is string {
+  return typeof message === "string" && message.startsWith('{"kind":"');
 }

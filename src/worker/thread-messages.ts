@@ -23,12 +23,15 @@ export interface Run {
   spanId: string;
 }
 
-/** `timed_out`: its deadline; `lease_lost`: another worker may run it; `canceled`: by its user; `aborted`: the worker stops. */
+/** Why an attempt is signalled. `timed_out`: its deadline; `lease_lost`: another worker may run it; `canceled`: by its user; `aborted`: the worker stops. */
 export type CancelReason = "timed_out" | "lease_lost" | "canceled" | "aborted";
+
+/** `crashed`: an error of the attempt was caught by no code. */
+export type SignalReason = CancelReason | "crashed";
 
 export type ToHandlerThread =
   | { kind: "run"; run: Run }
-  | { kind: "cancel"; number: number; reason: CancelReason }
+  | { kind: "cancel"; number: number; reason: SignalReason }
   /** Answered at once with `pong`, by a thread that yields. */
   | { kind: "ping" };
 
@@ -61,4 +64,8 @@ export type FromRunner =
 export type FromHandlerThread =
   | { kind: "loaded"; types: HandledType[] }
   | { kind: "refused"; problems: string[] }
+  /** This file of the handlers' folder is loaded next. */
+  | { kind: "loading"; file: string }
+  /** An error of this run was caught by no code. The run has not ended yet. */
+  | { kind: "crashed"; number: number; error: Failure }
   | FromRunner;

@@ -10,7 +10,7 @@
 
 import { systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
-import { TaskError, toFailure, toTaskError } from "../errors.ts";
+import { toFailure } from "../errors.ts";
 import { graceMs } from "./attempt.ts";
 import { outcomeOfCrash, outcomeOfEviction } from "./attempt-outcome.ts";
 import type { HandledType } from "./loaded-handler.ts";
@@ -28,6 +28,8 @@ export interface Threads {
   readonly serving: readonly Slot[];
   /** Those that are ended soon, and why, in the order in which they were condemned. */
   readonly condemned: ReadonlyMap<Slot, string>;
+  /** Why the last start of a thread failed, until one succeeds. */
+  failure(): string | undefined;
   /** Rejects with `invalid_argument`, a line for each handler that does not load; no thread is left then. */
   start(): Promise<readonly HandledType[]>;
   /**
@@ -51,8 +53,6 @@ const longestPauseMs = 10_000;
 const handlersChanged = "the handlers have changed";
 /** Each edit may leave threads behind that still run something: so many edits of one task's time are waited for. */
 const keptGenerations = 8;
-/** New handlers that wait for something while they load, or never yield, must not keep the next edit from its turn. */
-const loadLimitMs = 5000;
 
 export function createThreads(config: Config, events: ThreadsEvents): Threads {
   const serving: Slot[] = [];
@@ -65,12 +65,14 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
   let generation = 0;
   let lastId = 0;
   let isFilling = false;
+  let failure: string | undefined;
 
   const startOne = async (): Promise<readonly HandledType[]> => {
     const slot = startSlot(++lastId, config, slotEvents);
     serving.push(slot);
     try {
       const types = await slot.loaded;
+      failure = undefined;
       events.onRoom();
       return types;
     } catch (error) {
@@ -92,7 +94,8 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
         if (stopping.signal.aborted) break;
         // Ended for its old handlers, while it loaded them.
         if (began !== generation) continue;
-        events.onThreadEnded("handlers", `could not be replaced: ${toFailure(error).message}`);
+        failure = toFailure(error).message;
+        events.onThreadEnded("handlers", `could not be replaced: ${failure}`);
         await systemClock.sleep(pauseMs, stopping.signal);
         pauseMs = Math.min(2 * pauseMs, longestPauseMs);
       }
@@ -126,7 +129,7 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
   const end = (slot: Slot, reason: string): void => {
     remove(slot);
     if (reason !== handlersChanged) events.onThreadEnded(slot.name, reason);
-    slot.end((attempt) => outcomeOfEviction(attempt.canceled(), reason));
+    slot.end((attempt) => outcomeOfEviction(attempt.signalledFor(), reason));
     replaced();
   };
 
@@ -157,7 +160,7 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
       const isOnly = slot.running.size === 1;
       remove(slot);
       events.onThreadEnded(slot.name, reason);
-      slot.end((attempt) => outcomeOfCrash(attempt.canceled(), isOnly, reason));
+      slot.end((attempt) => outcomeOfCrash(attempt.signalledFor(), isOnly, reason));
       replaced();
     },
   };
@@ -165,24 +168,19 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
   const reload = async (): Promise<readonly HandledType[]> => {
     const slot = startSlot(++lastId, config, slotEvents);
     probe = slot;
-    const limit = setTimeout(() => slot.close(), loadLimitMs);
     try {
       const types = await slot.loaded;
       if (stopping.signal.aborted) slot.close();
       else takeOver(slot);
       return types;
-    } catch (error) {
-      // Ended by the limit.
-      if (toTaskError(error).code !== "unavailable") throw error;
-      throw new TaskError("invalid_argument", `the handlers have not loaded within ${loadLimitMs} ms`);
     } finally {
-      clearTimeout(limit);
       probe = undefined;
     }
   };
 
   const takeOver = (slot: Slot): void => {
     generation += 1;
+    failure = undefined;
     const old = [...serving];
     serving.push(slot);
     for (const each of old) condemn(each, handlersChanged);
@@ -197,6 +195,7 @@ export function createThreads(config: Config, events: ThreadsEvents): Threads {
   return {
     serving,
     condemned,
+    failure: () => failure,
     start: async () => {
       try {
         let types: readonly HandledType[] = [];

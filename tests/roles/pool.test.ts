@@ -332,10 +332,14 @@ describe("a crash", () => {
       await writeFile(mine, "");
       await running.run({ type: "crash" }).outcome;
       await eventually(() => running.ended.length > 2, patience);
+      // One that does not load does not serve, and it is said why.
+      expect([running.pool.figures().threads, running.pool.threadStates().idle]).toEqual([0, 0]);
+      expect(running.pool.failure()).toStartWith('handler file "treads-on-it.ts": process.exit(70) was called');
       await rm(mine);
       await replaced(running);
       expect(running.ended.slice(1).filter(([name]) => name !== "handlers")).toEqual([]);
       expect([running.pool.free(), running.pool.figures().threads]).toEqual([4, 1]);
+      expect(running.pool.failure()).toBeUndefined();
     },
     limitMs,
   );
