@@ -44,6 +44,7 @@ const answerHeaders = [
   "retry-after",
   "traceresponse",
   "www-authenticate",
+  "x-accel-buffering",
   "x-correlation-id",
   "x-request-id",
 ];

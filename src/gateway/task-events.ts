@@ -138,7 +138,8 @@ export function addEventRoute(routes: Routes, { call, ask, clock, draining }: Ev
 function answerWith(body: ReadableStream<Uint8Array> | null): Response {
   const headers = {
     "content-type": "text/event-stream",
-    "cache-control": "no-store",
+    // Proxies that compress what passes hold a stream back until there is enough of it.
+    "cache-control": "no-store, no-cache, no-transform",
     // nginx keeps answers back otherwise.
     "x-accel-buffering": "no",
   };

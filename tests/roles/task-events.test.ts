@@ -50,7 +50,9 @@ describe.each(settings)("the events of a task, with a task service by %s", (_wha
       const { id } = await running.accept({ type: "flaky", payload: { failures: 2 } });
       await using stream = await open(id);
       expect(stream.answer.headers.get("content-type")).toBe("text/event-stream");
-      expect(stream.answer.headers.get("cache-control")).toBe("no-store");
+      const { headers } = stream.answer;
+      expect(headers.get("cache-control")).toBe("no-store, no-cache, no-transform");
+      expect(headers.get("x-accel-buffering")).toBe("no");
       const events = await stream.rest();
       const timeline = await timelineOf(id);
       expect(events).toEqual(
