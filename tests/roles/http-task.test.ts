@@ -2,15 +2,16 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { once } from "node:events";
+import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, createServer as createSocketServer } from "node:net";
 import { join } from "node:path";
 import { SpanKind } from "@opentelemetry/api";
 import type { HandlerContext } from "../../src/worker/handler.ts";
 import type { Resolve } from "../../src/worker/http/allow.ts";
-import { maxAnswerBytes } from "../../src/worker/http/send.ts";
+import { maxAnswerBytes } from "../../src/worker/http/answer-body.ts";
 import { createHttpHandler } from "../../src/worker/http/task.ts";
-import { eventually } from "../support/eventually.ts";
+import { startBlackHole } from "../support/black-hole.ts";
 import { projectFolder } from "../support/executable.ts";
 import { type RecordingServer, startRecordingServer } from "../support/recording-server.ts";
 import { rejectionOf } from "../support/rejection.ts";
@@ -39,6 +40,14 @@ function answerOf(request: Request): Response | Promise<Response> | undefined {
   if (pathname === "/moved") {
     return new Response(null, { status: 307, headers: { location: searchParams.get("to") ?? "" } });
   }
+  if (pathname === "/packed") return packed(new URL(request.url).search.slice(1));
+  if (pathname === "/failing") {
+    const body = searchParams.has("large") ? "x".repeat(maxAnswerBytes + 1) : "x";
+    return new Response(body, {
+      status: 500,
+      headers: { "content-encoding": searchParams.has("large") ? "identity" : "none" },
+    });
+  }
   if (pathname === "/busy") {
     return new Response(null, { status: 503, headers: { "retry-after": searchParams.get("after") ?? "" } });
   }
@@ -47,6 +56,16 @@ function answerOf(request: Request): Response | Promise<Response> | undefined {
   if (pathname === "/silent") return new Promise(() => {});
   if (pathname === "/echo") return request.text().then((body) => Response.json({ method: request.method, body }));
   return undefined;
+}
+
+function packed(how: string): Response {
+  if (how === "latin1") {
+    return new Response(Buffer.from("für", "latin1"), { headers: { "content-type": "text/html; charset=ISO-8859-1" } });
+  }
+  if (how === "picture") {
+    return new Response(new Uint8Array([0x89, 0x50, 0x4e, 0x47]), { headers: { "content-type": "image/png" } });
+  }
+  return new Response(Bun.gzipSync(JSON.stringify({ hello: "wörld" })), { headers: { "content-encoding": "gzip" } });
 }
 
 interface Called {
@@ -276,15 +295,73 @@ describe("a call", () => {
     }
   });
 
-  test("to a name tries its next address when nobody is at the first", async () => {
-    const { tracer } = startTestTracing();
-    const resolve: Resolve = async () => ["127.0.0.9", "127.0.0.1"];
-    const only: Partial<HandlerContext> = { signal: AbortSignal.timeout(20_000), tracer };
-    // Nothing else of the context is asked for here.
-    const ctx = only as HandlerContext;
-    const task = { id: "a", type: "http", payload: { url: `http://two.example:${port}/two` }, attempt: 1 };
-    const all = { ...task, correlationId: "c", metadata: {} };
-    expect(await createHttpHandler(["loopback"], resolve).run(all, ctx)).toEqual({ status: 200, body: {} });
-    await eventually(() => server.requestsAt("/two").length === 1);
+  const empty: [what: string, addresses: string[]][] = [
+    ["nobody is at the first", ["127.0.0.9", "127.0.0.1"]],
+    ["nobody is at the first two, of another family", ["::1", "127.0.0.9", "127.0.0.1"]],
+    ["the first has no route", ["2001:db8::1", "127.0.0.1"]],
+  ];
+  test.each(empty)("to a name tries its next address when %s", async (_, addresses) => {
+    const before = server.requestsAt("/two").length;
+    expect(await callByName(`http://two.example:${port}/two`, addresses)).toEqual({ status: 200, body: {} });
+    expect(server.requestsAt("/two").length).toBe(before + 1);
+  });
+
+  test.each(["127.0.0.2", "::1"])(
+    "to a name tries its next address when the first (%s) does not answer",
+    async (silent) => {
+      await using hole = await startBlackHole(silent);
+      const host = "127.0.0.3";
+      const answering = createServer((_, answer) => answer.end("here"));
+      answering.listen(hole.port, host);
+      await once(answering, "listening");
+      try {
+        const result = await callByName(`http://two.example:${hole.port}/`, [silent, silent, host]);
+        expect(result).toEqual({ status: 200, body: "here" });
+      } finally {
+        answering.close();
+      }
+    },
+  );
+
+  test("that is answered packed, by a charset, or with what is no text has the result that it means", async () => {
+    const results = await Promise.all(
+      ["gzip", "latin1", "picture"].map(
+        async (how) => (await call({ url: `${server.url}/packed?${how}` }, ["loopback"])).result,
+      ),
+    );
+    expect(results).toEqual([
+      { status: 200, body: { hello: "wörld" } },
+      { status: 200, body: "für" },
+      { status: 200, body: "iVBORw==", encoding: "base64" },
+    ]);
+  });
+
+  test("that fails says its status, however its answer is packed and how large it is", async () => {
+    for (const how of ["unknown", "large"]) {
+      const { result } = await call({ url: `${server.url}/failing?${how}` }, ["loopback"]);
+      expect(await rejectionOf(result)).toEqual(new Error(`POST 127.0.0.1:${port} answered 500`));
+    }
+  });
+
+  test("sends its body as the content type says, and refuses one that has no form in it", async () => {
+    const sent = async (body: unknown, type: string) => {
+      const { result } = await call({ url: `${server.url}/echo`, headers: { "Content-Type": type }, body }, [
+        "loopback",
+      ]);
+      return result;
+    };
+    expect(await sent("a b", "text/plain")).toMatchObject({ body: { body: "a b" } });
+    expect(await sent({ a: "b c" }, "application/x-www-form-urlencoded")).toMatchObject({ body: { body: "a=b+c" } });
+    expect(await rejectionOf(sent({ a: 1 }, "application/xml"))).toBeInstanceOf(Fatal);
   });
 });
+
+/** What a call to a name of these addresses gives, all of which are allowed. */
+async function callByName(url: string, addresses: string[]): Promise<unknown> {
+  const { tracer } = startTestTracing();
+  const only: Partial<HandlerContext> = { signal: AbortSignal.timeout(20_000), tracer };
+  // Nothing else of the context is asked for here.
+  const ctx = only as HandlerContext;
+  const task = { id: "a", type: "http", payload: { url }, attempt: 1, correlationId: "c", metadata: {} };
+  return createHttpHandler(["two.example"], async () => addresses).run(task, ctx);
+}

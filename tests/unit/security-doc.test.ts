@@ -9,8 +9,8 @@ import { taskRoutes } from "../../src/gateway/task-routes.ts";
 import { maxMessageBytes } from "../../src/rpc/call.ts";
 import { maxMessageDepth } from "../../src/rpc/methods.ts";
 import { unguardedAddresses } from "../../src/unguarded.ts";
+import { maxAnswerBytes } from "../../src/worker/http/answer-body.ts";
 import { maxRedirects } from "../../src/worker/http/redirect.ts";
-import { maxAnswerBytes } from "../../src/worker/http/send.ts";
 import { projectFolder } from "../support/executable.ts";
 import { codeWords, readDoc, tableBelow } from "../support/markdown.ts";
 

@@ -1,19 +1,20 @@
 /**
- * One HTTP request to an address that was looked at, in the name of a host. The address goes to the socket, the name into
+ * One HTTP request to addresses that were looked at, in the name of a host. The addresses go to the socket, the name into
  * the `Host` header and the TLS handshake, which checks the certificate against it. A socket serves one request: one that
  * waited in a pool could be one to another name. Redirects are answers like any other, and nothing is decompressed.
  */
 
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { isIP } from "node:net";
+import { isIP, type LookupFunction } from "node:net";
+import { maxAnswerBytes, tooLarge } from "./answer-body.ts";
 
 export interface HttpRequest {
   url: URL;
   /** In capitals. */
   method: string;
   headers: Headers;
-  body: string | undefined;
+  body: string | Uint8Array | undefined;
 }
 
 export interface HttpAnswer {
@@ -21,49 +22,37 @@ export interface HttpAnswer {
   /** Headers as they came; a stranger wrote them. */
   location: string | undefined;
   retryAfter: string | undefined;
-  text: string;
+  contentEncoding: string | undefined;
+  contentType: string | undefined;
+  /** Empty when the status says that the answer is no result. */
+  bytes: Uint8Array;
 }
 
-/** An answer is kept as the task's result: larger ones are refused as they come. */
-export const maxAnswerBytes = 1024 * 1024;
+/**
+ * How long an address may take to be connected before the next one is tried (RFC 8305, "Connection Attempt Delay"); the
+ * last has no limit but the signal's.
+ */
+const attemptDelayMs = 300;
 
-export class AnswerTooLarge extends Error {
-  override readonly name = "AnswerTooLarge";
-}
-
-/** Nothing was sent yet: the next address may do. */
-const unreachable: ReadonlySet<unknown> = new Set(["ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL"]);
-
-/** Tries the addresses in turn until one is connected; rejects with the last one's error, or the signal's reason. */
-export async function send(
-  request: HttpRequest,
-  addresses: readonly string[],
-  signal: AbortSignal,
-): Promise<HttpAnswer> {
-  let last: unknown;
-  for (const address of addresses) {
-    try {
-      return await sendTo(address, request, signal);
-    } catch (error) {
-      last = error;
-      if (!(error instanceof Error && "code" in error && unreachable.has(error.code))) break;
-    }
-  }
-  throw last;
-}
-
-function sendTo(
-  address: string,
+/** Connects to the first address that answers; rejects with the last one's error, or the signal's reason. */
+export function send(
   { url, method, headers, body }: HttpRequest,
+  addresses: readonly string[],
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
   const isTls = url.protocol === "https:";
   const host = url.hostname.replace(/\.$/, "");
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
-  // The runtime's own error of an abort says nothing of its reason.
-  const fail = (error: unknown): void => reject(signal.aborted ? signal.reason : error);
+  // The runtime's own error of an abort says nothing of its reason; one of several addresses has no message.
+  const fail = (error: unknown): void => {
+    const last: unknown = error instanceof AggregateError ? (error.errors.at(-1) ?? error) : error;
+    reject(signal.aborted ? signal.reason : last);
+  };
   const options = {
-    host: address,
+    host: addresses.length === 1 ? addresses[0] : host,
+    lookup: lookupOf(addresses),
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: attemptDelayMs,
     port: Number(url.port) || (isTls ? 443 : 80),
     path: `${url.pathname}${url.search}`,
     method,
@@ -79,29 +68,46 @@ function sendTo(
     ...(isTls && !isIP(host.replace(/^\[|\]$/g, "")) && { servername: host }),
   };
   const request = (isTls ? requestHttps : requestHttp)(options, (answer) => {
+    const { statusCode: status = 0, headers } = answer;
     const chunks: Uint8Array[] = [];
     let length = 0;
+    const end = (): void =>
+      resolve({
+        status,
+        location: headers.location,
+        retryAfter: headers["retry-after"],
+        contentEncoding: headers["content-encoding"],
+        contentType: headers["content-type"],
+        bytes: Buffer.concat(chunks),
+      });
+    answer.on("error", fail);
+    if (status >= 400) {
+      end();
+      request.destroy();
+      return;
+    }
     answer.on("data", (chunk: Uint8Array) => {
       length += chunk.byteLength;
       if (length <= maxAnswerBytes) {
         chunks.push(chunk);
         return;
       }
-      reject(new AnswerTooLarge(`${url.host} answered with more than ${maxAnswerBytes} bytes`));
+      reject(tooLarge(url.host));
       request.destroy();
     });
-    answer.on("error", fail);
     answer.on("close", () => fail(new Error(`${url.host} closed the connection within its answer`)));
-    answer.on("end", () =>
-      resolve({
-        status: answer.statusCode ?? 0,
-        location: answer.headers.location,
-        retryAfter: answer.headers["retry-after"],
-        text: new TextDecoder().decode(Buffer.concat(chunks)),
-      }),
-    );
+    answer.on("end", end);
   });
   request.on("error", fail);
   request.end(body);
   return promise;
+}
+
+/** In place of asking for a name: the addresses that were looked at. */
+function lookupOf(addresses: readonly string[]): LookupFunction {
+  return (_, { all }, callback) => {
+    const found = addresses.map((address) => ({ address, family: isIP(address) }));
+    if (all) callback(null, found);
+    else callback(null, found[0]?.address ?? "", found[0]?.family);
+  };
 }

@@ -8,8 +8,10 @@ import type { HandlerContext, TaskHandler } from "../handler.ts";
 import { payloadOf } from "../payload.ts";
 import { retryAfterMs } from "../retry-after.ts";
 import { allowedAddresses, ForbiddenTarget, type Resolve, resolveBySystem } from "./allow.ts";
+import { UnreadableAnswer, unpack } from "./answer-body.ts";
 import { maxRedirects, redirected } from "./redirect.ts";
-import { AnswerTooLarge, type HttpAnswer, type HttpRequest, send } from "./send.ts";
+import { toBody, UnfitBody } from "./request-body.ts";
+import { type HttpAnswer, type HttpRequest, send } from "./send.ts";
 import { createTracedCall } from "./traced-fetch.ts";
 
 /** Statuses of the 4xx range after which another attempt may succeed. */
@@ -20,7 +22,7 @@ export function createHttpHandler(allow: readonly string[], resolve: Resolve = r
   return {
     type: "http",
     run: async (task, ctx) => {
-      const request = toRequest(await payloadOf("http", task, ctx));
+      const payload = await payloadOf("http", task, ctx);
       const call = createTracedCall({
         tracer: ctx.tracer,
         context: contextApi.active(),
@@ -31,15 +33,16 @@ export function createHttpHandler(allow: readonly string[], resolve: Resolve = r
         return send(hop, addresses, ctx.signal);
       };
       try {
+        const request = toRequest(payload);
         const answer = await follow(request, (hop, resendCount) =>
           call({ url: hop.url, method: hop.method, headers: hop.headers, resendCount }, (headers) =>
             sendAllowed({ ...hop, headers }),
           ),
         );
-        return toResult(request, answer, ctx);
+        return await toResult(request, answer, ctx);
       } catch (error) {
         // Another attempt would find the same.
-        if (error instanceof ForbiddenTarget || error instanceof AnswerTooLarge) {
+        if (isLasting(error)) {
           throw ctx.fatal(toFailure(error).message, { cause: error });
         }
         throw error;
@@ -53,7 +56,12 @@ function toRequest({ url, method, headers, body }: BuiltInPayloads["http"]): Htt
   const all = new Headers({ accept: "*/*", "user-agent": `throughline/${productVersion}` });
   if (hasBody) all.set("content-type", "application/json");
   for (const [name, value] of Object.entries(headers)) all.set(name, value);
-  return { url: new URL(url), method, headers: all, body: hasBody ? JSON.stringify(body) : undefined };
+  const sent = hasBody ? toBody(body, all.get("content-type") ?? "") : undefined;
+  return { url: new URL(url), method, headers: all, body: sent };
+}
+
+function isLasting(error: unknown): boolean {
+  return error instanceof ForbiddenTarget || error instanceof UnreadableAnswer || error instanceof UnfitBody;
 }
 
 /** Each hop is looked at as the first was. */
@@ -73,12 +81,16 @@ async function follow(
   }
 }
 
-function toResult(
+async function toResult(
   { method, url }: HttpRequest,
-  { status, retryAfter, text }: HttpAnswer,
+  { status, retryAfter, ...packed }: HttpAnswer,
   ctx: HandlerContext,
-): unknown {
-  if (status >= 200 && status < 400) return { status, body: asJson(text) };
+): Promise<unknown> {
+  if (status >= 200 && status < 400) {
+    const unpacked = await unpack({ host: url.host, ...packed });
+    if ("base64" in unpacked) return { status, body: unpacked.base64, encoding: "base64" };
+    return { status, body: asJson(unpacked.text) };
+  }
   const message = `${method} ${url.host} answered ${status}`;
   if (status < 500 && !retriedStatuses.has(status)) throw ctx.fatal(message);
   // At once would be sooner than the back-off: a server that is in trouble may say so all the same.
