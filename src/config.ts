@@ -132,6 +132,11 @@ const settings = {
     byteSize(1024, parseByteSize("16MB")),
     "the largest result of a handler, as JSON; a larger one is a fatal failure",
   ),
+  handlerWait: setting(
+    "24h",
+    duration(1 * seconds, 366 * 24 * hours),
+    "how long a due task waits for a worker that has a handler of its type; then it is dead",
+  ),
   retryBase: setting("1s", duration(1, 1 * hours), "exponential back-off with full jitter starts here"),
   retryCap: setting("10m", duration(1, 24 * hours), "and never waits longer than this"),
   taskRetention: setting(

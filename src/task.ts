@@ -53,7 +53,7 @@ export type AttemptOutcome =
   | "canceled";
 
 /** Why a task is dead. */
-export const taskReasons = ["attempts_exhausted", "fatal", "never_finished", "receive_limit"] as const;
+export const taskReasons = ["attempts_exhausted", "fatal", "never_finished", "no_handler", "receive_limit"] as const;
 
 /** The values of `throughline.dead.reason` and of the metric's label; the last two of letters that name no task. */
 export const deadReasons = [...taskReasons, "unreadable", "unknown_task"] as const;

@@ -29,11 +29,12 @@ import type { RunRequest, RunResult } from "./worker/attempt.ts";
 import { toEnding } from "./worker/ending.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
 import { createMemoryWatch } from "./worker/memory-watch.ts";
+import { createMissingHandlers } from "./worker/missing-handlers.ts";
 import { createOutage } from "./worker/outage.ts";
 import { createPollers } from "./worker/pollers.ts";
 import { startPool, type ThreadPool } from "./worker/pool.ts";
 import { createProgressTeller } from "./worker/progress.ts";
-import { type Concluding, type ReportTo, reportAttempt, reportCanceled, reportNeverFinished } from "./worker/report.ts";
+import { type Concluding, type ReportTo, reportAttempt, reportCanceled, reportFailedClaim } from "./worker/report.ts";
 import { createSettlement } from "./worker/settlement.ts";
 import type { CancelReason } from "./worker/thread-messages.ts";
 
@@ -55,6 +56,8 @@ export interface TaskWorker {
   run(draining: AbortSignal): Promise<void>;
   /** Tasks that are claimed and not settled. */
   tasksInFlight(): number;
+  /** What the health tells of task types that have no handler here. */
+  missingHandlers(): Check | undefined;
 }
 
 /** The span of one delivery. */
@@ -75,6 +78,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const leases = createLeaseKeeper({ store, queue, clock, leaseMs, log: log.module("worker.lease") });
   const settlement = createSettlement({ queues, telemetry, clock });
   const outage = createOutage({ clock, leaseMs, log: log.module("worker.outage") });
+  const missing = createMissingHandlers({ clock, log, hasHandler: (type) => pool.find(type) !== undefined });
   const progress = createProgressTeller({ store, clock, log: log.module("worker.progress") });
   /** Of each attempt: a signal made of this one's and the worker's own would cost more than both. */
   const attempts = new Set<AbortController>();
@@ -127,11 +131,12 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   const claimAndRun = async (message: ReceivedMessage, envelope: Envelope, active: ProcessSpan): Promise<void> => {
     let actor = actorOf(active);
     let claimedAtMs = clock.monotonicMs();
+    const lacksHandler = pool.find(envelope.type) ? {} : { lacksHandler: { limitMs: config.handlerWait } };
     const claimed = await outage.claim(
       () => {
         actor = actorOf(active);
         claimedAtMs = clock.monotonicMs();
-        return store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor }, active.context);
+        return store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor, ...lacksHandler }, active.context);
       },
       () => settlement.hide(message, leaseMs),
     );
@@ -146,10 +151,14 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
       case "leased":
       case "early":
         return settlement.hide(message, claimed.untilMs - clock.nowMs());
+      case "put_off":
+        missing.met(envelope.type, log.in(active.context).with({ task_id: envelope.taskId, task_type: envelope.type }));
+        // The sweeper sends it anew: a message that waited here would use up the broker's receives.
+        return settlement.delete(message);
       case "failed":
         // Failed by this very claim, and not by one before whose letter was not sent.
         if (claimed.task.endedAtMs === actor.atMs) {
-          reportNeverFinished(claimed, logOf(claimed.task, active.context), reportTo(claimed.task, actor.atMs));
+          reportFailedClaim(claimed, logOf(claimed.task, active.context), reportTo(claimed.task, actor.atMs));
         }
         return settlement.bury(message, claimed.task.attempt, claimed.reason, active.context);
       case "unknown":
@@ -316,7 +325,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     onUnhandled: (error) => tellUnhandled(error, log),
   });
 
-  return { run, tasksInFlight: () => attempts.size };
+  return { run, tasksInFlight: () => attempts.size, missingHandlers: () => missing.check() };
 }
 
 /** What a claim's answer counts as. */
@@ -324,6 +333,7 @@ const claimOutcomes: Record<ClaimResult["kind"], ClaimOutcome> = {
   won: "won",
   leased: "lost",
   early: "lost",
+  put_off: "no_handler",
   ended: "ended",
   failed: "ended",
   unknown: "ended",
@@ -407,7 +417,8 @@ export async function startWorker(
         checkParts({ store, queues: [queues.tasks, queues.deadLetters] }),
         checkPool(pool, memory.isAbove()),
       ]);
-      return { ...checks, workers };
+      const handlers = worker.missingHandlers();
+      return { ...checks, workers, ...(handlers && { handlers }) };
     },
     drain: async () => {
       draining.abort();

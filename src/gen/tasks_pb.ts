@@ -865,7 +865,7 @@ export type DeadSelection = Message<"tasks.DeadSelection"> & {
   errorType: string;
 
   /**
-   * attempts_exhausted, fatal, never_finished or receive_limit.
+   * attempts_exhausted, fatal, never_finished, no_handler or receive_limit.
    *
    * @generated from field: string reason = 4;
    */
@@ -917,7 +917,7 @@ export type DeadSelectionJson = {
   errorType?: string;
 
   /**
-   * attempts_exhausted, fatal, never_finished or receive_limit.
+   * attempts_exhausted, fatal, never_finished, no_handler or receive_limit.
    *
    * @generated from field: string reason = 4;
    */

@@ -6,7 +6,7 @@
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../clock.ts";
 import type { Failure } from "../errors.ts";
-import { isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../task.ts";
+import { type DeadReason, isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../task.ts";
 import { deadGroupOf } from "./dead-group.ts";
 import { type Attempt, type Condition, changeTask, type Decision, isUnchanged, toUpdate } from "./dynamo-change.ts";
 import { alreadyThere } from "./dynamo-errors.ts";
@@ -17,7 +17,14 @@ import { keepResult, withResult } from "./dynamo-parts.ts";
 import { type DynamoTable, forEach } from "./dynamo-table.ts";
 import { firstNumber, newestNumber, noteOf, toTimeline, traceparentOf } from "./dynamo-timeline.ts";
 import { newToken, tokenOf } from "./dynamo-token.ts";
-import { abandonedAfterMs, outcomeOf, sendAtAfter, withoutFurtherAttempt } from "./endings.ts";
+import {
+  abandonedAfterMs,
+  noHandlerError,
+  outcomeOf,
+  putOffUntil,
+  sendAtAfter,
+  withoutFurtherAttempt,
+} from "./endings.ts";
 import type {
   Actor,
   CancelResult,
@@ -26,6 +33,7 @@ import type {
   CreateResult,
   Ending,
   FinishRequest,
+  HandlerWait,
   Lease,
   LeaseState,
   NewTask,
@@ -116,11 +124,17 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
   };
 
   const claim = async (request: ClaimRequest, context: Context): Promise<ClaimResult> => {
-    const { id, actor } = request;
-    const usual = winning(request, {
-      text: "#status IN (:queued, :retrying) AND #runAtMs <= :now AND #attempt < #maxAttempts AND attribute_not_exists(#isCancelAsked)",
-      values: { ":queued": "queued", ":retrying": "retrying", ":now": actor.atMs },
-    });
+    const { id, actor, lacksHandler } = request;
+    // What the task waits for is decided from the task itself, which a condition that nothing meets brings.
+    const usual = winning(
+      request,
+      lacksHandler
+        ? { text: "#version = :none", values: { ":none": -1 } }
+        : {
+            text: "#status IN (:queued, :retrying) AND #runAtMs <= :now AND #attempt < #maxAttempts AND attribute_not_exists(#isCancelAsked)",
+            values: { ":queued": "queued", ":retrying": "retrying", ":now": actor.atMs },
+          },
+    );
     const decided = await changeTask<ClaimResult>(calls, id, usual, (task) => decideClaim(task, request), context);
     return decided ?? { kind: "unknown" };
   };
@@ -139,6 +153,7 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
     }
     if (task.runAtMs > actor.atMs) return { done: { kind: "early", untilMs: task.runAtMs } };
     if (task.attempt >= task.maxAttempts) return { try: exhausting(task, actor) };
+    if (request.lacksHandler) return { try: puttingOff(task, request.lacksHandler, actor) };
     return { try: winning(request, isUnchanged(task), task) };
   };
 
@@ -170,9 +185,35 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
     };
   };
 
+  /** The number of the claim is raised, too, so that a send from before is not taken for the next one. */
+  const puttingOff = (task: TaskItem, { limitMs }: HandlerWait, actor: Actor): Attempt<ClaimResult> => {
+    const dueMs = task.leaseUntilMs ?? task.runAtMs;
+    const error = noHandlerError(task.type);
+    if (actor.atMs - dueMs >= limitMs) return failing(task, actor, "no_handler", error);
+    const untilMs = putOffUntil(dueMs, actor.atMs);
+    const standing = standingOf("due", untilMs, task.pk);
+    const isRunning = task.status === "running";
+    const queued = task.status === "scheduled" ? [noteOf(actor, { to: "queued" })] : [];
+    return {
+      condition: isUnchanged(task),
+      change: {
+        set: { ...standing, ...(!isRunning && errorSet(error)), ...(queued.length > 0 && { status: "queued" }) },
+        ...(!isRunning && { add: { claim: 1 } }),
+        notes: queued,
+      },
+      result: () => ({ kind: "put_off", untilMs }),
+    };
+  };
+
   /** A task whose last attempt was begun and never told how it ended. */
-  const exhausting = (task: TaskItem, actor: Actor): Attempt<ClaimResult> => {
-    const error = { type: "never_finished", message: `attempt ${task.attempt} never finished` };
+  const exhausting = (task: TaskItem, actor: Actor): Attempt<ClaimResult> =>
+    failing(task, actor, "never_finished", {
+      type: "never_finished",
+      message: `attempt ${task.attempt} never finished`,
+    });
+
+  const failing = (task: TaskItem, actor: Actor, reason: DeadReason, error: Failure): Attempt<ClaimResult> => {
+    const crashed = task.status === "running" ? ({ outcome: "crashed" } as const) : {};
     return {
       condition: isUnchanged(task),
       change: {
@@ -180,13 +221,13 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
           status: "failed",
           ...errorSet(error),
           deadGroup: deadGroupOf(error),
-          reason: "never_finished",
+          reason,
           endedAtMs: actor.atMs,
         },
         remove: ["leaseUntilMs"],
-        notes: [noteOf(actor, { to: "failed", outcome: "crashed", error })],
+        notes: [noteOf(actor, { to: "failed", error, ...crashed })],
       },
-      result: (failed) => ({ kind: "failed", reason: "never_finished", task: fromItem(failed) }),
+      result: (failed) => ({ kind: "failed", reason, task: fromItem(failed) }),
     };
   };
 

@@ -23,6 +23,20 @@ export function toNotedError(error: Failure): Failure {
 /** A lease that ran out this long ago, with no message left, belongs to the sweeper. */
 export const abandonedAfterMs = 15_000;
 
+/** A task without a handler is sent again after half the time for which it has been due, within these. */
+const shortestPutOffMs = 1000;
+const longestPutOffMs = 60_000;
+
+/** When a task that has been due since `dueMs` is sent again, in the hope of a worker that has its handler. */
+export function putOffUntil(dueMs: number, nowMs: number): number {
+  return nowMs + Math.min(longestPutOffMs, Math.max(shortestPutOffMs, Math.ceil((nowMs - dueMs) / 2)));
+}
+
+/** Why a task waits, or has failed, when the workers that receive it have no handler of its type. */
+export function noHandlerError(type: string): Failure {
+  return { type: "no_handler", message: `the worker that received the task has no handler for the type "${type}"` };
+}
+
 /** What a canceled task's attempt ends in, when another attempt would have followed. */
 export function withoutFurtherAttempt(ending: Ending): Ending {
   if (ending.to !== "retrying" && ending.to !== "queued") return ending;

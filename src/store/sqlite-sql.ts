@@ -27,6 +27,7 @@ function lifeSql(table: string) {
     select: `SELECT * FROM ${table} WHERE id = ?`,
     timeline: `SELECT * FROM ${table}_timeline WHERE task_id = ? ORDER BY version`,
     claim: `UPDATE ${table} SET status = 'running', status_at = ?, version = version + 1, attempt = ?, claim = ?, lease_until = ?, worker = ?, started_at = ?, send_at = ?, runs_alone = ?, progress = NULL WHERE id = ?`,
+    putOff: `UPDATE ${table} SET send_at = ?, error = iif(status = 'running', error, ?), claim = claim + iif(status = 'running', 0, 1) WHERE id = ?`,
     extend: `UPDATE ${table} SET lease_until = ?, send_at = ? WHERE id = ? AND claim = ? AND status = 'running' RETURNING cancel_requested`,
     finish: `UPDATE ${table} SET status = ?, status_at = ?, version = version + 1, attempt = ?, result = ?, error = ?, reason = ?, run_at = ?, ended_at = ?, send_at = ?, runs_alone = ?, progress = coalesce(?, progress), lease_until = NULL WHERE id = ?`,
     noteProgress: `UPDATE ${table} SET progress = ? WHERE id = ? AND claim = ? AND status = 'running'`,

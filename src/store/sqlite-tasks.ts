@@ -1,7 +1,15 @@
 /** A task's life on SQLite: created, read, claimed, prolonged, finished, canceled. None of these commits by itself. */
 
-import { isEnded, type TaskRecord, type TimelineEntry } from "../task.ts";
-import { abandonedAfterMs, outcomeOf, sendAtAfter, withoutFurtherAttempt } from "./endings.ts";
+import type { Failure } from "../errors.ts";
+import { type DeadReason, isEnded, type TaskRecord, type TimelineEntry } from "../task.ts";
+import {
+  abandonedAfterMs,
+  noHandlerError,
+  outcomeOf,
+  putOffUntil,
+  sendAtAfter,
+  withoutFurtherAttempt,
+} from "./endings.ts";
 import { fromRow, fromTimelineRow, type TaskRow, type TimelineRow } from "./sqlite-rows.ts";
 import type { SqliteTable } from "./sqlite-table.ts";
 import type {
@@ -12,6 +20,7 @@ import type {
   CreateResult,
   Ending,
   FinishRequest,
+  HandlerWait,
   Lease,
   LeaseState,
   NewTask,
@@ -60,7 +69,7 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
     return isNews(seen, row.version, task) ? { task, timeline: timeline(id), firstNumber: 1 } : null;
   };
 
-  const claim = ({ id, worker, leaseMs, actor }: ClaimRequest): ClaimResult => {
+  const claim = ({ id, worker, leaseMs, actor, lacksHandler }: ClaimRequest): ClaimResult => {
     const row = rowOf(id);
     if (!row) return { kind: "unknown" };
     const { status } = row;
@@ -74,8 +83,9 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
     const isWaiting = status === "scheduled" || status === "retrying";
     if (isWaiting && row.run_at > actor.atMs) return { kind: "early", untilMs: row.run_at };
     if (row.attempt >= row.max_attempts) return exhaust(row, actor);
-    // Due, and claimed before a sweeper came by.
-    return win(status === "scheduled" ? enqueue(table, row, actor) : row, worker, leaseMs, actor);
+    // Due, and received before a sweeper came by.
+    const due = status === "scheduled" ? enqueue(table, row, actor) : row;
+    return lacksHandler ? putOff(due, lacksHandler, actor) : win(due, worker, leaseMs, actor);
   };
 
   const win = (row: TaskRow, worker: string, leaseMs: number, actor: Actor): ClaimResult => {
@@ -101,13 +111,27 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
     };
   };
 
+  /** The number of the claim is raised, too, so that a send from before is not taken for the next one. */
+  const putOff = (row: TaskRow, { limitMs }: HandlerWait, actor: Actor): ClaimResult => {
+    const dueMs = row.lease_until ?? row.run_at;
+    const error = noHandlerError(row.type);
+    if (actor.atMs - dueMs >= limitMs) return fail(row, actor, "no_handler", error);
+    const untilMs = putOffUntil(dueMs, actor.atMs);
+    db.run(sql.putOff, untilMs, JSON.stringify(error), row.id);
+    noteChange(row.id);
+    return { kind: "put_off", untilMs };
+  };
+
   /** A task whose last attempt was begun and never told how it ended. */
-  const exhaust = (row: TaskRow, actor: Actor): ClaimResult => {
-    const error = { type: "never_finished", message: `attempt ${row.attempt} never finished` };
+  const exhaust = (row: TaskRow, actor: Actor): ClaimResult =>
+    fail(row, actor, "never_finished", { type: "never_finished", message: `attempt ${row.attempt} never finished` });
+
+  const fail = (row: TaskRow, actor: Actor, reason: DeadReason, error: Failure): ClaimResult => {
     const failed = { status: "failed", error: JSON.stringify(error), ended_at: actor.atMs } as const;
-    db.run(sql.fail, actor.atMs, failed.error, "never_finished", actor.atMs, row.id);
-    note(row, row.status, actor, { to: "failed", attempt: row.attempt, outcome: "crashed", error });
-    return { kind: "failed", reason: "never_finished", task: fromRow({ ...row, ...failed }) };
+    db.run(sql.fail, actor.atMs, failed.error, reason, actor.atMs, row.id);
+    const crashed = row.status === "running" ? ({ outcome: "crashed" } as const) : {};
+    note(row, row.status, actor, { to: "failed", attempt: row.attempt, error, ...crashed });
+    return { kind: "failed", reason, task: fromRow({ ...row, ...failed }) };
   };
 
   const endCanceled = (row: TaskRow, actor: Actor): ClaimResult => {

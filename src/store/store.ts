@@ -66,6 +66,13 @@ export interface ClaimRequest {
   worker: string;
   leaseMs: number;
   actor: Actor;
+  /** The worker has no handler of the task's type: it claims nothing, and the task waits for one that has. */
+  lacksHandler?: HandlerWait;
+}
+
+export interface HandlerWait {
+  /** A task that has been due for this long fails. */
+  limitMs: number;
 }
 
 export type ClaimResult =
@@ -77,6 +84,8 @@ export type ClaimResult =
   | { kind: "leased"; untilMs: number }
   /** Not due before then. */
   | { kind: "early"; untilMs: number }
+  /** It waits for a worker that has its handler, and is sent again then: its message is of no use any more. */
+  | { kind: "put_off"; untilMs: number }
   /** It has failed for good, here or before; its message belongs into the dead-letter queue. */
   | { kind: "failed"; reason: DeadReason; task: TaskRecord }
   | { kind: "unknown" };

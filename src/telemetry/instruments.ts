@@ -96,7 +96,7 @@ export const instruments = {
     name: "task_claims",
     kind: "counter",
     unit: "{claim}",
-    description: "Claims won; lost to another worker, or too early; of tasks that had ended",
+    description: "Claims won; lost, or too early; of tasks that had ended; of tasks without a handler here",
     labels: ["result"],
   },
   taskRedrives: {

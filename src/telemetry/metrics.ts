@@ -11,8 +11,11 @@ import type { Meter } from "./meter.ts";
 
 export type ProcessedStatus = "submitted" | "succeeded" | "failed" | "retried" | "dead" | "canceled";
 
-/** `lost`: another worker has the task, or it is not due; `ended`: its message was of no use any more. */
-export type ClaimOutcome = "won" | "lost" | "ended";
+/**
+ * `lost`: another worker has the task, or it is not due; `ended`: its message was of no use any more; `no_handler`: it
+ * waits for a worker that has its handler.
+ */
+export type ClaimOutcome = "won" | "lost" | "ended" | "no_handler";
 
 /** Where a duration was measured: the span that its exemplar leads to. */
 export type Measured = SpanContext | undefined;

@@ -82,13 +82,15 @@ export function reportAttempt(
   }
 }
 
-/** An attempt before this claim never told how it ended, and there is none left. */
-export function reportNeverFinished(
+/** The claim itself has failed the task: its last attempt never told how it ended, or it has waited for a handler too long. */
+export function reportFailedClaim(
   { task, reason }: { task: TaskRecord; reason: DeadReason },
   taskLog: Logger,
   { events, committedAtMs }: ReportTo,
 ): void {
-  taskLog.warn("attempt failed, it was the last", { reason, ...(task.error && { error: task.error }) });
+  const msg =
+    reason === "no_handler" ? "task failed, no worker has a handler for it" : "attempt failed, it was the last";
+  taskLog.warn(msg, { reason, ...(task.error && { error: task.error }) });
   events.publish("task.failed", committedAtMs);
 }
 

@@ -5,8 +5,10 @@ import { GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import { systemClock } from "../../src/clock.ts";
+import { readConfig } from "../../src/config.ts";
+import { findLiveTypes } from "../../src/store/live-types.ts";
 import { startCrookedDynamo } from "../support/crooked-dynamo.ts";
-import { type DynamoPart, type DynamoTableOfTest, startDynamoPart } from "../support/dynamo-store.ts";
+import { awsVariables, type DynamoPart, type DynamoTableOfTest, startDynamoPart } from "../support/dynamo-store.ts";
 import { eventually } from "../support/eventually.ts";
 import { redrivesIn } from "../support/redrives.ts";
 import { rejectionOf } from "../support/rejection.ts";
@@ -39,6 +41,26 @@ withDynamoDb("the DynamoDB store itself", () => {
       });
     },
   );
+
+  test("tells which task types wait, as doctor asks", async () => {
+    await using table = await part.makeTable();
+    const store = table.connect();
+    await store.registerTypes(
+      ["echo", "tell", "gone"].map((type) => ({
+        type,
+        maxAttempts: null,
+        timeoutMs: null,
+        isolation: "shared",
+        payloadSchema: null,
+      })),
+      ROOT_CONTEXT,
+    );
+    const tasks = tasksIn(store);
+    for (const type of ["echo", "tell"]) await tasks.create({ type });
+    const { config } = readConfig({ handlers: "", store: "dynamodb", table: table.location.table }, awsVariables);
+    const found = findLiveTypes({ ...config, storeEndpoint: part.url }, (type) => type !== "echo");
+    expect(await found).toEqual(["tell"]);
+  });
 
   describe("a call", () => {
     test("has a CLIENT span under its caller's, with the contract's attributes", async () => {

@@ -26,6 +26,7 @@ import { describeFinish } from "./store/finish.ts";
 import { describeList } from "./store/list.ts";
 import { describeModel } from "./store/model.ts";
 import { describePrune } from "./store/prune.ts";
+import { describePutOff } from "./store/put-off.ts";
 import { describeRedriveCommits } from "./store/redrive-commits.ts";
 import { describeRedriveOrders } from "./store/redrive-orders.ts";
 import { describeRedriveRate } from "./store/redrive-rate.ts";
@@ -44,6 +45,7 @@ function describeStore(open: OpenStore, histories: number): void {
   describe("the port", () => {
     describeCreate(open);
     describeClaim(open);
+    describePutOff(open);
     describeFinish(open);
     describeCancel(open);
     describeDeadLetters(open);

@@ -78,6 +78,8 @@ export interface StoredTasks {
   get(id: string): Promise<TaskRecord | undefined>;
   timeline(id: string): Promise<TimelineEntry[]>;
   claim(id: string, atMs: number, worker?: string): Promise<ClaimResult>;
+  /** The same by a worker without a handler, after which a task that has been due for `limitMs` fails. */
+  putOff(id: string, atMs: number, limitMs?: number): Promise<ClaimResult>;
   /** Claims, and throws unless the claim was won. */
   win(id: string, atMs: number, worker?: string): Promise<Extract<ClaimResult, { kind: "won" }>>;
   extend(leases: readonly Lease[], nowMs: number): Promise<LeaseState[]>;
@@ -106,6 +108,8 @@ export function tasksIn(store: Store): StoredTasks {
     get: (id) => store.get(id, ROOT_CONTEXT),
     timeline: (id) => store.timeline(id, ROOT_CONTEXT),
     claim: (id, atMs, worker = "w1") => store.claim({ id, worker, leaseMs, actor: actorAt(atMs) }, ROOT_CONTEXT),
+    putOff: (id, atMs, limitMs = 3_600_000) =>
+      store.claim({ id, worker: "w0", leaseMs, actor: actorAt(atMs), lacksHandler: { limitMs } }, ROOT_CONTEXT),
     win: async (id, atMs, worker) => {
       const claimed = await tasks.claim(id, atMs, worker);
       if (claimed.kind !== "won") throw new Error(`the claim was not won: ${JSON.stringify(claimed)}`);

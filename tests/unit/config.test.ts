@@ -61,6 +61,7 @@ describe("the settings", () => {
       threadConcurrency: 16,
       memoryLimit: 1_073_741_824,
       visibilityTimeout: 30_000,
+      handlerWait: 86_400_000,
       taskTimeout: 60_000,
       maxAttempts: 5,
       maxResult: 1_048_576,

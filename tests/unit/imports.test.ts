@@ -202,7 +202,13 @@ describe("packages with one home", () => {
     [
       "SQLite",
       /^node:sqlite$/,
-      ["console/telemetry-database.ts", "queue/embedded.ts", "store/schema.ts", "store/sqlite-connection.ts"],
+      [
+        "console/telemetry-database.ts",
+        "queue/embedded.ts",
+        "store/live-types.ts",
+        "store/schema.ts",
+        "store/sqlite-connection.ts",
+      ],
     ],
     ["the environment and the process as imports", /^(node:)?process$|^bun(:|$)/, []],
   ];

@@ -1,9 +1,13 @@
-/** Looks whether every handler file loads, on a thread as a worker does it: a file may end its thread, or never yield. */
+/**
+ * Looks whether every handler file loads, on a thread as a worker does it, since a file may end its thread or never yield;
+ * and whether tasks wait for a handler that is not among them.
+ */
 
 import type { Config } from "../../config.ts";
 import { toTaskError } from "../../errors.ts";
+import { findLiveTypes } from "../../store/live-types.ts";
 import { startSlot } from "../../worker/slot.ts";
-import { type Finding, failed, ok } from "./finding.ts";
+import { type Finding, failed, ok, warn } from "./finding.ts";
 
 export async function lookAtHandlers(config: Config): Promise<Finding[]> {
   const ignore = (): void => {};
@@ -18,7 +22,8 @@ export async function lookAtHandlers(config: Config): Promise<Finding[]> {
   });
   try {
     const types = (await slot.loaded).map(({ type }) => type);
-    return [ok("handlers", `${types.join(", ")}, from ${config.handlers ?? "the built-in ones alone"}`)];
+    const found = ok("handlers", `${types.join(", ")}, from ${config.handlers ?? "the built-in ones alone"}`);
+    return [found, ...(await lookAtWaiting(config, (type) => types.includes(type)))];
   } catch (thrown) {
     const error = toTaskError(thrown);
     if (error.code !== "invalid_argument") throw error;
@@ -27,4 +32,13 @@ export async function lookAtHandlers(config: Config): Promise<Finding[]> {
   } finally {
     slot.close();
   }
+}
+
+/** A store that cannot be asked has a finding of its own. */
+async function lookAtWaiting(config: Config, isHandled: (type: string) => boolean): Promise<Finding[]> {
+  const missing = await findLiveTypes(config, (type) => !isHandled(type)).catch(() => []);
+  if (missing.length === 0) return [];
+  const detail = `tasks wait for handlers that are not among them: ${missing.map((type) => `"${type}"`).join(", ")}`;
+  const mend = "give a worker these handlers; else the tasks are dead after --handler-wait";
+  return [warn("task types", detail, mend)];
 }
