@@ -43,14 +43,17 @@ export function isEnded(status: TaskStatus): boolean {
 }
 
 /** How an attempt ended, as it stands in the history, on metrics and in spans. */
-export type AttemptOutcome =
-  | "succeeded"
-  | "failed"
-  | "timed_out"
-  | "crashed"
-  | "interrupted"
-  | "lease_lost"
-  | "canceled";
+export const attemptOutcomes = [
+  "succeeded",
+  "failed",
+  "timed_out",
+  "crashed",
+  "interrupted",
+  "lease_lost",
+  "canceled",
+] as const;
+
+export type AttemptOutcome = (typeof attemptOutcomes)[number];
 
 /** Why a task is dead. */
 export const taskReasons = ["attempts_exhausted", "fatal", "never_finished", "no_handler", "receive_limit"] as const;

@@ -4,6 +4,7 @@
  */
 
 import type { Attributes } from "@opentelemetry/api";
+import { cutText } from "../text.ts";
 import type { Instrument } from "./instruments.ts";
 import type { Series } from "./series.ts";
 
@@ -14,6 +15,35 @@ export type Label = string | number | undefined;
 const maxSeries = 2000;
 /** The attribute that the same section gives to what is above the limit. */
 const overflow: Attributes = { "otel.metric.overflow": true };
+
+/** Of a label's value. */
+const maxLabelChars = 100;
+
+function cutLabel(label: Label): Label {
+  return typeof label === "string" && label.length > maxLabelChars ? cutText(label, maxLabelChars) : label;
+}
+
+export interface BoundedLabelOptions {
+  /** How many values that somebody else makes up have series of their own. */
+  max: number;
+  /** Stands for all others. */
+  rest: string;
+  /** These always have their own. */
+  fixed?: readonly string[];
+}
+
+/** Keeps the values that users make up from taking the series of all others. */
+export function createBoundedLabel({ max, rest, fixed = [] }: BoundedLabelOptions): (label: Label) => Label {
+  const always = new Set<Label>([...fixed, rest, undefined]);
+  const known = new Set<Label>();
+  return (given) => {
+    if (always.has(given) || known.has(given)) return given;
+    const label = typeof given === "string" ? cutText(given, maxLabelChars) : given;
+    if (!known.has(label) && known.size >= max) return rest;
+    known.add(label);
+    return label;
+  };
+}
 
 /** An instrument's series, in the order in which they were first measured, and the tree in which they are found. */
 export interface Kept<S extends Series> {
@@ -50,7 +80,8 @@ export function finder<S extends Series>(
   };
   return (labels) => {
     let node: Node<S> = kept.root;
-    for (const label of labels) {
+    for (const given of labels) {
+      const label = cutLabel(given);
       let next = node.next.get(label);
       if (!next) {
         // What is above the limit must not grow the tree either.
@@ -71,7 +102,7 @@ export function finder<S extends Series>(
 function toAttributes({ labels: names }: Instrument, labels: readonly Label[]): Attributes {
   const attributes: Attributes = {};
   for (const [index, name] of names.entries()) {
-    const label = labels[index];
+    const label = cutLabel(labels[index]);
     if (label !== undefined) attributes[name] = label;
   }
   return attributes;

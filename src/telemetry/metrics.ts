@@ -7,6 +7,7 @@ import type { QueueDepth } from "../queue/queue.ts";
 import type { StoreFigures } from "../store/store.ts";
 import { type AttemptOutcome, type DeadReason, liveStatuses } from "../task.ts";
 import { instruments } from "./instruments.ts";
+import { createBoundedLabel } from "./labelled-series.ts";
 import type { Meter } from "./meter.ts";
 
 export type ProcessedStatus = "submitted" | "succeeded" | "failed" | "retried" | "dead" | "canceled";
@@ -37,7 +38,11 @@ export interface TaskMetrics {
   redriven(result: "moved" | "failed", count: number): void;
 }
 
+/** With every status, outcome and reason, their series stay below the limit of an instrument. */
+const maxTaskTypes = 200;
+
 export function createTaskMetrics(meter: Meter): TaskMetrics {
+  const typeOf = createBoundedLabel({ max: maxTaskTypes, rest: "_other" });
   const processed = meter.counter(instruments.tasksProcessed);
   const duration = meter.histogram(instruments.processingDuration);
   const dead = meter.counter(instruments.tasksDead);
@@ -47,13 +52,13 @@ export function createTaskMetrics(meter: Meter): TaskMetrics {
   const claims = meter.counter(instruments.taskClaims);
   const redrives = meter.counter(instruments.taskRedrives);
   return {
-    processed: (taskType, status) => processed.add(1, taskType, status),
-    processingDuration: (taskType, status, ms, span) => duration.record(ms / 1000, span, taskType, status),
-    dead: (taskType, reason) => dead.add(1, taskType, reason),
+    processed: (taskType, status) => processed.add(1, typeOf(taskType), status),
+    processingDuration: (taskType, status, ms, span) => duration.record(ms / 1000, span, typeOf(taskType), status),
+    dead: (taskType, reason) => dead.add(1, typeOf(taskType), reason),
     // Clocks of two processes may differ: nothing began before it was due.
-    queueWait: (taskType, ms, span) => queueWait.record(Math.max(0, ms) / 1000, span, taskType),
-    endToEnd: (taskType, ms, span) => endToEnd.record(Math.max(0, ms) / 1000, span, taskType),
-    attempted: (taskType, outcome) => attempts.add(1, taskType, outcome),
+    queueWait: (taskType, ms, span) => queueWait.record(Math.max(0, ms) / 1000, span, typeOf(taskType)),
+    endToEnd: (taskType, ms, span) => endToEnd.record(Math.max(0, ms) / 1000, span, typeOf(taskType)),
+    attempted: (taskType, outcome) => attempts.add(1, typeOf(taskType), outcome),
     claimed: (result) => claims.add(1, result),
     redriven: (result, count) => {
       if (count > 0) redrives.add(count, result);

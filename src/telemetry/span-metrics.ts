@@ -7,13 +7,15 @@
 import type { Attributes, AttributeValue } from "@opentelemetry/api";
 import { SpanKind } from "@opentelemetry/api";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { meanings } from "../errors.ts";
+import { attemptOutcomes } from "../task.ts";
 import { knownMethod, other } from "./http-attributes.ts";
 import { instruments } from "./instruments.ts";
-import type { Label } from "./labelled-series.ts";
+import { createBoundedLabel, type Label } from "./labelled-series.ts";
 import type { Histogram, Meter } from "./meter.ts";
 import { key } from "./names.ts";
 
-/** The names of errors come from handlers too: what is more counts as `_OTHER`. */
+/** Of each source: the names of errors that handlers make up take no room from those of calls. */
 const maxErrorTypes = 100;
 
 export function createSpanMetrics(meter: Meter): SpanProcessor {
@@ -26,7 +28,10 @@ export function createSpanMetrics(meter: Meter): SpanProcessor {
   const sent = meter.counter(instruments.messagesSent);
   const consumed = meter.counter(instruments.messagesConsumed);
   const active = createActiveRequests(meter);
-  const errorTypeOf = createErrorTypes();
+  const httpErrorOf = createErrorTypes();
+  const rpcErrorOf = createErrorTypes();
+  const databaseErrorOf = createErrorTypes();
+  const messagingErrorOf = createErrorTypes();
 
   const measureHttp = (span: ReadableSpan): void => {
     const { attributes } = span;
@@ -38,7 +43,7 @@ export function createSpanMetrics(meter: Meter): SpanProcessor {
       labelOf(attributes[key.urlScheme]),
       labelOf(attributes[key.httpRoute]),
       labelOf(attributes[key.httpResponseStatusCode]),
-      errorTypeOf(attributes),
+      httpErrorOf(attributes),
       labelOf(attributes[key.networkProtocolVersion]),
     );
   };
@@ -51,7 +56,7 @@ export function createSpanMetrics(meter: Meter): SpanProcessor {
       labelOf(attributes[key.rpcSystemName]),
       labelOf(attributes[key.rpcMethod]),
       labelOf(attributes[key.rpcStatusCode]),
-      errorTypeOf(attributes),
+      rpcErrorOf(attributes),
       labelOf(attributes[key.serverAddress]),
       labelOf(attributes[key.serverPort]),
     );
@@ -67,7 +72,7 @@ export function createSpanMetrics(meter: Meter): SpanProcessor {
       labelOf(attributes[key.dbCollectionName]),
       labelOf(attributes[key.dbOperationName]),
       labelOf(attributes[key.dbResponseStatusCode]),
-      errorTypeOf(attributes),
+      databaseErrorOf(attributes),
       labelOf(attributes[key.serverAddress]),
     );
   };
@@ -80,7 +85,7 @@ export function createSpanMetrics(meter: Meter): SpanProcessor {
       labelOf(operation),
       labelOf(attributes[key.messagingOperationType]),
       labelOf(attributes[key.messagingDestinationName]),
-      errorTypeOf(attributes),
+      messagingErrorOf(attributes),
     ];
     const histogram = operation === "process" ? processing : messaging;
     histogram.record(secondsOf(span), span.spanContext(), ...labels);
@@ -125,15 +130,12 @@ function createActiveRequests(meter: Meter) {
   };
 }
 
+/** What an attempt or a call of ours can end with. */
+const fixedErrorTypes = [...attemptOutcomes, ...Object.keys(meanings)];
+
 function createErrorTypes(): (attributes: Attributes) => Label {
-  const known = new Set<Label>();
-  return (attributes) => {
-    const type = labelOf(attributes[key.errorType]);
-    if (type === undefined || known.has(type)) return type;
-    if (known.size >= maxErrorTypes) return other;
-    known.add(type);
-    return type;
-  };
+  const bounded = createBoundedLabel({ max: maxErrorTypes, rest: other, fixed: fixedErrorTypes });
+  return (attributes) => bounded(labelOf(attributes[key.errorType]));
 }
 
 function methodOf(attributes: Attributes): string {

@@ -2,7 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { type Attributes, SpanKind, type Tracer } from "@opentelemetry/api";
 import { AlwaysOnSampler, BasicTracerProvider, type Sampler, SamplingDecision } from "@opentelemetry/sdk-trace-base";
 import * as conventions from "@opentelemetry/semantic-conventions/incubating";
+import { attemptOutcomes } from "../../src/task.ts";
 import { instruments } from "../../src/telemetry/instruments.ts";
+import { createTaskMetrics } from "../../src/telemetry/metrics.ts";
 import { ownKey } from "../../src/telemetry/names.ts";
 import { createSpanMetrics } from "../../src/telemetry/span-metrics.ts";
 import { startTestMeter } from "../support/test-meter.ts";
@@ -152,6 +154,49 @@ test("what handlers call their errors cannot grow the number of series for ever"
   const counts = (await samples()).filter((line) => line.includes("_count{"));
   expect(counts).toHaveLength(101);
   expect(counts.at(-1)).toContain('error_type="_OTHER",service_name="worker"} 200');
+});
+
+test("what handlers call their errors takes no series of the ends that have names of ours, nor of other calls", async () => {
+  const { tracer, samples } = startSpanMetrics();
+  const died = (type: string): void =>
+    makeSpan(tracer, SpanKind.CONSUMER, operation("process", "process"), { "error.type": type });
+  for (let n = 0; n < 300; n++) died(`Error${n}`);
+  const fixed = ["timed_out", "crashed", "interrupted", "lease_lost", "canceled", "failed", "unavailable", "internal"];
+  for (const type of fixed) died(type);
+  makeSpan(tracer, SpanKind.CLIENT, rpc, { "error.type": "UNAVAILABLE" });
+  makeSpan(tracer, SpanKind.CLIENT, database, { "error.type": "SQLITE_FULL" });
+  const counts = (await samples()).filter((line) => line.includes("_count{"));
+  for (const type of [...fixed, "UNAVAILABLE", "SQLITE_FULL"]) {
+    expect(counts.filter((line) => line.includes(`error_type="${type}"`) && line.endsWith(" 1"))).toHaveLength(1);
+  }
+});
+
+test("a label is cut at a hundred characters, between pairs, and what is the same then is one series", async () => {
+  const { tracer, samples } = startSpanMetrics();
+  for (const type of ["e".repeat(101), `${"e".repeat(300)}!`, `${"p".repeat(98)}😀😀`, "😀".repeat(500)]) {
+    makeSpan(tracer, SpanKind.CONSUMER, operation("process", "process"), { "error.type": type });
+  }
+  const counts = (await samples()).filter((line) => line.includes("_count{"));
+  const types = counts.map((line) => [/error_type="([^"]*)"/.exec(line)?.[1], line.split(" ").at(-1)]);
+  expect(types).toEqual([
+    [`${"e".repeat(99)}…`, "2"],
+    [`${"p".repeat(98)}…`, "1"],
+    [`${"😀".repeat(49)}…`, "1"],
+  ]);
+});
+
+test("task types that are many leave each outcome its series", async () => {
+  const { meter, samples } = startTestMeter("worker");
+  const metrics = createTaskMetrics(meter);
+  for (let n = 0; n < 3000; n++) for (const outcome of attemptOutcomes) metrics.attempted(`type-${n}`, outcome);
+  metrics.attempted("_other", "timed_out");
+  const lines = await samples();
+  expect(lines).toHaveLength(201 * attemptOutcomes.length);
+  expect(lines.filter((line) => line.includes('task_type="_other"')).map((line) => line.split(" ").at(-1))).toEqual(
+    attemptOutcomes.map((outcome) => (outcome === "timed_out" ? "2801" : "2800")),
+  );
+  meter.counter(instruments.tasksProcessed).add(1, "t".repeat(128), "dead");
+  expect((await samples()).at(0) ?? "").not.toContain("t".repeat(100));
 });
 
 describe("the instruments' table", () => {
