@@ -27,6 +27,7 @@ import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
 import type { RunRequest, RunResult } from "./worker/attempt.ts";
 import { toEnding } from "./worker/ending.ts";
+import { tellPassedOver } from "./worker/handler-files.ts";
 import { createLeaseKeeper } from "./worker/lease.ts";
 import { createMemoryWatch } from "./worker/memory-watch.ts";
 import { createMissingHandlers } from "./worker/missing-handlers.ts";
@@ -409,6 +410,7 @@ export async function startWorker(
     ? (await import("./worker/edits.ts")).watchHandlers({ config, pool, register, log: log.module("worker.edits") })
     : undefined;
   await edits?.ready;
+  tellPassedOver(config.handlers, log);
   log.info("worker receives", { worker: workerId, types: pool.types().map(({ type }) => type) });
   return {
     addresses: {},

@@ -8,7 +8,7 @@ import { decide, type Outcome, type Verdict } from "../retry.ts";
 import { parseDuration } from "../settings.ts";
 import { newTaskId } from "../task-id.ts";
 import type { TaskHandler } from "../worker/handler.ts";
-import { isHandler, type LoadedHandler, toLoaded } from "../worker/loaded-handler.ts";
+import { type LoadedHandler, toHandler, toLoaded } from "../worker/loaded-handler.ts";
 import { createBench } from "./bench.ts";
 import { testConfig } from "./test-tracing.ts";
 import type { TestedAttempt, TestedTask, TestOptions, TestTask } from "./tested-task.ts";
@@ -46,9 +46,10 @@ export const testTask: TestTask = async (handler, options = {}) => {
 };
 
 function toTestable(handler: TaskHandler, { type = "test" }: TestOptions): LoadedHandler {
-  if (!isHandler(handler)) throw new Error("testTask: the handler has no function run(task, ctx)");
+  const found = toHandler(handler);
+  if (!found) throw new Error("testTask: the handler has no function run(task, ctx)");
   try {
-    return toLoaded(handler, type);
+    return toLoaded(found, type);
   } catch (error) {
     throw new Error(`testTask: the handler does not load: ${toFailure(error).message}`);
   }

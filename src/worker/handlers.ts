@@ -1,13 +1,14 @@
 /** The handlers of a thread: the built-in ones, and those of the user's folder, loaded from disk. */
 
-import { readdirSync } from "node:fs";
-import { basename, extname, join, relative } from "node:path";
-import { pathToFileURL } from "node:url";
+import { join, relative } from "node:path";
 import type { Config } from "../config.ts";
 import { toFailure } from "../errors.ts";
 import { builtInHandlers } from "./built-in-handlers.ts";
-import { isHandler, type LoadedHandler, toLoaded } from "./loaded-handler.ts";
+import { handlerFiles, typeOfFile } from "./handler-files.ts";
+import { importFile } from "./import-file.ts";
+import { isClass, type LoadedHandler, toHandler, toLoaded } from "./loaded-handler.ts";
 import { provideModules } from "./provided-modules.ts";
+import { applyTypescriptSettings } from "./typescript-settings.ts";
 
 export type Handlers = Map<string, LoadedHandler>;
 
@@ -21,11 +22,9 @@ export class HandlerError extends Error {
   }
 }
 
-const endings = new Set([".ts", ".mts", ".js", ".mjs"]);
-
 /**
- * Loads all; throws `HandlerError` when a file does not load, is no handler, or two are for one type. `onLoading` gets the
- * name of each file before it is loaded.
+ * Loads all, in a thread: on the main one Bun would fetch what is not installed. Throws `HandlerError` when a file does
+ * not load, is no handler, or two are for one type. `onLoading` gets the name of each file before it is loaded.
  */
 export async function loadHandlers(config: Config, onLoading: (file: string) => void): Promise<Handlers> {
   const handlers: Handlers = new Map();
@@ -35,12 +34,13 @@ export async function loadHandlers(config: Config, onLoading: (file: string) => 
   }
   if (config.handlers === undefined) return handlers;
   provideModules(config.handlers);
+  applyTypescriptSettings();
   const problems: string[] = [];
   const sources = new Map<string, string>();
-  for (const file of handlerFiles(config.handlers)) {
+  for (const file of handlerFiles(config.handlers).handlers) {
     onLoading(file);
     try {
-      const loaded = await loadFile(join(config.handlers, file));
+      const loaded = await loadFile(config.handlers, file);
       const earlier = sources.get(loaded.type) ?? (handlers.has(loaded.type) ? "a built-in type" : undefined);
       if (earlier !== undefined) throw new Error(`its type "${loaded.type}" is taken by ${earlier}`);
       sources.set(loaded.type, file);
@@ -53,10 +53,18 @@ export async function loadHandlers(config: Config, onLoading: (file: string) => 
   return handlers;
 }
 
-/** A file with several mistakes fails with all of them at once. */
+/** One line: a file with several mistakes fails with all of them at once. */
 export function reasonOf(error: unknown, folder: string): string {
   const errors: unknown[] = error instanceof AggregateError ? error.errors : [error];
-  return errors.map((one) => toFailure(one).message + placeOf(one, folder)).join("; ");
+  const reasons = errors.map((one) => toFailure(one).message + wantedOf(one) + placeOf(one, folder));
+  return reasons.join("; ").replace(/\s*\n\s*/g, " ");
+}
+
+/** Bun tells the package that it did not find, or a package that does not name the wanted file in its "exports". */
+function wantedOf(error: unknown): string {
+  const { specifier } = { specifier: undefined, ...propertiesOf(error) };
+  if (typeof specifier !== "string" || toFailure(error).message.includes(`'${specifier}'`)) return "";
+  return `: it is not installed, or its package.json does not export "${specifier}"`;
 }
 
 /** ` (shop/prices.ts:3:14)`: where in the folder it is wrong, by a mistake that the parser found, or by a stack. */
@@ -73,24 +81,16 @@ function placeOf(error: unknown, folder: string): string {
 function propertiesOf(value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null) return {};
   return Object.fromEntries(
-    ["position", "stack", "file", "line", "column"].flatMap((name) =>
+    ["position", "stack", "file", "line", "column", "specifier"].flatMap((name) =>
       name in value ? [[name, Reflect.get(value, name)]] : [],
     ),
   );
 }
 
-/** Files that may hold a handler; tests, declarations and names that begin with `_` or `.` are not meant. */
-function handlerFiles(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
-    .map((entry) => entry.name)
-    .filter((name) => endings.has(extname(name)) && !/^[_.]|\.(test|spec|d)\.m?[jt]s$/.test(name))
-    .sort();
-}
-
-async function loadFile(path: string): Promise<LoadedHandler> {
-  const module: { default?: unknown } = await import(pathToFileURL(path).href);
-  const handler = module.default;
-  if (!isHandler(handler)) throw new Error("its default export has no function run(task, ctx)");
-  return toLoaded(handler, basename(path, extname(path)));
+async function loadFile(folder: string, file: string): Promise<LoadedHandler> {
+  const module = await importFile(join(folder, file));
+  const handler = toHandler(module.default);
+  if (handler) return toLoaded(handler, typeOfFile(file));
+  if (isClass(module.default)) throw new Error("its default export is a class: export an object that new makes of it");
+  throw new Error("its default export has no function run(task, ctx)");
 }

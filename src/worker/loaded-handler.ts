@@ -19,8 +19,34 @@ export interface LoadedHandler extends HandledType {
   file?: string;
 }
 
-export function isHandler(value: unknown): value is TaskHandler {
-  return typeof value === "object" && value !== null && "run" in value && typeof value.run === "function";
+/**
+ * The handler of a module's default export: an object with `run`, or that function alone. CommonJS has it there as
+ * `module.exports`, or one `default` deeper when it was compiled from a module.
+ */
+export function toHandler(exported: unknown): TaskHandler | undefined {
+  return asHandler(defaultOf(exported)) ?? asHandler(exported);
+}
+
+function defaultOf(value: unknown): unknown {
+  return typeof value === "object" && value !== null && "default" in value ? value.default : undefined;
+}
+
+function asHandler(value: unknown): TaskHandler | undefined {
+  if (isHandler(value)) return value;
+  return isRun(value) && !isClass(value) ? { ...value, run: value } : undefined;
+}
+
+function isHandler(value: unknown): value is TaskHandler {
+  const hasFields = typeof value === "function" || (typeof value === "object" && value !== null);
+  return hasFields && "run" in value && typeof value.run === "function";
+}
+
+function isRun(value: unknown): value is TaskHandler["run"] {
+  return typeof value === "function";
+}
+
+export function isClass(value: unknown): boolean {
+  return typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
 }
 
 /** `name`: its type when it does not say one. Throws an `Error` that says which of its settings is wrong. */

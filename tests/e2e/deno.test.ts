@@ -8,6 +8,7 @@ import { httpApi } from "../support/http-api.ts";
 import { freePorts, startThroughline } from "../support/process.ts";
 import { isTaskServiceWaiting } from "../support/store-wait.ts";
 import { tempFolder } from "../support/temp-folder.ts";
+import { commonJsHandlers, plainHandlers, resultsOf, writtenProject } from "../support/written-handlers.ts";
 
 const root = resolve(import.meta.dir, "../..");
 
@@ -45,4 +46,18 @@ test("it serves and speaks gRPC there: a task of either port is seen through the
   const exited = running.stop();
   expect((await held).task).toMatchObject({ status: "scheduled" });
   expect(await exited).toBe(0);
+}, 120_000);
+
+test("it runs handlers with any ending, and CommonJS whatever the package.json says", async () => {
+  const handlers = { ...plainHandlers, ...commonJsHandlers };
+  await using project = await writtenProject(handlers);
+  const flags = ["--threads=1", `--handlers=${resolve(project.path, "handlers")}`, ...freePorts];
+  await using running = await startThroughline(flags, { command: "deno" });
+  const api = httpApi(running.addresses.gateway_url);
+  const right = resultsOf(handlers);
+  const ends = Object.keys(right).map(async (type) => {
+    const task = await api.ended((await api.submit({ type, payload: "Ada", max_attempts: 1 })).id);
+    return [type, task.status === "succeeded" ? task.result : task.error];
+  });
+  expect(Object.fromEntries(await Promise.all(ends))).toEqual(right);
 }, 120_000);

@@ -9,6 +9,8 @@ import { type ElasticMqPart, startElasticMq } from "../parts/elasticmq.ts";
 import { freePort } from "../parts/free-port.ts";
 import { runThroughline } from "../support/command.ts";
 import { startReceiver } from "../support/otlp-receiver.ts";
+import { spawnThroughline } from "../support/process.ts";
+import { startRecordingServer } from "../support/recording-server.ts";
 import { describeWith } from "../support/requires.ts";
 import { startTestSystem } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";
@@ -99,6 +101,59 @@ describe("throughline doctor", () => {
       const without = await runThroughline(["doctor", "--role=gateway,task-service,worker,dlq", ...freePorts]);
       expect(without.stdout).toMatch(/^warn +collector +no endpoint is set/m);
       expect(without.stdout).toMatch(/→ set OTEL_EXPORTER_OTLP_ENDPOINT/);
+    },
+    limitMs,
+  );
+});
+
+describe("throughline doctor from source", () => {
+  test(
+    "asks no registry for what is not installed, knows what it carries, and names what it passes over",
+    async () => {
+      await using folder = await tempFolder();
+      const asked: string[] = [];
+      // It never answers.
+      await using registry = await startRecordingServer(({ url }) => {
+        asked.push(url);
+        return new Promise(() => {});
+      });
+      const env = { BUN_INSTALL_CACHE_DIR: join(folder.path, "cache") };
+      const options = { cwd: folder.path, command: "source", env } as const;
+      const handlersIn = async (name: string, files: Record<string, string>) => {
+        const handlers = join(folder.path, name);
+        for (const [file, text] of Object.entries(files)) await Bun.write(join(handlers, file), text);
+        const args = ["doctor", "--json", "--data-dir=data", ...freePorts, `--handlers=${handlers}`];
+        await using ran = await spawnThroughline(args, options);
+        await ran.exited;
+        const findings: Finding[] = JSON.parse(ran.lines.join(""));
+        return findings.filter(({ check }) => check === "handlers").map(({ status, detail }) => `${status} ${detail}`);
+      };
+      await Bun.write(join(folder.path, ".npmrc"), `registry=${registry.url}/`);
+      await Bun.write(join(folder.path, "package.json"), '{"dependencies":{"left-padd":"1.0.0"}}');
+
+      const missing = await handlersIn("missing", {
+        "a.ts": 'import _ from "lodahs"; export default { run: () => _ };',
+        "b.ts": 'const { pad } = await import("left-padd"); export default { run: pad };',
+        "c.cjs": 'module.exports = { run: require("@scope/nowhere") };',
+        "d.ts": 'import { z } from "zod/v9"; export default { run: () => z };',
+      });
+      expect(missing).toEqual([
+        expect.stringMatching(/^failed handler file "a\.ts": Cannot find package 'lodahs'/),
+        expect.stringMatching(/^failed handler file "b\.ts": Cannot find package 'left-padd'/),
+        expect.stringMatching(/^failed handler file "c\.cjs": Cannot find module '@scope\/nowhere'/),
+        expect.stringMatching(/^failed handler file "d\.ts": Cannot find package 'zod' .* "zod\/v9"/),
+      ]);
+      const carried = await handlersIn("carried", {
+        "carried.ts": 'import { z } from "zod"; export default { payload: z.any(), run: () => 1 };',
+        "traced.cjs": 'const { trace } = require("@opentelemetry/api"); exports.run = () => typeof trace;',
+        "send.py": "def run(): pass",
+        "parts/mail.ts": "not even code",
+      });
+      expect(carried).toEqual([
+        expect.stringMatching(/^ok echo, .*, carried, traced, from /),
+        "ok passed over, as no handler files: parts/, send.py",
+      ]);
+      expect(asked).toEqual([]);
     },
     limitMs,
   );

@@ -60,6 +60,7 @@ test(
       "handlers/log-order.ts",
       "handlers/charge-card.ts",
       "handlers/weigh-parcel.ts",
+      "handlers/book-seat.ts",
       "handlers/charge-card.test.ts",
     ]);
     for (const [n, block] of blocks.entries()) await writeFile(join(folder.path, "mine", names[n] ?? ""), block);
@@ -72,7 +73,7 @@ test(
       output: expect.stringContaining("5 pass\n 0 fail"),
     });
     const { output } = await folder.run("throughline doctor --handlers handlers", "mine");
-    expect(output).toMatch(/^ok +handlers .*charge-card, fetch-invoice, greet, log-order, weigh-parcel/m);
+    expect(output).toMatch(/^ok +handlers .*book-seat, charge-card, fetch-invoice, greet, log-order, weigh-parcel/m);
   },
   limitMs,
 );

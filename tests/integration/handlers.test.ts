@@ -7,12 +7,22 @@ import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { listen } from "../../src/listen.ts";
 import { compiledExecutable, projectFolder } from "../support/executable.ts";
 import { httpApi } from "../support/http-api.ts";
+import { codeBlocks, readDoc } from "../support/markdown.ts";
 import { startReceiver } from "../support/otlp-receiver.ts";
 import { freePorts, type LogLine, startThroughline } from "../support/process.ts";
+import { rejectionOf } from "../support/rejection.ts";
 import type { HttpTask } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { expectedTree } from "../support/ten-tasks.ts";
 import { faultsOf, type TraceNode, toTraceTrees } from "../support/trace-tree.ts";
+import {
+  commonJsHandlers,
+  passedOver,
+  plainHandlers,
+  projectHandlers,
+  resultsOf,
+  writtenProject,
+} from "../support/written-handlers.ts";
 
 const timeoutMs = 120_000;
 
@@ -67,6 +77,58 @@ async function runHandlers(): Promise<Run> {
   const exitCode = await process.stop();
   return { price, spin, beside, crash, traceparents, spans, logs: process.logs(), exitCode };
 }
+
+test(
+  "files as people write them run, and those that are passed over are told",
+  async () => {
+    const handlers = { ...plainHandlers, ...projectHandlers, ...commonJsHandlers };
+    await using project = await writtenProject(handlers);
+    await using away = await tempFolder();
+    const flags = ["--threads=1", `--handlers=${join(project.path, "handlers")}`, ...freePorts];
+    await using running = await startThroughline(flags, { cwd: away.path });
+    const api = httpApi(running.addresses.gateway_url);
+    const right = resultsOf(handlers);
+    const ends = Object.keys(right).map(async (type) => {
+      const task = await api.ended((await api.submit({ type, payload: "Ada", max_attempts: 1 })).id);
+      return [type, task.status === "succeeded" ? task.result : task.error];
+    });
+    expect(Object.fromEntries(await Promise.all(ends))).toEqual(right);
+    const told = running.logs().filter(({ msg }) => msg === "files in the handlers' folder are not handlers");
+    expect(told).toMatchObject([{ files: passedOver, file_count: passedOver.length }]);
+  },
+  timeoutMs,
+);
+
+test(
+  "the documentation's handlers run with the packages that they import beside them",
+  async () => {
+    await using folder = await tempFolder();
+    const blocks = codeBlocks(await readDoc("docs/handlers.md"), "ts");
+    for (const block of blocks) {
+      const [, name = ""] = /^\/\/ (handlers\/[\w.-]+)\n/.exec(block) ?? [];
+      await Bun.write(join(folder.path, name), block);
+    }
+    for (const name of ["valibot", "@valibot", "arktype", "@ark", "arkregex"]) {
+      const installed = join(projectFolder, "node_modules", name);
+      await cp(installed, join(folder.path, "node_modules", name), { recursive: true, dereference: true });
+    }
+    await using running = await startThroughline(["--threads=1", ...freePorts], { cwd: folder.path });
+    const api = httpApi(running.addresses.gateway_url);
+    const end = async (type: string, payload: unknown): Promise<unknown> => {
+      return (await api.ended((await api.submit({ type, payload, max_attempts: 1 })).id)).result;
+    };
+    expect(await end("weigh-parcel", { grams: 1500 })).toEqual({ kilograms: 1.5 });
+    expect(await end("book-seat", { row: 7, name: "Ada" })).toEqual({ seat: "Ada in row 7" });
+    for (const task of [
+      { type: "weigh-parcel", payload: { grams: 0 } },
+      { type: "book-seat", payload: { row: 7, name: 7 } },
+      { type: "charge-card", payload: { customer: "c-7", cents: 0 } },
+    ]) {
+      expect(String(await rejectionOf(api.submit(task)))).toMatch(/answered 400: .*"\/payload\//);
+    }
+  },
+  timeoutMs,
+);
 
 test("every task ends as its handler made it end", () => {
   const ends = [run.price, run.spin, ...run.beside, run.crash].map(({ type, status, result, attempts }) => {

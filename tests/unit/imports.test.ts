@@ -241,7 +241,11 @@ describe("words with one home", () => {
         "telemetry/trace-pipeline.ts",
       ],
     ],
-    ["the runtimes' own globals", /\bBun\.|\bDeno\b/, ["listen.ts", "runtime.ts", "worker/provided-modules.ts"]],
+    [
+      "the runtimes' own globals",
+      /\bBun\.|\bDeno\b/,
+      ["listen.ts", "runtime.ts", "worker/provided-modules.ts", "worker/typescript-settings.ts"],
+    ],
   ];
 
   test.each(homes)("%s", (_, word, files) => {

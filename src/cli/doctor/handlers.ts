@@ -6,6 +6,7 @@
 import type { Config } from "../../config.ts";
 import { toTaskError } from "../../errors.ts";
 import { findLiveTypes } from "../../store/live-types.ts";
+import { handlerFiles } from "../../worker/handler-files.ts";
 import { startSlot } from "../../worker/slot.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";
 
@@ -23,7 +24,7 @@ export async function lookAtHandlers(config: Config): Promise<Finding[]> {
   try {
     const types = (await slot.loaded).map(({ type }) => type);
     const found = ok("handlers", `${types.join(", ")}, from ${config.handlers ?? "the built-in ones alone"}`);
-    return [found, ...(await lookAtWaiting(config, (type) => types.includes(type)))];
+    return [found, ...passedOver(config), ...(await lookAtWaiting(config, (type) => types.includes(type)))];
   } catch (thrown) {
     const error = toTaskError(thrown);
     if (error.code !== "invalid_argument") throw error;
@@ -41,4 +42,10 @@ async function lookAtWaiting(config: Config, isHandled: (type: string) => boolea
   const detail = `tasks wait for handlers that are not among them: ${missing.map((type) => `"${type}"`).join(", ")}`;
   const mend = "give a worker these handlers; else the tasks are dead after --handler-wait";
   return [warn("task types", detail, mend)];
+}
+
+function passedOver({ handlers: folder }: Config): Finding[] {
+  if (folder === undefined) return [];
+  const { passedOver: names } = handlerFiles(folder);
+  return names.length === 0 ? [] : [ok("handlers", `passed over, as no handler files: ${names.join(", ")}`)];
 }
