@@ -7,7 +7,7 @@ import { whyNoThread } from "./open-files.ts";
 import { runtime } from "./runtime.ts";
 
 /** What the entry of a thread can become. */
-export type ThreadPart = "store" | "broker" | "role" | "handlers";
+export type ThreadPart = "store" | "broker" | "role" | "handlers" | "backup";
 
 export interface Thread {
   post(message: unknown, transfer?: Transferable[]): void;

@@ -15,6 +15,7 @@ import { type Listener, urlOf } from "./listen.ts";
 import { needsStore } from "./role.ts";
 import { prepareStore } from "./store/open-store.ts";
 import { EmbeddedThreads } from "./supervisor/embedded-threads.ts";
+import { watchWriteAheadLog } from "./supervisor/log-watch.ts";
 import { watchOpenFiles } from "./supervisor/open-files-watch.ts";
 import { withAddresses } from "./supervisor/real-addresses.ts";
 import { type RoleSurroundings, SupervisedRole } from "./supervisor/supervised-role.ts";
@@ -148,6 +149,7 @@ class Supervisor implements System {
     this.#tellUnguarded();
     const needs = this.#roles.some(({ role }) => needsStore(role));
     const needsThread = needs && this.#config.store === "sqlite";
+    if (needsThread) void this.#watchLog();
     const consoles = this.#roles.filter(isConsole);
     const needsBroker = this.#config.queue === "embedded" && this.#roles.length > consoles.length;
     if (needsThread || needsBroker || consoles.length > 0) makeFolder(this.#config.dataDir);
@@ -200,6 +202,12 @@ class Supervisor implements System {
       const fields = { address: what, flag, url: urlOf(address) };
       this.#telemetry.log.warn("other machines can reach an address that asks nobody who they are", fields);
     }
+  }
+
+  #watchLog(): Promise<void> {
+    const { meter, log } = this.#telemetry;
+    const deps = { folder: this.#config.dataDir, meter, log, clock: this.#clock };
+    return watchWriteAheadLog(deps, this.#stopping.signal);
   }
 
   /** Ends what a failed start has left. */

@@ -61,6 +61,11 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
     }).receive;
   },
 
+  backup: async () => {
+    const { copyDatabase } = await import("./store/sqlite-connection.ts");
+    return linked({ copy: copyDatabase }).receive;
+  },
+
   role: async () => {
     const { startRole } = await import("./role.ts");
     let running: RunningRole | undefined;

@@ -4,6 +4,7 @@
  */
 
 import type { Command } from "commander";
+import { addBackup } from "./commands/backup.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
@@ -34,6 +35,6 @@ export const commands: readonly (readonly [heading: string, adders: readonly Add
   ["Run it:", [addServe, addDemo]],
   ["Write handlers:", [addInit, addDev, addTest]],
   ["Use it:", [addTask, addSchedule, addDlq, addTrace]],
-  ["Look after it:", [addDoctor, addVerify, addConfig, addSetup, addKey, addHealth]],
+  ["Look after it:", [addDoctor, addVerify, addConfig, addSetup, addBackup, addKey, addHealth]],
   ["Other:", [addOpenApi, addCompletion, addVersion]],
 ];

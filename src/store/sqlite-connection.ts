@@ -9,6 +9,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import { TaskError } from "../errors.ts";
 import { migrate } from "./schema.ts";
 import { databaseFile } from "./sqlite-sql.ts";
+import { logBytes, usualLogBytes } from "./write-ahead-log.ts";
 
 /** Below this, two connections could lose pages of the write-ahead log. */
 const oldestSqlite = "3.51.3";
@@ -31,6 +32,7 @@ export interface Durability {
 
 export class SqliteConnection {
   readonly #db: DatabaseSync;
+  readonly #folder: string;
   readonly #statements = new Map<string, StatementSync>();
 
   /**
@@ -39,12 +41,14 @@ export class SqliteConnection {
    */
   constructor({ folder, table }: SqliteLocation) {
     mkdirSync(folder, { recursive: true });
+    this.#folder = folder;
     this.#db = new DatabaseSync(join(folder, databaseFile), { timeout: busyTimeoutMs });
     try {
       refuseOld(this.#db);
       useWriteAheadLog(this.#db);
       this.#db.exec("PRAGMA synchronous = FULL");
       this.#db.exec("PRAGMA cache_size = -32768");
+      this.#db.exec(`PRAGMA journal_size_limit = ${usualLogBytes}`);
       migrate(this.#db, table);
       refuseUnsafe(this.durability());
     } catch (error) {
@@ -97,6 +101,22 @@ export class SqliteConnection {
     }
   }
 
+  /**
+   * Empties the write-ahead log when it is larger than usual, as after a long reader. Waits for nobody: while a reader
+   * still needs it, the next call tries again.
+   */
+  shrinkLog(): void {
+    if (logBytes(this.#folder) <= usualLogBytes) return;
+    try {
+      this.#db.exec("PRAGMA busy_timeout = 0");
+      this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // Another process checkpoints, or the disk refuses, which the next commit says.
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+    }
+  }
+
   /** A number that changes when another connection, of any process, commits. */
   dataVersion(): number {
     return Number(this.get<{ data_version: number }>("PRAGMA data_version")?.data_version);
@@ -122,6 +142,21 @@ export class SqliteConnection {
       this.#statements.set(sql, statement);
     }
     return statement;
+  }
+}
+
+/**
+ * Writes one state of the database at `source`, that of now, to the new file `target`. Blocks until it is done: for
+ * `throughline backup`, in a thread of its own.
+ */
+export function copyDatabase({ source, target }: { source: string; target: string }): void {
+  const db = new DatabaseSync(source, { timeout: busyTimeoutMs });
+  try {
+    db.prepare("VACUUM INTO ?").run(target);
+  } catch (error) {
+    throw toStoreError(error);
+  } finally {
+    db.close();
   }
 }
 

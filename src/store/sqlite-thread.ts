@@ -11,6 +11,7 @@ import { createTurnPost, readTurn } from "../turn-post.ts";
 import { openSqlite, type SqliteOperations } from "./sqlite.ts";
 import type { SqliteLocation } from "./sqlite-connection.ts";
 import { nothingSeen, type Seen, type WatchedTask } from "./task-watch.ts";
+import { lookAtLogEveryMs } from "./write-ahead-log.ts";
 
 export type Operation = keyof SqliteOperations;
 
@@ -151,6 +152,8 @@ export function startStoreThread(location: SqliteLocation, systemTime: Clock = s
     }
   }, clockLookMs);
 
+  const shrinking = setInterval(() => connection.shrinkLog(), lookAtLogEveryMs);
+
   return {
     serve: (port) => {
       const tell = createTurnPost<StoreAnswer>((text) => port.postMessage(text));
@@ -168,6 +171,7 @@ export function startStoreThread(location: SqliteLocation, systemTime: Clock = s
     },
     close: () => {
       clearInterval(otherProcesses);
+      clearInterval(shrinking);
       clearInterval(lookAtClock);
       for (const set of [...waiters.values()]) for (const waiter of set) releaseNow(waiter);
       connection.close();

@@ -283,6 +283,13 @@ export const instruments = {
     description: "Connections to the store that there may be at once",
     labels: [metricKey.poolName],
   },
+  storeLogSize: {
+    name: "store_wal_size",
+    kind: "up_down",
+    unit: "By",
+    description: "Size of the write-ahead log of the SQLite store",
+    labels: [],
+  },
   processCpuTime: {
     name: "process.cpu.time",
     kind: "observed_counter",
