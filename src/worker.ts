@@ -13,6 +13,7 @@ import { residentBytes } from "./memory.ts";
 import { attributeNames, type Envelope, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
 import type { Queues, ReceivedMessage } from "./queue/queue.ts";
+import { warnOfTaskQueue } from "./queue/queue-look.ts";
 import { decide, type Verdict } from "./retry.ts";
 import type { Service } from "./service.ts";
 import type { Actor, ClaimResult, Store } from "./store/store.ts";
@@ -381,6 +382,7 @@ export async function startWorker(
   const register = (): Promise<void> => store.registerTypes(pool.types(), housekeeping);
   await register();
   observeQueueDepth(telemetry.meter, queues.tasks);
+  const warning = warnOfTaskQueue(config, log);
   const draining = new AbortController();
   const aborting = new AbortController();
   draining.signal.addEventListener("abort", () => pool.drain(), { once: true });
@@ -424,7 +426,7 @@ export async function startWorker(
     },
     drain: async () => {
       draining.abort();
-      await Promise.all([running, watching, edits?.close()]);
+      await Promise.all([running, watching, warning, edits?.close()]);
       pool.close();
     },
     abort: () => {

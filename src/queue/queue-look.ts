@@ -1,7 +1,8 @@
-/** Looks at the two queues of a deployment from outside, and changes nothing: for `throughline doctor`. */
+/** Looks at the queues of a deployment from outside, and changes nothing: for `throughline doctor`, and at a worker's start. */
 
 import { GetQueueAttributesCommand, GetQueueUrlCommand, QueueDoesNotExist, type SQSClient } from "@aws-sdk/client-sqs";
 import type { Config } from "../config.ts";
+import type { Logger } from "../telemetry/log.ts";
 import { createClient } from "./sqs.ts";
 
 export interface QueueLook {
@@ -35,6 +36,61 @@ export async function lookAtQueue(config: Config, name: string): Promise<QueueLo
     return look("refused", { error: thrown instanceof Error ? thrown : new Error(String(thrown)) });
   } finally {
     client.destroy();
+  }
+}
+
+/** A setting of the user's own queue that will hurt. */
+export interface QueueTrouble {
+  about: "redrive policy" | "delay";
+  detail: string;
+  /** What to do. */
+  mend: string;
+}
+
+/** Receives that busy workers may need for a task that is well. */
+const fewReceives = 20;
+
+/** Each attempt of a task is a receive of its message, and so is each copy that comes while the task runs elsewhere. */
+export function judgeTaskQueue({ name, attributes }: QueueLook, { dlqName, maxAttempts }: Config): QueueTrouble[] {
+  const policy = parsePolicy(attributes.RedrivePolicy);
+  const mend = `give ${name} a redrive policy to ${dlqName}, maxReceiveCount 100`;
+  const about = "redrive policy" as const;
+  const delay = judgeDelay(name, attributes.DelaySeconds);
+  if (!policy) {
+    return [{ about, detail: `${name} has none: a task that ends every worker is received for ever`, mend }, ...delay];
+  }
+  if (!policy.target.endsWith(`:${dlqName}`)) {
+    return [{ about, detail: `${name} leads to ${policy.target}`, mend }, ...delay];
+  }
+  if (policy.receives < Math.max(fewReceives, maxAttempts)) {
+    const detail = `${name} gives a message up after ${policy.receives} receives; each attempt of a task is one, and busy workers need further ones, so a task may be dead (receive_limit) before its attempts are used up`;
+    return [{ about, detail, mend }, ...delay];
+  }
+  return delay;
+}
+
+function judgeDelay(name: string, seconds: string | undefined): QueueTrouble[] {
+  if (!(Number(seconds) > 0)) return [];
+  const detail = `${name} delays every message by ${seconds} s (DelaySeconds): each task begins that much later, and each attempt that is sent anew`;
+  return [{ about: "delay", detail, mend: `set DelaySeconds of ${name} to 0; a task has a delay of its own` }];
+}
+
+export function parsePolicy(text: string | undefined): { target: string; receives: number } | undefined {
+  try {
+    const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(text ?? "");
+    return { target: String(deadLetterTargetArn), receives: Number(maxReceiveCount) };
+  } catch {
+    // One that cannot be read is none.
+    return undefined;
+  }
+}
+
+/** Once, at the start. A queue that cannot be asked is told of by the calls that need it. */
+export async function warnOfTaskQueue(config: Config, log: Logger): Promise<void> {
+  if (config.queue === "embedded") return;
+  const look = await lookAtQueue(config, config.queueName);
+  for (const { about, detail, mend } of look.state === "there" ? judgeTaskQueue(look, config) : []) {
+    log.warn(`the queue's ${about} will hurt`, { detail, mend });
   }
 }
 

@@ -1,7 +1,7 @@
 /** Looks at the queues: the way to them, the rights, what they are set to, and the broker's clock. */
 
 import type { Config } from "../../config.ts";
-import { lookAtQueue, type QueueLook } from "../../queue/queue-look.ts";
+import { judgeTaskQueue, lookAtQueue, parsePolicy, type QueueLook } from "../../queue/queue-look.ts";
 import { awsFailed } from "./aws-error.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";
 
@@ -18,7 +18,7 @@ export async function lookAtQueues(config: Config): Promise<Finding[]> {
   return [
     judge(tasks, config),
     judge(deadLetters, config),
-    ...(tasks.state === "there" ? [judgeRedrive(tasks, config)] : []),
+    ...(tasks.state === "there" ? judgeSettings(tasks, config) : []),
     ...judgeClock(tasks),
   ];
 }
@@ -37,24 +37,15 @@ function judge({ name, state, error }: QueueLook, config: Config): Finding {
   }
 }
 
-/** The net under a task that ends every worker it meets. */
-function judgeRedrive({ attributes }: QueueLook, { queueName, dlqName }: Config): Finding {
-  const check = "redrive policy";
-  const policy = parsePolicy(attributes.RedrivePolicy);
-  const mend = `give ${queueName} a redrive policy to ${dlqName}, maxReceiveCount 100`;
-  if (!policy) return warn(check, `${queueName} has none: a task that ends every worker is received for ever`, mend);
-  if (!policy.target.endsWith(`:${dlqName}`)) return warn(check, `${queueName} leads to ${policy.target}`, mend);
-  if (policy.receives < 20) {
-    const detail = `after ${policy.receives} receives, which busy workers may need for a task that is well`;
-    return warn(check, detail, mend);
-  }
-  return ok(check, `to ${dlqName} after ${policy.receives} receives`);
-}
-
-function parsePolicy(text: string | undefined): { target: string; receives: number } | undefined {
-  if (!text) return undefined;
-  const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(text);
-  return { target: String(deadLetterTargetArn), receives: Number(maxReceiveCount) };
+/** The net under a task that ends every worker it meets, and what else the user has set. */
+function judgeSettings(look: QueueLook, config: Config): Finding[] {
+  const troubles = judgeTaskQueue(look, config);
+  const policy = parsePolicy(look.attributes.RedrivePolicy);
+  const isWell = policy && troubles.every(({ about }) => about !== "redrive policy");
+  return [
+    ...(isWell ? [ok("redrive policy", `to ${config.dlqName} after ${policy.receives} receives`)] : []),
+    ...troubles.map(({ about, detail, mend }) => warn(about, detail, mend)),
+  ];
 }
 
 function judgeClock({ skewMs }: QueueLook): Finding[] {
