@@ -22,7 +22,8 @@ import { type RoleSurroundings, SupervisedRole } from "./supervisor/supervised-r
 import { abortLimitMs, type Supervision } from "./supervisor/supervision.ts";
 import { startAdmin } from "./telemetry/admin.ts";
 import type { EventsFigures } from "./telemetry/events.ts";
-import { elapsedMs, type WriteLine } from "./telemetry/log.ts";
+import { instruments } from "./telemetry/instruments.ts";
+import { elapsedMs, type LineLosses, type WriteLine } from "./telemetry/log.ts";
 import type { MetricFamily } from "./telemetry/metric-family.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { observeProcess } from "./telemetry/process-metrics.ts";
@@ -56,10 +57,15 @@ const drainOrder: readonly (readonly Role[])[] = [["gateway", "worker"], ["dlq"]
 const clockLookMs = 1000;
 
 /** Starts everything that the settings ask for. Rejects with the first part's error. */
-export async function startSystem(config: Config, writeLine: WriteLine, clock: Clock = systemClock): Promise<System> {
+export async function startSystem(
+  config: Config,
+  writeLine: WriteLine,
+  { losses = noLosses, clock = systemClock }: { losses?: LineLosses; clock?: Clock } = {},
+): Promise<System> {
   refuseUnguarded(config);
   const telemetry = startTelemetry(serviceNames.supervisor, config, writeLine);
   observeProcess(telemetry.meter);
+  observeLosses(telemetry, losses);
   const supervisor = new Supervisor(config, telemetry, writeLine, clock);
   try {
     await supervisor.start();
@@ -68,6 +74,14 @@ export async function startSystem(config: Config, writeLine: WriteLine, clock: C
     await supervisor.giveUp();
     throw error;
   }
+}
+
+/** Of lines that stay in the process. */
+const noLosses: LineLosses = { droppedLines: () => 0, onFlow: () => {} };
+
+function observeLosses({ meter, log }: Telemetry, losses: LineLosses): void {
+  meter.observe(instruments.logLinesDropped, (observe) => observe(losses.droppedLines()));
+  losses.onFlow((dropped) => log.warn("log lines were dropped, stdout took none", { dropped }));
 }
 
 function isEdge({ role }: SupervisedRole): boolean {

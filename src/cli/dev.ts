@@ -23,9 +23,11 @@ export async function runDev(flags: SettingFlags): Promise<number> {
   const { isTTY: isTerminal = false } = process.stdout;
   if (!isTerminal) return serve(watching);
   const show = { paint: createPaint(isColorWanted(isTerminal)), folder: config.handlers };
-  return serve(watching, (lines) => {
-    for (const line of lines.trimEnd().split("\n")) {
-      for (const text of toDevLines(line, show)) process.stdout.write(`${text}\n`);
-    }
-  });
+  return serve(watching, (lines) =>
+    lines
+      .trimEnd()
+      .split("\n")
+      .flatMap((line) => toDevLines(line, show).map((text) => `${text}\n`))
+      .join(""),
+  );
 }

@@ -1,7 +1,9 @@
 /** `throughline doctor`: looks at everything that the roles will need, says what is wrong and how to mend it. */
 
 import type { Config } from "../config.ts";
+import { TaskError, toFailure } from "../errors.ts";
 import { lowOpenFileLimit, openFileLimit } from "../open-files.ts";
+import { takeStdout } from "../stdout.ts";
 import { lookAtAddresses } from "./doctor/addresses.ts";
 import { lookAtCollector } from "./doctor/collector.ts";
 import { type Finding, type FindingStatus, ok, warn } from "./doctor/finding.ts";
@@ -12,8 +14,16 @@ import { lookAtStore } from "./doctor/store.ts";
 
 /** Gives the exit code: 1 when something will not work. */
 export async function runDoctor(config: Config, asJson: boolean): Promise<number> {
+  // Before the handlers are loaded, which may print.
+  const stdout = await takeStdout();
   const findings = await examine(config);
-  process.stdout.write(asJson ? `${JSON.stringify(findings)}\n` : toText(findings));
+  try {
+    await stdout.write(asJson ? `${JSON.stringify(findings)}\n` : toText(findings));
+  } catch (cause) {
+    const { type, message } = toFailure(cause);
+    // `throughline doctor | head -1` has what it wants.
+    if (type !== "EPIPE") throw new TaskError("unavailable", `cannot write to stdout: ${message}`, { cause });
+  }
   return findings.some(({ status }) => status === "failed") ? 1 : 0;
 }
 

@@ -1,8 +1,9 @@
 /** The end of stdout: all that was written arrives before the process ends, unless nobody takes it any more. */
 
-/** Resolves when stdout takes nothing more: `head` has had enough, the disk is full. */
+/** Resolves when stdout takes nothing more: `head` has had enough, the disk is full. No failure of either stream ends the process. */
 export function outputFailure(): Promise<Error> {
-  return new Promise((resolve) => process.stdout.once("error", resolve));
+  process.stderr.on("error", () => {});
+  return new Promise((resolve) => process.stdout.on("error", resolve));
 }
 
 /** Of a process that serves: whoever reads its log and has stopped must not keep it. A person may read for hours. */

@@ -325,6 +325,13 @@ export const instruments = {
     description: "Time that the process has been running",
     labels: [],
   },
+  logLinesDropped: {
+    name: "log_lines_dropped",
+    kind: "observed_counter",
+    unit: "{line}",
+    description: "Log lines that stdout did not take, because its reader stalled or left, or the disk is full",
+    labels: [],
+  },
 } as const satisfies Record<string, Instrument>;
 
 /**

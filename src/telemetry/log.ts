@@ -34,6 +34,14 @@ export interface Logger {
 /** Gets one line or several, each with its line break. */
 export type WriteLine = (lines: string) => void;
 
+/** Of lines that were written and could not leave the process. */
+export interface LineLosses {
+  /** Since the start. */
+  droppedLines(): number;
+  /** `tell` gets how many were dropped, each time that lines leave again. */
+  onFlow(tell: (dropped: number) => void): void;
+}
+
 /** Since `startMs` of `performance.now()`, for the field `elapsed_ms`: microseconds are as fine as it gets. */
 export function elapsedMs(startMs: number): number {
   return Math.round((performance.now() - startMs) * 1000) / 1000;

@@ -210,7 +210,8 @@ describe("packages with one home", () => {
         "store/sqlite-connection.ts",
       ],
     ],
-    ["the environment and the process as imports", /^(node:)?process$|^bun(:|$)/, []],
+    // Of `bun:` only what calls the C library.
+    ["the environment and the process as imports", /^(node:)?process$|^bun(:|$)/, ["libc.ts"]],
   ];
 
   test.each(homes)("%s", (_, packages, files) => {
@@ -244,7 +245,14 @@ describe("words with one home", () => {
     [
       "the runtimes' own globals",
       /\bBun\.|\bDeno\b/,
-      ["listen.ts", "runtime.ts", "worker/provided-modules.ts", "worker/typescript-settings.ts"],
+      [
+        "libc.ts",
+        "listen.ts",
+        "runtime.ts",
+        "stdout.ts",
+        "worker/provided-modules.ts",
+        "worker/typescript-settings.ts",
+      ],
     ],
   ];
 
