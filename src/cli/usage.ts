@@ -5,6 +5,7 @@
 
 import { type Command, CommanderError } from "commander";
 import { ConfigError, readConfig } from "../config.ts";
+import { runtime } from "../runtime.ts";
 import { isSettings } from "./flags.ts";
 
 /** Runs the action that `args` ask for. Rejects with `ConfigError` when they are wrong, and with whatever it rejects with. */
@@ -44,7 +45,19 @@ function settingProblems(command: Command | undefined): string[] {
 function wrongUsage(problems: readonly string[], args: readonly string[], program: Command): ConfigError {
   const named = commandWords(program, args);
   const words = ["throughline help", ...named.map((command) => command.name())];
-  return new ConfigError([...problems, ...settingProblems(named.at(-1)), `\`${words.join(" ")}\` shows what there is`]);
+  return new ConfigError([
+    ...problems,
+    ...settingProblems(named.at(-1)),
+    ...scriptHint(args),
+    `\`${words.join(" ")}\` shows what there is`,
+  ]);
+}
+
+/** A handler or library that starts `process.execPath` with a script takes this program for a runtime. */
+function scriptHint(args: readonly string[]): string[] {
+  const script = args.find((arg) => /\.[cm]?[jt]sx?$/.test(arg));
+  if (script === undefined || !runtime.isCompiled) return [];
+  return [`"${script}" runs by the Bun in this executable with BUN_BE_BUN=1 in the environment`];
 }
 
 /** The commands that the words at the beginning name, from the outermost on. */

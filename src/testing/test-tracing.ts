@@ -3,7 +3,6 @@
  * own trace.
  */
 
-import { context as contextApi, trace } from "@opentelemetry/api";
 import { type Config, readConfig } from "../config.ts";
 import { CryptoIds } from "../telemetry/ids.ts";
 import type { PlainSpan } from "../telemetry/plain-span.ts";
@@ -42,8 +41,5 @@ export function openTestTrace(): TestTrace {
 }
 
 function startTracing(): ThreadTracing {
-  // A second one is refused, and a runner may load this file once for each file of tests.
-  trace.disable();
-  contextApi.disable();
   return startThreadTracing(testConfig, (span) => listeners.get(span.context.traceId)?.(span));
 }

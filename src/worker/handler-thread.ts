@@ -7,6 +7,7 @@ import { fetchPlacesOfThread } from "../fetch-places.ts";
 import type { LogLevel } from "../settings.ts";
 import { createRedaction } from "../telemetry/redact.ts";
 import { startThreadTracing } from "../telemetry/thread-tracing.ts";
+import { runForksByBun } from "./fork.ts";
 import { type Said, toPrinted } from "./handler-log.ts";
 import { captureOutput } from "./handler-output.ts";
 import { HandlerError, type Handlers, loadHandlers } from "./handlers.ts";
@@ -43,6 +44,7 @@ export async function startHandlerThread(
     typeOf: (wanted) => [...handlers.values()].find(({ file }) => file === wanted)?.type,
     tell,
   });
+  runForksByBun();
   // Tracing first: a handler file may ask for a tracer while it is loaded.
   const run = createRunner({
     find: (type) => handlers.get(type),
