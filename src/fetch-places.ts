@@ -3,7 +3,7 @@
  * other one waiting, those of the queue and of the RPC among them. It reads the bound once, when the process starts.
  */
 
-import { readFileSync } from "node:fs";
+import { openFileLimit } from "./open-files.ts";
 import { runtime } from "./runtime.ts";
 
 export const fetchPlacesVariable = "BUN_CONFIG_MAX_HTTP_REQUESTS";
@@ -32,7 +32,7 @@ export function fetchPlacesOfThread(threads: number, places: number = fetchPlace
  * many there are. Where that cannot be done, or each could not have a file descriptor, it stays as it is.
  */
 export function widenFetchPlaces(): void {
-  const places = Math.min(wantedPlaces, Math.floor(maxOpenFiles() / 4));
+  const places = Math.min(wantedPlaces, Math.floor(openFileLimit() / 4));
   if (runtime.name !== "bun" || process.env[fetchPlacesVariable] !== undefined || places <= usualPlaces) return;
   const args = runtime.isCompiled ? process.argv.slice(2) : [...process.execArgv, ...process.argv.slice(1)];
   try {
@@ -42,15 +42,5 @@ export function widenFetchPlaces(): void {
     });
   } catch {
     // No system call for it here.
-  }
-}
-
-/** Of systems that say it in a file; others have more than enough by default. */
-function maxOpenFiles(): number {
-  try {
-    const [, limit] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
-    return Number(limit ?? Number.POSITIVE_INFINITY);
-  } catch {
-    return Number.POSITIVE_INFINITY;
   }
 }

@@ -5,6 +5,7 @@
 
 import { readRemote } from "../config.ts";
 import { toTaskError } from "../errors.ts";
+import { keepOffProxies } from "../proxies.ts";
 import { productVersion } from "../version.ts";
 import { toApiError, toUnreachable } from "./api-errors.ts";
 
@@ -43,6 +44,7 @@ export interface ApiClient {
 /** `urlFlag` over `THROUGHLINE_URL` over the default; the key of `THROUGHLINE_API_KEY`. Throws `ConfigError`. */
 export function connectApi(urlFlag?: string, env?: Record<string, string | undefined>): ApiClient {
   const { url, apiKey, traceHeaders } = readRemote(urlFlag, env);
+  keepOffProxies([url]);
   const own = {
     accept: "application/json, application/problem+json",
     "user-agent": `throughline/${productVersion}`,

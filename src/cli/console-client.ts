@@ -2,6 +2,7 @@
 
 import { defaultConsoleUrl, readApiKey, readConsoleUrl } from "../config.ts";
 import { TaskError } from "../errors.ts";
+import { keepOffProxies } from "../proxies.ts";
 import { productVersion } from "../version.ts";
 import { toApiError } from "./api-errors.ts";
 
@@ -10,6 +11,7 @@ const answerLimitMs = 30_000;
 /** The JSON at `path` below `/v1`; rejects with `TaskError`. */
 export async function askConsole(path: string, urlFlag?: string): Promise<string> {
   const url = readConsoleUrl(urlFlag);
+  keepOffProxies([url]);
   const apiKey = readApiKey();
   try {
     const answer = await fetch(`${url}/v1${path}`, {

@@ -3,6 +3,7 @@
 import type { Config } from "../config.ts";
 import { TaskError, toFailure } from "../errors.ts";
 import { lowOpenFileLimit, openFileLimit } from "../open-files.ts";
+import { keepSettingsOffProxies } from "../proxies.ts";
 import { takeStdout } from "../stdout.ts";
 import { lookAtAddresses } from "./doctor/addresses.ts";
 import { lookAtCollector } from "./doctor/collector.ts";
@@ -14,6 +15,7 @@ import { lookAtStore } from "./doctor/store.ts";
 
 /** Gives the exit code: 1 when something will not work. */
 export async function runDoctor(config: Config, asJson: boolean): Promise<number> {
+  keepSettingsOffProxies(config);
   // Before the handlers are loaded, which may print.
   const stdout = await takeStdout();
   const findings = await examine(config);

@@ -2,6 +2,7 @@
 
 import type { Config } from "../config.ts";
 import { widenFetchPlaces } from "../fetch-places.ts";
+import { keepSettingsOffProxies } from "../proxies.ts";
 import { takeStdout } from "../stdout.ts";
 import { type System, startSystem } from "../supervisor.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -13,6 +14,7 @@ import { stopSignal } from "./stop-signal.ts";
 type ShowLines = (lines: string) => string;
 
 export async function serve(config: Config, show: ShowLines = (lines) => lines): Promise<number> {
+  keepSettingsOffProxies(config);
   if (config.role.includes("worker")) widenFetchPlaces();
   const stdout = await takeStdout();
   const output = createLogOutput(stdout, (sentence) => process.stderr.write(`throughline: ${sentence}\n`));

@@ -2,11 +2,13 @@
 
 import { trace } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
+import { keepSettingsOffProxies } from "../proxies.ts";
 import { openQueues } from "../queue/sqs.ts";
 import { prepareStore } from "../store/open-store.ts";
 import { scopeName } from "../telemetry/names.ts";
 
 export async function setUp(config: Config): Promise<void> {
+  keepSettingsOffProxies(config);
   await prepareStore(config);
   if (config.store === "dynamodb") tell(`the table "${config.table}" is there, with its indexes and its time to live`);
   else tell("the store needs nothing made: SQLite makes its file at the start");

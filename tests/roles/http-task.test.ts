@@ -13,6 +13,7 @@ import { maxAnswerBytes } from "../../src/worker/http/answer-body.ts";
 import { createHttpHandler } from "../../src/worker/http/task.ts";
 import { startBlackHole } from "../support/black-hole.ts";
 import { projectFolder } from "../support/executable.ts";
+import { startRecordingProxy } from "../support/recording-proxy.ts";
 import { type RecordingServer, startRecordingServer } from "../support/recording-server.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { startTestTracing } from "../support/test-tracing.ts";
@@ -80,7 +81,9 @@ async function call(payload: unknown, allow: string[], answers = ["127.0.0.1"], 
   const asked: string[] = [];
   const resolve: Resolve = async (host) => {
     asked.push(host);
-    return [answers[Math.min(asked.length, answers.length) - 1] ?? ""];
+    const answer = answers[Math.min(asked.length, answers.length) - 1];
+    if (answer === undefined) throw new Error(`ENOTFOUND ${host}`);
+    return [answer];
   };
   const { tracer, spans } = startTestTracing();
   const ctx: HandlerContext = {
@@ -353,6 +356,66 @@ describe("a call", () => {
     expect(await sent("a b", "text/plain")).toMatchObject({ body: { body: "a b" } });
     expect(await sent({ a: "b c" }, "application/x-www-form-urlencoded")).toMatchObject({ body: { body: "a=b+c" } });
     expect(await rejectionOf(sent({ a: 1 }, "application/xml"))).toBeInstanceOf(Fatal);
+  });
+});
+
+describe("a call by a proxy of the environment", () => {
+  const names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+
+  /** The environment is the process's own: nothing else runs in it meanwhile. */
+  async function byProxy(payload: unknown, allow: string[], addresses: string[], noProxy = "") {
+    await using proxy = await startRecordingProxy(server.url);
+    const before = names.map((name) => process.env[name]);
+    Object.assign(process.env, { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, NO_PROXY: noProxy });
+    try {
+      const { result } = await call(payload, allow, addresses);
+      return { result: await result.catch((error: unknown) => error), asked: proxy.asked };
+    } finally {
+      for (const [n, name] of names.entries()) {
+        if (before[n] === undefined) delete process.env[name];
+        else process.env[name] = before[n];
+      }
+    }
+  }
+
+  const ok = { status: 200, body: {} };
+  const passed: [what: string, url: string, allow: string[], addresses: string[], noProxy: string][] = [
+    ["of a name whose addresses are allowed", "http://shop.example/a", ["public"], ["8.8.8.8"], ""],
+    ["of a name that is allowed, unknown here", "http://shop.example/a", ["*.example"], [], ""],
+    ["beside what NO_PROXY names", "http://shop.example/a", ["public"], ["8.8.8.8"], "other.example,10.0.0.0/8"],
+  ];
+  test.each(passed)("goes there by name: %s", async (_, url, allow, addresses, noProxy) => {
+    expect(await byProxy({ url }, allow, addresses, noProxy)).toEqual({ result: ok, asked: [`POST ${url}`] });
+  });
+
+  test("looks at each hop, unpacks and decodes, and takes no more than its limit", async () => {
+    const moved = await byProxy({ url: "http://shop.example/moved?to=http://10.0.0.1/" }, ["public"], ["8.8.8.8"]);
+    expect(moved).toEqual({ result: expect.any(Fatal), asked: ["POST http://shop.example/moved?to=http://10.0.0.1/"] });
+    const packed = await byProxy({ url: "http://shop.example/packed?gzip" }, ["public"], ["8.8.8.8"]);
+    expect(packed.result).toEqual({ status: 200, body: { hello: "wörld" } });
+    const large = await byProxy({ url: "http://shop.example/large" }, ["public"], ["8.8.8.8"]);
+    expect(large.result).toEqual(new Fatal(`shop.example answered with more than ${maxAnswerBytes} bytes`));
+  });
+
+  test("by TLS asks for a tunnel", async () => {
+    const { result, asked } = await byProxy({ url: "https://shop.example/" }, ["public"], ["8.8.8.8"]);
+    expect([result instanceof Error, asked]).toEqual([true, ["CONNECT shop.example:443"]]);
+  });
+
+  const kept: [what: string, url: string, allow: string[], addresses: string[]][] = [
+    ["of a name with an inner address", "http://shop.example/", ["public"], ["10.0.0.1"]],
+    ["of an inner address", "http://10.0.0.1/", ["public"], []],
+    ["of the metadata service", "http://169.254.169.254/", ["public", "private", "loopback"], []],
+    ["of a name that is unknown here", "http://shop.example/", ["public"], []],
+  ];
+  test.each(kept)("does not reach the proxy: %s", async (_, url, allow, addresses) => {
+    expect(await byProxy({ url }, allow, addresses)).toEqual({ result: expect.any(Error), asked: [] });
+  });
+
+  test("is none for this machine, and for what NO_PROXY has", async () => {
+    const own = `http://shop.example:${port}/own`;
+    expect(await byProxy({ url: own }, ["loopback"], ["127.0.0.1"])).toEqual({ result: ok, asked: [] });
+    expect(await byProxy({ url: own }, ["shop.example"], ["127.0.0.1"], ".example")).toEqual({ result: ok, asked: [] });
   });
 });
 

@@ -228,7 +228,7 @@ describe("packages with one home", () => {
 
 describe("words with one home", () => {
   const homes: [what: string, word: RegExp, files: string[]][] = [
-    ["process.env", /\bprocess\.env\b/, ["config.ts", "fetch-places.ts"]],
+    ["process.env", /\bprocess\.env\b/, ["config.ts", "fetch-places.ts", "proxies.ts"]],
     // The task type `crash` has to end its thread: there `process.exit` ends no more than that.
     ["process.exit", /\bprocess\.exit\(/, ["main.ts", "worker/stray-errors.ts"]],
     ["new Worker", /\bnew Worker\(/, ["spawn.ts"]],

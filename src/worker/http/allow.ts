@@ -79,6 +79,27 @@ export async function allowedAddresses(url: URL, allow: readonly string[], resol
   return addresses;
 }
 
+/**
+ * The same for a call by a proxy, which looks the name up by itself: empty for a name that `allow` has as such. A name that
+ * is not known here is refused, as there is no address that could be looked at.
+ */
+export async function addressesByProxy(url: URL, allow: readonly string[], resolve: Resolve): Promise<string[]> {
+  refuseForm(url);
+  const host = hostOf(url);
+  if (allow.some((rule) => matchesHost(rule, host))) return [];
+  try {
+    return await allowedAddresses(url, allow, resolve);
+  } catch (cause) {
+    if (cause instanceof ForbiddenTarget) throw cause;
+    const hint = `--http-allow=${host} allows that`;
+    throw new Error(`"${host}" has no address here, and its proxy would look it up unchecked: ${hint}`, { cause });
+  }
+}
+
+export function isLoopback(addresses: readonly string[]): boolean {
+  return addresses.length > 0 && addresses.every((address) => kindOf(address) === "loopback");
+}
+
 function refuseForm({ protocol, username, password }: URL): void {
   if (protocol !== "http:" && protocol !== "https:") {
     throw new ForbiddenTarget(`calls by "${protocol}" are not allowed; http: and https: are`);

@@ -2,16 +2,25 @@
 
 import { context as contextApi } from "@opentelemetry/api";
 import { toFailure } from "../../errors.ts";
+import { proxyOf } from "../../proxies.ts";
 import { productVersion } from "../../version.ts";
 import type { BuiltInPayloads } from "../built-in-payloads.ts";
 import type { HandlerContext, TaskHandler } from "../handler.ts";
 import { payloadOf } from "../payload.ts";
 import { retryAfterMs } from "../retry-after.ts";
-import { allowedAddresses, ForbiddenTarget, type Resolve, resolveBySystem } from "./allow.ts";
+import {
+  addressesByProxy,
+  allowedAddresses,
+  ForbiddenTarget,
+  isLoopback,
+  type Resolve,
+  resolveBySystem,
+} from "./allow.ts";
 import { UnreadableAnswer, unpack } from "./answer-body.ts";
 import { maxRedirects, redirected } from "./redirect.ts";
 import { toBody, UnfitBody } from "./request-body.ts";
 import { type HttpAnswer, type HttpRequest, send } from "./send.ts";
+import { sendByProxy } from "./send-by-proxy.ts";
 import { createTracedCall } from "./traced-fetch.ts";
 
 /** Statuses of the 4xx range after which another attempt may succeed. */
@@ -29,7 +38,10 @@ export function createHttpHandler(allow: readonly string[], resolve: Resolve = r
         correlationId: task.correlationId,
       });
       const sendAllowed = async (hop: HttpRequest): Promise<HttpAnswer> => {
-        const addresses = await until(ctx.signal, allowedAddresses(hop.url, allow, resolve));
+        const proxy = proxyOf(hop.url);
+        const look = proxy === undefined ? allowedAddresses : addressesByProxy;
+        const addresses = await until(ctx.signal, look(hop.url, allow, resolve));
+        if (proxy !== undefined && !isLoopback(addresses)) return sendByProxy(hop, proxy, ctx.signal);
         return send(hop, addresses, ctx.signal);
       };
       try {
