@@ -9,6 +9,7 @@ export interface Libc {
   /** All give -1 on failure, as in C. */
   dup(fd: number): number;
   dup2(from: number, to: number): number;
+  waitpid(pid: number, status: null, options: number): number;
   /** Writes on a thread of its own, so that a full pipe holds up nothing here. On Deno; Bun has streams for any descriptor. */
   write: ((fd: number, bytes: Uint8Array) => Promise<number>) | undefined;
 }
@@ -36,6 +37,7 @@ async function openOnBun(library: string): Promise<Libc> {
   const { symbols } = dlopen(library, {
     dup: { args: ["int"], returns: "int" },
     dup2: { args: ["int", "int"], returns: "int" },
+    waitpid: { args: ["int", "ptr", "int"], returns: "int" },
   });
   return { ...symbols, write: undefined };
 }
@@ -47,7 +49,9 @@ interface DenoFfi {
     library: string,
     symbols: Record<string, { parameters: string[]; result: string; nonblocking?: boolean }>,
   ): {
-    symbols: Pick<Libc, "dup" | "dup2"> & { write(fd: number, bytes: Uint8Array, length: bigint): Promise<number> };
+    symbols: Pick<Libc, "dup" | "dup2" | "waitpid"> & {
+      write(fd: number, bytes: Uint8Array, length: bigint): Promise<number>;
+    };
   };
 }
 
@@ -59,8 +63,9 @@ async function openOnDeno(library: string): Promise<Libc> {
   const { symbols } = Deno.dlopen(library, {
     dup: { parameters: ["i32"], result: "i32" },
     dup2: { parameters: ["i32", "i32"], result: "i32" },
+    waitpid: { parameters: ["i32", "pointer", "i32"], result: "i32" },
     write: { parameters: ["i32", "buffer", "usize"], result: "isize", nonblocking: true },
   });
-  const { dup, dup2, write } = symbols;
-  return { dup, dup2, write: async (fd, bytes) => Number(await write(fd, bytes, BigInt(bytes.length))) };
+  const { dup, dup2, waitpid, write } = symbols;
+  return { dup, dup2, waitpid, write: async (fd, bytes) => Number(await write(fd, bytes, BigInt(bytes.length))) };
 }

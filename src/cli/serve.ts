@@ -2,6 +2,7 @@
 
 import type { Config } from "../config.ts";
 import { widenFetchPlaces } from "../fetch-places.ts";
+import { reapOrphans } from "../orphans.ts";
 import { keepSettingsOffProxies } from "../proxies.ts";
 import { takeStdout } from "../stdout.ts";
 import { type System, startSystem } from "../supervisor.ts";
@@ -16,6 +17,7 @@ type ShowLines = (lines: string) => string;
 export async function serve(config: Config, show: ShowLines = (lines) => lines): Promise<number> {
   keepSettingsOffProxies(config);
   if (config.role.includes("worker")) widenFetchPlaces();
+  await reapOrphans();
   const stdout = await takeStdout();
   const output = createLogOutput(stdout, (sentence) => process.stderr.write(`throughline: ${sentence}\n`));
   try {
