@@ -67,7 +67,7 @@ function load(source: Source) {
     const exports = { ...exported, default: exported, "module.exports": exported };
     return { exports, loader: "object" as const };
   }
-  if (decorated === undefined) return { contents: pragmas + text, loader };
+  if (decorated === undefined) return { contents: pragmas + text.replace(/^#!.*/, ""), loader };
   if (loader === "tsx") throw new Error("old-style decorators work in .ts files, not in .tsx");
   return { contents: decorated, loader: "js" as const };
 }

@@ -69,7 +69,10 @@ export const projectHandlers: Record<string, WrittenHandler> = {
     "class",
   ]),
   "page.tsx": { text: "export default { run: ({ payload }) => <p>{payload}</p> };", result: "<p>Ada</p>" },
-  "list.jsx": { text: "export default { run: ({ payload }) => <ul>{payload}</ul> };", result: "<ul>Ada</ul>" },
+  "list.jsx": {
+    text: "#!/usr/bin/env bun\nexport default { run: ({ payload }) => <ul>{payload}</ul> };",
+    result: "<ul>Ada</ul>",
+  },
   "own-jsx.tsx": {
     text: "/** @jsxRuntime classic @jsx h */\nconst h = (tag: string) => tag;\nexport default { run: () => <p /> };",
     result: "p",
