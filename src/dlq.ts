@@ -23,6 +23,8 @@ import { fromCarrier, spanContextOf } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { type ActiveSpan, linksTo, markFailed, startSpan } from "./telemetry/tracing.ts";
 import { createTrouble } from "./telemetry/trouble.ts";
+import { createPollers } from "./worker/pollers.ts";
+import { createSeats } from "./worker/seats.ts";
 
 export interface DlqDeps {
   store: Store;
@@ -34,9 +36,14 @@ export interface DlqDeps {
   sourceQueue: string;
 }
 
-const pollMs = 20_000;
-const maxMessages = 10;
-const errorPauseMs = 1000;
+/** Letters that are recorded at once. */
+const maxLetters = 40;
+/** A letter that could not be recorded comes back after this long, twice as long each time, up to the longest. */
+const firstPauseMs = 1000;
+const longestPauseMs = 60_000;
+/** So many failures in a row are the store's, not a letter's: then no letter is received for a while. */
+const failuresToPause = 5;
+const awayPauseMs = 1000;
 
 /** Receives until the signal aborts, then finishes what it has. */
 export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<void> } {
@@ -44,27 +51,49 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
   const metrics = createTaskMetrics(telemetry.meter);
   const types = createTaskTypes(store);
   const log = telemetry.log;
-  const receiving = createTrouble({
+  const recording = createTrouble({
     log,
     nowMs: () => clock.monotonicMs(),
-    msg: "receiving dead letters failed",
-    over: "dead letters are received again",
+    msg: "recording a dead letter failed",
+    over: "dead letters are recorded again",
+  });
+  let failures = 0;
+  let pausedUntilMs = 0;
+
+  /** Each letter for itself: one that fails is hidden for a while, and holds up no other. */
+  const take = async (message: ReceivedMessage): Promise<void> => {
+    try {
+      await handle(message);
+      failures = 0;
+      recording.passed();
+    } catch (error) {
+      failures += 1;
+      if (failures >= failuresToPause) pausedUntilMs = clock.monotonicMs() + awayPauseMs;
+      recording.met({ error: toTaskError(error) });
+      await hide(message, Math.min(longestPauseMs, firstPauseMs * 2 ** (message.receiveCount - 1)));
+    }
+  };
+
+  /** A letter whose visibility cannot be changed comes back when it ends. */
+  const hide = (message: ReceivedMessage, delayMs: number): Promise<void> =>
+    queue.changeVisibility(message, delayMs).catch(() => {});
+
+  const pollers = createPollers({
+    queue,
+    seats: createSeats({ vacant: () => maxLetters, taken: () => 0 }),
+    clock,
+    log,
+    leaseMs: deps.visibilityMs,
+    isPaused: () => clock.monotonicMs() < pausedUntilMs,
+    handle: take,
+    giveBack: (message) => hide(message, 0),
+    onUnhandled: (error) => log.error("handling a dead letter failed", { error: toTaskError(error) }),
+    told: { failed: "receiving dead letters failed", over: "dead letters are received again" },
   });
 
   const run = async (draining: AbortSignal): Promise<void> => {
-    while (!draining.aborted) {
-      try {
-        const request = { max: maxMessages, waitMs: pollMs, visibilityMs: deps.visibilityMs, signal: draining };
-        const handled = await Promise.allSettled((await queue.receive(request)).map(handle));
-        const failed = handled.find((result) => result.status === "rejected");
-        if (failed) throw failed.reason;
-        receiving.passed();
-      } catch (error) {
-        // Letters that were not recorded come back when their visibility ends.
-        receiving.met({ error: toTaskError(error) });
-        await clock.sleep(errorPauseMs, draining);
-      }
-    }
+    await pollers.loop(draining);
+    await pollers.done();
   };
 
   const handle = async (message: ReceivedMessage): Promise<void> => {

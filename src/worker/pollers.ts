@@ -24,6 +24,8 @@ export interface PollersDeps {
   /** Of one that came in a drain. */
   giveBack(message: ReceivedMessage): Promise<void>;
   onUnhandled(error: unknown): void;
+  /** Log messages when receives fail, and when they succeed again. */
+  told?: { failed: string; over: string };
 }
 
 export interface Pollers {
@@ -42,6 +44,7 @@ const maxMessages = 10;
 /** What one worker can use: ten messages every few milliseconds from each. */
 const maxPollers = 8;
 const errorPauseMs = 1000;
+const usualTold = { failed: "receive failed", over: "messages are received again" };
 /**
  * A poll that is under way when a drain begins gets this long: cut at once, it would take the messages with it that the
  * broker is just giving, hidden until their visibility ends.
@@ -49,15 +52,15 @@ const errorPauseMs = 1000;
 const lastPollMs = 250;
 
 export function createPollers(deps: PollersDeps): Pollers {
-  const { queue, seats, clock, leaseMs } = deps;
+  const { queue, seats, clock, leaseMs, told = usualTold } = deps;
   const handling = new Set<Promise<void>>();
   /** Messages that have a seat reserved in the pool and have not used it. */
   const seated = new WeakSet<ReceivedMessage>();
   const trouble = createTrouble({
     log: deps.log,
     nowMs: () => clock.monotonicMs(),
-    msg: "receive failed",
-    over: "messages are received again",
+    msg: told.failed,
+    over: told.over,
   });
 
   const loop = async (draining: AbortSignal): Promise<void> => {
