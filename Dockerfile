@@ -24,7 +24,9 @@ COPY --from=build /build/handlers /handlers
 # /handlers is ./handlers from here.
 WORKDIR /
 # HOME for a user that is not in /etc/passwd: the AWS client looks there for its files, and does not do without.
+# Bun's own bound of 256 calls by fetch is low for handlers that wait for slow servers.
 ENV HOME=/home/nonroot \
+  BUN_CONFIG_MAX_HTTP_REQUESTS=4096 \
   THROUGHLINE_DATA_DIR=/data \
   THROUGHLINE_GATEWAY_LISTEN=0.0.0.0:8080 \
   THROUGHLINE_TASK_SERVICE_LISTEN=0.0.0.0:8081 \

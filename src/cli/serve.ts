@@ -1,7 +1,6 @@
 /** `throughline serve`: runs roles until a signal. The first one drains, the second aborts. */
 
 import type { Config } from "../config.ts";
-import { widenFetchPlaces } from "../fetch-places.ts";
 import { reapOrphans } from "../orphans.ts";
 import { keepSettingsOffProxies } from "../proxies.ts";
 import { takeStdout } from "../stdout.ts";
@@ -16,7 +15,6 @@ type ShowLines = (lines: string) => string;
 
 export async function serve(config: Config, show: ShowLines = (lines) => lines): Promise<number> {
   keepSettingsOffProxies(config);
-  if (config.role.includes("worker")) widenFetchPlaces();
   await reapOrphans();
   const stdout = await takeStdout();
   const output = createLogOutput(stdout, (sentence) => process.stderr.write(`throughline: ${sentence}\n`));

@@ -1,7 +1,5 @@
 import { expect, test } from "bun:test";
-import { join } from "node:path";
 import { fetchPlaces, fetchPlacesOfThread } from "../../src/fetch-places.ts";
-import { projectFolder } from "../support/executable.ts";
 
 const variable = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 
@@ -19,16 +17,4 @@ test("handler threads share what the roles leave, and each has one at least", ()
     [4, 10],
   ].map(([threads = 0, places = 0]) => fetchPlacesOfThread(threads, places));
   expect(shares).toEqual([3840, 240, 64, 1, 1]);
-});
-
-test("a process starts itself anew with more, with its id, its arguments and its environment, and once", async () => {
-  const run = async (env: Record<string, string>): Promise<[pid: number, lines: string[]]> => {
-    const file = join(projectFolder, "tests/fixtures/widen-places.ts");
-    const child = Bun.spawn([process.execPath, file, "a b", "--c"], { env, stdout: "pipe" });
-    return [child.pid, (await new Response(child.stdout).text()).trimEnd().split("\n")];
-  };
-  const [pid, lines] = await run({ OWN: "1" });
-  expect(lines).toEqual([`${pid}`, `${pid}`, '[true,"1",["a b","--c"]]']);
-  const [otherPid, otherLines] = await run({ OWN: "1", [variable]: "256" });
-  expect(otherLines).toEqual([`${otherPid}`, '[false,"1",["a b","--c"]]']);
 });
