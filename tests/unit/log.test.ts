@@ -138,7 +138,7 @@ describe("a line", () => {
       round: { name: "round", self: "[circular]" },
       big: 5,
       huge: "1152921504606846976",
-      not: null,
+      not: "NaN",
     });
   });
 
