@@ -42,10 +42,13 @@ export function reasonsOf(error: unknown): CancelReason[] {
   return Array.isArray(error.CancellationReasons) ? error.CancellationReasons : [];
 }
 
-/** An item may have 400 KB (DynamoDB, "Service quotas"); this update would have made it larger. */
+/**
+ * An item may have 400 KB (DynamoDB, "Service quotas"); this update would have made it larger. The service has no code of
+ * its own for that, so that its text has to tell it from other validation errors.
+ */
 export function isItemFull(error: unknown): boolean {
   const cause = error instanceof TaskError ? error.cause : error;
-  return cause instanceof Error && /item size/i.test(cause.message);
+  return cause instanceof Error && cause.name === "ValidationException" && /item size/i.test(cause.message);
 }
 
 /** Whatever is not the fault of what was asked means that the table cannot be asked now. */

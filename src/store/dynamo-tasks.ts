@@ -19,6 +19,7 @@ import { firstNumber, newestNumber, noteOf, toTimeline, traceparentOf } from "./
 import { newToken, tokenOf } from "./dynamo-token.ts";
 import {
   abandonedAfterMs,
+  finishedBefore,
   noHandlerError,
   outcomeOf,
   putOffUntil,
@@ -254,10 +255,11 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
     });
 
   const finish = async (request: FinishRequest, context: Context): Promise<Ending["to"] | null> => {
-    const { id, claim: number, ending } = request;
+    const { id, claim: number, ending, actor } = request;
     const decide = (task: TaskItem): Decision<Ending["to"] | null> => {
-      const isOurs = task.claim === number && task.status === "running";
-      return isOurs ? { try: finishing(request, withoutFurtherAttempt(ending), "") } : { done: null };
+      if (task.claim !== number) return { done: null };
+      if (task.status === "running") return { try: finishing(request, withoutFurtherAttempt(ending), "") };
+      return { done: finishedBefore(toTimeline(task.timeline), ending, actor) };
     };
     const noCancel = isOver(ending) ? "" : " AND attribute_not_exists(#isCancelAsked)";
     const usual = finishing(request, ending, noCancel);

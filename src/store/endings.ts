@@ -1,8 +1,9 @@
 /** What an attempt's ending means for its task, the same in every store. Pure. */
 
 import { type Failure, toKeptFailure } from "../errors.ts";
+import type { TimelineEntry } from "../task.ts";
 import { cutText } from "../text.ts";
-import type { Ending } from "./store.ts";
+import type { Actor, Ending } from "./store.ts";
 
 const maxNotedMessageLength = 1000;
 const maxNotedCauseLength = 250;
@@ -54,6 +55,20 @@ export function outcomeOf(ending: Ending) {
     case "canceled":
       return ending.outcome;
   }
+}
+
+/**
+ * The state in which an earlier call has left the task, when this one repeats it because its answer was lost; null when
+ * there was none. The span of an attempt stands in the history with the change that it has made.
+ */
+export function finishedBefore(
+  timeline: readonly TimelineEntry[],
+  asked: Ending,
+  { traceId, spanId, atMs }: Actor,
+): Ending["to"] | null {
+  const own = timeline.findLast((entry) => entry.from === "running" && entry.spanId === spanId);
+  if (own?.traceId !== traceId || own.atMs !== atMs || own.outcome !== outcomeOf(asked)) return null;
+  return [asked, withoutFurtherAttempt(asked)].find(({ to }) => to === own.to)?.to ?? null;
 }
 
 /** When the sweeper looks at the task again if no message of it turns up. */

@@ -21,7 +21,7 @@ import type { WatchedTask } from "./task-watch.ts";
 
 interface Pending {
   settle(value: unknown): void;
-  fail(failure: Failure): void;
+  fail(failure: Failure, isAway: boolean): void;
 }
 
 /** A call that the store's thread has not answered after this long will not be answered. */
@@ -31,11 +31,13 @@ const answerLimitMs = 30_000;
 const maxUnanswered = 10_000;
 
 /**
- * The thread does not answer, or not before another process gives the lock back (SQLite's words for SQLITE_BUSY). A
- * statement or a write that is refused, as with a full disk, leaves all else that can be asked.
+ * The thread does not answer, or not before another process gives the lock back. A statement or a write that is refused,
+ * as with a full disk, leaves all else that can be asked.
  */
+class StoreAwayError extends TaskError {}
+
 function isStoreAway(error: unknown): boolean {
-  return error instanceof TaskError && /\bdid not answer\b|\bdatabase is locked\b/.test(error.message);
+  return error instanceof StoreAwayError;
 }
 
 function isWait(call: StoreCall): call is WaitCall {
@@ -91,7 +93,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     for (const answer of readTurn<StoreAnswer>(event.data)) {
       const caller = pending.get(answer.number);
       pending.delete(answer.number);
-      if ("failure" in answer) caller?.fail(answer.failure);
+      if ("failure" in answer) caller?.fail(answer.failure, answer.isAway === true);
       else caller?.settle(answer.value);
     }
   };
@@ -133,16 +135,17 @@ export function connectSqlite(options: SqliteClientOptions): Store {
       const number = ++lastNumber;
       const stopLimit = startLimit(call, (limitMs) => {
         pending.delete(number);
-        reject(new TaskError("unavailable", `the store did not answer ${call.op} within ${limitMs} ms`));
+        reject(new StoreAwayError("unavailable", `the store did not answer ${call.op} within ${limitMs} ms`));
       });
       pending.set(number, {
         settle: (value) => {
           stopLimit();
           resolve(value);
         },
-        fail: (failure) => {
+        fail: (failure, isAway) => {
           stopLimit();
-          reject(new TaskError(failure.type as ErrorCode, failure.message));
+          const Kind = isAway ? StoreAwayError : TaskError;
+          reject(new Kind(failure.type as ErrorCode, failure.message));
         },
       });
       post({ number, call });

@@ -83,9 +83,9 @@ export class SqliteConnection {
   }
 
   /**
-   * Runs calls as one transaction. When one of them throws, all are rolled back and each runs again in a transaction of
-   * its own, so that a bad call spoils no other. Answers only after the commit. When another process does not give the
-   * lock back, all fail: to wait again for each would block the thread so many times as long.
+   * Runs calls as one transaction. When one of them throws, all are rolled back and each half runs again in a transaction
+   * of its own, so that a bad call spoils no other, and costs few commits. Answers only after the commit. When another
+   * process does not give the lock back, all fail: to wait again for each would block the thread so many times as long.
    */
   runBatch<T>(calls: readonly (() => T)[]): (() => T)[] {
     try {
@@ -97,7 +97,8 @@ export class SqliteConnection {
         };
         return calls.map(() => refuse);
       }
-      return calls.flatMap((call) => this.runBatch([call]));
+      const half = Math.ceil(calls.length / 2);
+      return [...this.runBatch(calls.slice(0, half)), ...this.runBatch(calls.slice(half))];
     }
   }
 
@@ -181,7 +182,7 @@ function useWriteAheadLog(db: DatabaseSync): void {
       db.exec("PRAGMA journal_mode = WAL");
       return false;
     } catch (error) {
-      if (!String(error).includes("locked") || performance.now() > endMs) throw error;
+      if (!isLocked(error) || performance.now() > endMs) throw error;
       return true;
     }
   };
@@ -189,19 +190,38 @@ function useWriteAheadLog(db: DatabaseSync): void {
   while (isRefused()) Atomics.wait(pause, 0, 0, 5);
 }
 
-/** SQLite's words for SQLITE_BUSY. */
+/** Another process holds the lock, and has not given it back in time. */
+export class StoreLockedError extends TaskError {}
+
+/** SQLite's result code without its extension (sqlite.org/rescode.html); Deno 2.9 does not tell it of every error. */
+function resultCodeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode & 0xff;
+}
+
+const sqliteBusy = 5;
+
 function isLocked(error: unknown): boolean {
+  const code = resultCodeOf(error);
+  if (code !== undefined) return code === sqliteBusy;
   return error instanceof Error && error.message.includes("database is locked");
 }
 
-/** What SQLite says of values that do not fit its tables; not every runtime tells SQLite's code (Deno 2.9). */
-const misfit = /constraint failed|cannot store|datatype mismatch|too big/;
+/** SQLITE_TOOBIG, SQLITE_CONSTRAINT and SQLITE_MISMATCH: values that do not fit the tables. */
+const misfitCodes = new Set([18, 19, 20]);
+const misfitWords = /constraint failed|cannot store|datatype mismatch|too big/;
+
+function isMisfit(error: Error): boolean {
+  const code = resultCodeOf(error);
+  return code === undefined ? misfitWords.test(error.message) : misfitCodes.has(code);
+}
 
 /** A full disk, a lock, a broken file: `unavailable`, for what failed may succeed later. The rest is a fault of ours. */
-function toStoreError(error: unknown): TaskError {
+export function toStoreError(error: unknown): TaskError {
   if (error instanceof TaskError) return error;
   const message = error instanceof Error ? error.message : String(error);
+  const text = `the store (${databaseFile}) refused: ${message}`;
+  if (isLocked(error)) return new StoreLockedError("unavailable", text, { cause: error });
   const isSqlite = error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
-  const code = isSqlite && !misfit.test(message) ? "unavailable" : "internal";
-  return new TaskError(code, `the store (${databaseFile}) refused: ${message}`, { cause: error });
+  return new TaskError(isSqlite && !isMisfit(error) ? "unavailable" : "internal", text, { cause: error });
 }

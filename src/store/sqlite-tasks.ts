@@ -4,6 +4,7 @@ import type { Failure } from "../errors.ts";
 import { type DeadReason, isEnded, type TaskRecord, type TimelineEntry } from "../task.ts";
 import {
   abandonedAfterMs,
+  finishedBefore,
   noHandlerError,
   outcomeOf,
   putOffUntil,
@@ -161,7 +162,8 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
 
   const finish = ({ id, claim: number, ending: asked, actor, progress }: FinishRequest): Ending["to"] | null => {
     const row = rowOf(id);
-    if (!row || row.claim !== number || row.status !== "running") return null;
+    if (!row || row.claim !== number) return null;
+    if (row.status !== "running") return finishedBefore(timeline(id), asked, actor);
     const ending = row.cancel_requested ? withoutFurtherAttempt(asked) : asked;
     const isOver = ending.to !== "retrying" && ending.to !== "queued";
     db.run(

@@ -9,7 +9,7 @@ import { type Failure, toFailure } from "../errors.ts";
 import { isEnded, type TaskRecord } from "../task.ts";
 import { createTurnPost, readTurn } from "../turn-post.ts";
 import { openSqlite, type SqliteOperations } from "./sqlite.ts";
-import type { SqliteLocation } from "./sqlite-connection.ts";
+import { type SqliteLocation, StoreLockedError } from "./sqlite-connection.ts";
 import { nothingSeen, type Seen, type WatchedTask } from "./task-watch.ts";
 import { lookAtLogEveryMs } from "./write-ahead-log.ts";
 
@@ -36,7 +36,8 @@ export interface StoreQuestion {
   call: StoreCall | WaitOver;
 }
 
-export type StoreAnswer = { number: number; value: unknown } | { number: number; failure: Failure };
+/** `isAway`: the store could do nothing at all, as while another process holds its lock. */
+export type StoreAnswer = { number: number; value: unknown } | { number: number; failure: Failure; isAway?: boolean };
 
 /** Takes the answers to one role's thread. */
 type Tell = (answer: StoreAnswer) => void;
@@ -58,6 +59,8 @@ interface Waiter {
 
 /** How often commits of other processes are looked for while somebody waits for a task's end. */
 const otherProcessCheckMs = 25;
+/** Each waiting task costs a statement after a commit of another process: at most a tenth of the thread's time. */
+const restPerLook = 9;
 
 /** How often the wall clock is looked at when there is nothing else to do. */
 const clockLookMs = 1000;
@@ -137,11 +140,15 @@ export function startStoreThread(location: SqliteLocation, systemTime: Clock = s
   };
 
   let seenVersion = connection.dataVersion();
+  let nextLookMs = 0;
   const otherProcesses = setInterval(() => {
-    if (waiters.size === 0) return;
+    const startMs = performance.now();
+    if (waiters.size === 0 || startMs < nextLookMs) return;
     const version = connection.dataVersion();
     if (version !== seenVersion) for (const id of [...waiters.keys()]) wake(id, true);
     seenVersion = version;
+    const endMs = performance.now();
+    nextLookMs = endMs + (endMs - startMs) * restPerLook;
   }, otherProcessCheckMs);
 
   const lookAtClock = setInterval(() => {
@@ -189,6 +196,6 @@ function answerOf(number: number, result: (() => unknown) | undefined): StoreAns
   try {
     return { number, value: result?.() };
   } catch (error) {
-    return { number, failure: toFailure(error) };
+    return { number, failure: toFailure(error), ...(error instanceof StoreLockedError && { isAway: true }) };
   }
 }

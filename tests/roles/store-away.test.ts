@@ -7,6 +7,7 @@ import { ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import { type Breaker, createBreaker } from "../../src/breaker.ts";
 import type { Failure } from "../../src/errors.ts";
 import { connectSqlite } from "../../src/store/sqlite-client.ts";
+import { StoreLockedError, toStoreError } from "../../src/store/sqlite-connection.ts";
 import type { StoreAnswer, StoreQuestion } from "../../src/store/sqlite-thread.ts";
 import type { Store } from "../../src/store/store.ts";
 import { createTurnPost, readTurn } from "../../src/turn-post.ts";
@@ -27,8 +28,10 @@ interface Line extends Disposable {
   asked: string[];
 }
 
+type Answer = { value: unknown } | { failure: Failure; isAway?: boolean };
+
 /** A line whose other end answers each operation with this; not at all when it is undefined. */
-function startLine(answer: (op: string) => { value: unknown } | { failure: Failure } | undefined): Line {
+function startLine(answer: (op: string) => Answer | undefined): Line {
   const { port1, port2 } = new MessageChannel();
   const asked: string[] = [];
   const tell = createTurnPost<StoreAnswer>((text) => port2.postMessage(text));
@@ -52,14 +55,14 @@ function startLine(answer: (op: string) => { value: unknown } | { failure: Failu
   };
 }
 
-function refusedWith(reason: string): { failure: Failure } {
+function refusedWith(reason: string): Answer & { failure: Failure } {
   return { failure: { type: "unavailable", message: `the store (throughline.db) refused: ${reason}` } };
 }
 
 const refused = { code: "unavailable", message: "the store does not answer, calls to it are refused for now" };
 
 describe("a store that refuses", () => {
-  test.each(["database or disk is full", "disk I/O error", "UNIQUE constraint failed: tasks.id"])(
+  test.each(["database or disk is full", "disk I/O error", "UNIQUE constraint failed: database is locked"])(
     "is there, and goes on being asked: %s",
     async (reason) => {
       using line = startLine((op) => (op === "get" ? { value: undefined } : refusedWith(reason)));
@@ -72,16 +75,18 @@ describe("a store that refuses", () => {
 });
 
 describe("a store whose file another process has locked", () => {
-  test("says so in these words", async () => {
+  test("is known by the code of the error", async () => {
     await using folder = await tempFolder();
     using one = new DatabaseSync(join(folder.path, "a.db"), { timeout: 0 });
     using other = new DatabaseSync(join(folder.path, "a.db"), { timeout: 0 });
     one.exec("BEGIN IMMEDIATE");
-    expect(() => other.exec("BEGIN IMMEDIATE")).toThrow("database is locked");
+    const locked = await rejectionOf(Promise.try(() => other.exec("BEGIN IMMEDIATE")));
+    expect(toStoreError(locked)).toBeInstanceOf(StoreLockedError);
+    expect(toStoreError(new Error("a handler says: database is busy"))).not.toBeInstanceOf(StoreLockedError);
   });
 
   test("is not asked after five calls, and again after a while, beginning with a short question", async () => {
-    let answer: { value: unknown } | { failure: Failure } = refusedWith("database is locked");
+    let answer: Answer = { ...refusedWith("database is locked"), isAway: true };
     using line = startLine(() => answer);
     const { store, breaker, asked } = line;
     for (let n = 0; n < 5; n++) await rejectionOf(store.get("7", ROOT_CONTEXT));

@@ -1,11 +1,12 @@
 /** How attempts and tasks end: once, by whoever holds the claim. */
 
 import { describe, expect, test } from "bun:test";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
 import type { Ending } from "../../../src/store/store.ts";
 import { type TaskRecord, type TaskStatus, type TimelineEntry, toAttempts } from "../../../src/task.ts";
 import { newTaskId } from "../../../src/task-id.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
-import { entryAt, leaseMs, recordOf, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";
+import { actorAt, entryAt, leaseMs, recordOf, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";
 
 const error = { type: "SmtpRefused", message: "421 try later", causes: ["Error: no route"] };
 const startMs = t0 + 5;
@@ -83,11 +84,35 @@ export function describeFinish(open: OpenStore): void {
       const tasks = tasksIn(place.store);
       const { id } = await tasks.create();
       const { claim } = await tasks.win(id, t0);
-      const endings = [succeeded, failed, retrying, interrupted, succeeded];
+      const endings = [succeeded, failed, retrying, interrupted];
       const results = await Promise.all(endings.map((ending) => tasks.finish(id, claim, ending, endMs)));
       expect(results.filter((isTaken) => isTaken)).toEqual([true]);
       expect((await tasks.get(id))?.status).toBe(endings[results.indexOf(true)]?.to ?? "running");
       expect(await tasks.timeline(id)).toHaveLength(3);
+    });
+
+    test.each([
+      ["succeeded", succeeded, false],
+      ["failed", failed, false],
+      ["retrying", retrying, false],
+      ["queued", interrupted, false],
+      ["canceled", retrying, true],
+    ] as const)("repeated because its answer was lost is done as before: %s", async (status, ending, isCanceled) => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const { id } = await tasks.create();
+      const { claim } = await tasks.win(id, t0);
+      if (isCanceled) await tasks.cancel(id, t0 + 1);
+      const request = { id, claim, ending, actor: actorAt(endMs) };
+      const finish = (asked: typeof request) => place.store.finish(asked, ROOT_CONTEXT);
+      expect<unknown>(await finish(request)).toBe(status);
+      const before = await whole(tasks, id);
+      expect<unknown>([await finish(request), await finish(request)]).toEqual([status, status]);
+      // Neither another attempt's outcome nor another outcome of this one.
+      const other = { ...request, ending: ending === failed ? succeeded : failed };
+      const others = [await finish(other), await finish({ ...request, actor: actorAt(endMs + 1) })];
+      expect(others).toEqual([null, null]);
+      expect(await whole(tasks, id)).toEqual(before);
     });
 
     test("of a task that is not there is refused", async () => {

@@ -1,0 +1,62 @@
+/** Many calls of the store in one transaction, some of which throw. */
+
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
+import { SqliteConnection } from "../../src/store/sqlite-connection.ts";
+import { databaseFile } from "../../src/store/sqlite-sql.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+
+const insert = "INSERT INTO tasks_keys (key, digest, task_id, created_at) VALUES (?, 'd', 't', 0)";
+
+/** What came of each of `count` inserts, those of `bad` throwing, and how many commits they were. */
+async function runAll(count: number, bad: ReadonlySet<number>) {
+  await using folder = await tempFolder();
+  const connection = new SqliteConnection({ folder: folder.path, table: "tasks" });
+  using reader = new DatabaseSync(join(folder.path, databaseFile));
+  const committed = reader.prepare("SELECT count(*) AS count FROM tasks_keys");
+  const seen = new Set<unknown>();
+  const calls = Array.from({ length: count }, (_, number) => () => {
+    seen.add(committed.get()?.count);
+    connection.run(insert, `key ${number}`);
+    if (bad.has(number)) throw new Error(`bad ${number}`);
+    return number;
+  });
+  const results = connection.runBatch(calls).map((result) => {
+    try {
+      return result();
+    } catch (error) {
+      return String(error);
+    }
+  });
+  const rows = Number(committed.get()?.count);
+  connection.close();
+  return { results, rows, commits: seen.size };
+}
+
+test.each([
+  ["none", [], 1],
+  ["the first", [0], 11],
+  ["one in the middle", [517], 11],
+  ["the last", [999], 11],
+])("of a thousand calls, with %s throwing, all others are committed with few commits", async (_, bad, mostCommits) => {
+  const { rows, commits } = await runAll(1000, new Set(bad));
+  expect(rows).toBe(1000 - bad.length);
+  expect(commits).toBeLessThanOrEqual(mostCommits);
+});
+
+test("a call that throws spoils no other, whichever throw", async () => {
+  const numbers = fc.integer({ min: 1, max: 40 });
+  await fc.assert(
+    fc.asyncProperty(numbers, fc.uniqueArray(fc.nat(39)), async (count, bad) => {
+      const throwing = new Set(bad.filter((number) => number < count));
+      const { results, rows } = await runAll(count, throwing);
+      expect(results.map(String)).toEqual(
+        Array.from({ length: count }, (_, n) => (throwing.has(n) ? expect.stringContaining(`bad ${n}`) : String(n))),
+      );
+      expect(rows).toBe(count - throwing.size);
+    }),
+    { numRuns: 20 },
+  );
+});
