@@ -25,7 +25,10 @@ export function startLinkedThread(
   const link = createLink((message, transfer) => thread.post(message, transfer), handlers);
   return {
     link,
-    terminate: () => thread.terminate(),
+    terminate: () => {
+      thread.terminate();
+      link.close(`the thread ${name} was ended`);
+    },
     crash: () => {
       thread.terminate();
       exit("it was ended");

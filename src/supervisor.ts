@@ -286,14 +286,15 @@ class Supervisor implements System {
   #isReady(): boolean {
     const isStopping = this.#stopping.signal.aborted;
     const areRunning = this.#roles.every((role) => role.isRunning || isConsole(role));
-    return this.#isStarted && !isStopping && areRunning;
+    return this.#isStarted && !isStopping && areRunning && this.#embedded.isUp;
   }
 
   async #health(): Promise<Health> {
     const needed = this.#roles.filter((role) => !isConsole(role) || this.#roles.length === 1);
     const all = await Promise.all(needed.map((role) => role.checks()));
     const checks = mergeChecks(all.filter((each) => each !== undefined));
-    const status = all.includes(undefined) ? "unhealthy" : worstOf(checks);
+    const isMissing = all.includes(undefined) || !this.#embedded.isUp;
+    const status = isMissing ? "unhealthy" : worstOf(checks);
     return { status, checks, uptime_seconds: Math.floor((this.#clock.monotonicMs() - this.#startedAtMs) / 1000) };
   }
 

@@ -17,7 +17,7 @@ export interface Link {
   tell(name: string, argument?: unknown): void;
   /** To be given every message that arrives. */
   receive(message: unknown): void;
-  /** Fails every open question: the other side is gone. */
+  /** Fails every open question, and those that come later: the other side is gone. */
   close(reason: string): void;
 }
 
@@ -29,6 +29,7 @@ interface Asked {
 export function createLink(post: (message: unknown, transfer?: Transferable[]) => void, handlers: LinkHandlers): Link {
   const open = new Map<number, Asked>();
   let lastNumber = 0;
+  let closedBecause: string | undefined;
 
   const answer = async (name: string, number: number, argument: unknown): Promise<void> => {
     try {
@@ -48,6 +49,7 @@ export function createLink(post: (message: unknown, transfer?: Transferable[]) =
   return {
     ask: <T>(name: string, argument?: unknown, transfer?: Transferable[]) =>
       new Promise<T>((resolve, reject) => {
+        if (closedBecause !== undefined) return reject(new TaskError("unavailable", closedBecause));
         const number = ++lastNumber;
         open.set(number, { resolve: (value) => resolve(value as T), reject });
         post({ ask: name, number, argument } satisfies Message, transfer);
@@ -66,6 +68,7 @@ export function createLink(post: (message: unknown, transfer?: Transferable[]) =
       }
     },
     close: (reason) => {
+      closedBecause ??= reason;
       for (const asked of open.values()) asked.reject(new TaskError("unavailable", reason));
       open.clear();
     },

@@ -4,7 +4,14 @@ import { TaskError, toFailure } from "../errors.ts";
 import { type LinkedThread, startLinkedThread } from "../linked-thread.ts";
 import { openStore } from "../store/open-store.ts";
 import { housekeeping } from "../telemetry/tracing.ts";
-import { abortLimitMs, firstRestartDelayMs, isDoneWithin, type Supervision } from "./supervision.ts";
+import {
+  abortLimitMs,
+  isDoneWithin,
+  RestartDelay,
+  type Supervision,
+  startedWithin,
+  startLimitsMs,
+} from "./supervision.ts";
 
 export interface EmbeddedEvents {
   /** Where the broker listens. */
@@ -20,10 +27,21 @@ export class EmbeddedThreads {
   readonly #events: EmbeddedEvents;
   #store: LinkedThread | undefined;
   #broker: LinkedThread | undefined;
+  readonly #storeDelay: RestartDelay;
+  readonly #brokerDelay: RestartDelay;
+  /** What has ended, and is not there again. */
+  readonly #away = new Set<"store" | "broker">();
 
   constructor(supervision: Supervision, events: EmbeddedEvents) {
     this.#supervision = supervision;
     this.#events = events;
+    this.#storeDelay = new RestartDelay(supervision.clock);
+    this.#brokerDelay = new RestartDelay(supervision.clock);
+  }
+
+  /** Nothing that was started is away. */
+  get isUp(): boolean {
+    return this.#away.size === 0;
   }
 
   async startStore(): Promise<void> {
@@ -34,7 +52,8 @@ export class EmbeddedThreads {
       if (isUp) void this.#restartStore(reason);
     });
     this.#store = store;
-    await store.link.ask("open", { folder: dataDir, table });
+    this.#storeDelay.started();
+    await startedWithin(startLimitsMs.store, "the store", store.link.ask("open", { folder: dataDir, table }));
     isUp = true;
   }
 
@@ -45,8 +64,10 @@ export class EmbeddedThreads {
       if (isUp) void this.#restartBroker(reason);
     });
     this.#broker = broker;
+    this.#brokerDelay.started();
     const folder = this.#supervision.config().dataDir;
-    const endpoint = await broker.link.ask<string>("start", { folder, port });
+    const starting = broker.link.ask<string>("start", { folder, port });
+    const endpoint = await startedWithin(startLimitsMs.broker, "the embedded broker", starting);
     isUp = true;
     this.#events.onQueueEndpoint(endpoint);
   }
@@ -72,11 +93,15 @@ export class EmbeddedThreads {
   async #restartBroker(reason: string): Promise<void> {
     const { config, telemetry, clock, stopping, mayRestart } = this.#supervision;
     if (!mayRestart()) return;
-    telemetry.log.error("the embedded broker ended, it is started again", { reason });
-    await clock.sleep(firstRestartDelayMs, stopping);
+    this.#away.add("broker");
+    const delayMs = this.#brokerDelay.nextMs();
+    telemetry.log.error("the embedded broker ended, it is started again", { reason, delay_ms: delayMs });
+    await clock.sleep(delayMs, stopping);
+    if (stopping.aborted) return;
     try {
       await this.startBroker(Number(new URL(config().queueEndpoint ?? "http://x:0").port));
       await this.forgetSends();
+      this.#away.delete("broker");
     } catch (error) {
       this.#broker?.terminate();
       await this.#restartBroker(toFailure(error).message);
@@ -92,14 +117,19 @@ export class EmbeddedThreads {
       this.#events.onStoreLost();
       return;
     }
-    telemetry.log.error("the store's thread ended, every role that asks it starts again", { reason });
-    await clock.sleep(firstRestartDelayMs, stopping);
+    this.#away.add("store");
+    const delayMs = this.#storeDelay.nextMs();
+    const line = "the store's thread ended, every role that asks it starts again";
+    telemetry.log.error(line, { reason, delay_ms: delayMs });
+    await clock.sleep(delayMs, stopping);
+    if (stopping.aborted) return;
     try {
       await this.startStore();
     } catch (error) {
       this.#store?.terminate();
       return this.#restartStore(toFailure(error).message);
     }
+    this.#away.delete("store");
     this.#events.onStoreAgain();
   }
 

@@ -11,11 +11,14 @@ import { needsStore, type RoleParts, type RunningRole, startRole } from "../role
 import type { EventsFigures } from "../telemetry/events.ts";
 import { elapsedMs } from "../telemetry/log.ts";
 import type { MetricFamily } from "../telemetry/metric-family.ts";
-import { abortLimitMs, firstRestartDelayMs, isDoneWithin, type Supervision } from "./supervision.ts";
-
-const maxRestartDelayMs = 10_000;
-/** A role that lived this long starts its back-off anew. */
-const steadyAfterMs = 60_000;
+import {
+  abortLimitMs,
+  isDoneWithin,
+  RestartDelay,
+  type Supervision,
+  startedWithin,
+  startLimitsMs,
+} from "./supervision.ts";
 
 /** What a role gets of the process, at each of its starts. */
 export interface RoleSurroundings extends Omit<RoleParts, "storePort"> {
@@ -30,13 +33,13 @@ export class SupervisedRole {
   readonly #around: RoleSurroundings;
   #running: RunningRole | undefined;
   #thread: LinkedThread | undefined;
-  #startedAtMs = 0;
-  #restarts = 0;
+  readonly #restartDelay: RestartDelay;
 
   constructor(role: Role, supervision: Supervision, around: RoleSurroundings) {
     this.role = role;
     this.#supervision = supervision;
     this.#around = around;
+    this.#restartDelay = new RestartDelay(supervision.clock);
   }
 
   get isRunning(): boolean {
@@ -44,14 +47,15 @@ export class SupervisedRole {
   }
 
   async start(): Promise<void> {
-    const { config, clock } = this.#supervision;
+    const { config } = this.#supervision;
     const around = this.#around;
     const storePort = needsStore(this.role) ? await around.storePort() : undefined;
-    this.#startedAtMs = clock.monotonicMs();
-    this.#running =
+    this.#restartDelay.started();
+    const starting =
       config().role.length === 1
-        ? await startRole(this.role, config(), { ...around, storePort })
-        : await this.#startThread(storePort);
+        ? startRole(this.role, config(), { ...around, storePort })
+        : this.#startThread(storePort);
+    this.#running = await startedWithin(startLimitsMs.role, `the role ${this.role}`, starting);
     around.onStarted(this.#running.addresses);
   }
 
@@ -89,9 +93,7 @@ export class SupervisedRole {
     const { telemetry, clock, stopping, mayRestart } = this.#supervision;
     if (!mayRestart()) return;
     const { role } = this;
-    const livedMs = clock.monotonicMs() - this.#startedAtMs;
-    this.#restarts = livedMs > steadyAfterMs ? 1 : this.#restarts + 1;
-    const delayMs = Math.min(maxRestartDelayMs, firstRestartDelayMs * 2 ** (this.#restarts - 1));
+    const delayMs = this.#restartDelay.nextMs();
     telemetry.log.error("a role's thread ended, it is started again", { role, reason, delay_ms: delayMs });
     await clock.sleep(delayMs, stopping);
     if (stopping.aborted) return;

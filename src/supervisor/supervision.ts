@@ -2,6 +2,7 @@
 
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
+import { TaskError } from "../errors.ts";
 import { within } from "../health.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 
@@ -16,7 +17,51 @@ export interface Supervision {
   mayRestart(): boolean;
 }
 
-export const firstRestartDelayMs = 100;
+const firstRestartDelayMs = 100;
+const maxRestartDelayMs = 10_000;
+/** A part that lived this long starts its back-off anew. */
+const steadyAfterMs = 60_000;
+
+/** How long to wait before each start of a part that ends again and again. */
+export class RestartDelay {
+  readonly #clock: Clock;
+  #restarts = 0;
+  #startedAtMs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#startedAtMs = clock.monotonicMs();
+  }
+
+  /** The part is started now. */
+  started(): void {
+    this.#startedAtMs = this.#clock.monotonicMs();
+  }
+
+  /** The part has ended now. */
+  nextMs(): number {
+    const livedMs = this.#clock.monotonicMs() - this.#startedAtMs;
+    this.#restarts = livedMs > steadyAfterMs ? 1 : this.#restarts + 1;
+    return Math.min(maxRestartDelayMs, firstRestartDelayMs * 2 ** (this.#restarts - 1));
+  }
+}
+
+/**
+ * How long a part may take to start. The store's may migrate a large database, and a worker starts its threads one after
+ * the other.
+ */
+export const startLimitsMs = { store: 600_000, broker: 60_000, role: 300_000 } as const;
+
+/** What `starting` gives; rejects with the name of the part when that takes longer. What comes later is ignored. */
+export async function startedWithin<T>(limitMs: number, name: string, starting: Promise<T>): Promise<T> {
+  const first = await within(
+    limitMs,
+    starting.then((value) => ({ value })),
+    undefined,
+  );
+  if (first) return first.value;
+  throw new TaskError("deadline_exceeded", `${name} has not started within ${limitMs / 1000} s`);
+}
 /** What an aborted part may still take: outcomes given back, telemetry sent. */
 export const abortLimitMs = 8000;
 

@@ -1,6 +1,7 @@
 /** What follows when the thread of the SQLite file ends: nothing accepted is lost, and whoever can starts anew. */
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { rename, rm } from "node:fs/promises";
 import { startEmbeddedBroker } from "../../src/queue/embedded.ts";
 import { eventually } from "../support/eventually.ts";
 import { startTestSystem } from "../support/system.ts";
@@ -35,6 +36,35 @@ test(
     const ended = await Promise.all(accepted.map(({ id }) => running.task(id, "60s")));
     expect(new Set(ended.map(({ status }) => status))).toEqual(new Set(["succeeded"]));
     const { id } = await running.accept({ type: "echo", payload: "after" });
+    expect(await running.task(id, "20s")).toMatchObject({ status: "succeeded" });
+  },
+  limitMs,
+);
+
+test(
+  "when it cannot be opened again, the process is not ready, and tries less and less often until it can",
+  async () => {
+    await using running = await startTestSystem();
+    const { system, dataDir, lines } = running;
+    const restarts = () => lines.filter(({ msg }) => msg.startsWith("the store's thread ended"));
+    await rename(dataDir, `${dataDir}.away`);
+    await Bun.write(dataDir, "no folder");
+    try {
+      system.crash("store");
+      expect(await system.state.isReady()).toBe(false);
+      await eventually(() => restarts().length >= 4, { timeoutMs: 30_000 });
+      expect((await system.state.health()).status).toBe("unhealthy");
+      expect(
+        restarts()
+          .slice(0, 4)
+          .map((line) => line.delay_ms),
+      ).toEqual([100, 200, 400, 800]);
+    } finally {
+      await rm(dataDir);
+      await rename(`${dataDir}.away`, dataDir);
+    }
+    await eventually(() => system.state.isReady(), { timeoutMs: 60_000 });
+    const { id } = await running.accept({ type: "echo" });
     expect(await running.task(id, "20s")).toMatchObject({ status: "succeeded" });
   },
   limitMs,
