@@ -125,30 +125,33 @@ export class TelemetryFile implements TraceStore {
   }
 
   /** Traces that have a span which fits everything that is asked for. */
-  search(filter: TraceFilter): TraceSearch {
+  async search(filter: TraceFilter): Promise<TraceSearch> {
+    const turns = new Turns();
     const ids = new Set<string>();
     let scanned = 0;
     const isEnough = (): boolean => ids.size >= filter.limit || scanned >= maxScannedSpans;
     for (const spans of filter.taskId === undefined ? this.#newest() : this.#newestOf(filter.taskId)) {
       for (const item of itemsOf(spans).reverse()) {
         if (isEnough()) break;
+        if (turns.isOver()) await turns.next();
         scanned += 1;
         const span = new HeldSpan(item);
         if (fits(span, filter)) ids.add(span.traceId);
       }
       if (isEnough()) break;
     }
-    const traces = this.#summaries(ids);
+    const traces = await this.#summaries(ids, turns);
     // What is too much to be read is missing, too.
     const isWhole = scanned < maxScannedSpans && traces.length === ids.size;
     return { traces, isComplete: isWhole || traces.length >= filter.limit };
   }
 
   /** In the order of the ids. */
-  #summaries(traceIds: ReadonlySet<string>): TraceSummary[] {
+  async #summaries(traceIds: ReadonlySet<string>, turns: Turns): Promise<TraceSummary[]> {
     const heads = new Map<string, SpanHead[]>([...traceIds].map((id) => [id, []]));
     const seqs = new Set([...traceIds].flatMap((id) => this.#seqsUnder(keyOfTrace(id), "spans")));
     for (const item of this.#itemsIn([...seqs].sort((a, b) => a - b))) {
+      if (turns.isOver()) await turns.next();
       const span = new HeldSpan(item);
       const own = heads.get(span.traceId);
       if (own && own.length < maxTraceSpans) own.push(span);
@@ -201,6 +204,22 @@ export class TelemetryFile implements TraceStore {
   #request(seq: number): Uint8Array {
     const sql = "SELECT body FROM requests WHERE seq = ?";
     return this.#database.first<{ body: Uint8Array }>(sql, seq)?.body ?? new Uint8Array();
+  }
+}
+
+/** A search may look at half a million spans: what else the thread does has its turn meanwhile. */
+const turnMs = 10;
+
+class Turns {
+  #startMs = performance.now();
+
+  isOver(): boolean {
+    return performance.now() - this.#startMs > turnMs;
+  }
+
+  async next(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#startMs = performance.now();
   }
 }
 

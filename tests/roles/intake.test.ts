@@ -232,3 +232,24 @@ test("a file that another process holds is not taken for a damaged one", async (
   expect(first.spansOf(small.traceId)).toEqual([small]);
   first.close();
 }, 30_000);
+
+test("a search through many spans lets others have their turns", async () => {
+  await using opened = await open();
+  const { intake, file } = opened;
+  for (let count = 0; count < 40; count++) {
+    intake.sink.spans?.(manySmall(1000));
+    intake.catchUp();
+  }
+  let isDone = false;
+  let turns = 0;
+  const takeTurns = (): void => {
+    turns += 1;
+    if (!isDone) setImmediate(takeTurns);
+  };
+  takeTurns();
+  const found = await file.search({ limit: 10, operation: "no such operation" });
+  isDone = true;
+  expect(found).toEqual({ traces: [], isComplete: true });
+  // One before it, and one after: without a pause there is no other.
+  expect(turns).toBeGreaterThan(2);
+});
