@@ -20,7 +20,7 @@ import { fromItem, type IndexedTask, type TaskItem } from "./dynamo-item.ts";
 import { endOf, lanesOf, placeOf, standingOf, timeOfPlace, unreadableLane } from "./dynamo-lanes.ts";
 import type { DynamoTable } from "./dynamo-table.ts";
 import { noteOf, traceparentOf } from "./dynamo-timeline.ts";
-import { type Walk, walkLanes } from "./dynamo-walk.ts";
+import { eachInLanes, type Walk, walkLanes } from "./dynamo-walk.ts";
 import type { Actor, DeathReport, DeathResult, Store } from "./store.ts";
 
 type DeadLetterOperations = Pick<Store, "recordDead"> &
@@ -107,37 +107,32 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterOperat
 
   const deadGroups: DeadLetterOperations["deadGroups"] = async (filter, limit, context) => {
     const { errorType: _, reason: __, ...asked } = filter;
-    const dead = await walkLanes<IndexedTask>(
-      table,
-      { ...deadWalk(asked), limit: Number.MAX_SAFE_INTEGER, isNewestFirst: true },
-      context,
-    );
-    const groups = [...Map.groupBy(dead, ({ type, deadGroup = "" }) => `${deadGroup} ${type}`).values()];
-    const largest = groups
-      // In the order of their newest, as the walk is.
-      .sort((a, b) => b.length - a.length)
+    const groups = new Map<string, { count: number; oldest: IndexedTask; newest: IndexedTask }>();
+    const count = (task: IndexedTask): void => {
+      const name = `${task.deadGroup ?? ""} ${task.type}`;
+      const group = groups.get(name) ?? { count: 0, oldest: task, newest: task };
+      group.count += 1;
+      if (task.place < group.oldest.place) group.oldest = task;
+      if (task.place > group.newest.place) group.newest = task;
+      groups.set(name, group);
+    };
+    await eachInLanes<IndexedTask>(table, deadWalk(asked), context, (page) => page.forEach(count));
+    const largest = [...groups.values()]
+      .sort((a, b) => b.count - a.count || (a.newest.place < b.newest.place ? 1 : -1))
       .slice(0, limit);
     const newest = await readDead(
       table,
-      largest.flatMap(([first]) => first?.pk ?? []),
+      largest.map((group) => group.newest.pk),
       context,
     );
     const byId = new Map(newest.map((task) => [task.pk, task]));
-    return largest.flatMap((members): DeadGroup[] => {
-      const [first, last] = [members[0], members.at(-1)];
-      const sample = first && byId.get(first.pk);
+    return largest.flatMap(({ count, oldest, newest }): DeadGroup[] => {
+      const sample = byId.get(newest.pk);
       // The index may still show one that has come back.
-      if (!first || !last || !sample) return [];
-      return [
-        {
-          type: first.type,
-          group: first.deadGroup ?? "",
-          count: members.length,
-          firstSeenMs: timeOfPlace(last.place),
-          lastSeenMs: timeOfPlace(first.place),
-          sample: toLetter(sample),
-        },
-      ];
+      if (!sample) return [];
+      const { type, deadGroup: group = "" } = newest;
+      const [firstSeenMs, lastSeenMs] = [timeOfPlace(oldest.place), timeOfPlace(newest.place)];
+      return [{ type, group, count, firstSeenMs, lastSeenMs, sample: toLetter(sample) }];
     });
   };
 

@@ -24,7 +24,7 @@ import { endOf, placeOf, redriveLane, standingOf } from "./dynamo-lanes.ts";
 import type { DynamoTable } from "./dynamo-table.ts";
 import { noteOf, traceparentOf } from "./dynamo-timeline.ts";
 import { newToken } from "./dynamo-token.ts";
-import { walkLanes } from "./dynamo-walk.ts";
+import { eachInLanes, walkLanes } from "./dynamo-walk.ts";
 import {
   countsAfter,
   fromRedriveRow,
@@ -65,9 +65,13 @@ export function createRedriveOperations(table: DynamoTable): RedriveOperations {
       const open = new Set(dead.filter(({ redrives }) => redrives < guard).map(({ pk }) => pk));
       return { matched: selection.ids.length, refused: selection.ids.filter((id) => !open.has(id)).length };
     }
-    const walk = { ...deadWalk(selection), limit: Number.MAX_SAFE_INTEGER };
-    const dead = await walkLanes<IndexedTask>(table, walk, caller);
-    return { matched: dead.length, refused: dead.filter(({ redrives }) => redrives >= guard).length };
+    let matched = 0;
+    let refused = 0;
+    await eachInLanes<IndexedTask>(table, deadWalk(selection), caller, (page) => {
+      matched += page.length;
+      refused += page.filter(({ redrives }) => redrives >= guard).length;
+    });
+    return { matched, refused };
   };
 
   const startRedrive = async (order: RedriveOrder, nowMs: number, context: Context): Promise<Redrive> => {

@@ -7,7 +7,7 @@ import { type IndexedTask, type TaskItem, toDueTask } from "./dynamo-item.ts";
 import { endOf, lanesOf, standingOf, timeOfPlace } from "./dynamo-lanes.ts";
 import { type DynamoTable, forEach } from "./dynamo-table.ts";
 import { noteOf } from "./dynamo-timeline.ts";
-import { countLanes, walkLanes } from "./dynamo-walk.ts";
+import { countLanes, eachInLanes, walkLanes } from "./dynamo-walk.ts";
 import type { Actor, DueTask, PruneResult, Sent, Store, StoreFigures } from "./store.ts";
 
 type SendOperations = Pick<
@@ -16,10 +16,16 @@ type SendOperations = Pick<
 >;
 
 /**
- * Of each lane so many are counted, in one read: 16,000 and 32,000 in all. What there is more changes no decision: what
+ * Of each lane so many are counted, in one read: 16,000 in all. What there is more changes no decision: what
  * was sent first is lost first, and is found first.
  */
 const maxCounted = 1000;
+
+/**
+ * For the figures the tasks themselves are read, by each scrape: so many of each lane, 8,000 in all. A backlog beyond
+ * that is shown as that.
+ */
+const maxFigured = 250;
 
 /** When others take what was found due, it is looked for again. */
 const takeRounds = 25;
@@ -91,16 +97,16 @@ export function createSendOperations(table: DynamoTable): SendOperations {
   };
 
   const resendAll = async (context: Context): Promise<void> => {
-    const live = await walkLanes<IndexedTask>(
-      table,
-      { lanes: lanesOf("due", "sent"), limit: Number.MAX_SAFE_INTEGER },
-      context,
-    );
-    await forEach(live, async ({ pk }) => {
+    const resend = async ({ pk }: IndexedTask): Promise<void> => {
       const item = await calls.get({ Key: { pk }, ConsistentRead: true }, context);
       const task = item as TaskItem | undefined;
       if (task?.lane !== undefined) await makeDue(task, task.leaseUntilMs ?? task.runAtMs, context);
-    });
+    };
+    // One lane after the other, so that not all tasks are held at once. One that has moved on and is met again is left
+    // where it is.
+    for (const lane of lanesOf("due", "sent")) {
+      await eachInLanes<IndexedTask>(table, { lanes: [lane] }, null, (page) => forEach(page, resend));
+    }
   };
 
   /** False when it has changed since. */
@@ -131,7 +137,7 @@ export function createSendOperations(table: DynamoTable): SendOperations {
   const prune = async (): Promise<PruneResult> => ({ pruned: 0, next: null });
 
   const figures = async (nowMs: number): Promise<StoreFigures> => {
-    const read = (lane: string) => walkLanes<IndexedTask>(table, { lanes: [lane], limit: maxCounted }, null);
+    const read = (lane: string) => walkLanes<IndexedTask>(table, { lanes: [lane], limit: maxFigured }, null);
     const [live, dead] = await Promise.all([
       Promise.all(lanesOf("due", "sent").map(read)),
       walkLanes<IndexedTask>(table, { lanes: lanesOf("dead"), limit: 1 }, null),

@@ -32,3 +32,30 @@ test("a store that was away is asked again at once", async () => {
   isAway = false;
   expect(await ask()).toMatchObject({ oldestDueMs: null });
 });
+
+test.each([
+  ["in no time", 0, 4000],
+  ["in 150 ms", 150, 4000],
+  ["in a second", 1000, 20_000],
+  ["in ten seconds", 10_000, 60_000],
+])("what the store finds out %s stands longer the longer it took", async (_, tookMs, standsMs) => {
+  const clock = createFakeClock();
+  let asked = 0;
+  const figures = async (nowMs: number): Promise<StoreFigures> => {
+    asked += 1;
+    await clock.sleep(tookMs);
+    return { active: none, oldestDueMs: nowMs, oldestDeadMs: null };
+  };
+  const ask = createStoreFigures({ figures }, clock);
+  const answers = [ask(), ask()];
+  await clock.advance(tookMs);
+  await Promise.all(answers);
+  await clock.advance(standsMs - tookMs - 1);
+  await ask();
+  expect(asked).toBe(1);
+  await clock.advance(1);
+  const again = ask();
+  await clock.advance(tookMs);
+  await again;
+  expect(asked).toBe(2);
+});
