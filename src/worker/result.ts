@@ -6,7 +6,7 @@
  */
 
 import { toFailure } from "../errors.ts";
-import { isError, tagOf } from "../thrown.ts";
+import { isError, isInstance, tagOf } from "../thrown.ts";
 
 /** No other attempt returns anything else, so this is fatal. */
 export class ResultError extends Error {
@@ -26,7 +26,7 @@ export interface ResultText {
 }
 
 /** Levels, as the payload of a task may have over HTTP: the RPC carries this many by every protocol. */
-const maxDepth = 64;
+export const maxResultDepth = 64;
 const maxLeftOut = 5;
 /** A result is measured up to this many times its limit, to say how large it is. */
 const measuredFactor = 8;
@@ -50,7 +50,7 @@ export function toResultText(value: unknown, maxBytes: number): ResultText {
   try {
     text = writer.write(value) ?? writer.refuseMissing(value);
   } catch (thrown) {
-    throw thrown instanceof ResultError ? thrown : writer.refusal(`cannot be read: ${toFailure(thrown).message}`);
+    throw isInstance(thrown, ResultError) ? thrown : writer.refusal(`cannot be read: ${toFailure(thrown).message}`);
   }
   const isLong = text.length * 3 > maxBytes;
   if (isLong && Buffer.byteLength(text) > maxBytes) throw tooLarge(String(Buffer.byteLength(text)), maxBytes);
@@ -60,7 +60,7 @@ export function toResultText(value: unknown, maxBytes: number): ResultText {
 function tooLarge(bytes: string, maxBytes: number): ResultError {
   return new ResultError(
     "result_too_large",
-    `the handler's result has ${bytes} bytes of JSON, and --max-result allows ${maxBytes}: store it elsewhere and return where it is`,
+    `the result has ${bytes} bytes of JSON, and --max-result allows ${maxBytes}: store it elsewhere and return where it is`,
   );
 }
 
@@ -74,7 +74,7 @@ function createWriter(maxLength: number) {
 
   const refusal = (why: string): ResultError => {
     const place = path.length === 0 ? "it" : `what is at ${toPointer(path)}`;
-    return new ResultError("invalid_result", `the handler's result cannot be kept as JSON: ${place} ${why}`);
+    return new ResultError("invalid_result", `the result cannot be kept as JSON: ${place} ${why}`);
   };
 
   const leaf = (text: string): string => {
@@ -123,7 +123,7 @@ function createWriter(maxLength: number) {
   };
 
   const writeObject = (value: object, isPlain: boolean): string => {
-    if (around.length === maxDepth) throw refusal(`is more than ${maxDepth} levels deep`);
+    if (around.length === maxResultDepth) throw refusal(`is more than ${maxResultDepth} levels deep`);
     if (around.includes(value)) throw refusal("leads back to itself");
     around.push(value);
     const text = Array.isArray(value) ? writeArray(value) : writeMembers(value, isPlain);
@@ -145,7 +145,7 @@ function createWriter(maxLength: number) {
 
   /** An item of a list has its place, so there is null in it. */
   const writeMissing = (value: unknown): string => {
-    if (value !== undefined) throw refusal(`is a ${typeof value}`);
+    if (value !== undefined) throw refusal(describeMissing(value));
     noteLeftOut();
     return leaf("null");
   };
@@ -188,11 +188,16 @@ function createWriter(maxLength: number) {
 
   /** The whole result: a handler that returns nothing has the result null. */
   const refuseMissing = (value: unknown): string => {
-    if (value !== undefined) throw refusal(`is a ${typeof value}`);
+    if (value !== undefined) throw refusal(describeMissing(value));
     return "null";
   };
 
   return { write, refuseMissing, refusal, leftOut };
+}
+
+/** Of what JSON has nothing for. */
+function describeMissing(value: unknown): string {
+  return typeof value === "object" ? "is an object whose toJSON gives nothing that JSON has" : `is a ${typeof value}`;
 }
 
 function describe(value: object): string {

@@ -145,7 +145,7 @@ async function runHandler(
       metadata: run.metadata,
     };
     const { text, leftOut } = toResultText(await handler.run(task, ctx), maxResultBytes);
-    if (leftOut.length > 0) ctx.log.warn("JSON leaves out a part of the handler's result", { places: leftOut });
+    if (leftOut.length > 0) ctx.log.warn("JSON leaves out a part of the result", { places: leftOut });
     return { kind: "returned", result: text };
   } catch (thrown) {
     const error = toFailure(thrown);

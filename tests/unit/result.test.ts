@@ -76,6 +76,9 @@ describe("a result", () => {
   const fail = (): never => {
     throw new Error("no luck");
   };
+  const throwHostile = (): never => {
+    throw new Proxy({}, { getPrototypeOf: fail });
+  };
   const deep = Array(65)
     .fill(0)
     .reduce((inner: unknown) => [inner], 0);
@@ -83,6 +86,9 @@ describe("a result", () => {
   const refused: [what: string, value: unknown, why: RegExp][] = [
     ["a function", () => 1, /JSON: it is a function/],
     ["a symbol", Symbol("s"), /it is a symbol/],
+    ["a toJSON that gives nothing", { toJSON() {} }, /it is an object whose toJSON gives nothing/],
+    ["a toJSON that gives a function", { toJSON: () => fail }, /it is an object whose toJSON gives nothing/],
+    ["a toJSON that gives a symbol, in a list", [{ toJSON: () => Symbol("s") }], /at \/0 is an object whose toJSON/],
     ["a Map", { users: new Map([[1, 2]]) }, /at \/users is of the kind Map.*Object\.fromEntries/],
     ["a Set", [new Set([1])], /at \/0 is of the kind Set.*\[\.\.\.set\]/],
     ["a Map with a field of its own", Object.assign(new Map(), { a: 1 }), /kind Map/],
@@ -119,6 +125,7 @@ describe("a result", () => {
     ["an invalid date", { at: new Date(Number.NaN) }, /at \/at is an invalid Date/],
     ["itself", round, /at \/list\/0 leads back to itself/],
     ["more than 64 levels", deep, /more than 64 levels deep/],
+    ["a toJSON that throws what cannot be asked", { toJSON: throwHostile }, /^the result cannot .* it cannot be read/],
     ["a toJSON that throws", { a: [{ toJSON: fail }] }, /at \/a\/0 cannot be read: no luck/],
     [
       "a getter that throws",
