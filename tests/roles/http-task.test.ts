@@ -11,6 +11,7 @@ import type { HandlerContext } from "../../src/worker/handler.ts";
 import type { Resolve } from "../../src/worker/http/allow.ts";
 import { maxAnswerBytes } from "../../src/worker/http/answer-body.ts";
 import { createHttpHandler } from "../../src/worker/http/task.ts";
+import { toResultText } from "../../src/worker/result.ts";
 import { startBlackHole } from "../support/black-hole.ts";
 import { projectFolder } from "../support/executable.ts";
 import { startRecordingProxy } from "../support/recording-proxy.ts";
@@ -53,6 +54,9 @@ function answerOf(request: Request): Response | Promise<Response> | undefined {
     return new Response(null, { status: 503, headers: { "retry-after": searchParams.get("after") ?? "" } });
   }
   if (pathname === "/loop") return new Response(null, { status: 302, headers: { location: "/loop" } });
+  if (pathname === "/json") {
+    return new Response(searchParams.get("text"), { headers: { "content-type": "application/json" } });
+  }
   if (pathname === "/large") return new Response("x".repeat(maxAnswerBytes + 1));
   if (pathname === "/silent") return new Promise(() => {});
   if (pathname === "/echo") return request.text().then((body) => Response.json({ method: request.method, body }));
@@ -337,6 +341,27 @@ describe("a call", () => {
       { status: 200, body: "für" },
       { status: 200, body: "iVBORw==", encoding: "base64" },
     ]);
+  });
+
+  const nested = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
+  const bodies: [what: string, text: string, isKept: boolean][] = [
+    ["a number that JavaScript cannot hold", '{"id":12345678901234567890}', false],
+    ["such a number alone", "9007199254740993", false],
+    ["such a number below others", '[1,{"a":[-9007199254740993]}]', false],
+    ["a number beyond all", '{"n":1e400}', false],
+    ["more digits than a double has", '{"pi":3.141592653589793238}', false],
+    ["64 levels", nested(64), false],
+    ["5,000 levels that do not end", "[".repeat(5000), false],
+    ["63 levels", nested(63), true],
+    ["digits in a string", '{"id":"12345678901234567890"}', true],
+    ["numbers that stay what they are", "[9007199254740991,0.1,1.50,1e2,0.10000000000000001]", true],
+  ];
+
+  test.each(bodies)("that is answered with JSON has its value, or its text: %s", async (_, text, isKept) => {
+    const url = `${server.url}/json?text=${encodeURIComponent(text)}`;
+    const body = await (await call({ url }, ["loopback"])).result;
+    expect(body).toEqual({ status: 200, body: isKept ? JSON.parse(text) : text });
+    expect(JSON.parse(toResultText(body, maxAnswerBytes).text)).toEqual(body);
   });
 
   test("that fails says its status, however its answer is packed and how large it is", async () => {

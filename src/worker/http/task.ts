@@ -2,11 +2,13 @@
 
 import { context as contextApi } from "@opentelemetry/api";
 import { toFailure } from "../../errors.ts";
+import { inspectJson } from "../../json-text.ts";
 import { proxyOf } from "../../proxies.ts";
 import { productVersion } from "../../version.ts";
 import type { BuiltInPayloads } from "../built-in-payloads.ts";
 import type { HandlerContext, TaskHandler } from "../handler.ts";
 import { payloadOf } from "../payload.ts";
+import { maxResultDepth } from "../result.ts";
 import { retryAfterMs } from "../retry-after.ts";
 import {
   addressesByProxy,
@@ -105,13 +107,15 @@ async function toResult(
   }
   const message = `${method} ${url.host} answered ${status}`;
   if (status < 500 && !retriedStatuses.has(status)) throw ctx.fatal(message);
-  // At once would be sooner than the back-off: a server that is in trouble may say so all the same.
+  // At once (0) would be sooner than the back-off: a server that is in trouble may say so all the same.
   const askedMs = retryAfterMs(retryAfter, Date.now());
   if (askedMs) throw ctx.retryAfter(askedMs, message);
   throw new Error(message);
 }
 
+/** Text stays text where it is no JSON, and where the result could not hold all of it: the body is one level within that. */
 function asJson(text: string): unknown {
+  if (inspectJson(text, maxResultDepth - 1) !== undefined) return text;
   try {
     return JSON.parse(text);
   } catch {
