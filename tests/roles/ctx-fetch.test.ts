@@ -5,8 +5,10 @@ import ky from "ky";
 import createClient from "openapi-fetch";
 import type { HandlerContext } from "throughline";
 import { testTask } from "throughline/testing";
+import { toFailure } from "../../src/errors.ts";
 import type { TestedTask } from "../../src/testing/tested-task.ts";
 import { type RecordingServer, startRecordingServer } from "../support/recording-server.ts";
+import { rejectionOf } from "../support/rejection.ts";
 
 let server: RecordingServer;
 beforeAll(async () => {
@@ -120,6 +122,33 @@ describe("ctx.fetch", () => {
     const { result, spans } = await seen(async (fetch) => (await fetch("data:text/plain,hello")).text());
     expect([result, spans[0]?.children]).toEqual(["hello", []]);
     expect((await seen((fetch) => fetch("/relative"))).status).toBe("dead");
+  });
+
+  test("fails as fetch does for what is no call", async () => {
+    const fail = (): never => {
+      throw new RangeError("not to be read");
+    };
+    const calls: [input: unknown, init?: unknown][] = [
+      [null],
+      [undefined],
+      [{}],
+      [Symbol("a")],
+      [Object.create(null)],
+      [{ toString: fail }],
+      [{ url: null }],
+      [Object.defineProperty({}, "url", { get: fail })],
+      ["http://127.0.0.1:1/", { headers: { "a b": "1" } }],
+      ["http://127.0.0.1:1/", { headers: 5 }],
+    ];
+    for (const [input, init] of calls) {
+      // As a handler without types has it.
+      const use = (take: typeof fetch): Promise<Response> => take(input as string, init as RequestInit);
+      const plain = await rejectionOf((async () => use(fetch))());
+      const ours = await rejectionOf(
+        testTask({ run: (_, ctx) => use(ctx.fetch) }, {}).then(({ error }) => Promise.reject(error)),
+      );
+      expect(ours).toMatchObject({ message: toFailure(plain).message });
+    }
   });
 
   test("is the fetch of openapi-fetch", async () => {

@@ -72,19 +72,29 @@ export function createTracedFetch(
 ): HandlerContext["fetch"] {
   const call = createTracedCall(options);
   const tracedFetch: Fetch = async (input, init) => {
-    const request = isRequest(input) ? input : undefined;
-    const url = URL.parse(request?.url ?? String(input));
-    if (!url?.protocol.startsWith("http")) return options.fetch(input, init);
-    const method = (init?.method ?? request?.method ?? "GET").toUpperCase();
-    const headers = new Headers(init?.headers ?? request?.headers);
-    return call({ url, method, headers, resendCount: 0 }, (headers) => options.fetch(input, { ...init, headers }));
+    const called = readCall(input, init);
+    if (!called?.url.protocol.startsWith("http")) return options.fetch(input, init);
+    return call(called, (headers) => options.fetch(input, { ...init, headers }));
   };
   return Object.assign(tracedFetch, { preconnect: fetch.preconnect });
 }
 
-/** Also one of a library that has a class of its own. */
-export function isRequest(input: string | URL | Request): input is Request {
-  return typeof input === "object" && "url" in input;
+/** undefined for what is no call, such as `fetch(null)`: `fetch` itself says so best. */
+function readCall(input: string | URL | Request, init: RequestInit | undefined): Called | undefined {
+  try {
+    const request = isRequest(input) ? input : undefined;
+    const url = URL.parse(request?.url ?? String(input));
+    if (!url) return undefined;
+    const method = (init?.method ?? request?.method ?? "GET").toUpperCase();
+    return { url, method, headers: new Headers(init?.headers ?? request?.headers), resendCount: 0 };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Also one of a library that has a class of its own. Handlers come without types too: `input` may be anything. */
+export function isRequest(input: unknown): input is Request {
+  return typeof input === "object" && input !== null && "url" in input;
 }
 
 /** What the handler has set itself stays; a trace context of its own would not go with our `tracestate`. */
