@@ -7,12 +7,17 @@ const durationUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_
 /** A century: what is added to the time of day stays a date. */
 export const longestDurationMs = 36_500 * 86_400_000;
 
-/** `250ms`, `30s`, `10m`, `2h`, `7d` to milliseconds. */
-export function parseDuration(text: string): number {
+/** `250ms`, `30s`, `10m`, `2h`, `7d` to milliseconds, however many; undefined: the text is no duration. */
+export function durationMs(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
   const unit = durationUnits[match?.[2] ?? ""];
-  if (!match || unit === undefined) throw new Error("expected a duration such as 250ms, 30s, 10m or 2h");
-  const ms = Math.round(Number(match[1]) * unit);
+  return match && unit !== undefined ? Math.round(Number(match[1]) * unit) : undefined;
+}
+
+/** Throws for what is no duration, and for one that is longer than `longestDurationMs`. */
+export function parseDuration(text: string): number {
+  const ms = durationMs(text);
+  if (ms === undefined) throw new Error("expected a duration such as 250ms, 30s, 10m or 2h");
   if (ms > longestDurationMs) throw new Error("the duration is too long");
   return ms;
 }

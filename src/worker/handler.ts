@@ -49,7 +49,8 @@ export interface HandlerContext {
   fatal(message: string, options?: { cause?: unknown }): Error;
   /**
    * Throw what this gives: the next attempt after `delay`. That is a duration (`30s`), a number of milliseconds, a `Date`, or
-   * the text of a `Retry-After` header (`120` is seconds there). `null`, and what cannot be read: after the back-off.
+   * the text of a `Retry-After` header (`120` is seconds there), of up to 7 days. `null`, a delay of 0, and what cannot be
+   * read: after the back-off.
    */
   retryAfter(delay: string | number | Date | null | undefined, message?: string, options?: { cause?: unknown }): Error;
 }

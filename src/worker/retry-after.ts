@@ -1,12 +1,16 @@
 /**
  * `ctx.retryAfter`, and the header `Retry-After` (RFC 9110, 10.2.3) of which most such delays come: a number of seconds, or
- * a date in one of the three forms that HTTP has had. Promises that what cannot be read is never an attempt at once.
+ * a date in one of the three forms that HTTP has had. Promises that the next attempt is never at once, whatever the delay is,
+ * and never later than a bound.
  */
 
 import { toFailure } from "../errors.ts";
-import { longestDurationMs, parseDuration } from "../settings.ts";
-import { isError } from "../thrown.ts";
+import { durationMs, showDuration } from "../settings.ts";
+import { isError, toText } from "../thrown.ts";
 import type { HandlerLog } from "./handler.ts";
+
+/** A longer delay is cut to this: a provider that names a far date does not park a task for years. */
+export const longestRetryAfterMs = 7 * 86_400_000;
 
 /** What a handler throws. Without `delayMs` the back-off decides. */
 export class RetryAfterError extends Error {
@@ -24,54 +28,63 @@ export function toRetryAfter(
   message: unknown = "asked to be tried again later",
   { options, log, nowMs }: { options: ErrorOptions | undefined; log: HandlerLog; nowMs: number },
 ): RetryAfterError {
-  const delayMs = retryAfterMs(delay, nowMs);
-  if (delayMs === undefined && delay !== undefined && delay !== null) {
+  const askedMs = retryAfterMs(delay, nowMs);
+  if (askedMs === undefined && delay !== undefined && delay !== null) {
     log.warn("the delay of ctx.retryAfter cannot be used, the back-off decides when the next attempt is", {
       delay: show(delay),
       expected:
         'a duration such as "30s", a number of milliseconds, a Date to come, or the text of a Retry-After header',
     });
   }
-  if (isError(message)) {
-    return new RetryAfterError(toFailure(message).message, delayMs, { cause: message, ...options });
+  if (askedMs !== undefined && askedMs > longestRetryAfterMs) {
+    log.warn("the delay until the next attempt is longer than allowed and is cut to the longest", {
+      delay: show(delay),
+      longest: showDuration(longestRetryAfterMs),
+    });
   }
-  return new RetryAfterError(show(message), delayMs, options);
+  // No delay at all would use up the attempts within a moment: the back-off decides.
+  const delayMs = askedMs ? Math.min(askedMs, longestRetryAfterMs) : undefined;
+  const text = toFailure(message).message;
+  return new RetryAfterError(text, delayMs, isError(message) ? { cause: message, ...options } : options);
 }
 
-/** Some objects have no text: those without a prototype. */
-function show(value: unknown): string {
-  try {
-    return String(value);
-  } catch {
-    return Object.prototype.toString.call(value);
-  }
+const maxShownChars = 200;
+
+function show(delay: unknown): string {
+  const dateMs = timeOf(delay);
+  return dateMs === undefined || Number.isNaN(dateMs) ? toText(delay, maxShownChars) : new Date(dateMs).toISOString();
 }
 
 /**
- * Milliseconds from `nowMs` on, a whole number. A number has milliseconds; text has seconds without a unit, as the header,
- * or is a duration or a date. undefined: none of these, or a time that is over.
+ * Milliseconds from `nowMs` on, a whole number, 0 for less than one. A number has milliseconds; text has seconds without a
+ * unit, as the header, or is a duration or a date. undefined: none of these, or a time that is over.
  */
 export function retryAfterMs(delay: unknown, nowMs: number): number | undefined {
-  if (typeof delay === "number" || typeof delay === "bigint") return toDelayMs(Number(delay));
-  if (delay instanceof Date) return untilMs(delay.getTime(), nowMs);
-  if (typeof delay !== "string") return undefined;
+  if (typeof delay === "number") return Number.isFinite(delay) ? toDelayMs(delay) : undefined;
+  if (typeof delay === "bigint") return toDelayMs(Number(delay));
+  if (typeof delay !== "string") return untilMs(timeOf(delay), nowMs);
   const text = delay.trim();
   if (/^\d+(\.\d+)?$/.test(text)) return toDelayMs(Number(text) * 1000);
   const dateMs = parseDateMs(text, nowMs);
-  if (dateMs !== undefined) return untilMs(dateMs, nowMs);
+  return dateMs === undefined ? toDelayMs(durationMs(text)) : untilMs(dateMs, nowMs);
+}
+
+/** Of a Date of any realm; undefined for what is none, which includes whatever only looks like one. */
+function timeOf(value: unknown): number | undefined {
   try {
-    return parseDuration(text);
+    return Date.prototype.getTime.call(value);
   } catch {
     return undefined;
   }
 }
 
-function toDelayMs(ms: number): number | undefined {
-  return Number.isFinite(ms) && ms >= 0 ? Math.ceil(Math.min(ms, longestDurationMs)) : undefined;
+function toDelayMs(ms: number | undefined): number | undefined {
+  if (ms === undefined || ms < 0) return undefined;
+  return ms < 1 ? 0 : Math.ceil(Math.min(ms, Number.MAX_SAFE_INTEGER));
 }
 
-function untilMs(dateMs: number, nowMs: number): number | undefined {
-  return dateMs > nowMs ? toDelayMs(dateMs - nowMs) : undefined;
+function untilMs(dateMs: number | undefined, nowMs: number): number | undefined {
+  return dateMs !== undefined && dateMs > nowMs ? toDelayMs(dateMs - nowMs) : undefined;
 }
 
 const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];

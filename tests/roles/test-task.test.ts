@@ -2,9 +2,11 @@
 
 import { describe, expect, test } from "bun:test";
 import { trace } from "@opentelemetry/api";
-import type { TaskHandler } from "throughline";
+import type { HandlerContext, TaskHandler } from "throughline";
 import { formatSpans, testTask } from "throughline/testing";
 import { z } from "zod";
+import type { TestedTask } from "../../src/testing/tested-task.ts";
+import { longestRetryAfterMs } from "../../src/worker/retry-after.ts";
 import { rejectionOf } from "../support/rejection.ts";
 
 const copy: TaskHandler = { run: ({ payload }) => payload };
@@ -197,6 +199,20 @@ describe("a handler that fails", () => {
       },
     });
     expect([long.attempts[0]?.fatal, long.error?.message.length]).toEqual([true, 4000]);
+  });
+
+  test("has a message that is no text shown as JSON, and waits neither for nothing nor for years", async () => {
+    // As a handler without types has it.
+    const given = { a: 1 } as unknown as string;
+    const shown = { message: '{"a":1}' };
+    const run = (error: (ctx: HandlerContext) => Error): Promise<TestedTask> =>
+      testTask({ run: (_, ctx) => Promise.reject(error(ctx)) }, { attempts: 1 });
+    expect((await run((ctx) => ctx.fatal(given))).attempts).toMatchObject([{ fatal: true, error: shown }]);
+    const soon = await run((ctx) => ctx.retryAfter("0", given));
+    expect(soon).toMatchObject({ attempts: [{ retryAfterMs: undefined, error: shown }], logs: [] });
+    const far = await run((ctx) => ctx.retryAfter(1e300, given));
+    expect(far.attempts).toMatchObject([{ retryAfterMs: longestRetryAfterMs, error: shown }]);
+    expect(far.logs).toMatchObject([{ level: "warn", fields: { delay: "1e+300", longest: "7d" } }]);
   });
 });
 

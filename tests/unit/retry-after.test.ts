@@ -1,17 +1,28 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { longestDurationMs } from "../../src/settings.ts";
 import type { HandlerLog } from "../../src/worker/handler.ts";
-import { retryAfterMs, toRetryAfter } from "../../src/worker/retry-after.ts";
+import { longestRetryAfterMs, retryAfterMs, toRetryAfter } from "../../src/worker/retry-after.ts";
 
 const nowMs = Date.UTC(2026, 6, 29, 12, 0, 0);
+
+const fail = (): never => {
+  throw new Error("no");
+};
+const revoked = Proxy.revocable({}, {});
+revoked.revoke();
+const hostile = [
+  new Proxy({}, { getPrototypeOf: fail }),
+  new Proxy(new Date(), { get: fail }),
+  { [Symbol.toPrimitive]: fail, toString: fail, toJSON: fail },
+  revoked.proxy,
+];
 
 const anyDelay = fc.oneof(
   fc.anything({ withNullPrototype: true, withBigInt: true, withDate: true }),
   fc.double(),
   fc.string(),
   fc.date({ noInvalidDate: false }),
-  fc.constantFrom(Symbol("soon"), Object.create(null)),
+  fc.constantFrom(Symbol("soon"), Object.create(null), Object.create(Date.prototype)),
 );
 
 /** The texts that RFC 9110, 5.6.7 gives for one and the same second, which its first form has. */
@@ -33,15 +44,20 @@ describe("a delay that is asked for", () => {
     ["30s", 30_000],
     ["250ms", 250],
     [1500, 1500],
-    [0.2, 1],
+    [1.2, 2],
+    [0.2, 0],
     [0, 0],
+    [-0, 0],
+    ["0s", 0],
+    ["0ms", 0],
     [90n, 90],
     [new Date(nowMs + 60_000), 60_000],
     ["2026-07-29T12:01:00Z", 60_000],
     ["2026-07-29T14:01:00.500+02:00", 60_500],
     ["Wed, 29 Jul 2026 12:01:00 UTC", 60_000],
-    ["9".repeat(40), longestDurationMs],
-    [Number.MAX_VALUE, longestDurationMs],
+    ["9".repeat(400), Number.MAX_SAFE_INTEGER],
+    [Number.MAX_VALUE, Number.MAX_SAFE_INTEGER],
+    ["400d", 400 * 86_400_000],
     [Number.NaN, undefined],
     [Number.POSITIVE_INFINITY, undefined],
     [-1, undefined],
@@ -50,7 +66,7 @@ describe("a delay that is asked for", () => {
     ["soon", undefined],
     ["120, 60", undefined],
     ["1e3", undefined],
-    ["999999d", undefined],
+    ["999999999999999999d", Number.MAX_SAFE_INTEGER],
     [new Date(Number.NaN), undefined],
     [new Date(nowMs), undefined],
     ["Wed, 29 Jul 2026 11:59:59 GMT", undefined],
@@ -80,12 +96,12 @@ describe("a delay that is asked for", () => {
     );
   });
 
-  test("is a whole number of milliseconds to come, or none, and nought only for who says nought", () => {
+  test("is a whole number of milliseconds to come, or none, and 0 only for a delay of less than one", () => {
     fc.assert(
       fc.property(anyDelay, (delay) => {
-        const ms = retryAfterMs(delay, nowMs) ?? longestDurationMs;
-        expect(Number.isSafeInteger(ms) && ms >= 0 && ms <= longestDurationMs).toBe(true);
-        if (ms === 0) expect(String(delay)).toMatch(/^\s*-?0+(\.0+)?(ms|s|m|h|d)?\s*$/);
+        const ms = retryAfterMs(delay, nowMs) ?? 1;
+        expect(Number.isSafeInteger(ms) && ms >= 0).toBe(true);
+        if (ms === 0) expect(Number.parseFloat(String(delay))).toBeWithin(0, 1);
       }),
     );
   });
@@ -116,9 +132,66 @@ describe("the error to throw", () => {
   });
 
   test("comes with a warning that shows what cannot be used", () => {
-    for (const delay of ["soon", Number.NaN, -1, "Wed, 29 Jul 2026 11:59:59 GMT"]) {
+    for (const delay of ["soon", Number.NaN, -1, Number.POSITIVE_INFINITY, "Wed, 29 Jul 2026 11:59:59 GMT"]) {
       expect(ask(delay).lines).toMatchObject([[expect.any(String), { delay: String(delay) }]]);
     }
+  });
+
+  test("comes with a warning, and leaves the delay to the back-off, when the delay is hostile", () => {
+    for (const delay of hostile) {
+      const { error, lines } = ask(delay, "the provider is busy");
+      expect([error.message, error.delayMs, lines.length]).toEqual(["the provider is busy", undefined, 1]);
+    }
+  });
+
+  const nothing = [0, -0, 0n, 0.4, "0", " 0 ", "0.0", "0s", "0ms", "0d"];
+
+  test.each(nothing)("leaves a delay of nothing to the back-off, without a warning: %p", (delay) => {
+    const { error, lines } = ask(delay, "busy");
+    expect([error.delayMs, lines]).toEqual([undefined, []]);
+  });
+
+  const far = [1e300, Number.MAX_SAFE_INTEGER, 10n ** 400n, "9".repeat(400), "999999d", "8d", new Date(8.64e15)];
+
+  test.each([...far, "Fri, 31 Dec 9999 23:59:59 GMT"])(
+    "cuts a far delay to the longest, with a warning: %p",
+    (delay) => {
+      const { error, lines } = ask(delay);
+      expect(error.delayMs).toBe(longestRetryAfterMs);
+      expect(lines).toEqual([[expect.stringContaining("is cut"), { delay: expect.any(String), longest: "7d" }]]);
+    },
+  );
+
+  test("takes the longest as it is", () => {
+    expect(ask("7d")).toMatchObject({ error: { delayMs: longestRetryAfterMs }, lines: [] });
+  });
+
+  const round: Record<string, unknown> = {};
+  round.self = round;
+  const messages: [message: unknown, text: string][] = [
+    [{ a: 1 }, '{"a":1}'],
+    [[1, { b: null }], '[1,{"b":null}]'],
+    [429, "429"],
+    [Symbol("busy"), "Symbol(busy)"],
+    [Object.assign(Object.create(null), { code: 5 }), '{"code":5}'],
+    [revoked.proxy, "[an object that cannot be read]"],
+  ];
+
+  test.each(messages)("shows a message that is no text as JSON (case %#)", (message, text) => {
+    expect(ask("1s", message).error.message).toBe(text);
+  });
+
+  test("has a message of bounded length, whatever is given as one", () => {
+    for (const message of [
+      ...hostile,
+      round,
+      "x".repeat(100_000),
+      { text: "x".repeat(100_000) },
+      Array(1e6).fill("x"),
+    ]) {
+      expect(ask("1s", message).error.message.length).toBeWithin(1, 4001);
+    }
+    fc.assert(fc.property(anyDelay, (message) => void expect(ask("1s", message).error.message).toBeString()));
   });
 
   test.each([null, undefined])("comes without one where no header was (%p): the back-off decides", (delay) => {
