@@ -34,6 +34,9 @@ const pathChar = "[^\\s\"'`<>()\\[\\]{},;:|*?\\\\]";
 /** In this order: what one finds is nothing for those that follow. */
 const variables: readonly (readonly [found: RegExp, naming: Naming])[] = [
   [/\b[a-z][a-z0-9+.-]{0,20}:\/\/(?:[^\s"'`<>)\]},]|,(?=\S))+/gi, named("<url>")],
+  [/\barn:[\w-]*:[\w-]*:[\w-]*:\w*:[^\s"'`<>()[\]{},;]*[\w/*]/g, named("<arn>")],
+  // JSON in base64url, as JWTs (RFC 7519) begin: up to five parts, of which one may be empty.
+  [/(?<![\w.-])eyJ[\w-]{4,}(?:\.{1,2}[\w-]+){0,4}/g, named("<id>")],
   [/"(?:[^"\\]|\\.)*"|`[^`]*`|“[^”]*”|«[^»]*»|„[^“”]*[“”]|‘[^’]*’(?!\w)/g, named("<text>")],
   // An apostrophe within a word is none that opens a quotation.
   [/(?<!\w)'[^']*'(?!\w)/g, named("<text>")],
@@ -103,8 +106,10 @@ function withoutNumber(piece: string, as: (name: string) => string): string {
 }
 
 function isRandom(piece: string): boolean {
+  // No word of a language has eight letters from a to f.
+  if (/^(?=\d*[a-f])(?:0x)?[0-9a-f]{8,}$/i.test(piece)) return true;
   if (piece.length < 6 || !/[A-Za-z]/.test(piece) || (piece.length < 20 && !/\d/.test(piece))) return false;
-  if (/\d[A-Za-z]+\d/.test(piece) || /^(?=[a-f]*\d)[0-9a-f]{8,}$/i.test(piece)) return true;
+  if (/\d[A-Za-z]+\d/.test(piece)) return true;
   if (/^(?=\D*\d)(?:[0-9A-Z]{20,}|[0-9a-z]{20,})$/.test(piece)) return true;
   // Words in camel case have long parts.
   const parts = piece.match(/[A-Z]?[a-z]+|[A-Z]+|\d+/g)?.length ?? 1;

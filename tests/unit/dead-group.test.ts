@@ -22,6 +22,11 @@ describe("a message's pattern", () => {
     ["body of 10.5MB is over 512 KiB", "body of <n> is over <n>"],
     ["order17 of user_42 on web-7d9f8b6c5d-x2x4z", "order<n> of user_<n> on web-<id>"],
     ["charge ch_3PZkQ2eZvKYlo2C failed", "charge ch_<id> failed"],
+    ["object deadbeef is gone, CAFEBABE and 0badf00d too", "object <id> is gone, <id> and <id> too"],
+    ["bad jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_1.", "bad jwt <id>."],
+    ["bad token=eyJhbGciOiJkaXIifQ..aXY.Y3Q.dGFn, expired", "bad token=<id>, expired"],
+    ["denied arn:aws:s3:::bucket-a/key1: no policy", "denied <arn>: no policy"],
+    ["(arn:aws-cn:iam::123456789012:role/a+b@c) cannot assume", "(<arn>) cannot assume"],
     ["E11000 duplicate key in utf8", "E11000 duplicate key in utf8"],
     ["SQLITE_BUSY: database is locked", "SQLITE_BUSY: database is locked"],
     ["  several\n  lines\t", "several lines"],
@@ -52,7 +57,9 @@ const anId = fc.oneof(
   fc.uuid().map((id) => id.toUpperCase()),
   fc.ulid(),
   fc.nat().map((n) => String(n)),
-  textOf(`${digits}abcdef`, 10, 64).filter((text) => /\d/.test(text) && /[a-f]/.test(text)),
+  textOf(`${digits}abcdef`, 8, 64).filter((text) => /[a-f]/.test(text)),
+  textOf("abcdef", 8, 40),
+  textOf("ABCDEF", 8, 40),
   textOf(digits + lower + capitals, 20, 32).filter((text) => /\d[a-zA-Z]+\d/.test(text)),
 );
 const kinds: Record<string, fc.Arbitrary<string>> = {
@@ -62,6 +69,21 @@ const kinds: Record<string, fc.Arbitrary<string>> = {
   ids: anId,
   "ids with a prefix": anId.map((id) => `cus_${id}`),
   "ids behind a word": fc.nat().map((n) => `order${n}`),
+  JWTs: fc
+    .tuple(fc.dictionary(word, fc.nat()), fc.dictionary(word, fc.string(), { minKeys: 1 }), fc.uint8Array())
+    .map(([head, claims, signature]) =>
+      [{ alg: "ES256", ...head }, claims]
+        .map((part) => `${Buffer.from(JSON.stringify(part)).toString("base64url")}.`)
+        .concat(Buffer.from([1, ...signature]).toString("base64url"))
+        .join(""),
+    ),
+  ARNs: fc
+    .tuple(
+      fc.constantFrom("aws:s3:::", "aws:sqs:eu-west-1:123456789012:", "aws-cn:iam::17:role/"),
+      fc.array(fc.oneof(word, anId), { minLength: 1, maxLength: 4 }),
+      fc.constantFrom("/", ":", "-", "."),
+    )
+    .map(([kind, names, separator]) => `arn:${kind}${names.join(separator)}`),
   durations: fc.oneof(
     fc
       .tuple(fc.nat(), fc.constantFrom("ms", "s", " s", "m", " seconds", " min", "h", " hours"))
@@ -139,6 +161,8 @@ describe("a fingerprint", () => {
       ...["in utf8", "in utf16", "sha256 mismatch", "sha512 mismatch", "X509_V_ERR", "TLS1_ALERT", "ECONNRESET"],
       ...["order.total is not a function", "user.name is not a function", "getUserV2Response", "getOrderV2Response"],
       ...["type application/json", "type text/html", "read/write failed", "read and/or write failed", "TCP/IP", "N/A"],
+      ...["the facade failed", "the decade failed", "the deadbeat failed", "a defaced page", "an effaced page"],
+      ...["learn:aws failed", "arn: failed", "eyJ failed"],
       ...[
         "std::bad_alloc",
         "std::bad_cast",
