@@ -17,10 +17,10 @@ import { taskRoutes } from "./task-routes.ts";
 type Checked = { request: CreateTaskRequestJson } | { error: TaskError };
 
 export function addBatchRoute(routes: Routes, call: CallInRequest): void {
-  addRoute(routes, taskRoutes.createTasks, async (c, { body, lostNumbers }) => {
+  addRoute(routes, taskRoutes.createTasks, async (c, { body, lost }) => {
     // The request itself has counted as one.
     if (body.length > 1) await routes.charge(c, taskRoutes.createTasks, body.length - 1);
-    const options = { key: keyIn(c), isLarge: isLarge(c), lost: byItem(lostNumbers) };
+    const options = { key: keyIn(c), isLarge: isLarge(c), lost: byItem(lost) };
     const checked = body.map((item, index) => check(item, index, options));
     const tasks = checked.flatMap((one) => ("request" in one ? [one.request] : []));
     const { results = [] } = tasks.length > 0 ? await call(c, "CreateTasks", { tasks }) : {};
@@ -53,7 +53,7 @@ interface CheckOptions {
   /** Of the whole batch. */
   key: string | undefined;
   isLarge: boolean;
-  /** Numbers that JavaScript cannot hold, by the item that they are in. */
+  /** What cannot be kept as it is, by the item that they are in. */
   lost: ReadonlyMap<string, readonly FieldProblem[]>;
 }
 

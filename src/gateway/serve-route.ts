@@ -18,8 +18,8 @@ export interface Asked<Query, Body> {
   id: string;
   query: Query;
   body: Body;
-  /** Numbers of the body that JavaScript cannot hold; only a route that `checksItems` is called with any. */
-  lostNumbers: Iterable<FieldProblem>;
+  /** Parts of the body that cannot be kept as they are; only a route that `checksItems` is called with any. */
+  lost: Iterable<FieldProblem>;
 }
 
 export interface Routes {
@@ -41,9 +41,9 @@ export function addRoute<Query extends z.ZodType, Body extends z.ZodType>(
     if (words.size > 0 && words.has(withoutVersion(c.req.path))) return answerUnrouted(c);
     await routes.admit(c, route);
     const query = parseQuery(route.query, c.req.url);
-    const { json, lostNumbers } = takesBody(route) ? await readJson(c, route) : nothing;
+    const { json, lost } = takesBody(route) ? await readJson(c, route) : nothing;
     const body = parseBody(route.body, json);
-    return handler(c, { id: c.req.param("id") ?? "", query, body, lostNumbers });
+    return handler(c, { id: c.req.param("id") ?? "", query, body, lost });
   };
   const path = route.path.replace(/\{(\w+)\}/g, ":$1");
   for (const prefix of route.isUnversioned ? [""] : ["/v1", ""]) {
@@ -53,19 +53,23 @@ export function addRoute<Query extends z.ZodType, Body extends z.ZodType>(
 
 interface ReadJson {
   json: unknown;
-  lostNumbers: Iterable<FieldProblem>;
+  lost: Iterable<FieldProblem>;
 }
 
-const nothing: ReadJson = { json: undefined, lostNumbers: [] };
+const nothing: ReadJson = { json: undefined, lost: [] };
 
 async function readJson(c: EdgeContext, { maxBodyBytes, maxBodyDepth, checksItems }: Route): Promise<ReadJson> {
   const body = await readBody(c.req.raw, maxBodyBytes);
-  if (!checksItems) return { json: parseJson(body, maxBodyDepth), lostNumbers: [] };
-  let lostNumbers: Iterable<FieldProblem> = [];
-  const json = parseJson(body, maxBodyDepth, (lost) => {
-    lostNumbers = lost;
+  const limits = { maxDepth: maxBodyDepth, isKeyed: c.req.header("idempotency-key") !== undefined };
+  if (!checksItems) return { json: parseJson(body, limits), lost: [] };
+  let lost: Iterable<FieldProblem> = [];
+  const json = parseJson(body, {
+    ...limits,
+    takeLost: (found) => {
+      lost = found;
+    },
   });
-  return { json, lostNumbers };
+  return { json, lost };
 }
 
 /**

@@ -13,9 +13,7 @@ import {
   retryAfterSeconds,
   TaskError,
 } from "../errors.ts";
-import { refuseLost } from "../http-body.ts";
-import { inspectJson, lostNumbers } from "../json-text.ts";
-import { toWellFormedJson } from "../text.ts";
+import { parseJson } from "../http-body.ts";
 import { badRequestName, fromBadRequest, toBadRequest } from "./bad-request.ts";
 import type { Wire } from "./call.ts";
 import { fromBinaryMessage, maxMessageDepth, toBinaryMessage } from "./methods.ts";
@@ -36,22 +34,9 @@ export function codecOf(contentType: string | null): Codec | undefined {
 /** A body as protobuf JSON; every spelling that protobuf allows comes out canonical. */
 export function decodeMessage(schema: DescMessage, codec: Codec, body: Uint8Array): JsonValue {
   if (codec === "proto") return fromBinaryMessage(schema, body);
-  const text = body.length === 0 ? "{}" : toWellFormedJson(new TextDecoder().decode(body));
-  const fault = inspectJson(text, maxMessageDepth);
-  if (fault === "too_deep") {
-    throw new TaskError("invalid_argument", `the request message nests deeper than ${maxMessageDepth} levels`);
-  }
-  const message = parse(text);
-  if (fault === "loses_numbers") refuseLost(lostNumbers(text));
-  return message;
-}
-
-function parse(text: string): JsonValue {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new TaskError("invalid_argument", "the request message cannot be read", { cause });
-  }
+  if (body.length === 0) return {};
+  // It came out of JSON.parse.
+  return parseJson(body, { maxDepth: maxMessageDepth, what: "the request message" }) as JsonValue;
 }
 
 export function encodeMessage(schema: DescMessage, codec: Codec, json: JsonValue): string | Uint8Array<ArrayBuffer> {

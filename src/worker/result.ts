@@ -159,6 +159,7 @@ function createWriter(maxLength: number) {
       const member: unknown = Reflect.get(value, name);
       const written = write(member);
       if (written !== undefined) {
+        if (!name.isWellFormed()) throw refusal("has half a surrogate pair in its name, which UTF-8 cannot carry");
         text += `${text === "{" ? "" : ","}${leaf(quote(name))}:${written}`;
         length += 2;
       } else if (member !== undefined) {

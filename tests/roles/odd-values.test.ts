@@ -66,7 +66,14 @@ describe("a handler", () => {
   test(
     "may return anything: it is the result, or its task is dead at once and says why",
     async () => {
-      const refused = ["a Map", "a promise inside", "NaN inside", "a generator", "too many levels"];
+      const refused = [
+        "a Map",
+        "a promise inside",
+        "NaN inside",
+        "a generator",
+        "too many levels",
+        "half a character in a name",
+      ];
       const tasks = await Promise.all(refused.map((what) => ended({ type: "return-value", payload: what })));
       expect(tasks.map(({ status, error, result }) => [status, error?.type, result])).toEqual(
         refused.map(() => ["dead", "invalid_result", null]),
@@ -142,8 +149,8 @@ describe("half a character", () => {
         expect([path, answer.status, /\\ud8/i.test(text)]).toEqual([path, status, false]);
         return JSON.parse(text);
       };
-      const body = `{"type":"echo","payload":{"${half}":["${half}"]},"metadata":{"${half}":"${half}"}}`;
-      const sent = { payload: { "a\ufffd": ["a\ufffd"] }, metadata: { "a\ufffd": "a\ufffd" } };
+      const body = `{"type":"echo","payload":{"a":["${half}"]},"metadata":{"a":"${half}"}}`;
+      const sent = { payload: { a: ["a\ufffd"] }, metadata: { a: "a\ufffd" } };
       const task = await post("/tasks", body, 202);
       expect(task).toMatchObject(sent);
       expect(await running.task(task.id, "30s")).toMatchObject({ ...sent, status: "succeeded", result: sent.payload });
@@ -168,11 +175,11 @@ describe("half a character", () => {
       const url = `${running.system.addresses.task_service_url}/tasks.TaskService/CreateTask`;
       const post = (type: string, body: BodyInit): Promise<Response> =>
         fetch(url, { method: "POST", headers: { "content-type": type }, body });
-      const json = `{"type":"echo","payload":["${half}"],"metadata":{"${half}":"${half}"},"idempotencyKey":"${half}"}`;
+      const json = `{"type":"echo","payload":["${half}"],"metadata":{"a":"${half}"}}`;
       const answer = await post("application/json", json);
       expect([answer.status, await answer.json()]).toMatchObject([
         200,
-        { task: { payload: ["a\ufffd"], metadata: { "a\ufffd": "a\ufffd" } } },
+        { task: { payload: ["a\ufffd"], metadata: { a: "a\ufffd" } } },
       ]);
       // CreateTaskRequest: type (1), idempotency_key (8) with a half in what would be its three bytes of UTF-8.
       const binary = Uint8Array.of(0x0a, 4, ...Buffer.from("echo"), 0x42, 4, 0x61, 0xed, 0xa0, 0xbd);

@@ -143,6 +143,104 @@ describe("a number that JavaScript cannot hold", () => {
   );
 });
 
+describe("half a surrogate pair", () => {
+  const half = String.raw`\ud800`;
+  const other = String.raw`\ud801`;
+  const names = `{"${half}":"1","${other}":"2"}`;
+
+  test(
+    "is refused in names by every route that takes a payload or metadata, and nothing is changed",
+    async () => {
+      const dead = await makeDead();
+      await ask("POST", "/schedules", '{"id":"halves","every":"1h","paused":true,"task":{"type":"echo"}}');
+      const before = [count("tasks"), count("tasks_schedules"), count("tasks_redrives")];
+      const payload = `{"type":"echo","payload":[${names}]}`;
+      const metadata = `{"type":"echo","metadata":${names}}`;
+      const requests: [method: string, path: string, body: string, pointer: string][] = [
+        ["POST", "/tasks", payload, "/payload/0/\ufffd"],
+        ["POST", "/tasks", metadata, "/metadata/\ufffd"],
+        ["POST", "/schedules", `{"every":"1h","task":${payload}}`, "/task/payload/0/\ufffd"],
+        ["PATCH", "/schedules/halves", `{"task":${metadata}}`, "/task/metadata/\ufffd"],
+        ["POST", "/dead-letters/redrive", `{"ids":["${dead}"],"payload":${names}}`, "/payload/\ufffd"],
+      ];
+      for (const [method, path, body, pointer] of requests) {
+        const { status, code, errors } = await problemOf(await ask(method, path, body));
+        expect([path, status, code, errors?.map((error) => error.pointer)]).toEqual([
+          path,
+          400,
+          "invalid_argument",
+          [pointer, pointer],
+        ]);
+      }
+      for (const field of ["type", "id"]) {
+        const body = `{"every":"1h","id":"x","task":{"type":"echo"},"${field}":"${half}"}`;
+        expect((await ask("POST", "/schedules", body)).status).toBe(400);
+      }
+      expect((await problemOf(await ask("POST", "/tasks", `{"type":"${half}"}`))).errors?.[0]?.pointer).toBe("/type");
+      expect([count("tasks"), count("tasks_schedules"), count("tasks_redrives")]).toEqual(before);
+    },
+    limitMs,
+  );
+
+  test("is refused where there is an idempotency key, in the key and in what stands beside it", async () => {
+    const headers = { "idempotency-key": newTaskId() };
+    for (const text of [half, other]) {
+      const problem = await problemOf(await ask("POST", "/tasks", `{"type":"echo","payload":"${text}"}`, headers));
+      expect([problem.status, problem.errors?.map(({ pointer }) => pointer)]).toEqual([400, ["/payload"]]);
+    }
+    expect((await ask("POST", "/tasks", '{"type":"echo","payload":"\ufffd"}', headers)).status).toBe(202);
+    const key = newTaskId();
+    const items = [
+      `{"type":"echo","payload":1,"idempotency_key":"${half}"}`,
+      `{"type":"echo","payload":2,"idempotency_key":"${other}"}`,
+      `{"type":"echo","payload":["${half}"],"idempotency_key":"${key}"}`,
+      `{"type":"echo","metadata":${names}}`,
+      `{"type":"echo","payload":{"idempotency_key":"${half}"}}`,
+    ];
+    const expected = [
+      [400, "/0/idempotency_key"],
+      [400, "/1/idempotency_key"],
+      [400, "/2/payload/0"],
+    ];
+    const post = async (batchHeaders: Record<string, string>): Promise<unknown[]> => {
+      const answer = await ask("POST", "/tasks/batch", `[${items}]`, batchHeaders);
+      const results: { status: number; error?: { errors?: { pointer: string }[] } }[] = await answer.json();
+      return results.map(({ status, error }) => [status, error?.errors?.[0]?.pointer]);
+    };
+    expect(await post({})).toEqual([...expected, [400, "/3/metadata/\ufffd"], [202, undefined]]);
+    expect(await post({ "idempotency-key": newTaskId() })).toEqual([
+      ...expected,
+      [400, "/3/metadata/\ufffd"],
+      [400, "/4/payload/idempotency_key"],
+    ]);
+  });
+
+  test("is refused with its pointer by Connect's JSON", async () => {
+    const post = (method: string, body: string | Uint8Array<ArrayBuffer>): Promise<Response> =>
+      fetch(`${running().system.addresses.task_service_url}/tasks.TaskService/${method}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+      });
+    const requests: [method: string, body: string, pointer: string][] = [
+      ["CreateTask", `{"type":"echo","payload":${names}}`, "/payload/\ufffd: "],
+      ["CreateTask", `{"type":"echo","metadata":${names}}`, "/metadata/\ufffd: "],
+      ["CreateTask", `{"type":"echo","idempotencyKey":"${half}"}`, "/idempotencyKey: "],
+      ["CreateTask", `{"type":"echo","payload":"${half}","idempotency_key":"a"}`, "/payload: "],
+      ["CreateTasks", `{"tasks":[{"type":"echo","payload":[${names}]}]}`, "/tasks/0/payload/0/\ufffd: "],
+    ];
+    for (const [method, body, pointer] of requests) {
+      const answer = await post(method, body);
+      const { code, message }: { code: string; message: string } = await answer.json();
+      expect([answer.status, code, message]).toEqual([400, "invalid_argument", expect.stringContaining(pointer)]);
+    }
+    // U+D800 as UTF-8 would have it.
+    const octets = Buffer.from(`{"type":"echo","payload":{"\xed\xa0\x80":1,"\xed\xa0\x81":2}}`, "latin1");
+    const answer = await post("CreateTask", Uint8Array.from(octets));
+    expect([answer.status, (await answer.json()).message]).toEqual([400, "the request message is not UTF-8"]);
+  });
+});
+
 describe("an idempotency key", () => {
   const one = { a: 1, b: { c: [{ d: 1, e: 2 }], f: null } };
   const sameInOtherOrder = { b: { f: null, c: [{ e: 2, d: 1 }] }, a: 1 };

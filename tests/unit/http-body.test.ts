@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { meanings, TaskError, toTaskError } from "../../src/errors.ts";
 import { parseJson, readBody } from "../../src/http-body.ts";
 import { type Listener, listen } from "../../src/listen.ts";
+import { anyUnit, wellFormed } from "../support/any-text.ts";
 
 const maxBytes = 10;
 
@@ -87,12 +88,12 @@ describe("a request's body", () => {
 });
 
 describe("JSON from a body", () => {
-  const parse = (text: string, maxDepth = 64): unknown => parseJson(new TextEncoder().encode(text), maxDepth);
+  const parse = (text: string, maxDepth = 64): unknown => parseJson(new TextEncoder().encode(text), { maxDepth });
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
 
   test("is what JSON.parse gives, for all JSON that is not too deep", () => {
     fc.assert(
-      fc.property(fc.json({ maxDepth: 8, noUnicodeString: false }), (text) => {
+      fc.property(fc.json({ maxDepth: 8, stringUnit: anyUnit.map((unit) => unit.toWellFormed()) }), (text) => {
         expect(parse(text)).toEqual(JSON.parse(text));
       }),
     );
@@ -133,9 +134,63 @@ describe("JSON from a body", () => {
   ];
 
   test.each(broken)("is refused when the body is %s", (_, body, message) => {
-    expect(() => parseJson(body, 64)).toThrow(new TaskError("invalid_argument", message));
+    expect(() => parseJson(body, { maxDepth: 64 })).toThrow(new TaskError("invalid_argument", message));
   });
 });
+
+describe("half a surrogate pair in JSON", () => {
+  /** The pointers of what is refused; else what is read. */
+  const read = (value: unknown, isKeyed = false): unknown => {
+    try {
+      return parseJson(new TextEncoder().encode(JSON.stringify(value)), { maxDepth: 64, isKeyed });
+    } catch (error) {
+      return toTaskError(error).problems.map(({ pointer }) => pointer);
+    }
+  };
+
+  const half = "\ud800";
+  test.each<[value: unknown, pointers: string[]]>([
+    [{ [half]: 1, "\ud801": 2, "\ufffd": 3 }, ["/\ufffd", "/\ufffd"]],
+    [{ payload: { a: [{ [`b/${half}`]: 1 }] } }, ["/payload/a/0/b~1\ufffd"]],
+    [[{ metadata: { "\udfff": "1" } }], ["/0/metadata/\ufffd"]],
+    [{ [half]: { "\ude00\ud83d": [] } }, ["/\ufffd", "/\ufffd/\ufffd\ufffd"]],
+    [[{ payload: half }, { idempotency_key: half }], ["/1/idempotency_key"]],
+    [{ idempotencyKey: "k", payload: [0, half], metadata: { a: half } }, ["/payload/1", "/metadata/a"]],
+    [{ tasks: [{ idempotencyKey: "k", payload: half }] }, ["/tasks/0/payload"]],
+  ])("is refused in %j, with its pointer", (value, pointers) => {
+    expect(read(value)).toEqual(pointers);
+  });
+
+  test("is refused in every text where the request has a key", () => {
+    expect(read({ payload: [half, "a"], type: half }, true)).toEqual(["/payload/0", "/type"]);
+  });
+
+  test("becomes U+FFFD in other texts, below a payload's own member with the name of a key, too", () => {
+    const values = [half, { payload: half }, { payload: { idempotency_key: "k", a: half } }, { metadata: { a: half } }];
+    for (const value of [...values, { payload: { idempotencyKey: half } }, { idempotencyKey: "", payload: half }]) {
+      expect(read(value)).toEqual(wellFormed(value));
+    }
+  });
+
+  test("never makes two values one in which names or keyed texts differ", () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ stringUnit: anyUnit }), fc.boolean(), (payload, isKeyed) => {
+        const hasHalf = partsOf(payload).some(([part, isName]) => (isName || isKeyed) && !part.isWellFormed());
+        const given = read({ payload }, isKeyed);
+        if (hasHalf) expect(given).toBeArray();
+        else expect(given).toEqual({ payload: wellFormed(payload) });
+      }),
+    );
+  });
+});
+
+/** Every text and every name in it. */
+function partsOf(value: unknown): [part: string, isName: boolean][] {
+  if (typeof value === "string") return [[value, false]];
+  if (typeof value !== "object" || value === null) return [];
+  const names = Array.isArray(value) ? [] : Object.keys(value).map((name): [string, boolean] => [name, true]);
+  return [...names, ...Object.values(value).flatMap(partsOf)];
+}
 
 function depthOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
