@@ -5,7 +5,9 @@
 
 import { readFileSync } from "node:fs";
 import Module, { createRequire } from "node:module";
+import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
+import vm from "node:vm";
 import { runtime } from "../runtime.ts";
 
 /** What Node's loader of CommonJS has, and Deno's, though their types do not say so. */
@@ -20,13 +22,26 @@ interface CommonJsModule {
 let isPatched = false;
 
 export async function importFile(path: string): Promise<{ default?: unknown }> {
+  if (runtime.name === "bun") return importAsSibling(path);
   try {
     return await import(pathToFileURL(path).href);
   } catch (error) {
-    if (runtime.name !== "deno" || !isCommonJs(error)) throw error;
+    if (!isCommonJs(error)) throw error;
     requireAnyCommonJs();
     return { default: createRequire(import.meta.url)(path) };
   }
+}
+
+/**
+ * By its name, as a file beside it imports it. Bun maps absolute paths by `paths` of the tsconfig.json of the importer:
+ * for code in the executable that is the current folder's, so that a `*` there replaces each handler.
+ */
+function importAsSibling(path: string): Promise<{ default?: unknown }> {
+  const load = vm.compileFunction("return import(name)", ["name"], {
+    filename: path,
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
+  return load(`./${basename(path)}`);
 }
 
 /** It was run as a module, and named what only CommonJS has. */

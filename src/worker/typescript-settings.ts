@@ -6,7 +6,7 @@
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { extname } from "node:path";
+import { basename, extname } from "node:path";
 import { getTsconfig } from "get-tsconfig";
 import { toFailure } from "../errors.ts";
 import { runtime } from "../runtime.ts";
@@ -26,7 +26,6 @@ const filter = /^(?!.*[/\\]node_modules[/\\]).*\.(?:[cm]?ts|tsx|jsx)$/i;
 /** A path with it does not match the filter: Bun loads the file as if there were no plugin. */
 const untouched = "?commonjs";
 
-const require = createRequire(import.meta.url);
 const tsconfigs = new Map<string, unknown>();
 let isApplied = false;
 
@@ -62,8 +61,8 @@ function load(source: Source) {
   if (isCommonJs(source)) {
     if (decorated !== undefined) throw new Error("old-style decorators work in modules, not in CommonJS");
     if (pragmas !== "") throw new Error("the jsx settings of tsconfig.json work in modules, not in CommonJS");
-    // As text it would lose what it exports.
-    const exported = require(path + untouched);
+    // As text it would lose what it exports. `paths` of tsconfig.json do not map a name that starts with "./".
+    const exported = createRequire(path)(`./${basename(path)}${untouched}`);
     const exports = { ...exported, default: exported, "module.exports": exported };
     return { exports, loader: "object" as const };
   }

@@ -278,6 +278,55 @@ describe("files of the folder that it is started in", () => {
     },
     limitMs,
   );
+
+  const mapped: [what: string, compilerOptions: object][] = [
+    ["every name", { baseUrl: ".", paths: { "*": ["./evil.ts"] } }],
+    ["absolute paths", { paths: { "/*": ["./evil.ts"] } }],
+    ["relative paths", { paths: { "./*": ["./evil.ts"] } }],
+    ["schemes", { paths: { "file:*": ["./evil.ts"], "node:*": ["./evil.ts"], "bun:*": ["./evil.ts"] } }],
+    ["modules of the program", { paths: { "/$bunfs/*": ["./evil.ts"], zod: ["./evil.ts"] } }],
+  ];
+  const handlers: Record<string, string> = {
+    "module.ts":
+      'import { z } from "zod"; import { run } from "./_run.ts"; export default { run, payload: z.string() };',
+    "_run.ts": "export const run = (): number => 1;",
+    "plain.mjs": "export default { run: () => 1 };",
+    "common.cjs": 'module.exports = { run: () => require("node:path").sep };',
+    "common-typed.cts": "module.exports = { run: (): number => 1 };",
+  };
+  test(
+    "replace no handler of another folder: paths of tsconfig.json do not map the files that it loads",
+    async () => {
+      await using folder = await tempFolder();
+      await using other = await tempFolder();
+      for (const [name, text] of Object.entries(handlers)) await Bun.write(join(other.path, name), text);
+      await Bun.write(join(folder.path, "evil.ts"), 'await Bun.write("ran", ""); export default { run: () => 2 };');
+      const doctor = async () => {
+        await using ran = await spawnThroughline(["doctor", `--handlers=${other.path}`], { cwd: folder.path });
+        await ran.exited;
+        const found = ran.lines.filter((line) => /^\S+ +handlers /.test(line));
+        return { found, hasRun: await Bun.file(join(folder.path, "ran")).exists() };
+      };
+      const right = {
+        found: [
+          expect.stringMatching(/^ok .*, common-typed, common, module, plain, from /),
+          expect.stringMatching(/^ok .* passed over, .*: _run\.ts(, tsconfig\.json)?$/),
+        ],
+        hasRun: false,
+      };
+      for (const [what, compilerOptions] of mapped) {
+        await Bun.write(join(folder.path, "tsconfig.json"), JSON.stringify({ compilerOptions }));
+        expect([what, await doctor()]).toEqual([what, right]);
+      }
+      await Bun.write(join(folder.path, "base.json"), JSON.stringify({ compilerOptions: mapped[0]?.[1] }));
+      await Bun.write(join(folder.path, "tsconfig.json"), '{"extends": "./base.json"}');
+      expect(await doctor()).toEqual(right);
+      // Nor in a folder of their own: what maps there is what the files import, not the files.
+      await Bun.write(join(other.path, "tsconfig.json"), '{"compilerOptions": {"paths": {"/*": ["./_run.ts"]}}}');
+      expect(await doctor()).toEqual(right);
+    },
+    limitMs,
+  );
 });
 
 describe("a process that stops", () => {
