@@ -1,7 +1,7 @@
 /** Which files of the handlers' folder are handlers, and which are passed over. */
 
-import { readdirSync } from "node:fs";
-import { extname } from "node:path";
+import { readdirSync, statSync } from "node:fs";
+import { extname, join } from "node:path";
 import type { Logger } from "../telemetry/log.ts";
 
 const endings = new Set([".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"]);
@@ -16,7 +16,10 @@ export interface HandlerFiles {
 export function handlerFiles(folder: string): HandlerFiles {
   const entries = readdirSync(folder, { withFileTypes: true })
     .filter(({ name }) => !name.startsWith(".") && name !== "node_modules")
-    .map((entry) => ({ name: entry.isDirectory() ? `${entry.name}/` : entry.name, isHandler: isHandlerFile(entry) }))
+    .map((entry) => {
+      const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && leadsToFolder(join(folder, entry.name)));
+      return { name: isFolder ? `${entry.name}/` : entry.name, isHandler: !isFolder && isHandlerFile(entry) };
+    })
     .sort((one, other) => (one.name < other.name ? -1 : 1));
   return {
     handlers: entries.flatMap(({ name, isHandler }) => (isHandler ? [name] : [])),
@@ -41,6 +44,11 @@ export function tellPassedOver(folder: string | undefined, log: Logger): void {
 /** The type of a handler that does not say one. */
 export function typeOfFile(name: string): string {
   return name.slice(0, -extname(name).length);
+}
+
+/** Of a link; one that leads nowhere does not, and its file is refused when it is loaded. */
+function leadsToFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 interface Entry {

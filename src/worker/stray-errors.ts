@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { context as contextApi, trace } from "@opentelemetry/api";
 import { type Failure, toFailure } from "../errors.ts";
 import { fromCarrier, spanContextOf } from "../telemetry/propagation.ts";
+import { isInstance } from "../thrown.ts";
 import { reasonOf } from "./handlers.ts";
 import type { RunScope, RunScopes } from "./run-scopes.ts";
 import type { FromHandlerThread } from "./thread-messages.ts";
@@ -35,8 +36,8 @@ export interface StrayErrors {
 const maxLogged = 20;
 const perMs = 10_000;
 
-class ProcessExitError extends Error {
-  override readonly name = "ProcessExitError";
+class ProcessEndError extends Error {
+  override readonly name = "ProcessEndError";
 }
 
 /** Takes every uncaught error of this thread from now on. */
@@ -77,7 +78,7 @@ export function takeStrayErrors({ scopes, folder, typeOf, tell }: StrayErrorsDep
     const scope = scopes.current() ?? onlyOf(file);
     if (scope && !scope.isOver && !scope.crash) crash(scope, error);
     // It is how the run ends, and was told.
-    else if (thrown instanceof ProcessExitError && scope?.crash) return;
+    else if (isInstance(thrown, ProcessEndError) && scope?.crash) return;
     else logStray(error, file, scope?.run);
   };
 
@@ -86,15 +87,14 @@ export function takeStrayErrors({ scopes, folder, typeOf, tell }: StrayErrorsDep
     tell({ kind: "crashed", number: scope.run.number, error });
   };
 
-  process.on("uncaughtException", take);
-  process.on("unhandledRejection", take);
-  // It would end the thread, and with it what other tasks run there.
-  process.exit = (code) => {
-    const error = new ProcessExitError(`process.exit(${code ?? ""}) was called: a handler cannot end its process`);
+  keepListener("uncaughtException", take);
+  keepListener("unhandledRejection", take);
+  refuseEnds((call) => {
+    const error = new ProcessEndError(`${call} was called: a handler cannot end its process`);
     const scope = scopes.current() ?? onlyOf(fileOf(error.stack));
     if (scope && !scope.isOver && !scope.crash) crash(scope, toFailure(error));
-    throw error;
-  };
+    return error;
+  });
 
   return {
     loading: (file) => {
@@ -108,6 +108,38 @@ export function takeStrayErrors({ scopes, folder, typeOf, tell }: StrayErrorsDep
       isLoading = false;
       return problems;
     },
+  };
+}
+
+/** Listens for ever: libraries that reset a process for themselves remove the listeners of all. */
+function keepListener(event: "uncaughtException" | "unhandledRejection", listener: (thrown: unknown) => void): void {
+  process.on(event, listener);
+  for (const method of ["removeAllListeners", "removeListener", "off"] as const) {
+    const remove = process[method];
+    Object.assign(process, {
+      [method]: (...args: unknown[]) => {
+        Reflect.apply(remove, process, args);
+        const isKept = process.rawListeners(event).some((each) => Object.is(each, listener));
+        if (!isKept) process.on(event, listener);
+        return process;
+      },
+    });
+  }
+}
+
+/** What ends the process, or this thread, ends also what other tasks run there: it throws `refusal` instead. */
+function refuseEnds(refusal: (call: string) => Error): void {
+  const kill = process.kill.bind(process);
+  process.exit = (code) => {
+    throw refusal(`process.exit(${code ?? ""})`);
+  };
+  process.abort = () => {
+    throw refusal("process.abort()");
+  };
+  process.kill = (pid, signal) => {
+    // Signal 0 only asks whether the process is there; 0 and negative numbers are groups, its own among them.
+    if (signal === 0 || (pid !== process.pid && pid !== 0 && pid !== -1)) return kill(pid, signal);
+    throw refusal("process.kill() of the own process");
   };
 }
 

@@ -141,7 +141,11 @@ describe("a process above its memory limit", () => {
       // On a new thread nothing is left of it.
       const again = await toEnd(api, { type: "keep-memory", payload: { megabytes: 1 } });
       expect(again).toMatchObject({ status: "succeeded", result: { megabytes: 1 } });
-      expect(await workersOf(running)).toMatchObject({ status: "healthy", threads: 2 });
+      // The new thread serves once it has loaded its handlers.
+      await eventually(async () => {
+        expect(await workersOf(running)).toMatchObject({ status: "healthy", threads: 2 });
+        return true;
+      }, patience);
     },
     limitMs,
   );
