@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { encodeTask } from "../../src/queue/envelope.ts";
-import { longestDurationMs } from "../../src/settings.ts";
 import { newTaskId } from "../../src/task-id.ts";
+import { longestRetryAfterMs } from "../../src/worker/retry-after.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGate } from "../support/gate.ts";
 import { openSqsQueue } from "../support/sqs-queue.ts";
@@ -105,7 +105,7 @@ describe("a handler that fails", () => {
       );
       const { id } = await running.accept({ type: "http", payload: { url: shop.url } });
       const pauses = await linesOf(running, id, "attempt failed, another follows", 2);
-      expect(pauses.map(({ retry_in_ms: ms }) => ms)).toEqual([2, longestDurationMs]);
+      expect(pauses.map(({ retry_in_ms: ms }) => ms)).toEqual([2, longestRetryAfterMs]);
       const task = await eventually(async () => {
         const found = await running.task(id);
         return found.status === "retrying" && found;
