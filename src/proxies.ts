@@ -13,7 +13,8 @@ type Environment = Record<string, string | undefined>;
 /** Also what gRPC's client reads. */
 const proxyVariables = ["http_proxy", "https_proxy", "all_proxy", "grpc_proxy"];
 
-const loopback = ["localhost", "127.0.0.1", "127.0.0.0/8", "::1", "[::1]"];
+/** A connection to the unspecified address, `0.0.0.0` or `::`, also reaches this machine. */
+const ownAddresses = ["localhost", "127.0.0.1", "127.0.0.0/8", "::1", "[::1]", "0.0.0.0", "::", "[::]"];
 
 /**
  * Adds this machine's addresses, and the hosts of `urls` that are `http:`, to `NO_PROXY`, for this process, its threads and
@@ -26,7 +27,7 @@ export function keepOffProxies(urls: readonly (string | undefined)[], env: Envir
     return protocol === "http:" ? [host, host.replace(/^\[|\]$/g, "")] : [];
   });
   const own = Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address));
-  const listed = [...entriesOf(env), ...loopback, hostname().toLowerCase(), ...own, ...hosts];
+  const listed = [...entriesOf(env), ...ownAddresses, hostname().toLowerCase(), ...own, ...hosts];
   env.NO_PROXY = [...new Set(listed.filter((entry) => entry !== ""))].join(",");
   env.no_proxy = env.NO_PROXY;
 }

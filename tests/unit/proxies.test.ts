@@ -57,7 +57,8 @@ describe("what is kept off proxies", () => {
       const env: Record<string, string | undefined> = { [name]: proxy, NO_PROXY: "own.example" };
       keepOffProxies([], env);
       env.ALL_PROXY = proxy;
-      const urls = ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "own.example"].map((host) => `http://${host}:80/`);
+      const hosts = ["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "0.0.0.0", "0", "[::]", "own.example"];
+      const urls = hosts.map((host) => `http://${host}:80/`);
       expect(urls.filter((url) => !isDirect(url, env))).toEqual([]);
       expect(isDirect("http://a.example/", env)).toBe(false);
     }
