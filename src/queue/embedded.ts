@@ -1,15 +1,12 @@
 /**
  * The embedded broker: an SQS-protocol server on loopback, in its own thread. It keeps messages in memory only: the
  * truth is in the store, and each start of the broker makes every live task due for sending again. One process per data
- * folder: a lock that the kernel gives back, however the process ends, holds that.
+ * folder: it holds the folder's lock.
  */
 
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { buildApp } from "fauxqs";
-import { TaskError, toTaskError } from "../errors.ts";
 import { openFileLimit } from "../open-files.ts";
+import { lockFolder } from "./folder-lock.ts";
 
 export interface EmbeddedBroker {
   endpoint: string;
@@ -47,20 +44,5 @@ export async function startEmbeddedBroker(folder: string, port: number): Promise
   } catch (error) {
     lock.close();
     throw error;
-  }
-}
-
-function lockFolder(folder: string): DatabaseSync {
-  mkdirSync(folder, { recursive: true });
-  const lock = new DatabaseSync(join(folder, "broker.lock"), { timeout: 0 });
-  try {
-    lock.exec("PRAGMA locking_mode = EXCLUSIVE");
-    lock.exec("BEGIN EXCLUSIVE");
-    return lock;
-  } catch (cause) {
-    lock.close();
-    const isTaken = cause instanceof Error && cause.message.includes("locked");
-    const why = isTaken ? "is run by another process" : `cannot be locked: ${toTaskError(cause).message}`;
-    throw new TaskError("unavailable", `the embedded queue of "${folder}" ${why}`, { cause });
   }
 }

@@ -2,10 +2,10 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
 import { openStore } from "./open-store.ts";
+import { openReadOnly } from "./sqlite-preview.ts";
 import { databaseFile } from "./sqlite-sql.ts";
 
 const waitingStatuses = ["scheduled", "queued", "retrying"] as const;
@@ -21,7 +21,7 @@ export async function findLiveTypes(config: Config, isOfInterest: (type: string)
 function liveInFile({ dataDir, table }: Config): string[] {
   const path = join(dataDir, databaseFile);
   if (!existsSync(path)) return [];
-  const db = new DatabaseSync(path, { readOnly: true });
+  const db = openReadOnly(path);
   try {
     const statuses = waitingStatuses.map((status) => `'${status}'`).join(", ");
     const rows = db.prepare(`SELECT DISTINCT type FROM ${table} WHERE status IN (${statuses})`).all();

@@ -3,7 +3,7 @@
  * transactions only.
  */
 
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { TaskError } from "../errors.ts";
@@ -42,7 +42,7 @@ export class SqliteConnection {
   constructor({ folder, table }: SqliteLocation) {
     mkdirSync(folder, { recursive: true });
     this.#folder = folder;
-    this.#db = new DatabaseSync(join(folder, databaseFile), { timeout: busyTimeoutMs });
+    this.#db = openFile(join(folder, databaseFile));
     try {
       refuseOld(this.#db);
       useWriteAheadLog(this.#db);
@@ -159,6 +159,21 @@ export function copyDatabase({ source, target }: { source: string; target: strin
   } finally {
     db.close();
   }
+}
+
+function openFile(path: string): DatabaseSync {
+  refuseFolder(path);
+  try {
+    return new DatabaseSync(path, { timeout: busyTimeoutMs });
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}
+
+/** SQLite says of it only that it cannot be opened. */
+export function refuseFolder(path: string): void {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new TaskError("unavailable", `"${path}" is a folder, not the database file: move it away, or set --data-dir`);
 }
 
 function refuseOld(db: DatabaseSync): void {

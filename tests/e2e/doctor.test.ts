@@ -1,9 +1,12 @@
 /** `throughline doctor` as a user meets it: it says what is wrong and how to mend it, and changes nothing. */
 
 import { describe, expect, test } from "bun:test";
-import { chmod, readdir } from "node:fs/promises";
+import { chmod, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
+import { migrations } from "../../src/store/schema.ts";
+import { databaseFile } from "../../src/store/sqlite-sql.ts";
 import { startDynamoDb } from "../parts/dynamodb.ts";
 import { type ElasticMqPart, startElasticMq } from "../parts/elasticmq.ts";
 import { freePort } from "../parts/free-port.ts";
@@ -244,16 +247,42 @@ test(
       ["API keys", ["--role=console", `--api-keys-file=${file}`]],
       ["data folder", [`--data-dir=${file}`]],
       ["data folder", [`--data-dir=${join(file, "below")}`]],
+      ...(await refusedFolders(folder.path)).map((path): [string, string[]] => ["data folder", [`--data-dir=${path}`]]),
     ];
+    const before = await readdir(folder.path, { recursive: true });
     for (const [check, flags] of refused) {
       const { exitCode, wrong } = await examine(flags);
-      expect([check, exitCode, wrong]).toEqual([check, 1, expect.arrayContaining([`failed ${check}`])]);
+      expect([flags, exitCode, wrong]).toEqual([flags, 1, expect.arrayContaining([`failed ${check}`])]);
+    }
+    expect(await readdir(folder.path, { recursive: true })).toEqual(before);
+    for (const [, flags] of refused) {
       const start = ["serve", `--data-dir=${join(folder.path, "data")}`, ...freePorts, ...flags];
-      expect([check, (await runThroughline(start)).exitCode]).not.toEqual([check, 0]);
+      expect([flags, [1, 2].includes((await runThroughline(start)).exitCode)]).toEqual([flags, true]);
     }
   },
   2 * limitMs,
 );
+
+/** Data folders whose files a start cannot use, each in another way. */
+async function refusedFolders(path: string): Promise<string[]> {
+  const folders = ["junk", "newer", "foreign", "misfit", "folder", "lock"].map((name) => join(path, name));
+  const [junk = "", newer = "", foreign = "", misfit = "", folder = "", lock = ""] = folders;
+  for (const each of folders) await mkdir(each);
+  await Bun.write(
+    join(junk, databaseFile),
+    "no database, but a text that is longer than SQLite's header of 100 bytes. ".repeat(9),
+  );
+  const make = (at: string, sql: string): void => {
+    using db = new DatabaseSync(join(at, databaseFile));
+    db.exec(sql);
+  };
+  make(newer, "PRAGMA journal_mode = WAL; PRAGMA user_version = 4000");
+  make(foreign, "CREATE TABLE tasks (title TEXT); CREATE INDEX titles ON tasks (title)");
+  make(misfit, `CREATE TABLE tasks (title TEXT); PRAGMA user_version = ${migrations.length}`);
+  await mkdir(join(folder, databaseFile));
+  await mkdir(join(lock, "broker.lock"));
+  return folders;
+}
 
 test(
   "throughline doctor beside a system that runs says that its addresses are its own",
@@ -262,6 +291,8 @@ test(
     const admin = `--admin-listen=${new URL(running.adminUrl).host}`;
     const { exitCode, wrong } = await examine([admin, `--gateway-listen=${new URL(running.url).host}`]);
     expect([exitCode, wrong]).toEqual([0, ["warn gateway address", "warn admin address"]]);
+    const same = await examine([`--data-dir=${running.dataDir}`]);
+    expect([same.exitCode, same.wrong]).toEqual([0, ["warn data folder"]]);
   },
   limitMs,
 );

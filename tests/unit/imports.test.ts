@@ -204,10 +204,10 @@ describe("packages with one home", () => {
       /^node:sqlite$/,
       [
         "console/telemetry-database.ts",
-        "queue/embedded.ts",
-        "store/live-types.ts",
+        "queue/folder-lock.ts",
         "store/schema.ts",
         "store/sqlite-connection.ts",
+        "store/sqlite-preview.ts",
       ],
     ],
     // Of `bun:` only what calls the C library.
