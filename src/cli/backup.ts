@@ -12,6 +12,7 @@ import { TaskError, toFailure } from "../errors.ts";
 import { startLinkedThread } from "../linked-thread.ts";
 import { databaseFile } from "../store/sqlite-sql.ts";
 import { logBytes } from "../store/write-ahead-log.ts";
+import { refuseTarget } from "./backup-target.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { stopSignal } from "./stop-signal.ts";
 
@@ -68,20 +69,6 @@ function sourceOf({ store, table, dataDir }: Config): string {
     "invalid_argument",
     `--data-dir: "${dataDir}" has no ${databaseFile}, name the data folder of the system`,
   );
-}
-
-function refuseTarget(source: string, target: string, mayReplace: boolean): void {
-  const refuse = (why: string): never => {
-    throw new TaskError("invalid_argument", `"${target}" ${why}`);
-  };
-  const folder = statSync(dirname(target), { throwIfNoEntry: false });
-  if (!folder?.isDirectory()) refuse(`cannot be written: there is no folder "${dirname(target)}", make it first`);
-  const found = statSync(target, { throwIfNoEntry: false });
-  if (!found) return;
-  if (found.isDirectory()) refuse("is a folder, name the file to write");
-  const { dev, ino } = statSync(source);
-  if (found.dev === dev && found.ino === ino) refuse("is the database itself, name another file");
-  if (!mayReplace) refuse("exists already, name another file or replace it with --force");
 }
 
 function refuseFullDisk(source: string, target: string): void {

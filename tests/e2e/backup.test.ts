@@ -1,7 +1,7 @@
 /** `throughline backup` as an operator uses it: under load, of a stopped system, and where it refuses. */
 
 import { describe, expect, test } from "bun:test";
-import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
+import { copyFile, link, lstat, mkdir, readdir, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { runThroughline } from "../support/command.ts";
 import { eventually } from "../support/eventually.ts";
@@ -93,6 +93,61 @@ describe("throughline backup", () => {
   );
 
   test(
+    "replaces no file of a system that runs, nor a device, a pipe or an open database",
+    async () => {
+      await using folder = await tempFolder();
+      const dataDir = join(folder.path, "data");
+      await using running = await startThroughline(serve(dataDir));
+      const api = httpApi(running.addresses.gateway_url);
+      const { id } = await api.submit({ type: "echo", delay: "1h" });
+      const at = (name: string): string => join(folder.path, name);
+      const own = (name: string): string => join(dataDir, name);
+      await symlink(own("throughline.db-wal"), at("link"));
+      await symlink(at("nowhere"), at("dangling"));
+      await symlink("/dev/null", at("null"));
+      await symlink(dataDir, at("linked"));
+      await link(own("broker.lock"), at("lock"));
+      await Bun.write(own("notes.txt"), "mine");
+      await Bun.write(at("other.db"), "");
+      await Bun.write(at("other.db-wal"), "");
+      expect(Bun.spawnSync(["mkfifo", at("pipe")]).exitCode).toBe(0);
+      const before = await picture(folder.path);
+
+      const ownFile = /is a file of the data folder|has the name of a file of the system/;
+      const refused: [target: string, why: RegExp, ...flags: string[]][] = [
+        ...["throughline.db-wal", "throughline.db-shm", "throughline.db-journal", "broker.lock", "telemetry.db"].map(
+          (name): [string, RegExp, string] => [own(name), ownFile, "--force"],
+        ),
+        [own("telemetry.db-journal"), ownFile],
+        [own("notes.txt"), ownFile, "--force"],
+        [at("linked/Broker.lock-wal"), ownFile],
+        [at("link"), ownFile, "--force"],
+        [at("lock"), ownFile, "--force"],
+        [at("pipe"), /is no regular file/, "--force"],
+        [at("null"), /is no regular file/, "--force"],
+        ["/dev/null", /is no regular file/, "--force"],
+        [at("other.db"), /is a database that is open/, "--force"],
+        [at("dangling"), /is a symbolic link, .*--force/],
+      ];
+      const results = refused.map(async ([target, , ...flags]) => {
+        const { exitCode, errors } = await runThroughline(["backup", `--data-dir=${dataDir}`, ...flags, target]);
+        return [target, exitCode, ...errors];
+      });
+      expect(await Promise.all(results)).toEqual(
+        refused.map(([target, why]) => [target, 2, expect.stringMatching(why)]),
+      );
+      expect(await picture(folder.path)).toEqual(before);
+
+      const forced = await runThroughline(["backup", `--data-dir=${dataDir}`, "--force", at("dangling")]);
+      expect([forced.exitCode, (await lstat(at("dangling"))).isFile()]).toEqual([0, true]);
+      const second = await runThroughline(serve(dataDir));
+      expect([second.exitCode, second.errors.join()]).toEqual([1, expect.stringMatching(/run by another process/)]);
+      expect(await api.task(id)).toMatchObject({ id, status: "scheduled" });
+    },
+    limitMs,
+  );
+
+  test(
     "that is interrupted leaves nothing",
     async () => {
       await using folder = await tempFolder();
@@ -118,3 +173,9 @@ describe("throughline backup", () => {
     limitMs,
   );
 });
+
+/** Which file is at each path. */
+async function picture(folder: string): Promise<string[]> {
+  const names = (await readdir(folder, { recursive: true })).sort();
+  return Promise.all(names.map(async (name) => `${name} ${(await lstat(join(folder, name))).ino}`));
+}
