@@ -55,8 +55,8 @@ export async function listen(
   handler: HttpHandler,
   { idleTimeoutSeconds = usualIdleTimeoutSeconds, reserve = "outer" }: ListenOptions = {},
 ): Promise<Listener> {
-  const open = (at: Address): OpenServer =>
-    "Deno" in globalThis ? openDeno(at, handler) : openBun(at, handler, idleTimeoutSeconds);
+  const open: Open = (at, onFailed) =>
+    "Deno" in globalThis ? openDeno(at, handler, onFailed) : openBun(at, handler, idleTimeoutSeconds);
   try {
     return keepOpen(open, address, reserve);
   } catch (cause) {
@@ -90,27 +90,32 @@ interface OpenServer {
   shortestCloseMs: number;
 }
 
+/** `onFailed`: the runtime has given the port up, for want of a file descriptor. */
+type Open = (at: Address, onFailed: () => void) => OpenServer;
+
 /** Opens the port, and closes it for as long as too few file descriptors are left. */
-function keepOpen(
-  open: (at: Address) => OpenServer,
-  { host, port: wanted }: Address,
-  reserve: ListenerReserve,
-): Listener {
-  let current: OpenServer | undefined = open({ host, port: wanted });
+function keepOpen(open: Open, { host, port: wanted }: Address, reserve: ListenerReserve): Listener {
+  const onFailed = (): void => {
+    current = undefined;
+    watch.markScarce();
+  };
+  let current: OpenServer | undefined = open({ host, port: wanted }, onFailed);
   const { port, shortestCloseMs } = current;
   /** Those whose connections have not all ended. */
-  const closing = new Map<OpenServer, Promise<void>>();
+  const closing = new Map<OpenServer, Promise<unknown>>();
   const closeCurrent = (): void => {
     const server = current;
     current = undefined;
     if (!server) return;
-    const closed = server.close().finally(() => closing.delete(server));
+    const isClosed = (): unknown => closing.delete(server);
+    // One that the runtime gave up meanwhile has nothing left to close.
+    const closed = server.close().then(isClosed, isClosed);
     closing.set(server, closed);
   };
   const watch = watchFiles(reserve, {
     onScarce: closeCurrent,
     onRoom: () => {
-      current = open({ host, port });
+      current = open({ host, port }, onFailed);
     },
   });
   return {
@@ -154,6 +159,8 @@ function openBun(address: Address, handler: HttpHandler, idleTimeoutSeconds: num
 /** The few words of Deno's API that are used here; its own types would clash with Bun's. */
 interface DenoServer {
   addr: { port: number };
+  /** Rejects when a connection could not be accepted; the server then takes none any more. */
+  finished: Promise<void>;
   shutdown(): Promise<void>;
 }
 interface DenoServe {
@@ -163,7 +170,7 @@ interface DenoServe {
   ): DenoServer;
 }
 
-function openDeno(address: Address, handler: HttpHandler): OpenServer {
+function openDeno(address: Address, handler: HttpHandler, onFailed: () => void): OpenServer {
   // The border to a runtime whose types are not loaded: checked by the tests that run under Deno.
   const { Deno } = globalThis as unknown as { Deno: DenoServe };
   const server = Deno.serve({ hostname: address.host, port: address.port, onListen: () => {} }, (request, details) =>
@@ -171,6 +178,7 @@ function openDeno(address: Address, handler: HttpHandler): OpenServer {
       address: details.remoteAddr.hostname,
     }),
   );
+  server.finished.catch(onFailed);
   return {
     port: server.addr.port,
     close: () => server.shutdown(),

@@ -87,10 +87,15 @@ export interface FilesWatch {
   onRoom(): void | Promise<void>;
 }
 
+export interface FilesWatching extends Disposable {
+  /** Counts as scarce, though no look has seen it: the next look with enough room calls `onRoom`. */
+  markScarce(): void;
+}
+
 /** Looks until it is disposed of. */
-export function watchFiles(reserve: ListenerReserve, { onScarce, onRoom }: FilesWatch): Disposable {
+export function watchFiles(reserve: ListenerReserve, { onScarce, onRoom }: FilesWatch): FilesWatching {
   const limit = openFileLimit();
-  if (limit === Number.POSITIVE_INFINITY) return { [Symbol.dispose]: () => {} };
+  if (limit === Number.POSITIVE_INFINITY) return { markScarce: () => {}, [Symbol.dispose]: () => {} };
   const most = mostOpenFiles(reserve, limit, openFileCount());
   const few = most - (limit - most) * enoughRoom;
   let state: "room" | "scarce" | "opening" = "room";
@@ -112,5 +117,10 @@ export function watchFiles(reserve: ListenerReserve, { onScarce, onRoom }: Files
     }
   }, lookEveryMs);
   timer.unref();
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+  return {
+    markScarce: () => {
+      state = "scarce";
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
 }

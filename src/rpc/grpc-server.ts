@@ -81,7 +81,8 @@ async function openPort(address: Address, onConnection: (socket: Socket) => void
   const open = (port: number): Promise<NetServer> => {
     const listener = createServer({ noDelay: true }, onConnection);
     const { promise, resolve, reject } = Promise.withResolvers<NetServer>();
-    listener.once("error", reject);
+    // Later ones are of connections that could not be accepted.
+    listener.on("error", reject);
     listener.listen(port, address.host, () => resolve(listener));
     return promise;
   };
