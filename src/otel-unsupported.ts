@@ -3,7 +3,7 @@
  * one that their value asks for. The start and `throughline doctor` name each of them, with what to set instead.
  */
 
-import { propagatorNames } from "./otel-settings.ts";
+import { diagnosticsLevels, propagatorNames } from "./otel-settings.ts";
 
 export interface UnsupportedVariable {
   variable: string;
@@ -14,15 +14,40 @@ export interface UnsupportedVariable {
 
 interface Rule {
   variables: RegExp;
-  /** The values that are honoured; of a comma list each word. None when left out. */
-  honoured?: readonly string[];
+  /** The values that are honoured, in lower case; of a comma list each word. None when left out. */
+  honoured?: readonly string[] | RegExp;
   instead: string;
 }
 
 const otlpPort =
   "send OTLP by http/protobuf: set OTEL_EXPORTER_OTLP_ENDPOINT to the collector's HTTP port, usually 4318";
 
+/** What a timer or a count can be. */
+const wholeNumber = /^[1-9]\d{0,8}$/;
+
 const rules: readonly Rule[] = [
+  {
+    variables: /^OTEL_(B(SP|LRP)_\w+|METRIC_EXPORT_(INTERVAL|TIMEOUT))$/,
+    honoured: wholeNumber,
+    instead: "a whole number from 1; times are in milliseconds",
+  },
+  {
+    variables: /^OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?TIMEOUT$/,
+    honoured: wholeNumber,
+    instead: "a whole number of milliseconds, such as 10000",
+  },
+  {
+    variables: /^OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?COMPRESSION$/,
+    honoured: ["gzip", "none"],
+    instead: "gzip or none",
+  },
+  {
+    variables: /^OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE$/,
+    honoured: ["cumulative", "delta", "lowmemory"],
+    instead: "cumulative, delta or lowmemory",
+  },
+  { variables: /^OTEL_SDK_DISABLED$/, honoured: ["true", "false"], instead: "true or false" },
+  { variables: /^OTEL_LOG_LEVEL$/, honoured: diagnosticsLevels, instead: `one of ${diagnosticsLevels.join(", ")}` },
   {
     variables: /^OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?PROTOCOL$/,
     honoured: ["http/protobuf"],
@@ -88,6 +113,9 @@ export function unsupportedVariables(
   });
 }
 
-function isHonoured(value: string, { honoured }: Rule): boolean {
-  return value.split(",").every((word) => word.trim() === "" || honoured?.includes(word.trim().toLowerCase()));
+function isHonoured(value: string, { honoured = [] }: Rule): boolean {
+  const words = value.split(",").map((word) => word.trim().toLowerCase());
+  return words.every(
+    (word) => word === "" || (honoured instanceof RegExp ? honoured.test(word) : honoured.includes(word)),
+  );
 }

@@ -22,6 +22,13 @@ test.each<[variable: string, value: string, instead: string | RegExp]>([
   ["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "5", "OTEL_SPAN_ATTRIBUTE_PER_EVENT_COUNT_LIMIT"],
   ["OTEL_CONFIG_FILE", "otel.yaml", /throughline config/],
   ["OTEL_SEMCONV_STABILITY_OPT_IN", "http/dup", /--semconv-compat/],
+  ["OTEL_BSP_SCHEDULE_DELAY", "-1", /whole number/],
+  ["OTEL_BLRP_MAX_QUEUE_SIZE", "1e99", /whole number/],
+  ["OTEL_METRIC_EXPORT_INTERVAL", "60s", /milliseconds/],
+  ["OTEL_EXPORTER_OTLP_TIMEOUT", "10s", /10000/],
+  ["OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "zstd", "gzip or none"],
+  ["OTEL_SDK_DISABLED", "yes", "true or false"],
+  ["OTEL_LOG_LEVEL", "loud", /verbose/],
 ])("%s=%s is named, with what to set instead", (variable, value, instead) => {
   const [named, ...more] = unsupportedVariables({ [variable]: value, PATH: "/bin" }, ["worker"]);
   expect([named?.variable, named?.value, more]).toEqual([variable, value, []]);
@@ -33,6 +40,7 @@ test.each([
   [{ OTEL_TRACES_EXPORTER: "none", OTEL_METRICS_EXPORTER: "otlp", OTEL_LOGS_EXPORTER: "OTLP," }],
   [{ OTEL_EXPORTER_OTLP_PROTOCOL: "", OTEL_TRACES_EXPORTER: " ", OTEL_CONFIG_FILE: "" }],
   [{ OTEL_PROPAGATORS: "tracecontext,baggage,b3" }],
+  [{ OTEL_SDK_DISABLED: "TRUE", OTEL_LOG_LEVEL: "INFO", OTEL_EXPORTER_OTLP_COMPRESSION: "gzip" }],
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:4318", OTEL_BSP_SCHEDULE_DELAY: "5", OTEL_PYTHON_LOG_LEVEL: "info" }],
 ])("%p is honoured, or not about this program", (env) => {
   expect(unsupportedVariables(env, ["gateway", "worker"])).toEqual([]);
