@@ -35,7 +35,9 @@ async function buildChromium(folder: string): Promise<void> {
 export function startChromium(): Promise<Browser> {
   const tree = partFolder(chromiumRecipe);
   const multiarch = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
-  const libraries = ["usr/lib", "lib"].map((folder) => join(tree, folder, multiarch));
+  // libpulse finds the part that it keeps for itself by an absolute path, which is not in the tree.
+  const folders = [`usr/lib/${multiarch}`, `lib/${multiarch}`, `usr/lib/${multiarch}/pulseaudio`];
+  const libraries = folders.map((folder) => join(tree, folder));
   return chromium.launch({
     executablePath: join(tree, "usr/lib/chromium/chromium-headless-shell"),
     // Its sandbox needs what a container does not give; it opens nothing but our own page.
