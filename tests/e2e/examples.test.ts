@@ -20,8 +20,8 @@ const { run, api, url, address } = servedExecutable(
 );
 const commands = leavesOf(createProgram(() => {}));
 
-/** Run until they are told to stop, or need servers of others: tests of their own type what they say. */
-const elsewhere = /^throughline (serve|demo|setup|doctor|health|dev|init|test)$/;
+/** Run until they are told to stop, or need servers of others or a data folder: tests of their own type what they say. */
+const elsewhere = /^throughline (serve|demo|setup|doctor|health|dev|init|test|backup)$/;
 
 test("every command has an example, which names it", () => {
   const without = commands.filter((command) => {

@@ -115,7 +115,7 @@ describe.each(transports)("a client that speaks %s", (_what, createTransport) =>
   });
 
   test("sees what tasks died of, and redrives one group of them", async () => {
-    const message = `no ${"abc".repeat(transports.findIndex(([what]) => what === _what) + 1)}`;
+    const message = `no ${"xyz".repeat(transports.findIndex(([what]) => what === _what) + 1)}`;
     const payload = fromJson(ValueSchema, { message, fatal: true });
     const { results } = await client.createTasks({ tasks: Array(3).fill({ type: "fail", payload }) });
     for (const { task } of results) await client.getTask({ id: task?.id ?? "", wait: { seconds: 20n } });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { startTestSystem } from "../support/system.ts";
 
-const startingMs = 30_000;
+const startingMs = 60_000;
 
 describe("a gateway that other machines can reach", () => {
   test("does not start without keys, and leaves nothing behind", async () => {
