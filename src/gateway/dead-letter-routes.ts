@@ -26,10 +26,13 @@ const filter = z
 
 export type DeadLetterFilter = z.infer<typeof filter>;
 
+/** What is documented of an id; its other spellings are taken, too. */
+const uuid7 = { format: "uuid", pattern: z.core.regexes.uuid7.source };
+
 const redriveBody = z
   .strictObject({
     ids: z
-      .array(z.string().transform(canonicalId).pipe(z.uuidv7("expected a task id")).meta({ format: "uuid" }))
+      .array(z.string().transform(canonicalId).pipe(z.uuidv7("expected a task id")).meta(uuid7))
       .min(1)
       .max(1000)
       .optional(),
@@ -51,7 +54,15 @@ const redriveBody = z
   })
   .meta({
     id: "NewRedrive",
-    oneOf: [{ required: ["ids"] }, { required: ["filter"] }],
+    oneOf: [
+      { required: ["ids"], not: { required: ["payload"], properties: { payload: {} } } },
+      {
+        required: ["ids", "payload"],
+        properties: { ids: { maxItems: 1 }, payload: {} },
+        not: { required: ["filter"], properties: { filter: {} } },
+      },
+      { required: ["filter"], not: { required: ["payload"], properties: { payload: {} } } },
+    ],
     examples: [{ filter: { type: "send-email" }, rate_per_second: 50 }],
   });
 

@@ -161,7 +161,7 @@ export const taskRoutes = {
         description: "The events, as they come.",
         schema: taskEvent,
         contentType: "text/event-stream",
-        headers: z.object({ "cache-control": z.literal("no-store") }),
+        headers: z.object({ "cache-control": z.literal("no-store, no-cache, no-transform") }),
       },
       204: { description: "The task has ended, and nothing was missed: do not come back." },
     },
