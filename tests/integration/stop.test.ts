@@ -88,9 +88,10 @@ describeWith("elasticmq")("a worker that stops", () => {
       const taskService = await start("task-service,dlq");
       const gateway = await start("gateway", `--task-service-url=${taskService.addresses.task_service_url}`);
       const api = httpApi(gateway.addresses.gateway_url);
-      // Exclusive ones run one at a time: of those that come with one receive, the others wait in the worker.
+      // Exclusive ones run one at a time: of those that come with one receive, the others wait in the worker. The first
+      // runs for longer than another worker needs to start.
       const tasks: HttpTask[] = [];
-      for (let count = 0; count < 4; count++) tasks.push(await api.submit({ type: "alone", payload: { ms: 2000 } }));
+      for (let count = 0; count < 4; count++) tasks.push(await api.submit({ type: "alone", payload: { ms: 4000 } }));
       const stopping = await start("worker", `--handlers=${handlers}`);
       await eventually(async () => (await statuses(api, tasks)).every((status) => status === "running"));
       const other = await start("worker", `--handlers=${handlers}`);
