@@ -1,7 +1,8 @@
 /**
  * Every setting in one table: flag, variable, default, meaning, and how its text is read. The help text and
  * `throughline config` come from the same table. The only file that reads the environment; everybody else gets values.
- * All problems are told at once. What OpenTelemetry's own variables mean is in otel-settings.ts.
+ * All problems are reported at once. Long because the table is one. What OpenTelemetry's own variables mean is in
+ * otel-settings.ts, and which of them have no effect in otel-unsupported.ts.
  */
 
 import { existsSync } from "node:fs";
