@@ -7,9 +7,9 @@ import { join } from "node:path";
 import type { Argument, Command, Option } from "commander";
 import { apiGroup, examplesOf, isApi, isSettings, settingsGroup } from "../src/cli/flags.ts";
 import { createProgram } from "../src/cli/program.ts";
-import { type Instrument, instruments } from "../src/telemetry/instruments.ts";
-import { familyNameOf, labelOf } from "../src/telemetry/metric-family.ts";
-import { anySpan, spanTable } from "../src/telemetry/span-table.ts";
+import { type Instrument, instruments } from "../src/telemetry/metrics/instruments.ts";
+import { familyNameOf, labelOf } from "../src/telemetry/metrics/metric-family.ts";
+import { anySpan, spanTable } from "../src/telemetry/spans/span-table.ts";
 
 const telemetryPath = join(import.meta.dir, "../docs/telemetry.md");
 const cliPath = join(import.meta.dir, "../docs/cli.md");

@@ -9,9 +9,9 @@ import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { allowedBytes } from "./memory.ts";
-import { type OtelSettings, readOtel, samplerProblems } from "./otel-settings.ts";
-import { type UnsupportedVariable, unsupportedVariables } from "./otel-unsupported.ts";
+import { allowedBytes } from "./host/memory.ts";
+import { type OtelSettings, readOtel, samplerProblems } from "./settings/otel-settings.ts";
+import { type UnsupportedVariable, unsupportedVariables } from "./settings/otel-unsupported.ts";
 import {
   address,
   byteSize,
@@ -31,8 +31,8 @@ import {
   rate,
   showByteSize,
   tableName,
-} from "./settings.ts";
-import { tracePolicies } from "./task.ts";
+} from "./settings/parsers.ts";
+import { tracePolicies } from "./words/task.ts";
 
 /** Those that a task goes through. */
 export const taskRoles = ["gateway", "task-service", "worker", "dlq"] as const;

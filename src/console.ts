@@ -7,26 +7,26 @@
 
 import { trace } from "@opentelemetry/api";
 import { watchKeyFile } from "./access/api-key-watch.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createIntake } from "./console/intake.ts";
 import { observeIntake } from "./console/intake-metrics.ts";
 import { createJaegerTraces } from "./console/jaeger-traces.ts";
 import { createMetricHistory } from "./console/metric-history.ts";
 import { createQueryApi } from "./console/query-api.ts";
-import { decodeMetrics } from "./console/received-metric.ts";
 import { createReceiver } from "./console/receiver.ts";
 import { createSite } from "./console/site.ts";
 import type { ConsoleSettings } from "./console/system-view.ts";
 import { type FileLimits, TelemetryFile } from "./console/telemetry-file.ts";
-import { toFailure } from "./errors.ts";
-import { type Address, type HttpHandler, type Listener, listen, urlOf } from "./listen.ts";
+import { createFreeDisk } from "./host/free-disk.ts";
+import { type Address, type HttpHandler, type Listener, listen, urlOf } from "./http/listen.ts";
+import { isLoopback } from "./http/open-addresses.ts";
+import { type Clock, systemClock } from "./limits/clock.ts";
+import { decodeMetrics } from "./otlp/received-metric.ts";
 import type { Service } from "./service.ts";
-import { createFreeDisk } from "./store/free-disk.ts";
-import type { Logger } from "./telemetry/log.ts";
-import type { Meter } from "./telemetry/meter.ts";
+import type { Logger } from "./telemetry/logs/log.ts";
+import type { Meter } from "./telemetry/metrics/meter.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
-import { isLoopback } from "./unguarded.ts";
+import { toFailure } from "./words/errors.ts";
 
 export interface ConsoleDeps {
   folder: string;

@@ -5,26 +5,26 @@
  */
 
 import { type Context, type Span, SpanKind } from "@opentelemetry/api";
-import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createRedriver } from "./dlq/redrive.ts";
-import { toFailure, toTaskError } from "./errors.ts";
-import { checkParts } from "./health.ts";
+import type { Clock } from "./limits/clock.ts";
 import { attributeNames, parseDeadReason, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
 import type { Queue, Queues, ReceivedMessage } from "./queue/queue.ts";
 import type { Service } from "./service.ts";
-import type { Store } from "./store/store.ts";
+import type { Store } from "./store/ports/store.ts";
 import { createTaskTypes } from "./store/task-types.ts";
-import type { DeadReason, TaskRecord } from "./task.ts";
-import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics.ts";
+import { fromCarrier, spanContextOf } from "./telemetry/context/propagation.ts";
+import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics/task-metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
-import { fromCarrier, spanContextOf } from "./telemetry/propagation.ts";
+import { type ActiveSpan, linksTo, markFailed, startSpan } from "./telemetry/spans/tracing.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
-import { type ActiveSpan, linksTo, markFailed, startSpan } from "./telemetry/tracing.ts";
 import { createTrouble } from "./telemetry/trouble.ts";
-import { createPollers } from "./worker/pollers.ts";
-import { createSeats } from "./worker/seats.ts";
+import { toFailure, toTaskError } from "./words/errors.ts";
+import { checkParts } from "./words/health.ts";
+import type { DeadReason, TaskRecord } from "./words/task.ts";
+import { createPollers } from "./worker/attempts/pollers.ts";
+import { createSeats } from "./worker/attempts/seats.ts";
 
 export interface DlqDeps {
   store: Store;

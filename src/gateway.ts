@@ -10,11 +10,7 @@ import { watchKeyFile } from "./access/api-key-watch.ts";
 import type { ApiKeys } from "./access/api-keys.ts";
 import { callerId, identify, isTrusted, mayForce } from "./access/caller.ts";
 import { setRateLimitHeaders } from "./access/rate-limit.ts";
-import { createAdmission } from "./admission.ts";
-import type { Breaker } from "./breaker.ts";
-import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { toFailure, toTaskError } from "./errors.ts";
 import { addBatchRoute } from "./gateway/batch.ts";
 import { allowOrigins, setSecurityHeaders } from "./gateway/browsers.ts";
 import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
@@ -29,15 +25,19 @@ import { addEventRoute } from "./gateway/task-events.ts";
 import { addTaskRoutes } from "./gateway/tasks.ts";
 import { createTokenBucket } from "./gateway/token-bucket.ts";
 import { addTypeRoutes } from "./gateway/types.ts";
-import type { ProcessState } from "./health.ts";
-import { type HttpHandler, listen, urlOf } from "./listen.ts";
-import { toProblem } from "./problem.ts";
+import { type HttpHandler, listen, urlOf } from "./http/listen.ts";
+import { toProblem } from "./http/problem.ts";
+import { createAdmission } from "./limits/admission.ts";
+import type { Breaker } from "./limits/breaker.ts";
+import { type Clock, systemClock } from "./limits/clock.ts";
 import { createTaskServiceClient, type TaskServiceClient, type Transport } from "./rpc/client.ts";
-import { callsAtOnceInProcess, createConnectTransport } from "./rpc/connect-client.ts";
+import { callsAtOnceInProcess, createConnectTransport } from "./rpc/connect/client.ts";
 import type { Service } from "./service.ts";
-import type { Rate } from "./settings.ts";
+import type { Rate } from "./settings/parsers.ts";
+import { markFailed, recordException } from "./telemetry/spans/tracing.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
-import { markFailed, recordException } from "./telemetry/tracing.ts";
+import { toFailure, toTaskError } from "./words/errors.ts";
+import type { ProcessState } from "./words/health.ts";
 
 export interface GatewayDeps {
   taskService: TaskServiceClient;
@@ -150,7 +150,7 @@ function createConnect(url: string, { role }: Config): Transport {
 
 /** Its library is loaded by those alone who use it. */
 async function createGrpc(url: string): Promise<Transport> {
-  const { createGrpcTransport } = await import("./rpc/grpc-client.ts");
+  const { createGrpcTransport } = await import("./rpc/grpc/client.ts");
   return createGrpcTransport(url);
 }
 

@@ -4,15 +4,15 @@
  */
 
 import type { Config, Role } from "./config.ts";
-import type { Checks, ProcessState } from "./health.ts";
 import type { Service } from "./service.ts";
-import { createRoleBreakers, type RoleBreakers } from "./telemetry/breakers.ts";
 import type { EventsFigures } from "./telemetry/events.ts";
-import { elapsedMs, type WriteLine } from "./telemetry/log.ts";
-import type { MetricFamily } from "./telemetry/metric-family.ts";
-import { observeConnections } from "./telemetry/metrics.ts";
+import { elapsedMs, type WriteLine } from "./telemetry/logs/log.ts";
+import { createRoleBreakers, type RoleBreakers } from "./telemetry/metrics/breakers.ts";
+import type { MetricFamily } from "./telemetry/metrics/metric-family.ts";
+import { observeConnections } from "./telemetry/metrics/task-metrics.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
+import type { Checks, ProcessState } from "./words/health.ts";
 
 export interface RoleParts {
   /** A line to the store's thread; none for the gateway, and on a store that has no thread. */

@@ -3,8 +3,8 @@
  * literal `new URL("./thread.ts", import.meta.url)`, in a file directly under src/.
  */
 
-import { whyNoThread } from "./open-files.ts";
-import { runtime } from "./runtime.ts";
+import { whyNoThread } from "./host/open-files.ts";
+import { runtime } from "./host/runtime.ts";
 
 /** What the entry of a thread can become. */
 export type ThreadPart = "store" | "broker" | "role" | "handlers" | "backup";

@@ -7,11 +7,10 @@
  */
 
 import { accessSync, constants, mkdirSync } from "node:fs";
-import { type Clock, createStepDetector, systemClock } from "./clock.ts";
 import type { Config, Role } from "./config.ts";
-import { TaskError, toFailure, toTaskError } from "./errors.ts";
-import { type Health, keepAnswer, mergeChecks, type ProcessState, worstOf } from "./health.ts";
-import { type Listener, urlOf } from "./listen.ts";
+import { type Listener, urlOf } from "./http/listen.ts";
+import { refuseUnguarded, unguardedAddresses } from "./http/open-addresses.ts";
+import { type Clock, createStepDetector, systemClock } from "./limits/clock.ts";
 import { needsStore } from "./role.ts";
 import { prepareStore } from "./store/open-store.ts";
 import { EmbeddedThreads } from "./supervisor/embedded-threads.ts";
@@ -22,13 +21,14 @@ import { type RoleSurroundings, SupervisedRole } from "./supervisor/supervised-r
 import { abortLimitMs, type Supervision } from "./supervisor/supervision.ts";
 import { startAdmin } from "./telemetry/admin.ts";
 import type { EventsFigures } from "./telemetry/events.ts";
-import { instruments } from "./telemetry/instruments.ts";
-import { elapsedMs, type LineLosses, type WriteLine } from "./telemetry/log.ts";
-import type { MetricFamily } from "./telemetry/metric-family.ts";
+import { elapsedMs, type LineLosses, type WriteLine } from "./telemetry/logs/log.ts";
+import { instruments } from "./telemetry/metrics/instruments.ts";
+import type { MetricFamily } from "./telemetry/metrics/metric-family.ts";
+import { observeProcess } from "./telemetry/metrics/process-metrics.ts";
 import { serviceNames } from "./telemetry/names.ts";
-import { observeProcess } from "./telemetry/process-metrics.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
-import { refuseUnguarded, unguardedAddresses } from "./unguarded.ts";
+import { TaskError, toFailure, toTaskError } from "./words/errors.ts";
+import { type Health, keepAnswer, mergeChecks, type ProcessState, worstOf } from "./words/health.ts";
 
 export interface System {
   /** The real addresses, as in the ready line. */

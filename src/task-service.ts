@@ -4,24 +4,21 @@
  */
 
 import type { Context } from "@opentelemetry/api";
-import { createAdmission } from "./admission.ts";
-import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { TaskError, toTaskError } from "./errors.ts";
-import { checkParts } from "./health.ts";
-import { type Listener, listen, longestIdleTimeoutSeconds } from "./listen.ts";
+import { type Listener, listen, longestIdleTimeoutSeconds } from "./http/listen.ts";
+import { createAdmission } from "./limits/admission.ts";
+import type { Clock } from "./limits/clock.ts";
+import { createTimeLimit } from "./limits/time-limit.ts";
 import type { Queue, Queues } from "./queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "./queue/task-message.ts";
 import { type AnswerCall, createCalls, maxMessageBytes, type RpcHandlers } from "./rpc/call.ts";
-import { createConnectHandler } from "./rpc/connect-server.ts";
+import { createConnectHandler } from "./rpc/connect/server.ts";
 import { toTaskJson, toTimelineJson } from "./rpc/task-view.ts";
 import type { Service } from "./service.ts";
 import { newestEntries } from "./store/answer-size.ts";
-import type { Actor, CancelResult, DueTask, NewTask, Store } from "./store/store.ts";
+import type { Actor, CancelResult, DueTask, NewTask, Store } from "./store/ports/store.ts";
 import { createStoreFigures } from "./store/store-figures.ts";
 import { createTaskTypes } from "./store/task-types.ts";
-import type { TaskRecord, TaskType } from "./task.ts";
-import { isTaskId, newTaskId } from "./task-id.ts";
 import { createBatchHandler, type Place } from "./task-service/batch.ts";
 import { createDeadLetterHandlers } from "./task-service/dead-letters.ts";
 import { createPayloadChecks } from "./task-service/payload-checks.ts";
@@ -40,14 +37,17 @@ import { createListHandler } from "./task-service/task-list.ts";
 import { createTypesHandler } from "./task-service/task-types.ts";
 import { createTicker } from "./task-service/ticker.ts";
 import { createWatchHandler, type HoldCall } from "./task-service/watch.ts";
-import type { Fields } from "./telemetry/log.ts";
-import { metadataAttributes } from "./telemetry/metadata.ts";
-import { createScheduleMetrics, createTaskMetrics, observeStore } from "./telemetry/metrics.ts";
+import { metadataAttributes } from "./telemetry/context/metadata.ts";
+import { spanContextOf, toCarrier } from "./telemetry/context/propagation.ts";
+import type { Fields } from "./telemetry/logs/log.ts";
+import { createScheduleMetrics, createTaskMetrics, observeStore } from "./telemetry/metrics/task-metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
-import { spanContextOf, toCarrier } from "./telemetry/propagation.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { createTrouble } from "./telemetry/trouble.ts";
-import { createTimeLimit } from "./time-limit.ts";
+import { TaskError, toTaskError } from "./words/errors.ts";
+import { checkParts } from "./words/health.ts";
+import type { TaskRecord, TaskType } from "./words/task.ts";
+import { isTaskId, newTaskId } from "./words/task-id.ts";
 
 export interface TaskServiceDeps {
   store: Store;
@@ -387,7 +387,7 @@ async function openListeners(
   if (!config.grpcListen) return { listeners: [connect], addresses };
   try {
     // Its library is loaded by those alone who use it.
-    const { listenGrpc } = await import("./rpc/grpc-server.ts");
+    const { listenGrpc } = await import("./rpc/grpc/server.ts");
     const grpc = await listenGrpc(config.grpcListen, answerCall);
     return { listeners: [connect, grpc], addresses: { ...addresses, grpc_url: grpc.url } };
   } catch (error) {

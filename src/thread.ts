@@ -1,15 +1,15 @@
 /** The entry of every thread: the first message says what to become. */
 
 import type { Config, Role } from "./config.ts";
-import type { Health } from "./health.ts";
-import { createLineBatch } from "./line-batch.ts";
 import type { RunningRole } from "./role.ts";
 import type { Become } from "./spawn.ts";
-import type { SqliteLocation } from "./store/sqlite-connection.ts";
-import { createLink, type Link, type LinkHandlers } from "./thread-link.ts";
-import { readTurn } from "./turn-post.ts";
-import type { HandlerThreadStart } from "./worker/handler-thread.ts";
-import type { ToHandlerThread } from "./worker/thread-messages.ts";
+import type { SqliteLocation } from "./store/sqlite/connection.ts";
+import { createLineBatch } from "./threads/line-batch.ts";
+import { createLink, type Link, type LinkHandlers } from "./threads/thread-link.ts";
+import { readTurn } from "./threads/turn-messages.ts";
+import type { Health } from "./words/health.ts";
+import type { HandlerThreadStart } from "./worker/handlers/handler-thread.ts";
+import type { ToHandlerThread } from "./worker/threads/thread-messages.ts";
 
 /** The few words of a worker's global scope that are used here; the DOM library types a page instead. */
 interface ThreadScope {
@@ -37,7 +37,7 @@ type Receiver = (message: unknown) => void;
 
 const parts: Record<Become["become"], () => Promise<Receiver>> = {
   store: async () => {
-    const { startStoreThread } = await import("./store/sqlite-thread.ts");
+    const { startStoreThread } = await import("./store/sqlite/thread.ts");
     let thread: ReturnType<typeof startStoreThread> | undefined;
     return linked({
       open: (location: SqliteLocation) => {
@@ -49,7 +49,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
   },
 
   broker: async () => {
-    const { keepTimeEven, startEmbeddedBroker } = await import("./queue/embedded.ts");
+    const { keepTimeEven, startEmbeddedBroker } = await import("./broker/embedded.ts");
     keepTimeEven();
     let broker: Awaited<ReturnType<typeof startEmbeddedBroker>> | undefined;
     return linked({
@@ -62,7 +62,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
   },
 
   backup: async () => {
-    const { copyDatabase } = await import("./store/sqlite-connection.ts");
+    const { copyDatabase } = await import("./store/sqlite/connection.ts");
     return linked({ copy: copyDatabase }).receive;
   },
 
@@ -104,7 +104,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
   },
 
   handlers: async () => {
-    const { startHandlerThread } = await import("./worker/handler-thread.ts");
+    const { startHandlerThread } = await import("./worker/handlers/handler-thread.ts");
     let take: ((message: ToHandlerThread) => void) | undefined;
     const waiting: ToHandlerThread[] = [];
     const start = async (first: HandlerThreadStart): Promise<void> => {

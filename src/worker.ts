@@ -5,40 +5,58 @@
  */
 
 import { type Context, type Span, SpanKind } from "@opentelemetry/api";
-import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
-import { TaskError, toFailure, toTaskError } from "./errors.ts";
-import { type Check, checkParts } from "./health.ts";
-import { residentBytes } from "./memory.ts";
+import { residentBytes } from "./host/memory.ts";
+import type { Clock } from "./limits/clock.ts";
 import { attributeNames, type Envelope, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
 import type { Queues, ReceivedMessage } from "./queue/queue.ts";
 import { warnOfTaskQueue } from "./queue/queue-look.ts";
-import { decide, type Verdict } from "./retry.ts";
 import type { Service } from "./service.ts";
-import type { Actor, ClaimResult, Store } from "./store/store.ts";
-import type { TaskRecord } from "./task.ts";
-import { CryptoIds } from "./telemetry/ids.ts";
-import type { Logger } from "./telemetry/log.ts";
-import { metadataAttributes } from "./telemetry/metadata.ts";
-import { type ClaimOutcome, createTaskMetrics, observeQueueDepth, observeWorker } from "./telemetry/metrics.ts";
+import type { Actor, ClaimResult, Store } from "./store/ports/store.ts";
+import { metadataAttributes } from "./telemetry/context/metadata.ts";
+import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/context/propagation.ts";
+import type { Logger } from "./telemetry/logs/log.ts";
+import {
+  type ClaimOutcome,
+  createTaskMetrics,
+  observeQueueDepth,
+  observeWorker,
+} from "./telemetry/metrics/task-metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
-import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/propagation.ts";
+import { CryptoIds } from "./telemetry/spans/ids.ts";
+import {
+  type ActiveSpan,
+  housekeeping,
+  linksTo,
+  markFailed,
+  placeAttempt,
+  startSpan,
+} from "./telemetry/spans/tracing.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
-import { type ActiveSpan, housekeeping, linksTo, markFailed, placeAttempt, startSpan } from "./telemetry/tracing.ts";
-import type { RunRequest, RunResult } from "./worker/attempt.ts";
-import { toEnding } from "./worker/ending.ts";
-import { tellPassedOver } from "./worker/handler-files.ts";
-import { createLeaseKeeper } from "./worker/lease.ts";
-import { createMemoryWatch } from "./worker/memory-watch.ts";
-import { createMissingHandlers } from "./worker/missing-handlers.ts";
-import { createOutage } from "./worker/outage.ts";
-import { createPollers } from "./worker/pollers.ts";
-import { startPool, type ThreadPool } from "./worker/pool.ts";
-import { createProgressTeller } from "./worker/progress.ts";
-import { type Concluding, type ReportTo, reportAttempt, reportCanceled, reportFailedClaim } from "./worker/report.ts";
-import { createSettlement } from "./worker/settlement.ts";
-import type { CancelReason } from "./worker/thread-messages.ts";
+import { TaskError, toFailure, toTaskError } from "./words/errors.ts";
+import { type Check, checkParts } from "./words/health.ts";
+import { decide, type Verdict } from "./words/retry.ts";
+import type { TaskRecord } from "./words/task.ts";
+import { toEnding } from "./worker/attempts/ending.ts";
+import { createLeaseKeeper } from "./worker/attempts/lease.ts";
+import { createMissingHandlers } from "./worker/attempts/missing-handlers.ts";
+import { createOutage } from "./worker/attempts/outage.ts";
+import { createPollers } from "./worker/attempts/pollers.ts";
+import { createProgressTeller } from "./worker/attempts/progress.ts";
+import {
+  type Concluding,
+  type ReportTo,
+  reportAttempt,
+  reportCanceled,
+  reportFailedClaim,
+} from "./worker/attempts/report.ts";
+import { createSettlement } from "./worker/attempts/settlement.ts";
+import { tellPassedOver } from "./worker/handlers/handler-files.ts";
+import type { RunRequest, RunResult } from "./worker/threads/attempt.ts";
+import { createMemoryWatch } from "./worker/threads/memory-watch.ts";
+import { startPool, type ThreadPool } from "./worker/threads/pool.ts";
+import type { CancelReason } from "./worker/threads/thread-messages.ts";
 
 export interface WorkerDeps {
   workerId: string;
@@ -409,7 +427,12 @@ export async function startWorker(
   });
   const watching = memory.loop(draining.signal);
   const edits = config.watchesHandlers
-    ? (await import("./worker/edits.ts")).watchHandlers({ config, pool, register, log: log.module("worker.edits") })
+    ? (await import("./worker/handlers/edits.ts")).watchHandlers({
+        config,
+        pool,
+        register,
+        log: log.module("worker.edits"),
+      })
     : undefined;
   await edits?.ready;
   tellPassedOver(config.handlers, log);

@@ -3,13 +3,13 @@
 import { type Context, ROOT_CONTEXT, SpanKind, type Tracer, trace } from "@opentelemetry/api";
 import { ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
-import { createBreaker } from "../../src/breaker.ts";
 import { type Config, readConfig, withOtlpEndpoint } from "../../src/config.ts";
-import { listen } from "../../src/listen.ts";
+import { listen } from "../../src/http/listen.ts";
+import { createBreaker } from "../../src/limits/breaker.ts";
 import { openQueues } from "../../src/queue/sqs.ts";
 import { createCalls, type RpcHandlers } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
-import { createConnectHandler } from "../../src/rpc/connect-server.ts";
+import { createConnectHandler } from "../../src/rpc/connect/server.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { openSqliteStore } from "../../tests/support/sqlite-store.ts";
 import { actorAt, newTask } from "../../tests/support/stored-tasks.ts";

@@ -1,8 +1,8 @@
 /** The file of API keys: JSON, one entry for each key, in the order in which they were made. Nothing in it opens a door. */
 
 import { z } from "zod";
-import { TaskError } from "../errors.ts";
-import { type Rate, rate } from "../settings.ts";
+import { type Rate, rate } from "../settings/parsers.ts";
+import { TaskError } from "../words/errors.ts";
 import type { Scope } from "./scope.ts";
 
 export const scopes = ["submit", "read", "operate"] as const satisfies readonly Scope[];

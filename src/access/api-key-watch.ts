@@ -4,9 +4,9 @@
  */
 
 import { readFile, stat } from "node:fs/promises";
-import type { Clock } from "../clock.ts";
-import { TaskError, toFailure } from "../errors.ts";
-import type { Logger } from "../telemetry/log.ts";
+import type { Clock } from "../limits/clock.ts";
+import type { Logger } from "../telemetry/logs/log.ts";
+import { TaskError, toFailure } from "../words/errors.ts";
 import { parseKeyFile } from "./api-key-file.ts";
 import { type ApiKeys, createApiKeys } from "./api-keys.ts";
 

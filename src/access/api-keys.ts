@@ -1,7 +1,7 @@
 /** The API keys that a gateway takes now, found by what a caller sends. */
 
 import { timingSafeEqual } from "node:crypto";
-import type { Rate } from "../settings.ts";
+import type { Rate } from "../settings/parsers.ts";
 import { hashApiKey, isApiKey } from "./api-key.ts";
 import type { ParsedKeyEntry } from "./api-key-file.ts";
 import type { Scope } from "./scope.ts";

@@ -1,6 +1,6 @@
 /** Who asks, by the key that a request brings, and what that lets them do. Decides only; nothing here is told or counted. */
 
-import { TaskError } from "../errors.ts";
+import { TaskError } from "../words/errors.ts";
 import type { ApiKey, ApiKeys } from "./api-keys.ts";
 import type { Scope } from "./scope.ts";
 

@@ -6,9 +6,9 @@
 
 import { isIPv6 } from "node:net";
 import type { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
-import type { Clock } from "../clock.ts";
-import { TaskError } from "../errors.ts";
-import type { Rate } from "../settings.ts";
+import type { Clock } from "../limits/clock.ts";
+import type { Rate } from "../settings/parsers.ts";
+import { TaskError } from "../words/errors.ts";
 import type { Caller } from "./caller.ts";
 
 /** What is left for a caller, once something was taken. */

@@ -4,9 +4,9 @@
  */
 
 import { readRemote } from "../config.ts";
-import { toTaskError } from "../errors.ts";
-import { keepOffProxies } from "../proxies.ts";
+import { keepOffProxies } from "../http/proxies.ts";
 import { productVersion } from "../version.ts";
+import { toTaskError } from "../words/errors.ts";
 import { toApiError, toUnreachable } from "./api-errors.ts";
 
 /** For an answer that is not held on purpose: the gateway itself gives up earlier. */

@@ -1,7 +1,7 @@
 /** What the HTTP API's problems, and its silence, mean to somebody at a shell: what happened, and what to do next. Pure. */
 
 import { defaultRemoteUrl } from "../config.ts";
-import { type ErrorCode, meanings, TaskError } from "../errors.ts";
+import { type ErrorCode, meanings, TaskError } from "../words/errors.ts";
 
 /** RFC 9457, the members that are ours; all of them may be missing in what another program answers. */
 interface Problem {

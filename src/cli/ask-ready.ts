@@ -1,8 +1,8 @@
 /** `throughline health`: whether the process with these settings is ready, for what can only run a command to know. */
 
 import type { Config } from "../config.ts";
-import { TaskError } from "../errors.ts";
-import { urlOf } from "../listen.ts";
+import { urlOf } from "../http/listen.ts";
+import { TaskError } from "../words/errors.ts";
 
 /** A container engine repeats the question; one that waits for long is as good as a no. */
 const answerLimitMs = 2000;

@@ -5,10 +5,10 @@
 
 import { existsSync, lstatSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { lockFileName } from "../broker/folder-lock.ts";
 import { telemetryFileName } from "../console/telemetry-database.ts";
-import { TaskError } from "../errors.ts";
-import { lockFileName } from "../queue/folder-lock.ts";
-import { databaseFile } from "../store/sqlite-sql.ts";
+import { databaseFile } from "../store/sqlite/sql.ts";
+import { TaskError } from "../words/errors.ts";
 
 /** Throws `TaskError` `invalid_argument`. `source` is the database; `target` is absolute, as `source` is. */
 export function refuseTarget(source: string, target: string, mayReplace: boolean): void {

@@ -1,9 +1,9 @@
 /** The console's query API, as the command line asks it: no call hangs, and an error says what to do next. */
 
 import { defaultConsoleUrl, readApiKey, readConsoleUrl } from "../config.ts";
-import { TaskError } from "../errors.ts";
-import { keepOffProxies } from "../proxies.ts";
+import { keepOffProxies } from "../http/proxies.ts";
 import { productVersion } from "../version.ts";
+import { TaskError } from "../words/errors.ts";
 import { toApiError } from "./api-errors.ts";
 
 const answerLimitMs = 30_000;

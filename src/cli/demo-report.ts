@@ -1,10 +1,10 @@
 /** What the demo prints: the fates of its tasks as a table, and where to look next. Pure. */
 
 import { defaultConsoleUrl } from "../config.ts";
-import { createPaint, styles } from "../console/terminal.ts";
+import { createPaint, styles } from "../terminal/style.ts";
+import { type Canvas, type Column, renderTable } from "../terminal/table.ts";
 import type { TaskAnswer } from "./api-answers.ts";
 import { isAsScripted, type ScriptedTask } from "./demo-script.ts";
-import { type Canvas, type Column, renderTable } from "./table.ts";
 import { styleOfStatus, tookText } from "./task-style.ts";
 
 export interface DemoOutcome {

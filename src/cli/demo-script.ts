@@ -1,6 +1,6 @@
 /** The ten tasks of the demo and what must become of each. */
 
-import type { TaskStatus } from "../task.ts";
+import type { TaskStatus } from "../words/task.ts";
 import type { TaskAnswer } from "./api-answers.ts";
 
 export interface ScriptedTask {

@@ -6,14 +6,14 @@
 import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../clock.ts";
 import { defaultRemoteUrl, isColorWanted, readConfig, type SettingName, withOtlpEndpoint } from "../config.ts";
 import { toSink } from "../console/decoded-sink.ts";
 import { createReceiver } from "../console/receiver.ts";
-import { renderWaterfall } from "../console/waterfall.ts";
-import { TaskError } from "../errors.ts";
-import { type Listener, listen } from "../listen.ts";
+import { type Listener, listen } from "../http/listen.ts";
+import { systemClock } from "../limits/clock.ts";
 import { type System, startSystem } from "../supervisor.ts";
+import { renderWaterfall } from "../terminal/waterfall.ts";
+import { TaskError } from "../words/errors.ts";
 import type { TaskAnswer } from "./api-answers.ts";
 import { type DemoOutcome, renderFates, renderPlaces } from "./demo-report.ts";
 import { demoScript, isAsScripted, type ScriptedTask } from "./demo-script.ts";

@@ -4,8 +4,8 @@
  */
 
 import { isColorWanted, readConfig } from "../config.ts";
-import { createPaint } from "../console/terminal.ts";
-import { TaskError } from "../errors.ts";
+import { createPaint } from "../terminal/style.ts";
+import { TaskError } from "../words/errors.ts";
 import { toDevLines } from "./dev-lines.ts";
 import type { SettingFlags } from "./flags.ts";
 import { onFreePorts } from "./free-ports.ts";

@@ -1,10 +1,10 @@
 /** `throughline doctor`: looks at everything that the roles will need, says what is wrong and how to mend it. */
 
 import type { Config } from "../config.ts";
-import { TaskError, toFailure } from "../errors.ts";
-import { lowOpenFileLimit, openFileLimit } from "../open-files.ts";
-import { keepSettingsOffProxies } from "../proxies.ts";
-import { takeStdout } from "../stdout.ts";
+import { lowOpenFileLimit, openFileLimit } from "../host/open-files.ts";
+import { takeStdout } from "../host/stdout.ts";
+import { keepSettingsOffProxies } from "../http/proxies.ts";
+import { TaskError, toFailure } from "../words/errors.ts";
 import { lookAtAddresses } from "./doctor/addresses.ts";
 import { lookAtCollector } from "./doctor/collector.ts";
 import { type Finding, type FindingStatus, ok, warn } from "./doctor/finding.ts";

@@ -1,11 +1,11 @@
 /** The same call for several ids: each is told by itself, and one that fails does not keep the others from it. */
 
-import { TaskError } from "../errors.ts";
+import { printResult } from "../terminal/screen.ts";
+import { TaskError } from "../words/errors.ts";
 import type { ApiAnswer } from "./api-client.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { explain } from "./explain.ts";
 import type { ApiFlags } from "./flags.ts";
-import { printResult } from "./screen.ts";
 
 /** Of several, it must be said which. */
 function namedAs(id: string, error: unknown): unknown {

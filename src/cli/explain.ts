@@ -2,7 +2,7 @@
 
 import { CommanderError } from "commander";
 import { ConfigError } from "../config.ts";
-import { TaskError, toFailure } from "../errors.ts";
+import { TaskError, toFailure } from "../words/errors.ts";
 import { exitCodes } from "./exit-codes.ts";
 
 export function explain(error: unknown): number {

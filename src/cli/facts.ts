@@ -1,8 +1,8 @@
 /** One thing with its facts, a line each: what `show` and `get` print. Pure. */
 
 import wrapAnsi from "wrap-ansi";
-import { createPaint, styles, textWidth, toPrintable } from "../console/terminal.ts";
-import type { Canvas } from "./table.ts";
+import { createPaint, styles, textWidth, toPrintable } from "../terminal/style.ts";
+import type { Canvas } from "../terminal/table.ts";
 
 /** A name and what it is; what is not there is not shown. `style`: as in a table. */
 export type Fact = readonly [name: string, value: string | null | undefined, style?: string | undefined];

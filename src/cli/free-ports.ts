@@ -1,7 +1,7 @@
 /** A free port for each address that is taken and that nobody asked for: trying something must not need ports chosen. */
 
 import type { Config, SettingName, SettingRow } from "../config.ts";
-import { listen } from "../listen.ts";
+import { listen } from "../http/listen.ts";
 
 export async function onFreePorts(config: Config, rows: readonly SettingRow[]): Promise<Config> {
   const isAsked = (name: SettingName): boolean => rows.some((row) => row.name === name && row.source !== "default");

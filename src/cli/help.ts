@@ -1,7 +1,7 @@
 /** How help looks, and `throughline help task submit` as another way to say `throughline task submit --help`. */
 
 import type { Command, HelpConfiguration } from "commander";
-import { createPaint, styles } from "../console/terminal.ts";
+import { createPaint, styles } from "../terminal/style.ts";
 import { commandWords } from "./usage.ts";
 
 /** Commander takes the colour out where there is none. */

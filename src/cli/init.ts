@@ -5,7 +5,7 @@
 
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { TaskError, toFailure } from "../errors.ts";
+import { TaskError, toFailure } from "../words/errors.ts";
 import { type Files, filesOfOwn, kitFiles, kitFolder, newFiles } from "./init/author-files.ts";
 import { ownCommand, quoted } from "./own-command.ts";
 

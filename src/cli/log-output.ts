@@ -4,8 +4,8 @@
  * or the disk is full, lines are dropped until writing works again.
  */
 
-import type { Stdout } from "../stdout.ts";
-import type { LineLosses, WriteLine } from "../telemetry/log.ts";
+import type { Stdout } from "../host/stdout.ts";
+import type { LineLosses, WriteLine } from "../telemetry/logs/log.ts";
 
 export interface LogOutput extends LineLosses {
   write: WriteLine;

@@ -1,6 +1,6 @@
 /** How this very program is called from a shell in any folder: what it prints to be typed works to the letter. */
 
-import { programOnPath, runtime } from "../runtime.ts";
+import { programOnPath, runtime } from "../host/runtime.ts";
 
 const name = "throughline";
 

@@ -1,9 +1,9 @@
 /** How far long work is: a bar on a terminal, nothing elsewhere. */
 
-import { formatDuration } from "../console/duration-text.ts";
-import { styles } from "../console/terminal.ts";
+import { formatDuration } from "../terminal/duration-text.ts";
+import { talkScreen } from "../terminal/screen.ts";
+import { styles } from "../terminal/style.ts";
 import { type Live, startLive } from "./live.ts";
-import { talkScreen } from "./screen.ts";
 
 export interface Progress extends Disposable {
   /** `note`: what there is to say beside the figures. */

@@ -1,6 +1,6 @@
 /** Something done again and again until Ctrl-C, which is no failure. */
 
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../limits/clock.ts";
 import { outputFailure } from "./output.ts";
 import { stopSignal } from "./stop-signal.ts";
 

@@ -6,8 +6,8 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { environmentWith } from "../config.ts";
-import { TaskError } from "../errors.ts";
-import { runtime } from "../runtime.ts";
+import { runtime } from "../host/runtime.ts";
+import { TaskError } from "../words/errors.ts";
 
 /** The folder, then what is for the runner. Resolves with its exit code. */
 export async function runTests([folder = ".", ...args]: readonly string[]): Promise<number> {

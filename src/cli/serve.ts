@@ -1,9 +1,9 @@
 /** `throughline serve`: runs roles until a signal. The first one drains, the second aborts. */
 
 import type { Config } from "../config.ts";
-import { reapOrphans } from "../orphans.ts";
-import { keepSettingsOffProxies } from "../proxies.ts";
-import { takeStdout } from "../stdout.ts";
+import { reapOrphans } from "../host/orphans.ts";
+import { takeStdout } from "../host/stdout.ts";
+import { keepSettingsOffProxies } from "../http/proxies.ts";
 import { type System, startSystem } from "../supervisor.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { createLogOutput, type LogOutput } from "./log-output.ts";

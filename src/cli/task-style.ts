@@ -1,8 +1,8 @@
 /** How a task's words look, the same wherever they stand. Pure. */
 
-import { formatDuration } from "../console/duration-text.ts";
-import { styles } from "../console/terminal.ts";
-import type { TaskStatus } from "../task.ts";
+import { formatDuration } from "../terminal/duration-text.ts";
+import { styles } from "../terminal/style.ts";
+import type { TaskStatus } from "../words/task.ts";
 import type { FailureAnswer } from "./api-answers.ts";
 
 const statusStyles: Record<TaskStatus, string | undefined> = {

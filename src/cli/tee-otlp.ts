@@ -1,7 +1,7 @@
 /** Telemetry for two: hands each OTLP request to `receiver`, and passes it on to where the user's settings send it. */
 
-import type { HttpHandler } from "../listen.ts";
-import type { OtelSettings } from "../otel-settings.ts";
+import type { HttpHandler } from "../http/listen.ts";
+import type { OtelSettings } from "../settings/otel-settings.ts";
 
 const limitMs = 5000;
 

@@ -1,14 +1,14 @@
 /** `throughline trace`: a task's traces as one, or any one trace, as the console has them. */
 
-import { decodeLogs, type ReceivedLog } from "../console/received-log.ts";
-import { decodeSpans, type ReceivedSpan } from "../console/received-span.ts";
 import { logsOfView, spansOfView, type TaskTraceView } from "../console/task-trace-view.ts";
-import { renderWaterfall } from "../console/waterfall.ts";
-import { TaskError } from "../errors.ts";
-import { canonicalId } from "../task-id.ts";
+import { decodeLogs, type ReceivedLog } from "../otlp/received-log.ts";
+import { decodeSpans, type ReceivedSpan } from "../otlp/received-span.ts";
+import { printResult } from "../terminal/screen.ts";
+import { renderWaterfall } from "../terminal/waterfall.ts";
+import { TaskError } from "../words/errors.ts";
+import { canonicalId } from "../words/task-id.ts";
 import { askConsole } from "./console-client.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { printResult } from "./screen.ts";
 
 export interface TraceFlags {
   consoleUrl?: string;

@@ -5,7 +5,7 @@
 
 import { type Command, CommanderError } from "commander";
 import { ConfigError, readConfig } from "../config.ts";
-import { runtime } from "../runtime.ts";
+import { runtime } from "../host/runtime.ts";
 import { isSettings } from "./flags.ts";
 
 /** Runs the action that `args` ask for. Rejects with `ConfigError` when they are wrong, and with whatever it rejects with. */

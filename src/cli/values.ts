@@ -1,9 +1,9 @@
 /** How what is typed as a flag's value is read. Each throws commander's error, which says what is allowed. Light: every start loads it. */
 
 import { InvalidArgumentError } from "commander";
-import { lostNumbers } from "../json-text.ts";
-import { httpUrl, integer, type Parse, parseDuration } from "../settings.ts";
-import { parseTime } from "../time-text.ts";
+import { httpUrl, integer, type Parse, parseDuration } from "../settings/parsers.ts";
+import { lostNumbers } from "../words/json-text.ts";
+import { parseTime } from "../words/time-text.ts";
 
 /** For a flag of commander, whose own words come before these. */
 function asArgument<T>(parse: Parse<T>): Parse<T> {

@@ -1,8 +1,8 @@
 /** `throughline verify`: a probe through every hop of a running system, and what became of its trace context at each. */
 
+import { printResult } from "../terminal/screen.ts";
 import { connectApi } from "./api-client.ts";
 import { exitCodes } from "./exit-codes.ts";
-import { printResult } from "./screen.ts";
 import { readClocks } from "./verify/clocks.ts";
 import { readDropped } from "./verify/dropped.ts";
 import { gatherSpans } from "./verify/evidence.ts";

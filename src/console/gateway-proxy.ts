@@ -3,8 +3,8 @@
  * them. The gateway decides who may do what; here nothing is looked into. Streams are passed through as they come.
  */
 
-import { TaskError } from "../errors.ts";
-import { readBody } from "../http-body.ts";
+import { readBody } from "../http/request-body.ts";
+import { TaskError } from "../words/errors.ts";
 
 const id = "[A-Za-z0-9._:-]{1,128}";
 

@@ -1,7 +1,7 @@
 /** What became of what the console received, as metrics. */
 
-import { consoleInstruments } from "../telemetry/instruments.ts";
-import type { Meter } from "../telemetry/meter.ts";
+import { consoleInstruments } from "../telemetry/metrics/instruments.ts";
+import type { Meter } from "../telemetry/metrics/meter.ts";
 import type { Intake } from "./intake.ts";
 
 /** `otel.component.type`: a name of our own, as the conventions ask for components that are not the SDK's. */

@@ -4,10 +4,10 @@
  * counted; what cannot be written is dropped too.
  */
 
-import type { Clock } from "../clock.ts";
-import { toFailure } from "../errors.ts";
-import type { Logger } from "../telemetry/log.ts";
+import type { Clock } from "../limits/clock.ts";
+import type { Logger } from "../telemetry/logs/log.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
+import { toFailure } from "../words/errors.ts";
 import { type Batch, type Taken, takeLogs, takeSpans } from "./batch.ts";
 import { createIntakeQueue, type QueueLimits } from "./intake-queue.ts";
 import { createTally, type IntakeCount } from "./intake-tally.ts";

@@ -5,9 +5,9 @@
  */
 
 import { z } from "zod";
-import { TaskError } from "../errors.ts";
-import type { Attributes } from "./otlp-value.ts";
-import type { ReceivedSpan, SpanKind, SpanStatus } from "./received-span.ts";
+import type { ReceivedSpan, SpanKind, SpanStatus } from "../otlp/received-span.ts";
+import type { Attributes } from "../otlp/value.ts";
+import { TaskError } from "../words/errors.ts";
 
 const tag = z.object({ key: z.string(), value: z.json() });
 

@@ -3,12 +3,12 @@
  * search by attributes in version 1. Owns nothing. Promises that no question hangs, and that no answer fills the memory.
  */
 
-import type { Clock } from "../clock.ts";
-import { TaskError, toFailure } from "../errors.ts";
-import { createdAtMsOf, isTaskId } from "../task-id.ts";
+import type { Clock } from "../limits/clock.ts";
+import type { ReceivedSpan } from "../otlp/received-span.ts";
 import { ownKey } from "../telemetry/names.ts";
+import { TaskError, toFailure } from "../words/errors.ts";
+import { createdAtMsOf, isTaskId } from "../words/task-id.ts";
 import { parseJaegerTraces } from "./jaeger-json.ts";
-import type { ReceivedSpan } from "./received-span.ts";
 import { fits, toHead } from "./span-head.ts";
 import type { TraceFilter } from "./trace-filter.ts";
 import type { TraceSearch, TraceStore } from "./trace-store.ts";

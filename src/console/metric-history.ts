@@ -4,12 +4,12 @@
  * its instances, its series and its time; a restart begins anew.
  */
 
-import type { Clock } from "../clock.ts";
-import { instruments } from "../telemetry/instruments.ts";
+import type { Clock } from "../limits/clock.ts";
+import type { Distribution, MetricPoint, ReceivedMetric } from "../otlp/received-metric.ts";
+import type { Attributes } from "../otlp/value.ts";
+import { instruments } from "../telemetry/metrics/instruments.ts";
 import { key } from "../telemetry/names.ts";
 import { type CountedPoint, createMetricChanges } from "./metric-change.ts";
-import type { Attributes } from "./otlp-value.ts";
-import type { Distribution, MetricPoint, ReceivedMetric } from "./received-metric.ts";
 import { createTimeSlots, historyMs, type TimeSlots } from "./time-slots.ts";
 
 /** Tasks, but for `failed` and `retried`: attempts. */

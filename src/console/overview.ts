@@ -1,6 +1,6 @@
 /** The charts of the last minutes as the query API gives them: columns of one length, a value for each step of time. Pure. */
 
-import { instruments } from "../telemetry/instruments.ts";
+import { instruments } from "../telemetry/metrics/instruments.ts";
 import { type Counted, gaugeKeyOf, type Measured, type MetricHistory, type Slot } from "./metric-history.ts";
 import { percentileOf } from "./percentile.ts";
 import { slotMs } from "./time-slots.ts";

@@ -4,19 +4,19 @@
  */
 
 import { Hono } from "hono";
-import type { Clock } from "../clock.ts";
-import { TaskError, toTaskError } from "../errors.ts";
-import type { HttpHandler } from "../listen.ts";
-import { toProblem } from "../problem.ts";
-import { duration } from "../settings.ts";
-import { canonicalId } from "../task-id.ts";
-import { cutText } from "../telemetry/http-attributes.ts";
+import type { HttpHandler } from "../http/listen.ts";
+import { toProblem } from "../http/problem.ts";
+import type { Clock } from "../limits/clock.ts";
+import { toOtlpJson } from "../otlp/json.ts";
+import type { ReceivedLog } from "../otlp/received-log.ts";
+import type { ReceivedSpan } from "../otlp/received-span.ts";
+import { duration } from "../settings/parsers.ts";
+import { cutText } from "../telemetry/spans/http-attributes.ts";
+import { TaskError, toTaskError } from "../words/errors.ts";
+import { canonicalId } from "../words/task-id.ts";
 import type { Intake } from "./intake.ts";
 import type { MetricHistory } from "./metric-history.ts";
-import { toOtlpJson } from "./otlp-json.ts";
 import { toOverview } from "./overview.ts";
-import type { ReceivedLog } from "./received-log.ts";
-import type { ReceivedSpan } from "./received-span.ts";
 import { type ConsoleSettings, toSystemView } from "./system-view.ts";
 import { linkedTraceIds, stitchTaskTrace } from "./task-trace.ts";
 import { toTaskTraceView, toTimeText } from "./task-trace-view.ts";

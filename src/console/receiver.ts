@@ -9,13 +9,13 @@ import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { createAdmission } from "../admission.ts";
-import { meanings, retryAfterSeconds, TaskError, toTaskError } from "../errors.ts";
 import { ExportLogsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { ExportMetricsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
 import { ExportTraceServiceRequestSchema } from "../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import type { HttpHandler } from "../listen.ts";
-import { type OtlpEncoding, toProtobuf } from "./otlp-body.ts";
+import type { HttpHandler } from "../http/listen.ts";
+import { createAdmission } from "../limits/admission.ts";
+import { type OtlpEncoding, toProtobuf } from "../otlp/body.ts";
+import { meanings, retryAfterSeconds, TaskError, toTaskError } from "../words/errors.ts";
 
 /**
  * Where telemetry goes; what is not asked for is checked and dropped. One call for a request: its message in protobuf,

@@ -6,12 +6,12 @@
 import type { ApiKeys } from "../access/api-keys.ts";
 import { identify, permit } from "../access/caller.ts";
 import { createRateLimits, refuseSpent } from "../access/rate-limit.ts";
-import type { Clock } from "../clock.ts";
-import { type TaskError, toTaskError } from "../errors.ts";
-import type { HttpHandler } from "../listen.ts";
-import { toProblem } from "../problem.ts";
-import type { Rate } from "../settings.ts";
-import { refuseForeignPage } from "./door.ts";
+import type { HttpHandler } from "../http/listen.ts";
+import { toProblem } from "../http/problem.ts";
+import type { Clock } from "../limits/clock.ts";
+import type { Rate } from "../settings/parsers.ts";
+import { type TaskError, toTaskError } from "../words/errors.ts";
+import { refuseForeignPage } from "./foreign-pages.ts";
 import { passToGateway } from "./gateway-proxy.ts";
 import { answerPageFile } from "./page-files.ts";
 

@@ -1,8 +1,8 @@
 /** What a search looks at in a span, wherever it stands. Pure. */
 
+import type { ReceivedSpan } from "../otlp/received-span.ts";
+import type { AttributeValue } from "../otlp/value.ts";
 import { serviceNames } from "../telemetry/names.ts";
-import type { AttributeValue } from "./otlp-value.ts";
-import type { ReceivedSpan } from "./received-span.ts";
 import { taskIdOf } from "./task-trace.ts";
 import type { TraceFilter } from "./trace-filter.ts";
 

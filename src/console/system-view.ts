@@ -1,11 +1,11 @@
 /** The running system as the query API gives it: who is there, what of theirs is in trouble, what is in force. Pure. */
 
 import type { Config } from "../config.ts";
-import { instruments } from "../telemetry/instruments.ts";
+import type { AttributeValue } from "../otlp/value.ts";
+import { instruments } from "../telemetry/metrics/instruments.ts";
 import { key } from "../telemetry/names.ts";
 import type { IntakeFigures } from "./intake.ts";
 import type { Instance, MetricHistory } from "./metric-history.ts";
-import type { AttributeValue } from "./otlp-value.ts";
 
 /** What became of one signal since the role's start: all that was made has left, was dropped, or waits. */
 export interface SignalView {

@@ -4,11 +4,11 @@
  * The time in which a message waited for its receiver becomes a span of its own.
  */
 
-import { longestDurationMs } from "../settings.ts";
+import type { ReceivedLog } from "../otlp/received-log.ts";
+import type { ReceivedSpan } from "../otlp/received-span.ts";
+import type { Attributes } from "../otlp/value.ts";
+import { longestDurationMs } from "../settings/parsers.ts";
 import { key, ownKey } from "../telemetry/names.ts";
-import type { Attributes } from "./otlp-value.ts";
-import type { ReceivedLog } from "./received-log.ts";
-import type { ReceivedSpan } from "./received-span.ts";
 
 export interface TaskTrace {
   taskId: string;

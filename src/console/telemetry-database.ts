@@ -6,7 +6,7 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { TaskError } from "../errors.ts";
+import { TaskError } from "../words/errors.ts";
 
 export const telemetryFileName = "telemetry.db";
 

@@ -4,11 +4,11 @@
  * their room is used again.
  */
 
+import { itemsOf, type OtlpItem } from "../otlp/item.ts";
+import { type ReceivedLog, readLog, traceIdOf } from "../otlp/received-log.ts";
+import { type ReceivedSpan, readSpan } from "../otlp/received-span.ts";
 import type { Batch } from "./batch.ts";
 import { HeldSpan } from "./held-span.ts";
-import { itemsOf, type OtlpItem } from "./otlp-item.ts";
-import { type ReceivedLog, readLog, traceIdOf } from "./received-log.ts";
-import { type ReceivedSpan, readSpan } from "./received-span.ts";
 import { fits, type SpanHead } from "./span-head.ts";
 import { type OnReplaced, type Statement, TelemetryDatabase } from "./telemetry-database.ts";
 import type { TraceFilter } from "./trace-filter.ts";

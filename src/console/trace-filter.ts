@@ -1,10 +1,10 @@
 /** What a search for traces asks for, as it is read from the query. Pure. */
 
-import { TaskError } from "../errors.ts";
-import { flag, integer, type Parse, parseDuration } from "../settings.ts";
-import { canonicalId } from "../task-id.ts";
-import { cutText } from "../telemetry/http-attributes.ts";
-import { parseQueryTime } from "../time-text.ts";
+import { flag, integer, type Parse, parseDuration } from "../settings/parsers.ts";
+import { cutText } from "../telemetry/spans/http-attributes.ts";
+import { TaskError } from "../words/errors.ts";
+import { canonicalId } from "../words/task-id.ts";
+import { parseQueryTime } from "../words/time-text.ts";
 
 /** One span of the trace has to fit all that is given. */
 export interface TraceFilter {

@@ -5,20 +5,20 @@
  */
 
 import { SpanKind } from "@opentelemetry/api";
-import type { Clock } from "../clock.ts";
-import { toFailure, toTaskError } from "../errors.ts";
+import type { Clock } from "../limits/clock.ts";
 import type { Queue } from "../queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "../queue/task-message.ts";
-import type { RedriveCandidate, RedriveStep } from "../store/dead-letters.ts";
-import type { DueTask, Store } from "../store/store.ts";
-import type { Logger } from "../telemetry/log.ts";
-import type { TaskMetrics } from "../telemetry/metrics.ts";
+import type { RedriveCandidate, RedriveStep } from "../store/ports/dead-letters.ts";
+import type { DueTask, Store } from "../store/ports/store.ts";
+import { fromCarrier, spanContextOf, toCarrier, withoutSpan } from "../telemetry/context/propagation.ts";
+import type { Logger } from "../telemetry/logs/log.ts";
+import type { TaskMetrics } from "../telemetry/metrics/task-metrics.ts";
 import { ownKey } from "../telemetry/names.ts";
-import { fromCarrier, spanContextOf, toCarrier, withoutSpan } from "../telemetry/propagation.ts";
-import { asSampled, inheritSampling } from "../telemetry/sampling.ts";
+import { asSampled, inheritSampling } from "../telemetry/spans/sampling.ts";
+import { type ActiveSpan, housekeeping, linksTo, markFailed, startSpan } from "../telemetry/spans/tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { type ActiveSpan, housekeeping, linksTo, markFailed, startSpan } from "../telemetry/tracing.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
+import { toFailure, toTaskError } from "../words/errors.ts";
 
 export interface RedriverDeps {
   store: Store;

@@ -1,7 +1,7 @@
 /** What a batch of tasks takes and gives. */
 
 import { z } from "zod";
-import { problem } from "../problem.ts";
+import { problem } from "../http/problem.ts";
 import { count, newTask, task } from "./task-schemas.ts";
 
 /** Of one of its tasks, and of the whole. */

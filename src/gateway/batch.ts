@@ -3,9 +3,16 @@
  * goes to the task service in one call.
  */
 
-import { type FieldProblem, fromRpcCode, meanings, retryAfterSeconds, TaskError, toTaskError } from "../errors.ts";
 import type { CreateTaskRequestJson, CreateTaskResultJson } from "../gen/tasks_pb.ts";
-import { problemOf } from "../problem.ts";
+import { problemOf } from "../http/problem.ts";
+import {
+  type FieldProblem,
+  fromRpcCode,
+  meanings,
+  retryAfterSeconds,
+  TaskError,
+  toTaskError,
+} from "../words/errors.ts";
 import { type BatchTask, batchTask, maxBatchKeyChars, maxTaskBytes } from "./batch-schemas.ts";
 import type { CallInRequest } from "./edge.ts";
 import { toCreateTask } from "./new-task.ts";

@@ -1,8 +1,8 @@
 /** The routes of dead letters and redrives, as the HTTP API promises them. */
 
 import { z } from "zod";
-import { deadReasons, taskReasons, taskTypePattern } from "../task.ts";
-import { canonicalId } from "../task-id.ts";
+import { deadReasons, taskReasons, taskTypePattern } from "../words/task.ts";
+import { canonicalId } from "../words/task-id.ts";
 import { cursor, pageLimit, timeAsked } from "./paging.ts";
 import { declareRoute } from "./route.ts";
 import { count, failure, task, taskId, taskType, time, timeOrNull, traceId } from "./task-schemas.ts";

@@ -1,8 +1,8 @@
 /** The routes of dead letters: look at them, bring them back at a chosen rate, or put them away. */
 
-import { TaskError } from "../errors.ts";
 import type { DeadSelectionJson, RedriveDeadLettersRequestJson, RedriveJson } from "../gen/tasks_pb.ts";
-import { canonicalId, isTaskId } from "../task-id.ts";
+import { TaskError } from "../words/errors.ts";
+import { canonicalId, isTaskId } from "../words/task-id.ts";
 import { type DeadLetterFilter, deadLetterRoutes } from "./dead-letter-routes.ts";
 import type { CallInRequest } from "./edge.ts";
 import { toTimestamp } from "./requests.ts";

@@ -3,7 +3,7 @@
 import type { Context as HonoContext } from "hono";
 import type { Caller } from "../access/caller.ts";
 import type { Allowance } from "../access/rate-limit.ts";
-import type { Peer } from "../listen.ts";
+import type { Peer } from "../http/listen.ts";
 import type { RpcMethod, RpcMethods } from "../rpc/methods.ts";
 import type { RequestTrace } from "./request-trace.ts";
 

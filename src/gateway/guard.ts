@@ -2,10 +2,10 @@
 
 import { permit } from "../access/caller.ts";
 import { createRateLimits, refuseSpent } from "../access/rate-limit.ts";
-import type { Clock } from "../clock.ts";
-import { TaskError } from "../errors.ts";
-import type { Rate } from "../settings.ts";
+import type { Clock } from "../limits/clock.ts";
+import type { Rate } from "../settings/parsers.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { TaskError } from "../words/errors.ts";
 import { createRefusals, type RefusalReason } from "./refusals.ts";
 import type { Route } from "./route.ts";
 import type { EdgeContext, Routes } from "./serve-route.ts";

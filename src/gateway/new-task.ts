@@ -1,7 +1,7 @@
 /** From a task as a caller hands it in to the request that creates it. */
 
-import { TaskError } from "../errors.ts";
 import type { CreateTaskRequestJson } from "../gen/tasks_pb.ts";
+import { TaskError } from "../words/errors.ts";
 import { toSeconds, toTimestamp } from "./requests.ts";
 import type { NewTask } from "./task-schemas.ts";
 

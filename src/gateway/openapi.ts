@@ -3,9 +3,9 @@
 import { z } from "zod";
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi";
 import type { Scope } from "../access/scope.ts";
-import { type ErrorCode, meanings } from "../errors.ts";
-import { problem } from "../problem.ts";
+import { problem } from "../http/problem.ts";
 import { productVersion } from "../version.ts";
+import { type ErrorCode, meanings } from "../words/errors.ts";
 import { type Answer, type Route, takesBody, usualProblems } from "./route.ts";
 import { allRoutes, tags } from "./routes.ts";
 import { taskId } from "./task-schemas.ts";

@@ -1,7 +1,7 @@
 /** What every list takes. */
 
 import { z } from "zod";
-import { parseQueryTime } from "../time-text.ts";
+import { parseQueryTime } from "../words/time-text.ts";
 import { timeThat } from "./requests.ts";
 
 export const pageLimit = z.coerce

@@ -2,8 +2,8 @@
 
 import type { Context } from "@opentelemetry/api";
 import { type Caller, callerId } from "../access/caller.ts";
-import type { Clock } from "../clock.ts";
-import { instruments } from "../telemetry/instruments.ts";
+import type { Clock } from "../limits/clock.ts";
+import { instruments } from "../telemetry/metrics/instruments.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { createTokenBucket } from "./token-bucket.ts";
 

@@ -13,7 +13,7 @@ import {
   type Tracer,
 } from "@opentelemetry/api";
 import { v7 as uuidv7 } from "uuid";
-import type { Peer } from "../listen.ts";
+import type { Peer } from "../http/listen.ts";
 import {
   type CallMetadata,
   correlationHeader,
@@ -21,12 +21,12 @@ import {
   keptRequestId,
   requestIdHeader,
 } from "../rpc/metadata.ts";
-import { cutText, cutUrl, methodAttributes, methodName, serverAttributes } from "../telemetry/http-attributes.ts";
+import { fromHeaders, spanContextOf, withoutOwnMember } from "../telemetry/context/propagation.ts";
+import { formatTraceparent } from "../telemetry/context/traceparent.ts";
 import { key, ownKey } from "../telemetry/names.ts";
-import { fromHeaders, spanContextOf, withoutOwnMember } from "../telemetry/propagation.ts";
-import { forceSampling } from "../telemetry/sampling.ts";
-import { formatTraceparent } from "../telemetry/traceparent.ts";
-import { startSpan } from "../telemetry/tracing.ts";
+import { cutText, cutUrl, methodAttributes, methodName, serverAttributes } from "../telemetry/spans/http-attributes.ts";
+import { forceSampling } from "../telemetry/spans/sampling.ts";
+import { startSpan } from "../telemetry/spans/tracing.ts";
 
 /** `true`: this request, and the task that it makes, are sampled whole. */
 const forceHeader = "x-force-trace";

@@ -1,11 +1,11 @@
 /** Reading what callers of the HTTP API send: a body or a query against its schema, with words for what does not fit. */
 
 import { z } from "zod";
-import { type FieldProblem, TaskError } from "../errors.ts";
-import { escapeName } from "../json-text.ts";
-import { parseDuration } from "../settings.ts";
-import { cutText } from "../telemetry/http-attributes.ts";
-import { parseTime } from "../time-text.ts";
+import { parseDuration } from "../settings/parsers.ts";
+import { cutText } from "../telemetry/spans/http-attributes.ts";
+import { type FieldProblem, TaskError } from "../words/errors.ts";
+import { escapeName } from "../words/json-text.ts";
+import { parseTime } from "../words/time-text.ts";
 
 /** Up to about 27 years, and no finer than a millisecond: so that each text that fits is a time to come. */
 const durationText =

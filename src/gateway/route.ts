@@ -10,7 +10,7 @@
 
 import { z } from "zod";
 import type { Scope } from "../access/scope.ts";
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode } from "../words/errors.ts";
 
 /** An answer that is no problem. */
 export interface Answer {

@@ -1,9 +1,9 @@
 /** Schedules as the HTTP API takes and shows them: what is checked, and what OpenAPI tells. */
 
 import { z } from "zod";
-import { showDuration } from "../settings.ts";
-import { overlapPolicies, runMetadata } from "../store/schedules.ts";
-import { taskStatuses } from "../task.ts";
+import { showDuration } from "../settings/parsers.ts";
+import { overlapPolicies, runMetadata } from "../store/ports/schedules.ts";
+import { taskStatuses } from "../words/task.ts";
 import {
   defaultTimeZone,
   longestEveryMs,
@@ -12,7 +12,7 @@ import {
   parseTimeZone,
   type Rule,
   shortestEveryMs,
-} from "../ticks.ts";
+} from "../words/ticks.ts";
 import { duration, time as timeSaid } from "./requests.ts";
 import { newTask, taskId, taskType, time, timeOrNull, traceId } from "./task-schemas.ts";
 

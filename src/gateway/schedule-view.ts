@@ -1,7 +1,7 @@
 /** Schedules as the HTTP API shows them: every field there, durations with a unit. */
 
 import type { ScheduledTaskJson, ScheduleJson } from "../gen/tasks_pb.ts";
-import { showDuration } from "../settings.ts";
+import { showDuration } from "../settings/parsers.ts";
 import { toHttpTime } from "./responses.ts";
 
 export function toHttpSchedule(schedule: ScheduleJson): Record<string, unknown> {

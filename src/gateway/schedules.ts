@@ -1,7 +1,7 @@
 /** The routes of schedules: make one, look at it, change, pause, resume, trigger or delete it. */
 
-import { TaskError } from "../errors.ts";
 import type { ScheduleJson, ScheduleSpecJson } from "../gen/tasks_pb.ts";
+import { TaskError } from "../words/errors.ts";
 import type { CallInRequest } from "./edge.ts";
 import { toSeconds, toTimestamp } from "./requests.ts";
 import { toHttpTask } from "./responses.ts";

@@ -4,10 +4,10 @@
  * behind it. Owns the streams: how many there are, and that nothing is left of one whose caller is gone.
  */
 
-import { createAdmission } from "../admission.ts";
-import type { Clock } from "../clock.ts";
-import { TaskError, toTaskError } from "../errors.ts";
 import type { TimelineEntryJson, WatchTaskRequestJson, WatchTaskResponseJson } from "../gen/tasks_pb.ts";
+import { createAdmission } from "../limits/admission.ts";
+import type { Clock } from "../limits/clock.ts";
+import { TaskError, toTaskError } from "../words/errors.ts";
 import type { CallInRequest } from "./edge.ts";
 import { toSeconds } from "./requests.ts";
 import { toHttpEntry } from "./responses.ts";

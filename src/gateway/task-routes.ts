@@ -1,8 +1,8 @@
 /** The routes of tasks, as the HTTP API promises them. */
 
 import { z } from "zod";
-import { parseDuration } from "../settings.ts";
-import { taskStatuses } from "../task.ts";
+import { parseDuration } from "../settings/parsers.ts";
+import { taskStatuses } from "../words/task.ts";
 import { batchBody, batchResult, maxBatchBytes, maxBatchKeyChars } from "./batch-schemas.ts";
 import { cursor, pageLimit, timeAsked } from "./paging.ts";
 import { declareRoute } from "./route.ts";

@@ -1,7 +1,7 @@
 /** Tasks as the HTTP API takes and shows them: what is checked, and what OpenAPI tells. */
 
 import { z } from "zod";
-import { taskStatuses, taskTypePattern } from "../task.ts";
+import { taskStatuses, taskTypePattern } from "../words/task.ts";
 import { duration, durationAboveZero, time as timeSaid } from "./requests.ts";
 
 const exampleId = "0199a0b2-7c4e-7d3a-9f61-2b8f0c5d4e17";

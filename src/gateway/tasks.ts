@@ -1,8 +1,8 @@
 /** The routes of tasks: hand one in, look at it, wait for its end, cancel it. */
 
-import type { Admit } from "../admission.ts";
-import { TaskError } from "../errors.ts";
 import type { GetTaskResponseJson, TaskJson } from "../gen/tasks_pb.ts";
+import type { Admit } from "../limits/admission.ts";
+import { TaskError } from "../words/errors.ts";
 import type { CallInRequest } from "./edge.ts";
 import { toCreateTask } from "./new-task.ts";
 import { toSeconds, toTimestamp } from "./requests.ts";

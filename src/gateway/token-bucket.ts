@@ -1,6 +1,6 @@
 /** So many a second, and as many at once after a rest: of what callers could have too much of. */
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../limits/clock.ts";
 
 /** True for at most `perSecond` calls a second. */
 export function createTokenBucket(clock: Clock, perSecond: number): () => boolean {

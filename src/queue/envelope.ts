@@ -3,10 +3,10 @@
  * correlation id and task type are message attributes.
  */
 
-import { TaskError } from "../errors.ts";
-import { type DeadReason, deadReasons } from "../task.ts";
-import { createdAtMsOf, isTaskId } from "../task-id.ts";
-import { carrierEntries } from "../telemetry/propagation.ts";
+import { carrierEntries } from "../telemetry/context/propagation.ts";
+import { TaskError } from "../words/errors.ts";
+import { type DeadReason, deadReasons } from "../words/task.ts";
+import { createdAtMsOf, isTaskId } from "../words/task-id.ts";
 
 export interface Envelope {
   taskId: string;

@@ -4,7 +4,7 @@
  */
 
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { FieldProblem, TaskError } from "../errors.ts";
+import type { FieldProblem, TaskError } from "../words/errors.ts";
 
 export const badRequestName = "google.rpc.BadRequest";
 

@@ -2,12 +2,12 @@
 
 import type { JsonValue } from "@bufbuild/protobuf";
 import { type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
-import { createAdmission } from "../admission.ts";
-import { meanings, type RpcCode, serverFaults, TaskError, toFailure, toTaskError } from "../errors.ts";
-import type { Logger } from "../telemetry/log.ts";
+import { createAdmission } from "../limits/admission.ts";
+import { fromMetadata, type Get } from "../telemetry/context/propagation.ts";
+import type { Logger } from "../telemetry/logs/log.ts";
 import { key } from "../telemetry/names.ts";
-import { fromMetadata, type Get } from "../telemetry/propagation.ts";
-import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
+import { markFailed, recordException, startSpan } from "../telemetry/spans/tracing.ts";
+import { meanings, type RpcCode, serverFaults, TaskError, toFailure, toTaskError } from "../words/errors.ts";
 import { type CallMetadata, correlationHeader, keptCorrelationId, keptRequestId, requestIdHeader } from "./metadata.ts";
 import { canonical, fullMethod, type RpcMethod, type RpcMethods, rpcSchemas } from "./methods.ts";
 

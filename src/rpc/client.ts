@@ -4,13 +4,13 @@
  */
 
 import { type Context, SpanKind, type Tracer } from "@opentelemetry/api";
-import type { Breaker } from "../breaker.ts";
-import { meanings, TaskError } from "../errors.ts";
+import type { Breaker } from "../limits/breaker.ts";
+import { toCarrier } from "../telemetry/context/propagation.ts";
 import { key } from "../telemetry/names.ts";
-import { toCarrier } from "../telemetry/propagation.ts";
-import { markFailed, startSpan } from "../telemetry/tracing.ts";
+import { markFailed, startSpan } from "../telemetry/spans/tracing.ts";
+import { meanings, TaskError } from "../words/errors.ts";
 import type { Wire } from "./call.ts";
-import { createConnectTransport } from "./connect-client.ts";
+import { createConnectTransport } from "./connect/client.ts";
 import { type CallMetadata, correlationHeader, requestIdHeader } from "./metadata.ts";
 import { fullMethod, type RpcMethod, type RpcMethods } from "./methods.ts";
 

@@ -2,8 +2,8 @@
 
 import type { DeadLetterGroupJson, DeadLetterJson, RedriveJson, UnreadableMessageJson } from "../gen/tasks_pb.ts";
 import { errorOfDeath, toPattern } from "../store/dead-group.ts";
-import type { DeadGroup, DeadLetter, Redrive, RedriveOutcome, UnreadableMessage } from "../store/dead-letters.ts";
-import type { TimelineEntry } from "../task.ts";
+import type { DeadGroup, DeadLetter, Redrive, RedriveOutcome, UnreadableMessage } from "../store/ports/dead-letters.ts";
+import type { TimelineEntry } from "../words/task.ts";
 import { toTaskJson, toTimestamp } from "./task-view.ts";
 
 export function toDeadLetterJson(letter: DeadLetter, timeline: readonly TimelineEntry[]): DeadLetterJson {

@@ -3,9 +3,9 @@
  * frame of the body. Binary; a caller's deadline is the end of its connection.
  */
 
-import { meanings, retryAfterSeconds, TaskError } from "../errors.ts";
+import { meanings, retryAfterSeconds, TaskError } from "../words/errors.ts";
 import { statusDetailsHeader, toStatusDetails } from "./bad-request.ts";
-import { grpcWire, toStatusNumber } from "./grpc-status.ts";
+import { grpcWire, toStatusNumber } from "./grpc/status.ts";
 import { retryAfterHeader } from "./metadata.ts";
 
 const contentType = "application/grpc-web+proto";

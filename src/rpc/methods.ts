@@ -9,7 +9,6 @@ import {
   toBinary,
   toJson,
 } from "@bufbuild/protobuf";
-import { TaskError } from "../errors.ts";
 import {
   type CancelTaskRequestJson,
   type CancelTaskResponseJson,
@@ -55,6 +54,7 @@ import {
   type WatchTaskRequestJson,
   type WatchTaskResponseJson,
 } from "../gen/tasks_pb.ts";
+import { TaskError } from "../words/errors.ts";
 
 export const serviceName = TaskService.typeName;
 

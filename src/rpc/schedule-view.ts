@@ -1,10 +1,10 @@
 /** Schedules in protobuf's JSON form, as the RPC gives them. */
 
 import type { ScheduleJson, ScheduleSpecJson } from "../gen/tasks_pb.ts";
-import type { Schedule } from "../store/schedules.ts";
-import type { TaskStatus } from "../task.ts";
-import { toWellFormedJson } from "../text.ts";
-import { nextTicks } from "../ticks.ts";
+import type { Schedule } from "../store/ports/schedules.ts";
+import type { TaskStatus } from "../words/task.ts";
+import { toWellFormedJson } from "../words/text.ts";
+import { nextTicks } from "../words/ticks.ts";
 import { toTimestamp } from "./task-view.ts";
 
 /** Runs to come that are told. */

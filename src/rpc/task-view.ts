@@ -1,10 +1,10 @@
 /** A stored task in protobuf's JSON form, as the RPC gives it. */
 
-import type { Failure } from "../errors.ts";
 import type { FailureJson, TaskJson, TimelineEntryJson } from "../gen/tasks_pb.ts";
 import { newestEntries } from "../store/answer-size.ts";
-import { type TaskRecord, type TimelineEntry, toAttempts } from "../task.ts";
-import { toWellFormedJson } from "../text.ts";
+import type { Failure } from "../words/errors.ts";
+import { type TaskRecord, type TimelineEntry, toAttempts } from "../words/task.ts";
+import { toWellFormedJson } from "../words/text.ts";
 
 export function toTaskJson(task: TaskRecord, timeline: readonly TimelineEntry[]): TaskJson {
   return {

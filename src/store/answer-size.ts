@@ -3,7 +3,7 @@
  * the next page; of a history that is longer, the oldest entries are left out.
  */
 
-import type { TaskRecord, TimelineEntry } from "../task.ts";
+import type { TaskRecord, TimelineEntry } from "../words/task.ts";
 
 /** Of a list: a client of gRPC takes 4 MiB by default, and a task's payload may grow in protobuf's form. */
 export const maxAnswerBytes = 2 * 1024 * 1024;

@@ -1,9 +1,9 @@
 /** What an attempt's ending means for its task, the same in every store. Pure. */
 
-import { type Failure, toKeptFailure } from "../errors.ts";
-import type { TimelineEntry } from "../task.ts";
-import { cutText } from "../text.ts";
-import type { Actor, Ending } from "./store.ts";
+import { type Failure, toKeptFailure } from "../words/errors.ts";
+import type { TimelineEntry } from "../words/task.ts";
+import { cutText } from "../words/text.ts";
+import type { Actor, Ending } from "./ports/store.ts";
 
 const maxNotedMessageLength = 1000;
 const maxNotedCauseLength = 250;

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
 import { openStore } from "./open-store.ts";
-import { openReadOnly } from "./sqlite-preview.ts";
-import { databaseFile } from "./sqlite-sql.ts";
+import { openReadOnly } from "./sqlite/preview.ts";
+import { databaseFile } from "./sqlite/sql.ts";
 
 const waitingStatuses = ["scheduled", "queued", "retrying"] as const;
 /** Types that are looked for on DynamoDB, each with a query for each of these states. */

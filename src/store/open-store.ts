@@ -1,14 +1,14 @@
 /** Opens the store that the settings ask for. */
 
 import type { Tracer } from "@opentelemetry/api";
-import type { Breaker } from "../breaker.ts";
-import { type Clock, systemClock } from "../clock.ts";
 import type { Config } from "../config.ts";
-import { TaskError } from "../errors.ts";
-import type { DynamoLocation } from "./dynamo-calls.ts";
-import { connectSqlite } from "./sqlite-client.ts";
-import { databaseFile } from "./sqlite-sql.ts";
-import type { Store } from "./store.ts";
+import type { Breaker } from "../limits/breaker.ts";
+import { type Clock, systemClock } from "../limits/clock.ts";
+import { TaskError } from "../words/errors.ts";
+import type { DynamoLocation } from "./dynamo/calls.ts";
+import type { Store } from "./ports/store.ts";
+import { connectSqlite } from "./sqlite/client.ts";
+import { databaseFile } from "./sqlite/sql.ts";
 
 export interface OpenedStore {
   store: Store;
@@ -37,7 +37,7 @@ export async function openStore(config: Config, options: OpenStoreOptions): Prom
     }
     case "dynamodb": {
       // Its client is large: only who needs it loads it.
-      const { connectDynamo } = await import("./dynamo.ts");
+      const { connectDynamo } = await import("./dynamo/dynamo.ts");
       const store = connectDynamo({ location: dynamoLocation(config), retentionMs: config.taskRetention, ...given });
       return { store, clock: store.clock, pool: `dynamodb/${config.table}`, close: () => store.close() };
     }
@@ -47,14 +47,14 @@ export async function openStore(config: Config, options: OpenStoreOptions): Prom
 /** Makes what the store needs and does not have yet. */
 export async function prepareStore(config: Config): Promise<void> {
   if (config.store !== "dynamodb") return;
-  const { setUpDynamo } = await import("./dynamo-setup.ts");
+  const { setUpDynamo } = await import("./dynamo/setup.ts");
   await setUpDynamo(dynamoLocation(config));
 }
 
 /** Whether nothing of that is missing. Rejects when the store cannot be asked. */
 export async function isStorePrepared(config: Config): Promise<boolean> {
   if (config.store !== "dynamodb") return true;
-  const { isDynamoSetUp } = await import("./dynamo-setup.ts");
+  const { isDynamoSetUp } = await import("./dynamo/setup.ts");
   return isDynamoSetUp(dynamoLocation(config));
 }
 

@@ -1,6 +1,6 @@
 /** Rows of the table of redrives, and how they become the port's words. */
 
-import type { TaskStatus } from "../task.ts";
+import type { TaskStatus } from "../words/task.ts";
 import type {
   Redrive,
   RedriveCandidate,
@@ -9,8 +9,8 @@ import type {
   RedriveOrder,
   RedriveOutcome,
   RedriveStatus,
-} from "./dead-letters.ts";
-import type { TaskRow } from "./sqlite-rows.ts";
+} from "./ports/dead-letters.ts";
+import type { TaskRow } from "./sqlite/rows.ts";
 
 /** Columns in the order of the table. */
 export interface RedriveRow {

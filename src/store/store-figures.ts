@@ -1,7 +1,7 @@
 /** What the store holds, asked at most every few seconds, however many want to know: each task that waits is looked at. */
 
-import type { Clock } from "../clock.ts";
-import type { Store, StoreFigures } from "./store.ts";
+import type { Clock } from "../limits/clock.ts";
+import type { Store, StoreFigures } from "./ports/store.ts";
 
 /** Shorter than the pause between two scrapes, so that each has its own. */
 const keptMs = 4000;

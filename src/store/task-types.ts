@@ -4,11 +4,11 @@
  * worker ever has registered, every type is taken.
  */
 
-import { type Clock, systemClock } from "../clock.ts";
-import { TaskError } from "../errors.ts";
-import type { TaskType } from "../task.ts";
-import { housekeeping } from "../telemetry/tracing.ts";
-import type { Store } from "./store.ts";
+import { type Clock, systemClock } from "../limits/clock.ts";
+import { housekeeping } from "../telemetry/spans/tracing.ts";
+import { TaskError } from "../words/errors.ts";
+import type { TaskType } from "../words/task.ts";
+import type { Store } from "./ports/store.ts";
 
 export interface TaskTypes {
   /** The registered type; undefined while none is registered. Throws `invalid_argument` for one that nobody runs. */

@@ -1,9 +1,9 @@
 /** The threads of what a process embeds for its roles, the store and the broker: each is started again when it ends. */
 
-import { TaskError, toFailure } from "../errors.ts";
-import { type LinkedThread, startLinkedThread } from "../linked-thread.ts";
 import { openStore } from "../store/open-store.ts";
-import { housekeeping } from "../telemetry/tracing.ts";
+import { housekeeping } from "../telemetry/spans/tracing.ts";
+import { type LinkedThread, startLinkedThread } from "../threads/linked-thread.ts";
+import { TaskError, toFailure } from "../words/errors.ts";
 import {
   abortLimitMs,
   isDoneWithin,

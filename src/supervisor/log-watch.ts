@@ -1,10 +1,10 @@
 /** Tells how large the write-ahead log of the store is: as a metric, and in the log when a reader makes it large. */
 
-import type { Clock } from "../clock.ts";
-import { largeLogBytes, logBytes, lookAtLogEveryMs, usualLogBytes } from "../store/write-ahead-log.ts";
-import { instruments } from "../telemetry/instruments.ts";
-import type { Logger } from "../telemetry/log.ts";
-import type { Meter } from "../telemetry/meter.ts";
+import type { Clock } from "../limits/clock.ts";
+import { largeLogBytes, logBytes, lookAtLogEveryMs, usualLogBytes } from "../store/sqlite/write-ahead-log.ts";
+import type { Logger } from "../telemetry/logs/log.ts";
+import { instruments } from "../telemetry/metrics/instruments.ts";
+import type { Meter } from "../telemetry/metrics/meter.ts";
 
 export interface LogWatchDeps {
   /** Where the database is. */

@@ -4,8 +4,8 @@
  */
 
 import { closeSync, openSync } from "node:fs";
-import { lowOpenFileLimit, openFileCount, openFileLimit, watchFiles } from "../open-files.ts";
-import type { Logger } from "../telemetry/log.ts";
+import { lowOpenFileLimit, openFileCount, openFileLimit, watchFiles } from "../host/open-files.ts";
+import type { Logger } from "../telemetry/logs/log.ts";
 
 /** Connections that come and go at the limit are one occasion, which ends after so long a calm. */
 const calmMs = 10_000;

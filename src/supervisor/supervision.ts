@@ -1,10 +1,10 @@
 /** What every supervised part has of the process around it, and how long it may take. */
 
-import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
-import { TaskError } from "../errors.ts";
-import { within } from "../health.ts";
+import type { Clock } from "../limits/clock.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import { TaskError } from "../words/errors.ts";
+import { within } from "../words/health.ts";
 
 export interface Supervision {
   /** With the real addresses of all that has started. */

@@ -5,12 +5,12 @@
 
 import { type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
 import { z } from "zod";
-import { meanings, serverFaults, type TaskError, toFailure, toTaskError } from "../errors.ts";
 import type { CreateTaskResultJson } from "../gen/tasks_pb.ts";
 import { type Call, parseMessage, type RpcHandlers } from "../rpc/call.ts";
-import type { Logger } from "../telemetry/log.ts";
+import type { Logger } from "../telemetry/logs/log.ts";
 import { key } from "../telemetry/names.ts";
-import { markFailed, recordException, startSpan } from "../telemetry/tracing.ts";
+import { markFailed, recordException, startSpan } from "../telemetry/spans/tracing.ts";
+import { meanings, serverFaults, type TaskError, toFailure, toTaskError } from "../words/errors.ts";
 import { type CreateTask, parseCreateTask } from "./requests.ts";
 
 export const maxBatchTasks = 1000;

@@ -1,12 +1,12 @@
 /** What callers of the RPC may ask of dead letters, in protobuf's JSON form. */
 
 import { z } from "zod";
-import { TaskError } from "../errors.ts";
 import { parseMessage } from "../rpc/call.ts";
 import { deadGroupPattern } from "../store/dead-group.ts";
-import type { DeadCursor, DeadFilter, DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
-import { taskReasons, taskTypePattern } from "../task.ts";
-import { isTaskId } from "../task-id.ts";
+import type { DeadCursor, DeadFilter, DeadSelection, RedriveOrder } from "../store/ports/dead-letters.ts";
+import { TaskError } from "../words/errors.ts";
+import { taskReasons, taskTypePattern } from "../words/task.ts";
+import { isTaskId } from "../words/task-id.ts";
 import { givenId, pageLimit, timestamp } from "./requests.ts";
 
 /** Ids in one selection. */

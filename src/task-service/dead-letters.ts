@@ -1,17 +1,17 @@
 /** What the task service answers about dead letters: lists, redrives, discards. The dlq role does the moving. */
 
 import type { Context } from "@opentelemetry/api";
-import type { Clock } from "../clock.ts";
-import { TaskError } from "../errors.ts";
+import type { Clock } from "../limits/clock.ts";
 import { maxMessageBytes, type RpcHandlers } from "../rpc/call.ts";
 import { toDeadLetterGroupJson, toDeadLetterJson, toRedriveJson, toUnreadableJson } from "../rpc/dead-letter-view.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
 import { bytesInJson, bytesOfTask, fitting } from "../store/answer-size.ts";
-import type { DeadSelection, RedriveOrder } from "../store/dead-letters.ts";
-import type { Actor, Store } from "../store/store.ts";
+import type { DeadSelection, RedriveOrder } from "../store/ports/dead-letters.ts";
+import type { Actor, Store } from "../store/ports/store.ts";
 import type { TaskTypes } from "../store/task-types.ts";
-import { isTaskId, newTaskId } from "../task-id.ts";
-import type { Logger } from "../telemetry/log.ts";
+import type { Logger } from "../telemetry/logs/log.ts";
+import { TaskError } from "../words/errors.ts";
+import { isTaskId, newTaskId } from "../words/task-id.ts";
 import {
   parseControlRedrive,
   parseDiscard,

@@ -5,10 +5,10 @@
  */
 
 import type { Validator } from "@cfworker/json-schema";
-import { type FieldProblem, TaskError } from "../errors.ts";
-import { toPayloadProblems, toPayloadValidator } from "../payload-problems.ts";
+import { toPayloadProblems, toPayloadValidator } from "../api/payload-problems.ts";
 import type { TaskTypes } from "../store/task-types.ts";
-import type { TaskType } from "../task.ts";
+import { type FieldProblem, TaskError } from "../words/errors.ts";
+import type { TaskType } from "../words/task.ts";
 
 export interface PayloadChecks {
   /** Throws `invalid_argument` with a pointer for everything that does not fit. */

@@ -2,12 +2,12 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { TaskError } from "../errors.ts";
 import { parseMessage } from "../rpc/call.ts";
-import { longestDurationMs } from "../settings.ts";
-import { taskTypePattern } from "../task.ts";
-import { canonicalId } from "../task-id.ts";
-import { parseTime } from "../time-text.ts";
+import { longestDurationMs } from "../settings/parsers.ts";
+import { TaskError } from "../words/errors.ts";
+import { taskTypePattern } from "../words/task.ts";
+import { canonicalId } from "../words/task-id.ts";
+import { parseTime } from "../words/time-text.ts";
 
 /** Protobuf JSON of a Duration: decimal seconds and `s`. */
 export const duration = z

@@ -1,9 +1,9 @@
 /** What a person says of a schedule, and what follows from it: its times, and when it is due next. Pure. */
 
-import { TaskError } from "../errors.ts";
 import { maxMessageBytes } from "../rpc/call.ts";
-import { showDuration } from "../settings.ts";
-import { runMetadata, type Schedule, type ScheduledTask } from "../store/schedules.ts";
+import { showDuration } from "../settings/parsers.ts";
+import { runMetadata, type Schedule, type ScheduledTask } from "../store/ports/schedules.ts";
+import { TaskError } from "../words/errors.ts";
 import {
   defaultTimeZone,
   longestEveryMs,
@@ -13,7 +13,7 @@ import {
   type Rule,
   shortestEveryMs,
   type Timing,
-} from "../ticks.ts";
+} from "../words/ticks.ts";
 import type { ScheduleSpec } from "./schedule-requests.ts";
 
 type Said = Pick<Schedule, "timing" | "task" | "overlap" | "catchUp" | "isPaused" | "nextTickMs" | "heldTickMs">;

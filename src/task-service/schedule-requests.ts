@@ -1,11 +1,11 @@
 /** What callers of the RPC may ask of schedules, in protobuf's JSON form. */
 
 import { z } from "zod";
-import { TaskError } from "../errors.ts";
 import type { ScheduleSpecJson } from "../gen/tasks_pb.ts";
 import { parseMessage } from "../rpc/call.ts";
-import { overlapPolicies } from "../store/schedules.ts";
-import { taskTypePattern } from "../task.ts";
+import { overlapPolicies } from "../store/ports/schedules.ts";
+import { TaskError } from "../words/errors.ts";
+import { taskTypePattern } from "../words/task.ts";
 import { duration, pageLimit, timestamp } from "./requests.ts";
 
 const maxCatchUp = 100;

@@ -1,20 +1,20 @@
 /** What the task service answers about schedules. The ticker makes their runs. */
 
 import type { Context } from "@opentelemetry/api";
-import type { Clock } from "../clock.ts";
-import { TaskError } from "../errors.ts";
+import type { Clock } from "../limits/clock.ts";
 import type { RpcHandlers } from "../rpc/call.ts";
 import { toScheduleJson, toSpecJson } from "../rpc/schedule-view.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
 import { bytesInJson, fitting } from "../store/answer-size.ts";
-import type { Schedule } from "../store/schedules.ts";
-import type { Store } from "../store/store.ts";
+import type { Schedule } from "../store/ports/schedules.ts";
+import type { Store } from "../store/ports/store.ts";
 import type { TaskTypes } from "../store/task-types.ts";
-import { isEnded, type TaskStatus } from "../task.ts";
-import { newTaskId } from "../task-id.ts";
-import type { Logger } from "../telemetry/log.ts";
+import { toCarrier } from "../telemetry/context/propagation.ts";
+import type { Logger } from "../telemetry/logs/log.ts";
 import { ownKey } from "../telemetry/names.ts";
-import { toCarrier } from "../telemetry/propagation.ts";
+import { TaskError } from "../words/errors.ts";
+import { isEnded, type TaskStatus } from "../words/task.ts";
+import { newTaskId } from "../words/task-id.ts";
 import type { PayloadChecks } from "./payload-checks.ts";
 import { toSaid } from "./schedule-change.ts";
 import {

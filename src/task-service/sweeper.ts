@@ -5,14 +5,14 @@
  */
 
 import type { Context } from "@opentelemetry/api";
-import type { Clock } from "../clock.ts";
-import { toTaskError } from "../errors.ts";
+import type { Clock } from "../limits/clock.ts";
 import type { Queue } from "../queue/queue.ts";
-import type { Actor, DueTask, Sent, Store } from "../store/store.ts";
-import type { Logger } from "../telemetry/log.ts";
-import { fromCarrier } from "../telemetry/propagation.ts";
-import { housekeeping } from "../telemetry/tracing.ts";
+import type { Actor, DueTask, Sent, Store } from "../store/ports/store.ts";
+import { fromCarrier } from "../telemetry/context/propagation.ts";
+import type { Logger } from "../telemetry/logs/log.ts";
+import { housekeeping } from "../telemetry/spans/tracing.ts";
 import { createTrouble, type Trouble } from "../telemetry/trouble.ts";
+import { toTaskError } from "../words/errors.ts";
 
 export interface SweeperDeps {
   store: Store;

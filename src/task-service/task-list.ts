@@ -2,14 +2,14 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { TaskError } from "../errors.ts";
 import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
 import { bytesOfTask, fitting } from "../store/answer-size.ts";
-import type { Store } from "../store/store.ts";
-import type { ListedTask, TaskFilter, TaskPage } from "../store/task-list.ts";
-import { taskStatuses, taskTypePattern } from "../task.ts";
-import { isTaskId } from "../task-id.ts";
+import type { Store } from "../store/ports/store.ts";
+import type { ListedTask, TaskFilter, TaskPage } from "../store/ports/task-list.ts";
+import { TaskError } from "../words/errors.ts";
+import { taskStatuses, taskTypePattern } from "../words/task.ts";
+import { isTaskId } from "../words/task-id.ts";
 import { pageLimit, timestamp } from "./requests.ts";
 
 /** Of the store, for one page; what is behind them, the next page begins with. */

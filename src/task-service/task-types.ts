@@ -3,8 +3,8 @@
 import { z } from "zod";
 import type { TaskTypeJson } from "../gen/tasks_pb.ts";
 import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
-import type { Store } from "../store/store.ts";
-import type { TaskType } from "../task.ts";
+import type { Store } from "../store/ports/store.ts";
+import type { TaskType } from "../words/task.ts";
 
 const listTaskTypesRequest = z.strictObject({});
 

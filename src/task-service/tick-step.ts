@@ -3,8 +3,8 @@
  * before still goes on. Pure: whoever decides it, decides the same.
  */
 
-import type { Schedule, ScheduledRun } from "../store/schedules.ts";
-import { nextTick, ticksBefore } from "../ticks.ts";
+import type { Schedule, ScheduledRun } from "../store/ports/schedules.ts";
+import { nextTick, ticksBefore } from "../words/ticks.ts";
 
 export type TickStep =
   /** A run is due. */

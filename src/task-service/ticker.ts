@@ -6,21 +6,21 @@
  */
 
 import { type Context, SpanKind } from "@opentelemetry/api";
-import type { Clock } from "../clock.ts";
-import { TaskError, toTaskError } from "../errors.ts";
-import { runMetadata, type Schedule } from "../store/schedules.ts";
-import type { NewTask, Store } from "../store/store.ts";
+import type { Clock } from "../limits/clock.ts";
+import { runMetadata, type Schedule } from "../store/ports/schedules.ts";
+import type { NewTask, Store } from "../store/ports/store.ts";
 import type { TaskTypes } from "../store/task-types.ts";
-import { isEnded } from "../task.ts";
-import { newTaskId } from "../task-id.ts";
-import type { Fields } from "../telemetry/log.ts";
-import { metadataAttributes } from "../telemetry/metadata.ts";
-import type { ScheduleMetrics } from "../telemetry/metrics.ts";
+import { metadataAttributes } from "../telemetry/context/metadata.ts";
+import { fromCarrier, spanContextOf, toCarrier, withoutSpan } from "../telemetry/context/propagation.ts";
+import type { Fields } from "../telemetry/logs/log.ts";
+import type { ScheduleMetrics } from "../telemetry/metrics/task-metrics.ts";
 import { ownKey } from "../telemetry/names.ts";
-import { fromCarrier, spanContextOf, toCarrier, withoutSpan } from "../telemetry/propagation.ts";
+import { type ActiveSpan, housekeeping, linksTo, startSpan } from "../telemetry/spans/tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { type ActiveSpan, housekeeping, linksTo, startSpan } from "../telemetry/tracing.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
+import { TaskError, toTaskError } from "../words/errors.ts";
+import { isEnded } from "../words/task.ts";
+import { newTaskId } from "../words/task-id.ts";
 import { sendConfirmMs } from "./sweeper.ts";
 import { afterRun, nextStep, type TickStep } from "./tick-step.ts";
 

@@ -4,9 +4,9 @@ import { z } from "zod";
 import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
 import { toTimelineJson } from "../rpc/task-view.ts";
 import { newestEntries } from "../store/answer-size.ts";
-import type { Store } from "../store/store.ts";
-import { isEnded } from "../task.ts";
-import { isTaskId } from "../task-id.ts";
+import type { Store } from "../store/ports/store.ts";
+import { isEnded } from "../words/task.ts";
+import { isTaskId } from "../words/task-id.ts";
 import { duration, givenId, noTask } from "./requests.ts";
 
 const watchTask = z.strictObject({

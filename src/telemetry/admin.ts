@@ -1,10 +1,10 @@
 /** The admin address of a process: health, metrics and domain events of everything that runs in it. */
 
-import { answerHealth, type ProcessState } from "../health.ts";
-import { type Address, type Listener, listen } from "../listen.ts";
+import { type Address, type Listener, listen } from "../http/listen.ts";
+import { answerHealth, type ProcessState } from "../words/health.ts";
 import { type EventsFigures, toEventsReport } from "./events.ts";
-import { type MetricFamily, mergeFamilies } from "./metric-family.ts";
-import { contentTypes, formatFor, toMetricsText } from "./prometheus.ts";
+import { type MetricFamily, mergeFamilies } from "./metrics/metric-family.ts";
+import { contentTypes, formatFor, toMetricsText } from "./metrics/prometheus.ts";
 
 export interface AdminDeps {
   state: ProcessState;

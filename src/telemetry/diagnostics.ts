@@ -5,9 +5,9 @@
 
 import { DiagLogLevel, diag } from "@opentelemetry/api";
 import { ExportResultCode, setGlobalErrorHandler } from "@opentelemetry/core";
-import type { DiagnosticsLevel } from "../otel-settings.ts";
-import type { AnsweredResult } from "./export-answer.ts";
-import type { Logger } from "./log.ts";
+import type { DiagnosticsLevel } from "../settings/otel-settings.ts";
+import type { AnsweredResult } from "./export/export-answer.ts";
+import type { Logger } from "./logs/log.ts";
 import { createTrouble, type Trouble } from "./trouble.ts";
 
 const levels: Record<DiagnosticsLevel, DiagLogLevel> = {

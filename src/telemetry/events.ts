@@ -4,9 +4,9 @@
  * together.
  */
 
-import { instruments } from "./instruments.ts";
-import type { Meter } from "./meter.ts";
-import { preciseNowMs } from "./precise-time.ts";
+import { instruments } from "./metrics/instruments.ts";
+import type { Meter } from "./metrics/meter.ts";
+import { preciseNowMs } from "./spans/precise-time.ts";
 
 /** `task.failed`: its attempts are used up; an attempt that another follows is `task.retried`. */
 export const domainEvents = [

@@ -9,7 +9,7 @@ import {
   resourceFromAttributes,
 } from "@opentelemetry/resources";
 import type { Config } from "../config.ts";
-import { runtime } from "../runtime.ts";
+import { runtime } from "../host/runtime.ts";
 import { productVersion } from "../version.ts";
 import { key } from "./names.ts";
 

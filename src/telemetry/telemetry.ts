@@ -16,22 +16,22 @@ import {
   trace,
 } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
+import { createSharedScopes } from "../otlp/shared-scopes.ts";
+import { spanContextOf } from "./context/propagation.ts";
+import { registerPropagator } from "./context/propagator.ts";
 import { createExportWatch, registerDiagnostics } from "./diagnostics.ts";
 import { createEvents, type Events } from "./events.ts";
-import { createLogger, type Logger, type WriteLine } from "./log.ts";
-import { createLogPipeline } from "./log-pipeline.ts";
-import type { Meter } from "./meter.ts";
-import type { MetricFamily } from "./metric-family.ts";
-import { createMetricPipeline } from "./metric-pipeline.ts";
-import { fromPlainSpan, type PlainSpan } from "./plain-span.ts";
-import { spanContextOf } from "./propagation.ts";
-import { registerPropagator } from "./propagator.ts";
-import { createRedaction } from "./redact.ts";
+import { createLogger, type Logger, type WriteLine } from "./logs/log.ts";
+import { createLogPipeline } from "./logs/log-pipeline.ts";
+import { createRedaction } from "./logs/redact.ts";
+import type { Meter } from "./metrics/meter.ts";
+import type { MetricFamily } from "./metrics/metric-family.ts";
+import { createMetricPipeline } from "./metrics/metric-pipeline.ts";
+import { createSpanMetrics } from "./metrics/span-metrics.ts";
 import { createResource } from "./resource.ts";
-import { asSampled, inheritSampling, isSampled, keepsFailures } from "./sampling.ts";
-import { createSharedScopes } from "./shared-scopes.ts";
-import { createSpanMetrics } from "./span-metrics.ts";
-import { createTracePipeline, type Pipeline } from "./trace-pipeline.ts";
+import { fromPlainSpan, type PlainSpan } from "./spans/plain-span.ts";
+import { asSampled, inheritSampling, isSampled, keepsFailures } from "./spans/sampling.ts";
+import { createTracePipeline, type Pipeline } from "./spans/trace-pipeline.ts";
 
 export interface Telemetry {
   service: string;

@@ -4,7 +4,7 @@
  * `debug`.
  */
 
-import type { Fields, Logger } from "./log.ts";
+import type { Fields, Logger } from "./logs/log.ts";
 
 /** Between two lines about a trouble that lasts. */
 const usualAgainMs = 30_000;

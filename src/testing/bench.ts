@@ -1,17 +1,17 @@
 /** A handler's place in one test: its runner, its attempts one after the other, and what was seen of them. */
 
-import { fetchPlaces } from "../fetch-places.ts";
-import type { Outcome } from "../retry.ts";
+import { fetchPlaces } from "../http/fetch-places.ts";
+import { createRedaction } from "../telemetry/logs/redact.ts";
 import { ownKey } from "../telemetry/names.ts";
-import type { PlainSpan } from "../telemetry/plain-span.ts";
-import { createRedaction } from "../telemetry/redact.ts";
-import { type Attempt, startAttempt } from "../worker/attempt.ts";
-import { outcomeOfEnd, signalled } from "../worker/attempt-outcome.ts";
+import type { PlainSpan } from "../telemetry/spans/plain-span.ts";
+import type { Outcome } from "../words/retry.ts";
+import { outcomeOfEnd, signalled } from "../worker/attempts/attempt-outcome.ts";
+import type { LoadedHandler } from "../worker/handlers/loaded-handler.ts";
+import { createRunner } from "../worker/handlers/run.ts";
+import { createRunScopes } from "../worker/handlers/run-scopes.ts";
 import { createHandlerCalls } from "../worker/http/calls.ts";
-import type { LoadedHandler } from "../worker/loaded-handler.ts";
-import { createRunner } from "../worker/run.ts";
-import { createRunScopes } from "../worker/run-scopes.ts";
-import type { CancelReason, FromRunner, HandlerLogLine, Run } from "../worker/thread-messages.ts";
+import { type Attempt, startAttempt } from "../worker/threads/attempt.ts";
+import type { CancelReason, FromRunner, HandlerLogLine, Run } from "../worker/threads/thread-messages.ts";
 import { toSpanTree } from "./span-tree.ts";
 import { openTestTrace, testConfig } from "./test-tracing.ts";
 import type { TestedTask, TestOptions } from "./tested-task.ts";

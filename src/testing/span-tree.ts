@@ -1,7 +1,7 @@
 /** The spans that a test sees: nested, and plain enough to compare. */
 
 import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
-import type { PlainSpan } from "../telemetry/plain-span.ts";
+import type { PlainSpan } from "../telemetry/spans/plain-span.ts";
 import type { FormatSpans, TestedSpan } from "./tested-task.ts";
 
 const kinds: Record<SpanKind, TestedSpan["kind"]> = {

@@ -3,12 +3,12 @@
  * decision what follows are those of production. Only the thread, the queue, the store and the waiting are not there.
  */
 
-import { toFailure } from "../errors.ts";
-import { decide, type Outcome, type Verdict } from "../retry.ts";
-import { parseDuration } from "../settings.ts";
-import { newTaskId } from "../task-id.ts";
-import type { TaskHandler } from "../worker/handler.ts";
-import { type LoadedHandler, toHandler, toLoaded } from "../worker/loaded-handler.ts";
+import { parseDuration } from "../settings/parsers.ts";
+import { toFailure } from "../words/errors.ts";
+import { decide, type Outcome, type Verdict } from "../words/retry.ts";
+import { newTaskId } from "../words/task-id.ts";
+import type { TaskHandler } from "../worker/handlers/handler.ts";
+import { type LoadedHandler, toHandler, toLoaded } from "../worker/handlers/loaded-handler.ts";
 import { createBench } from "./bench.ts";
 import { testConfig } from "./test-tracing.ts";
 import type { TestedAttempt, TestedTask, TestOptions, TestTask } from "./tested-task.ts";

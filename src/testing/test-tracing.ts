@@ -4,9 +4,9 @@
  */
 
 import { type Config, readConfig } from "../config.ts";
-import { CryptoIds } from "../telemetry/ids.ts";
-import type { PlainSpan } from "../telemetry/plain-span.ts";
-import { startThreadTracing, type ThreadTracing } from "../telemetry/thread-tracing.ts";
+import { CryptoIds } from "../telemetry/spans/ids.ts";
+import type { PlainSpan } from "../telemetry/spans/plain-span.ts";
+import { startThreadTracing, type ThreadTracing } from "../telemetry/spans/thread-tracing.ts";
 
 export interface TestTrace {
   /** What the process span of the attempt would be. */

@@ -1,6 +1,6 @@
 /** What `throughline/testing` gives. Types only: the folder of `throughline init` has this file as it is. */
 
-import type { TaskHandler } from "../worker/handler.ts";
+import type { TaskHandler } from "../worker/handlers/handler.ts";
 
 /** The task that the handler gets. What is left out is made up. */
 export interface TestOptions {

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
-import { systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
+import { systemClock } from "../../src/limits/clock.ts";
 import { findLiveTypes } from "../../src/store/live-types.ts";
 import { startCrookedDynamo } from "../support/crooked-dynamo.ts";
 import { awsVariables, type DynamoPart, type DynamoTableOfTest, startDynamoPart } from "../support/dynamo-store.ts";

@@ -1,7 +1,7 @@
 /** What the queue port promises, held against every broker through the one client: the embedded one, and ElasticMQ. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { startEmbeddedBroker } from "../../src/queue/embedded.ts";
+import { startEmbeddedBroker } from "../../src/broker/embedded.ts";
 import { openQueues } from "../../src/queue/sqs.ts";
 import {
   type Broker,

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { taskReasons, taskStatuses } from "../../src/task.ts";
+import { taskReasons, taskStatuses } from "../../src/words/task.ts";
 import { fishPart, type ShellPart, zshPart } from "../parts/debian-shell.ts";
 import { runThroughline } from "../support/command.ts";
 import { eventually } from "../support/eventually.ts";

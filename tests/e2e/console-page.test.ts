@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
 import { toFileText } from "../../src/access/api-key-file.ts";
-import { toOtlpJson } from "../../src/console/otlp-json.ts";
+import { toOtlpJson } from "../../src/otlp/json.ts";
 import { startChromium } from "../parts/chromium.ts";
 import { openPage, seriousFaults } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";

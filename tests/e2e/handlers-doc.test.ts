@@ -100,7 +100,7 @@ Deno.test("runs", async () => {
 );
 
 test("its tables have every field of a handler, of its task and of its context", async () => {
-  const handler = await Bun.file(join(projectFolder, "src/worker/handler.ts")).text();
+  const handler = await Bun.file(join(projectFolder, "src/worker/handlers/handler.ts")).text();
   const kit = await Bun.file(join(projectFolder, "src/testing/tested-task.ts")).text();
   const section = sectionBelow(doc, "What a handler is");
   const told = new Set(

@@ -3,7 +3,7 @@
 import { beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { roles } from "../../src/config.ts";
-import { refuseUnguarded } from "../../src/unguarded.ts";
+import { refuseUnguarded } from "../../src/http/open-addresses.ts";
 import { resolveComposeFile } from "../parts/docker-compose.ts";
 import { containerConfig, type Environment } from "../support/deployed-settings.ts";
 import { projectFolder } from "../support/executable.ts";

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import packageJson from "../../package.json";
-import { refuseUnguarded } from "../../src/unguarded.ts";
+import { refuseUnguarded } from "../../src/http/open-addresses.ts";
 import { runHadolint } from "../parts/hadolint.ts";
 import { containerConfig, imageInstructions } from "../support/deployed-settings.ts";
 import { projectFolder } from "../support/executable.ts";

@@ -5,10 +5,10 @@
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { ReceivedSpan } from "../../src/console/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
 import { encodeTask } from "../../src/queue/envelope.ts";
 import { key, ownKey } from "../../src/telemetry/names.ts";
-import { anySpan, type SpanRow, spanTable } from "../../src/telemetry/span-table.ts";
+import { anySpan, type SpanRow, spanTable } from "../../src/telemetry/spans/span-table.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import { projectFolder } from "../support/executable.ts";

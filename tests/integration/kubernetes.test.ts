@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { taskRoles as roles } from "../../src/config.ts";
-import { refuseUnguarded } from "../../src/unguarded.ts";
+import { refuseUnguarded } from "../../src/http/open-addresses.ts";
 import { buildKustomization, checkObjects } from "../parts/kubernetes.ts";
 import { containerConfig, type Environment } from "../support/deployed-settings.ts";
 import { projectFolder } from "../support/executable.ts";

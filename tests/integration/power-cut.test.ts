@@ -7,8 +7,8 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { openSqlite } from "../../src/store/sqlite.ts";
-import { databaseFile } from "../../src/store/sqlite-sql.ts";
+import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import {
   type CutPicture,
   cutPictures,

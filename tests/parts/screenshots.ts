@@ -5,7 +5,7 @@
 
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/limits/clock.ts";
 import { projectFolder } from "../support/executable.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
 import { startChromium } from "./chromium.ts";

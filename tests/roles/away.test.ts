@@ -2,12 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { type Breaker, createBreaker } from "../../src/breaker.ts";
+import { type EmbeddedBroker, startEmbeddedBroker } from "../../src/broker/embedded.ts";
 import { type Config, readConfig } from "../../src/config.ts";
-import { type EmbeddedBroker, startEmbeddedBroker } from "../../src/queue/embedded.ts";
+import { type Breaker, createBreaker } from "../../src/limits/breaker.ts";
 import type { Queue, Queues } from "../../src/queue/queue.ts";
 import { openQueues } from "../../src/queue/sqs.ts";
-import { logLevelsOf } from "../../src/settings.ts";
+import { logLevelsOf } from "../../src/settings/parsers.ts";
 import { createTaskService, type TaskService } from "../../src/task-service.ts";
 import { startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
 import { take } from "../support/brokers.ts";

@@ -1,7 +1,7 @@
 /** Many tasks in one request: each accepted or refused for itself, in its place, and all of them in the request's trace. */
 
 import { describe, expect, test } from "bun:test";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { problemOf } from "../support/http-problem.ts";
 import { type ObservedSystem, spansIn, startObservedSystem } from "../support/observed-system.ts";

@@ -2,14 +2,14 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { createBreaker } from "../../src/breaker.ts";
-import { systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
 import { createGateway, startGateway } from "../../src/gateway.ts";
-import type { HttpHandler } from "../../src/listen.ts";
+import type { HttpHandler } from "../../src/http/listen.ts";
+import { createBreaker } from "../../src/limits/breaker.ts";
+import { systemClock } from "../../src/limits/clock.ts";
 import { createCalls } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
-import { createConnectHandler } from "../../src/rpc/connect-server.ts";
+import { createConnectHandler } from "../../src/rpc/connect/server.ts";
 import { type RpcMethod, rpcSchemas } from "../../src/rpc/methods.ts";
 import { startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../support/eventually.ts";

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Gate, startGate } from "../support/gate.ts";
 import { problemOf } from "../support/http-problem.ts";

@@ -3,10 +3,10 @@
 import { expect, setSystemTime, test } from "bun:test";
 import { ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import fc from "fast-check";
-import { keepTimeEven } from "../../src/queue/embedded.ts";
-import { connectSqlite } from "../../src/store/sqlite-client.ts";
-import { startStoreThread } from "../../src/store/sqlite-thread.ts";
-import type { Store } from "../../src/store/store.ts";
+import { keepTimeEven } from "../../src/broker/embedded.ts";
+import type { Store } from "../../src/store/ports/store.ts";
+import { connectSqlite } from "../../src/store/sqlite/client.ts";
+import { startStoreThread } from "../../src/store/sqlite/thread.ts";
 import { openTestQueues, startEmbedded, takeAll, takeOne } from "../support/brokers.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { changed, schedulesIn } from "../support/stored-schedules.ts";

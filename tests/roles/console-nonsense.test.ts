@@ -6,12 +6,12 @@
 import { expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import fc from "fast-check";
-import { systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
 import { logsOfView, spansOfView, type TaskTraceView } from "../../src/console/task-trace-view.ts";
-import { renderWaterfall } from "../../src/console/waterfall.ts";
 import { createConsole } from "../../src/console.ts";
-import { createLogger } from "../../src/telemetry/log.ts";
+import { systemClock } from "../../src/limits/clock.ts";
+import { createLogger } from "../../src/telemetry/logs/log.ts";
+import { renderWaterfall } from "../../src/terminal/waterfall.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const limitMs = 60_000;

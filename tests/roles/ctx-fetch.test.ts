@@ -5,8 +5,8 @@ import ky from "ky";
 import createClient from "openapi-fetch";
 import type { HandlerContext } from "throughline";
 import { testTask } from "throughline/testing";
-import { toFailure } from "../../src/errors.ts";
 import type { TestedTask } from "../../src/testing/tested-task.ts";
+import { toFailure } from "../../src/words/errors.ts";
 import { type RecordingServer, startRecordingServer } from "../support/recording-server.ts";
 import { rejectionOf } from "../support/rejection.ts";
 

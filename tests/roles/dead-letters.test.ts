@@ -4,7 +4,7 @@
  */
 
 import { afterEach, describe, expect, test } from "bun:test";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { type DeadLetters, deadLettersAt, discardAll, makeDead } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import { problemOf } from "../support/http-problem.ts";

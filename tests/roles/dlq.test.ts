@@ -2,11 +2,11 @@
 
 import { expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { systemClock } from "../../src/clock.ts";
 import { createDlq } from "../../src/dlq.ts";
-import { TaskError } from "../../src/errors.ts";
-import type { Store } from "../../src/store/store.ts";
+import { systemClock } from "../../src/limits/clock.ts";
+import type { Store } from "../../src/store/ports/store.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
+import { TaskError } from "../../src/words/errors.ts";
 import { openTestQueues, startEmbedded } from "../support/brokers.ts";
 import { eventually } from "../support/eventually.ts";
 import { openSqliteStore } from "../support/sqlite-store.ts";

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { rm } from "node:fs/promises";
 import { readConfig } from "../../src/config.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
-import { watchHandlers } from "../../src/worker/edits.ts";
+import { watchHandlers } from "../../src/worker/handlers/edits.ts";
 import { type EditedHandlers, editedHandlers, versioned } from "../support/edited-handlers.ts";
 import { eventually } from "../support/eventually.ts";
 import { startTestPool, type TestPool } from "../support/test-pool.ts";

@@ -1,18 +1,18 @@
 /** A fault of ours is recorded once, where it happened: on that span, and in one log line. */
 
 import { expect, test } from "bun:test";
-import { createBreaker } from "../../src/breaker.ts";
-import { systemClock } from "../../src/clock.ts";
 import { readConfig } from "../../src/config.ts";
-import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { createGateway } from "../../src/gateway.ts";
-import { listen } from "../../src/listen.ts";
+import { listen } from "../../src/http/listen.ts";
+import { createBreaker } from "../../src/limits/breaker.ts";
+import { systemClock } from "../../src/limits/clock.ts";
+import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
 import { createCalls } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
-import { createConnectHandler } from "../../src/rpc/connect-server.ts";
+import { createConnectHandler } from "../../src/rpc/connect/server.ts";
 import { type RpcMethod, rpcSchemas } from "../../src/rpc/methods.ts";
-import { newTaskId } from "../../src/task-id.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { startReceiver } from "../support/otlp-receiver.ts";
 import type { LogLine } from "../support/system.ts";
 

@@ -1,7 +1,7 @@
 /** What the HTTP edge refuses, how it says so, and that nothing is stored. Long because its tables of bad input are. */
 
 import { describe, expect, test } from "bun:test";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { wholeProblemOf } from "../support/gateway-answer.ts";
 import { sendBytes } from "../support/raw-request.ts";
 import { sharedSystem } from "../support/shared-system.ts";

@@ -1,7 +1,7 @@
 /** The HTTP edge, asked over HTTP, in front of the real system. What it refuses is in gateway-refusals.test.ts. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { traceresponse, uuid, wholeProblemOf } from "../support/gateway-answer.ts";
 import { storedCounts } from "../support/stored-counts.ts";
 import { type HttpTask, startTestSystem, type TestFlags, type TestSystem } from "../support/system.ts";

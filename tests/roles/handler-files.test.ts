@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { toFailure } from "../../src/errors.ts";
+import { toFailure } from "../../src/words/errors.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { startTestPool } from "../support/test-pool.ts";
 import {

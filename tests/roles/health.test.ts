@@ -1,8 +1,8 @@
 /** What `/health` says of a system whose parts are slow, away or stuck, and of each role in a process of its own. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { Health, HealthStatus } from "../../src/health.ts";
-import { startEmbeddedBroker } from "../../src/queue/embedded.ts";
+import { startEmbeddedBroker } from "../../src/broker/embedded.ts";
+import type { Health, HealthStatus } from "../../src/words/health.ts";
 import { startCrookedLine } from "../support/crooked-line.ts";
 import { eventually } from "../support/eventually.ts";
 import { startTestSystem, type TestFlags, type TestSystem } from "../support/system.ts";

@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { logLevelsOf } from "../../src/settings.ts";
-import { createLogger } from "../../src/telemetry/log.ts";
-import { createMemoryWatch, type MemoryWatch } from "../../src/worker/memory-watch.ts";
+import { logLevelsOf } from "../../src/settings/parsers.ts";
+import { createLogger } from "../../src/telemetry/logs/log.ts";
+import { createMemoryWatch, type MemoryWatch } from "../../src/worker/threads/memory-watch.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { startGate } from "../support/gate.ts";

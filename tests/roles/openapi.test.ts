@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createConfig, lintFromString } from "@redocly/openapi-core";
-import { newTaskId } from "../../src/task-id.ts";
 import { productVersion } from "../../src/version.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { contradictions, document, operations, validatorOf } from "../support/openapi.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
 

@@ -7,7 +7,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { TaskService } from "../../src/gen/tasks_pb.ts";
 import { badRequestName, fromBadRequest } from "../../src/rpc/bad-request.ts";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { projectFolder } from "../support/executable.ts";
 import { rejectionOf } from "../support/rejection.ts";

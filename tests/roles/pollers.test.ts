@@ -2,14 +2,14 @@
 
 import { expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { systemClock } from "../../src/clock.ts";
+import { startEmbeddedBroker } from "../../src/broker/embedded.ts";
 import { readConfig } from "../../src/config.ts";
-import { startEmbeddedBroker } from "../../src/queue/embedded.ts";
+import { systemClock } from "../../src/limits/clock.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { openQueues } from "../../src/queue/sqs.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
-import { createPollers } from "../../src/worker/pollers.ts";
-import { createSeats } from "../../src/worker/seats.ts";
+import { createPollers } from "../../src/worker/attempts/pollers.ts";
+import { createSeats } from "../../src/worker/attempts/seats.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Outcome } from "../../src/retry.ts";
+import type { Outcome } from "../../src/words/retry.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Gate, startGate } from "../support/gate.ts";
 import { tempFolder } from "../support/temp-folder.ts";

@@ -2,10 +2,10 @@
 
 import { expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { systemClock } from "../../src/clock.ts";
 import { createRedriver } from "../../src/dlq/redrive.ts";
-import type { Store } from "../../src/store/store.ts";
-import { createTaskMetrics } from "../../src/telemetry/metrics.ts";
+import { systemClock } from "../../src/limits/clock.ts";
+import type { Store } from "../../src/store/ports/store.ts";
+import { createTaskMetrics } from "../../src/telemetry/metrics/task-metrics.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { openTestQueues, startEmbedded } from "../support/brokers.ts";
 import { eventually } from "../support/eventually.ts";

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, test } from "bun:test";
 import { encodeTask } from "../../src/queue/envelope.ts";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { allDead, type DeadLetters, deadLettersAt, discardAll, makeDead } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import { problemOf } from "../support/http-problem.ts";

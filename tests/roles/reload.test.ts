@@ -1,7 +1,7 @@
 /** Handlers that change while tasks run: what runs ends with the old code, what comes next has the new one. */
 
 import { describe, expect, test } from "bun:test";
-import type { Outcome } from "../../src/retry.ts";
+import type { Outcome } from "../../src/words/retry.ts";
 import { editedHandlers, versioned } from "../support/edited-handlers.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGate } from "../support/gate.ts";

@@ -7,7 +7,7 @@ import { type Client, Code, ConnectError, createClient, type Transport } from "@
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { TaskService } from "../../src/gen/tasks_pb.ts";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { isTaskServiceWaiting } from "../support/store-wait.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { projectFolder } from "../support/executable.ts";
 import { problemOf } from "../support/http-problem.ts";

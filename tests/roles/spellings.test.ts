@@ -7,7 +7,7 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { TaskService } from "../../src/gen/tasks_pb.ts";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { problemOf } from "../support/http-problem.ts";
 import { rejectionOf } from "../support/rejection.ts";

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rename, rm } from "node:fs/promises";
-import { startEmbeddedBroker } from "../../src/queue/embedded.ts";
+import { startEmbeddedBroker } from "../../src/broker/embedded.ts";
 import { eventually } from "../support/eventually.ts";
 import { startTestSystem } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";

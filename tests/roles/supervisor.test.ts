@@ -1,7 +1,7 @@
 /** Threads that end, starts that fail, and stops: what was accepted is never lost. */
 
 import { describe, expect, test } from "bun:test";
-import { TaskError } from "../../src/errors.ts";
+import { TaskError } from "../../src/words/errors.ts";
 import { freePort } from "../parts/free-port.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGate } from "../support/gate.ts";

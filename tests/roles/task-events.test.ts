@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { type EventStream, openEventStream, type StreamedEvent } from "../support/event-stream.ts";
 import { eventually } from "../support/eventually.ts";
 import { startHttpDoor } from "../support/http-door.ts";

@@ -1,7 +1,7 @@
 /** The list of tasks over HTTP: what is asked for, the newest first, in pages that nothing shifts. */
 
 import { describe, expect, test } from "bun:test";
-import { newTaskId } from "../../src/task-id.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { problemOf } from "../support/http-problem.ts";
 import { sharedSystem } from "../support/shared-system.ts";

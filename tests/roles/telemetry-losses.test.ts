@@ -11,7 +11,7 @@ import {
   ExportTraceServiceRequestSchema,
   ExportTraceServiceResponseSchema,
 } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import { toPlainSpan } from "../../src/telemetry/plain-span.ts";
+import { toPlainSpan } from "../../src/telemetry/spans/plain-span.ts";
 import { startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "../support/eventually.ts";
 

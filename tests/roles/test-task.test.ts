@@ -6,7 +6,7 @@ import type { HandlerContext, TaskHandler } from "throughline";
 import { formatSpans, testTask } from "throughline/testing";
 import { z } from "zod";
 import type { TestedTask } from "../../src/testing/tested-task.ts";
-import { longestRetryAfterMs } from "../../src/worker/retry-after.ts";
+import { longestRetryAfterMs } from "../../src/worker/handlers/retry-after.ts";
 import { rejectionOf } from "../support/rejection.ts";
 
 const copy: TaskHandler = { run: ({ payload }) => payload };

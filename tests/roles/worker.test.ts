@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { encodeTask } from "../../src/queue/envelope.ts";
-import { newTaskId } from "../../src/task-id.ts";
-import { longestRetryAfterMs } from "../../src/worker/retry-after.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
+import { longestRetryAfterMs } from "../../src/worker/handlers/retry-after.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGate } from "../support/gate.ts";
 import { openSqsQueue } from "../support/sqs-queue.ts";

@@ -1,6 +1,6 @@
 /** A real broker behind a door. */
 
-import { startEmbeddedBroker } from "../../src/queue/embedded.ts";
+import { startEmbeddedBroker } from "../../src/broker/embedded.ts";
 import { type AwsDoor, openAwsDoor } from "./aws-door.ts";
 import { tempFolder } from "./temp-folder.ts";
 

@@ -2,8 +2,8 @@
 
 import { DeleteQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import { startEmbeddedBroker } from "../../src/broker/embedded.ts";
 import { type Config, readConfig, type SettingName } from "../../src/config.ts";
-import { startEmbeddedBroker } from "../../src/queue/embedded.ts";
 import type { Queue, Queues, ReceivedMessage } from "../../src/queue/queue.ts";
 import { openQueues } from "../../src/queue/sqs.ts";
 import { key } from "../../src/telemetry/names.ts";

@@ -1,6 +1,6 @@
 /** A way to an HTTP server that can be made slow or dead, and well again, while it is in use. */
 
-import { systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/limits/clock.ts";
 
 export interface CrookedLine extends AsyncDisposable {
   url: string;

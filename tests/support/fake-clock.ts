@@ -1,6 +1,6 @@
 /** Time that a test owns: it stands still until the test moves it on. */
 
-import type { Clock } from "../../src/clock.ts";
+import type { Clock } from "../../src/limits/clock.ts";
 
 export interface FakeClock extends Clock {
   /** How many sleeps are not over yet. */

@@ -1,7 +1,7 @@
 /** Metrics as the console receives them from the roles. */
 
-import type { Distribution, MetricPoint, ReceivedMetric, Temporality } from "../../src/console/received-metric.ts";
-import { instruments } from "../../src/telemetry/instruments.ts";
+import type { Distribution, MetricPoint, ReceivedMetric, Temporality } from "../../src/otlp/received-metric.ts";
+import { instruments } from "../../src/telemetry/metrics/instruments.ts";
 
 /** One role of a process. */
 export function roleResource(service: string, instance = service) {

@@ -2,7 +2,7 @@
 
 import { type DecodedSink, toSink } from "../../src/console/decoded-sink.ts";
 import { createReceiver } from "../../src/console/receiver.ts";
-import { type Address, type Listener, listen } from "../../src/listen.ts";
+import { type Address, type Listener, listen } from "../../src/http/listen.ts";
 
 /** Rejects when the address is taken, as `listen` does. */
 export function startReceiver(address: Address, sink: DecodedSink): Promise<Listener> {

@@ -1,12 +1,12 @@
 /** Export requests as a sender makes them, of spans and log records as they are read. */
 
 import type { DescMessage } from "@bufbuild/protobuf";
-import { toProtobuf } from "../../src/console/otlp-body.ts";
-import { type OtlpJson, toOtlpJson } from "../../src/console/otlp-json.ts";
-import type { ReceivedLog } from "../../src/console/received-log.ts";
-import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { ExportLogsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
+import { toProtobuf } from "../../src/otlp/body.ts";
+import { type OtlpJson, toOtlpJson } from "../../src/otlp/json.ts";
+import type { ReceivedLog } from "../../src/otlp/received-log.ts";
+import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
 
 /** In protobuf. */
 export function toTraceRequest(spans: readonly ReceivedSpan[]): Uint8Array {

@@ -1,6 +1,6 @@
 /** A real HTTP server that keeps the headers of each request, by path. */
 
-import { listen } from "../../src/listen.ts";
+import { listen } from "../../src/http/listen.ts";
 import { eventually } from "./eventually.ts";
 
 type RecordedHeaders = Record<string, string>;

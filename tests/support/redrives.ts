@@ -10,10 +10,10 @@ import type {
   RedriveOrder,
   RedriveOutcome,
   RedriveStep,
-} from "../../src/store/dead-letters.ts";
-import type { DueTask, Store } from "../../src/store/store.ts";
-import { newTaskId } from "../../src/task-id.ts";
-import type { Carrier } from "../../src/telemetry/propagation.ts";
+} from "../../src/store/ports/dead-letters.ts";
+import type { DueTask, Store } from "../../src/store/ports/store.ts";
+import type { Carrier } from "../../src/telemetry/context/propagation.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { actorAt, t0 } from "./stored-tasks.ts";
 
 /** Every dead letter. */

@@ -5,9 +5,9 @@
 
 import { type Tracer, trace } from "@opentelemetry/api";
 import { spawnThread } from "../../src/spawn.ts";
-import { connectSqlite } from "../../src/store/sqlite-client.ts";
-import type { Store } from "../../src/store/store.ts";
-import { createLink } from "../../src/thread-link.ts";
+import type { Store } from "../../src/store/ports/store.ts";
+import { connectSqlite } from "../../src/store/sqlite/client.ts";
+import { createLink } from "../../src/threads/thread-link.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 const table = "tasks";

@@ -1,8 +1,8 @@
 /** Schedules in a store, in few words: what a test says nothing about is the same for all of them. */
 
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import type { Schedule } from "../../src/store/schedules.ts";
-import type { NewTask, Store } from "../../src/store/store.ts";
+import type { Schedule } from "../../src/store/ports/schedules.ts";
+import type { NewTask, Store } from "../../src/store/ports/store.ts";
 import { actorAt, newTask, t0 } from "./stored-tasks.ts";
 
 /** Each minute from `t0` on, which is looked at then. */

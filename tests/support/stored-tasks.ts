@@ -1,7 +1,7 @@
 /** Tasks in a store, in few words: what a test says nothing about is the same for all of them. */
 
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import type { DiscardResult } from "../../src/store/dead-letters.ts";
+import type { DiscardResult } from "../../src/store/ports/dead-letters.ts";
 import type {
   Actor,
   CancelResult,
@@ -15,9 +15,9 @@ import type {
   NewTask,
   Sent,
   Store,
-} from "../../src/store/store.ts";
-import type { DeadReason, TaskRecord, TimelineEntry } from "../../src/task.ts";
-import { newTaskId } from "../../src/task-id.ts";
+} from "../../src/store/ports/store.ts";
+import type { DeadReason, TaskRecord, TimelineEntry } from "../../src/words/task.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 
 /** When every test begins. */
 export const t0 = 1_700_000_000_000;

@@ -1,7 +1,7 @@
 /** Tasks in every state, each brought there the way that tasks get there. */
 
-import type { Ending, NewTask } from "../../src/store/store.ts";
-import type { DeadReason, TaskRecord, TaskStatus, TimelineEntry } from "../../src/task.ts";
+import type { Ending, NewTask } from "../../src/store/ports/store.ts";
+import type { DeadReason, TaskRecord, TaskStatus, TimelineEntry } from "../../src/words/task.ts";
 import { type StoredTasks, t0 } from "./stored-tasks.ts";
 
 /** When the first attempt of such a task begins, and when it ends. */

@@ -8,9 +8,9 @@ import {
   type MetricData,
   MetricReader,
 } from "@opentelemetry/sdk-metrics";
-import { createMeter, type Meter } from "../../src/telemetry/meter.ts";
-import { type MetricFamily, toFamilies } from "../../src/telemetry/metric-family.ts";
-import { type MetricsFormat, toMetricsText } from "../../src/telemetry/prometheus.ts";
+import { createMeter, type Meter } from "../../src/telemetry/metrics/meter.ts";
+import { type MetricFamily, toFamilies } from "../../src/telemetry/metrics/metric-family.ts";
+import { type MetricsFormat, toMetricsText } from "../../src/telemetry/metrics/prometheus.ts";
 
 export interface TestMeter {
   meter: Meter;

@@ -2,9 +2,9 @@
 
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
-import type { Outcome } from "../../src/retry.ts";
-import { startPool, type ThreadPool } from "../../src/worker/pool.ts";
-import type { CancelReason } from "../../src/worker/thread-messages.ts";
+import type { Outcome } from "../../src/words/retry.ts";
+import { startPool, type ThreadPool } from "../../src/worker/threads/pool.ts";
+import type { CancelReason } from "../../src/worker/threads/thread-messages.ts";
 import { projectFolder } from "./executable.ts";
 import type { TestFlags } from "./system.ts";
 

@@ -4,7 +4,7 @@
  * told by a kill: an attempt without an end, a run without an outcome, a task whose attempts were used up.
  */
 
-import { type Attempt, isEnded, toAttempts, transitions } from "../../src/task.ts";
+import { type Attempt, isEnded, toAttempts, transitions } from "../../src/words/task.ts";
 import type { RunsTold, RunTold } from "./journal.ts";
 import type { Accepted, KeyUse } from "./load.ts";
 import { messages, type ScriptPayload, scriptedOutcome } from "./scripts.ts";

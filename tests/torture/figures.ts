@@ -1,6 +1,6 @@
 /** What a torture was like, in numbers. Pure. */
 
-import { toAttempts } from "../../src/task.ts";
+import { toAttempts } from "../../src/words/task.ts";
 import type { Evidence } from "./check.ts";
 
 export interface Figures {

@@ -3,7 +3,7 @@
  * that the end of any task in the store can be judged, whoever was told of it.
  */
 
-import type { AttemptOutcome } from "../../src/task.ts";
+import type { AttemptOutcome } from "../../src/words/task.ts";
 import type { TorturePayload } from "../fixtures/torture-handlers/_journaled.ts";
 import type { Random } from "./random.ts";
 

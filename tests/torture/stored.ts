@@ -2,9 +2,15 @@
 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { fromRow, fromTimelineRow, type TaskRow, type TimelineRow } from "../../src/store/sqlite-rows.ts";
-import { databaseFile } from "../../src/store/sqlite-sql.ts";
-import { type DeadReason, isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../../src/task.ts";
+import { fromRow, fromTimelineRow, type TaskRow, type TimelineRow } from "../../src/store/sqlite/rows.ts";
+import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import {
+  type DeadReason,
+  isEnded,
+  type TaskRecord,
+  type TaskStatus,
+  type TimelineEntry,
+} from "../../src/words/task.ts";
 
 /** What the judgement needs of a task. */
 export interface StoredTask

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createAdmission } from "../../src/admission.ts";
+import { createAdmission } from "../../src/limits/admission.ts";
 import { rejectionOf } from "../support/rejection.ts";
 
 test("as many as there is room for run at once, the next is refused with when to come back", async () => {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { connectApi } from "../../src/cli/api-client.ts";
 import { readRemote } from "../../src/config.ts";
-import { TaskError } from "../../src/errors.ts";
+import { TaskError } from "../../src/words/errors.ts";
 
 const key = "tl_4fzzzxjylrx0wq8hj5s7";
 const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { baggageEntryMetadataFromString, propagation } from "@opentelemetry/api";
 import fc from "fast-check";
-import { formatBaggage, parseBaggage } from "../../src/telemetry/baggage.ts";
+import { formatBaggage, parseBaggage } from "../../src/telemetry/context/baggage.ts";
 import { anyText } from "../support/any-text.ts";
 
 function format(entries: Record<string, { value: string; properties?: string }>): string {

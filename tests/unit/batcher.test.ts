@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { TaskError } from "../../src/errors.ts";
 import { createBatcher, type EntryResult } from "../../src/queue/batcher.ts";
+import { TaskError } from "../../src/words/errors.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";

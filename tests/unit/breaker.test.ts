@@ -1,8 +1,8 @@
 /** The circuit breaker, with a clock that the tests own. */
 
 import { beforeEach, describe, expect, test } from "bun:test";
-import { type Breaker, createBreaker } from "../../src/breaker.ts";
-import { TaskError } from "../../src/errors.ts";
+import { type Breaker, createBreaker } from "../../src/limits/breaker.ts";
+import { TaskError } from "../../src/words/errors.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";
 

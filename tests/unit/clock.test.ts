@@ -1,7 +1,7 @@
 /** How a step of the wall clock is found. */
 
 import { expect, test } from "bun:test";
-import { createStepDetector, noticedStepMs } from "../../src/clock.ts";
+import { createStepDetector, noticedStepMs } from "../../src/limits/clock.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
 test.each([-31_536_000_000, -3_600_000, -noticedStepMs, noticedStepMs, 60_000, 31_536_000_000])(

@@ -4,8 +4,8 @@ import { describe, expect, test } from "bun:test";
 import { diag } from "@opentelemetry/api";
 import { type Config, readConfig } from "../../src/config.ts";
 import { createReceiver } from "../../src/console/receiver.ts";
-import { type Listener, listen } from "../../src/listen.ts";
-import { instruments } from "../../src/telemetry/instruments.ts";
+import { type Listener, listen } from "../../src/http/listen.ts";
+import { instruments } from "../../src/telemetry/metrics/instruments.ts";
 import { startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
 
 interface Line {

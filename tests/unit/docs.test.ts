@@ -5,13 +5,13 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { withCommands, withTables } from "../../scripts/docs.ts";
 import { fallbackOf, flagOf, meaningOf, type SettingName, settingNames, variableOf } from "../../src/config.ts";
-import { indexedAttributes } from "../../src/store/dynamo-item.ts";
-import { laneIndex, shardCount } from "../../src/store/dynamo-lanes.ts";
-import { taskStatuses, transitions } from "../../src/task.ts";
+import { indexedAttributes } from "../../src/store/dynamo/item.ts";
+import { laneIndex, shardCount } from "../../src/store/dynamo/lanes.ts";
 import { domainEvents } from "../../src/telemetry/events.ts";
-import { type Instrument, instruments } from "../../src/telemetry/instruments.ts";
-import { labelOf } from "../../src/telemetry/metric-family.ts";
+import { type Instrument, instruments } from "../../src/telemetry/metrics/instruments.ts";
+import { labelOf } from "../../src/telemetry/metrics/metric-family.ts";
 import { key, ownKey } from "../../src/telemetry/names.ts";
+import { taskStatuses, transitions } from "../../src/words/task.ts";
 import { projectFolder } from "../support/executable.ts";
 import {
   anchorsOf,
@@ -98,7 +98,7 @@ describe("docs/architecture.md", () => {
     expect(steps.length).toBeGreaterThan(20);
     expect([plain(steps[0]?.[1]), plain(steps.find(([step]) => step === "the task is dead")?.[1])]).toEqual([
       "src/main.ts",
-      "src/store/sqlite-dead-letters.ts",
+      "src/store/sqlite/dead-letters.ts",
     ]);
   });
 
@@ -208,7 +208,13 @@ describe("docs/telemetry.md on events and variables", () => {
   });
 
   test("names the line of each event as the code has it", async () => {
-    const files = ["src/task-service.ts", "src/worker.ts", "src/worker/report.ts", "src/dlq.ts", "src/dlq/redrive.ts"];
+    const files = [
+      "src/task-service.ts",
+      "src/worker.ts",
+      "src/worker/attempts/report.ts",
+      "src/dlq.ts",
+      "src/dlq/redrive.ts",
+    ];
     const text = (await Promise.all(files.map((path) => Bun.file(inProject(path)).text()))).join();
     const lines = tableBelow(telemetryDoc, "Domain events").flatMap(([, , line = ""]) => codeWords(line));
     expect(lines.length).toBeGreaterThan(7);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatDuration } from "../../src/console/duration-text.ts";
+import { formatDuration } from "../../src/terminal/duration-text.ts";
 
 const cases: [ms: number, text: string][] = [
   [0, "0 µs"],

@@ -1,7 +1,7 @@
 /** What the store on DynamoDB takes for the time, from the machine's clocks and the answers of the service. */
 
 import { expect, test } from "bun:test";
-import { createDynamoClock } from "../../src/store/dynamo-clock.ts";
+import { createDynamoClock } from "../../src/store/dynamo/clock.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
 const trueMs = 1_700_000_000_000;

@@ -2,8 +2,8 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { forgetOldest, type NotedChange, noteOf, toTimeline, traceparentOf } from "../../src/store/dynamo-timeline.ts";
-import { type TaskStatus, transitions } from "../../src/task.ts";
+import { forgetOldest, type NotedChange, noteOf, toTimeline, traceparentOf } from "../../src/store/dynamo/timeline.ts";
+import { type TaskStatus, transitions } from "../../src/words/task.ts";
 import { actorAt, t0 } from "../support/stored-tasks.ts";
 
 const error = { type: "E", message: "no" };

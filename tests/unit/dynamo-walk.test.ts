@@ -1,8 +1,8 @@
 /** Walks through the lanes of a DynamoDB table that has more than one page of them. */
 
 import { describe, expect, test } from "bun:test";
-import type { DynamoCalls, Item } from "../../src/store/dynamo-calls.ts";
-import { eachInLanes, type WalkedTable, walkLanes } from "../../src/store/dynamo-walk.ts";
+import type { DynamoCalls, Item } from "../../src/store/dynamo/calls.ts";
+import { eachInLanes, type WalkedTable, walkLanes } from "../../src/store/dynamo/walk.ts";
 
 interface Placed {
   place: string;

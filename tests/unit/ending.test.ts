@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { Outcome, Verdict } from "../../src/retry.ts";
-import type { Ending } from "../../src/store/store.ts";
-import { toEnding } from "../../src/worker/ending.ts";
+import type { Ending } from "../../src/store/ports/store.ts";
+import type { Outcome, Verdict } from "../../src/words/retry.ts";
+import { toEnding } from "../../src/worker/attempts/ending.ts";
 
 const nowMs = 1_700_000_000_000;
 const error = { type: "SmtpRefused", message: "421 try later" };

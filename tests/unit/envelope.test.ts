@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { v4 as uuidv4 } from "uuid";
-import { TaskError } from "../../src/errors.ts";
 import { encodeTask, keptAttributes, parseDeadReason, parseEnvelope } from "../../src/queue/envelope.ts";
-import { newTaskId } from "../../src/task-id.ts";
+import { TaskError } from "../../src/words/errors.ts";
+import { newTaskId } from "../../src/words/task-id.ts";
 import { anyText } from "../support/any-text.ts";
 
 const taskId = newTaskId();

@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { Code } from "@connectrpc/connect";
 import { codeFromString, codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
 import fc from "fast-check";
+import { toProblem } from "../../src/http/problem.ts";
+import { toErrorResponse } from "../../src/rpc/connect/wire.ts";
 import {
   connectHttpStatus,
   type ErrorCode,
@@ -13,9 +15,7 @@ import {
   toFailure,
   toKeptFailure,
   toTaskError,
-} from "../../src/errors.ts";
-import { toProblem } from "../../src/problem.ts";
-import { toErrorResponse } from "../../src/rpc/connect.ts";
+} from "../../src/words/errors.ts";
 import { anyText } from "../support/any-text.ts";
 
 // The keys of a table are exactly its type's.

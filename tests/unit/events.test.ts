@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { readConfig } from "../../src/config.ts";
 import { createEvents, domainEvents, type EventsFigures, toEventsReport } from "../../src/telemetry/events.ts";
-import { toMetricsText } from "../../src/telemetry/prometheus.ts";
+import { toMetricsText } from "../../src/telemetry/metrics/prometheus.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { parsePrometheus } from "../support/metric-series.ts";
 

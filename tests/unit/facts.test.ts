@@ -2,8 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { jsonText, renderFacts } from "../../src/cli/facts.ts";
-import { relativeTime } from "../../src/cli/relative-time.ts";
-import { styles } from "../../src/console/terminal.ts";
+import { relativeTime } from "../../src/terminal/relative-time.ts";
+import { styles } from "../../src/terminal/style.ts";
 
 const noTerminal = { width: undefined, color: false };
 

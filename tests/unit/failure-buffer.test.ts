@@ -4,9 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { type Context, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { BasicTracerProvider, type ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import { readConfig } from "../../src/config.ts";
-import { createFailureBuffer } from "../../src/telemetry/failure-buffer.ts";
-import { createSampler, isSampled } from "../../src/telemetry/sampling.ts";
-import { SpanEnds } from "../../src/telemetry/span-ends.ts";
+import { createFailureBuffer } from "../../src/telemetry/spans/failure-buffer.ts";
+import { createSampler, isSampled } from "../../src/telemetry/spans/sampling.ts";
+import { SpanEnds } from "../../src/telemetry/spans/span-ends.ts";
 
 /** A tracer that samples nothing, in front of a buffer. */
 function startBuffered(maxSpans: number) {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { fetchPlaces, fetchPlacesOfThread } from "../../src/fetch-places.ts";
+import { fetchPlaces, fetchPlacesOfThread } from "../../src/http/fetch-places.ts";
 
 const variable = "BUN_CONFIG_MAX_HTTP_REQUESTS";
 

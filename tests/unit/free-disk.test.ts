@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createFreeDisk, isNearlyFull } from "../../src/store/free-disk.ts";
+import { createFreeDisk, isNearlyFull } from "../../src/host/free-disk.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
 const mebibyte = 1024 * 1024;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createGate } from "../../src/gate.ts";
+import { createGate } from "../../src/limits/gate.ts";
 import { rejectionOf } from "../support/rejection.ts";
 
 test("so many pass at once, the others in their order, also behind one that failed", async () => {

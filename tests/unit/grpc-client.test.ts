@@ -2,17 +2,17 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT, SpanStatusCode } from "@opentelemetry/api";
-import { type Breaker, createBreaker } from "../../src/breaker.ts";
 import { readConfig } from "../../src/config.ts";
-import { TaskError } from "../../src/errors.ts";
 import type { ListTasksRequestJson } from "../../src/gen/tasks_pb.ts";
-import type { Listener } from "../../src/listen.ts";
+import type { Listener } from "../../src/http/listen.ts";
+import { type Breaker, createBreaker } from "../../src/limits/breaker.ts";
 import { type Call, createCalls, type RpcHandlers } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
-import { createGrpcTransport } from "../../src/rpc/grpc-client.ts";
-import { listenGrpc } from "../../src/rpc/grpc-server.ts";
+import { createGrpcTransport } from "../../src/rpc/grpc/client.ts";
+import { listenGrpc } from "../../src/rpc/grpc/server.ts";
 import { rpcSchemas } from "../../src/rpc/methods.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
+import { TaskError } from "../../src/words/errors.ts";
 import { eventually } from "../support/eventually.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { startTestTracing, type TestTracing } from "../support/test-tracing.ts";

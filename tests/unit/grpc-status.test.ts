@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import type { Code } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { status } from "@grpc/grpc-js";
-import { meanings } from "../../src/errors.ts";
-import { fromStatusNumber, grpcWire, toStatusNumber } from "../../src/rpc/grpc-status.ts";
+import { fromStatusNumber, grpcWire, toStatusNumber } from "../../src/rpc/grpc/status.ts";
+import { meanings } from "../../src/words/errors.ts";
 
 test("every status has the name and the number that gRPC's own library gives it", () => {
   const names = Object.values(status).filter((value) => typeof value === "string");

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { handlerFiles } from "../../src/worker/handler-files.ts";
+import { handlerFiles } from "../../src/worker/handlers/handler-files.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 test("a link is what it leads to, and one that leads nowhere is a handler that cannot be loaded", async () => {

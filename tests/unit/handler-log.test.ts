@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { createRedaction } from "../../src/telemetry/redact.ts";
-import { toPrinted, toSaid } from "../../src/worker/handler-log.ts";
+import { createRedaction } from "../../src/telemetry/logs/redact.ts";
+import { toPrinted, toSaid } from "../../src/worker/handlers/handler-log.ts";
 
 const redaction = createRedaction();
 

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import fc from "fast-check";
-import { meanings, TaskError, toTaskError } from "../../src/errors.ts";
-import { parseJson, readBody } from "../../src/http-body.ts";
-import { type Listener, listen } from "../../src/listen.ts";
+import { type Listener, listen } from "../../src/http/listen.ts";
+import { parseJson, readBody } from "../../src/http/request-body.ts";
+import { meanings, TaskError, toTaskError } from "../../src/words/errors.ts";
 import { anyUnit, wellFormed } from "../support/any-text.ts";
 
 const maxBytes = 10;

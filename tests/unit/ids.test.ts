@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { CryptoIds } from "../../src/telemetry/ids.ts";
+import { CryptoIds } from "../../src/telemetry/spans/ids.ts";
 
 describe("trace and span ids", () => {
   test("are 32 and 16 hex digits, and none comes twice, over many blocks", () => {

@@ -62,8 +62,9 @@ const layers: readonly (readonly [name: string, members: RegExp])[] = [
   ["what every role leans on", /^role\.ts$/],
   ["roles", /^(gateway|task-service|worker|dlq|console)\.ts$|^(gateway|task-service|dlq)\//],
   ["what tests of handlers import", /^testing(\.ts$|\/)/],
-  ["parts", /^(access|console|queue|rpc|store|telemetry|worker)\//],
-  ["leaves", /^[^/]+\.ts$/],
+  ["parts", /^(access|broker|console|queue|rpc|store|telemetry|terminal|worker)\//],
+  ["what parts lean on", /^(api|host|http|limits|otlp|settings|threads)\/|^[^/]+\.ts$/],
+  ["words", /^words\//],
   ["generated code and the manifest", /^gen\/|^\.\.\/package\.json$/],
 ];
 
@@ -124,15 +125,15 @@ describe("imports", () => {
 
   test("of the page bring nothing into a browser but the page and what is pure", () => {
     const pure = [
-      "console/duration-text.ts",
+      "api/payload-problems.ts",
       "console/task-trace-view.ts",
       "console/task-trace.ts",
-      "console/time-axis.ts",
-      "json-text.ts",
-      "payload-problems.ts",
-      "task-id.ts",
-      "task.ts",
-      "time-text.ts",
+      "terminal/duration-text.ts",
+      "terminal/time-axis.ts",
+      "words/json-text.ts",
+      "words/task-id.ts",
+      "words/task.ts",
+      "words/time-text.ts",
     ];
     const isPage = (path: string): boolean => path.startsWith("console/page/");
     const foreign = wrongImports((from, to) => isPage(from) && !isPage(to.target) && !to.isTypeOnly);
@@ -179,39 +180,39 @@ describe("packages with one home", () => {
         "queue/fast-sqs.ts",
         "queue/queue-look.ts",
         "queue/sqs.ts",
-        "store/dynamo-calls.ts",
-        "store/dynamo-setup.ts",
-        "store/fast-dynamo.ts",
+        "store/dynamo/calls.ts",
+        "store/dynamo/fast-calls.ts",
+        "store/dynamo/setup.ts",
       ],
     ],
-    ["the embedded broker", /^fauxqs$/, ["queue/embedded.ts"]],
-    ["the cron library", /^croner$/, ["ticks.ts"]],
-    ["the library of circuit breakers", /^cockatiel$/, ["breaker.ts"]],
+    ["the embedded broker", /^fauxqs$/, ["broker/embedded.ts"]],
+    ["the cron library", /^croner$/, ["words/ticks.ts"]],
+    ["the library of circuit breakers", /^cockatiel$/, ["limits/breaker.ts"]],
     [
       "the gRPC library",
       /^@grpc\//,
       [
-        "rpc/grpc-client.ts",
-        "rpc/grpc-health.ts",
-        "rpc/grpc-reflection.ts",
-        "rpc/grpc-server.ts",
-        "rpc/grpc-service.ts",
-        "rpc/grpc.ts",
+        "rpc/grpc/client.ts",
+        "rpc/grpc/health.ts",
+        "rpc/grpc/reflection.ts",
+        "rpc/grpc/server.ts",
+        "rpc/grpc/service.ts",
+        "rpc/grpc/status-details.ts",
       ],
     ],
     [
       "SQLite",
       /^node:sqlite$/,
       [
+        "broker/folder-lock.ts",
         "console/telemetry-database.ts",
-        "queue/folder-lock.ts",
-        "store/schema.ts",
-        "store/sqlite-connection.ts",
-        "store/sqlite-preview.ts",
+        "store/sqlite/connection.ts",
+        "store/sqlite/preview.ts",
+        "store/sqlite/schema.ts",
       ],
     ],
     // Of `bun:` only what calls the C library.
-    ["the environment and the process as imports", /^(node:)?process$|^bun(:|$)/, ["libc.ts"]],
+    ["the environment and the process as imports", /^(node:)?process$|^bun(:|$)/, ["host/libc.ts"]],
   ];
 
   test.each(homes)("%s", (_, packages, files) => {
@@ -219,39 +220,43 @@ describe("packages with one home", () => {
     expect(importers.map(({ path }) => path)).toEqual(files);
   });
 
-  test("everything of OpenTelemetry but its API, in src/telemetry/", () => {
+  test("everything of OpenTelemetry but its API, in src/telemetry/; src/otlp/ has its types", () => {
     const sdk = /^@opentelemetry\/(?!api(-logs)?$)/;
-    const importers = sources.filter(({ imports }) => imports.some(({ target }) => sdk.test(target)));
-    expect(importers.map(({ path }) => dirname(path))).toEqual(importers.map(() => "telemetry"));
+    const isForeign = (path: string, isTypeOnly: boolean): boolean =>
+      !path.startsWith("telemetry/") && !(path.startsWith("otlp/") && isTypeOnly);
+    const importers = sources.filter(({ path, imports }) =>
+      imports.some(({ target, isTypeOnly }) => sdk.test(target) && isForeign(path, isTypeOnly)),
+    );
+    expect(importers.map(({ path }) => path)).toEqual([]);
   });
 });
 
 describe("words with one home", () => {
   const homes: [what: string, word: RegExp, files: string[]][] = [
-    ["process.env", /\bprocess\.env\b/, ["config.ts", "fetch-places.ts", "proxies.ts"]],
+    ["process.env", /\bprocess\.env\b/, ["config.ts", "http/fetch-places.ts", "http/proxies.ts"]],
     // The task type `crash` has to end its thread: there `process.exit` ends no more than that.
-    ["process.exit", /\bprocess\.exit\(/, ["main.ts", "worker/stray-errors.ts"]],
+    ["process.exit", /\bprocess\.exit\(/, ["main.ts", "worker/handlers/stray-errors.ts"]],
     ["new Worker", /\bnew Worker\(/, ["spawn.ts"]],
     [
       "providers of telemetry",
       /\bnew \w+Provider\(/,
       [
-        "telemetry/log-pipeline.ts",
-        "telemetry/metric-pipeline.ts",
-        "telemetry/thread-tracing.ts",
-        "telemetry/trace-pipeline.ts",
+        "telemetry/logs/log-pipeline.ts",
+        "telemetry/metrics/metric-pipeline.ts",
+        "telemetry/spans/thread-tracing.ts",
+        "telemetry/spans/trace-pipeline.ts",
       ],
     ],
     [
       "the runtimes' own globals",
       /\bBun\.|\bDeno\b/,
       [
-        "libc.ts",
-        "listen.ts",
-        "runtime.ts",
-        "stdout.ts",
-        "worker/provided-modules.ts",
-        "worker/typescript-settings.ts",
+        "host/libc.ts",
+        "host/runtime.ts",
+        "host/stdout.ts",
+        "http/listen.ts",
+        "worker/handlers/provided-modules.ts",
+        "worker/handlers/typescript-settings.ts",
       ],
     ],
   ];

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { inspectJson, lostNumbers } from "../../src/json-text.ts";
+import { inspectJson, lostNumbers } from "../../src/words/json-text.ts";
 
 const kept = [
   ...["0", "-0", "0.0", "7", "0.1", "1.50", "100.00", "1e2", "1E+2", "1e21", "1e-7", "12e00002", "0e99999"],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createLineBatch } from "../../src/line-batch.ts";
+import { createLineBatch } from "../../src/threads/line-batch.ts";
 
 function line(level: string, msg: string): string {
   return `${JSON.stringify({ level, msg })}\n`;

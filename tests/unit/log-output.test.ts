@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createLogOutput, type LogOutput } from "../../src/cli/log-output.ts";
-import type { Stdout } from "../../src/stdout.ts";
+import type { Stdout } from "../../src/host/stdout.ts";
 
 /** A reader that takes what is written as the test lets it. */
 function startReader() {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { SpanContext } from "@opentelemetry/api";
 import { AggregationTemporality } from "@opentelemetry/sdk-metrics";
-import { instruments } from "../../src/telemetry/instruments.ts";
+import { instruments } from "../../src/telemetry/metrics/instruments.ts";
 import { startTestMeter } from "../support/test-meter.ts";
 
 const { tasksProcessed, queueWait, queueDepth, processCpuTime } = instruments;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { closeSync, openSync } from "node:fs";
 import fc from "fast-check";
-import { type ListenerReserve, mostOpenFiles, openFileCount } from "../../src/open-files.ts";
+import { type ListenerReserve, mostOpenFiles, openFileCount } from "../../src/host/open-files.ts";
 
 describe("the files that may be open while a listener takes connections", () => {
   const cases: [what: string, reserve: ListenerReserve, limit: number, openAtStart: number, most: number][] = [

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { unsupportedVariables } from "../../src/otel-unsupported.ts";
+import { unsupportedVariables } from "../../src/settings/otel-unsupported.ts";
 
 test.each<[variable: string, value: string, instead: string | RegExp]>([
   ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", /4318/],

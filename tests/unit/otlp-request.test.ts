@@ -10,10 +10,10 @@ import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import fc from "fast-check";
 import { ExportLogsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import { encodeLog } from "../../src/telemetry/encoded-log.ts";
-import { encodeSpan } from "../../src/telemetry/encoded-span.ts";
-import { toRequest } from "../../src/telemetry/otlp-request.ts";
-import { parseTraceState } from "../../src/telemetry/trace-state.ts";
+import { toRequest } from "../../src/otlp/request.ts";
+import { parseTraceState } from "../../src/telemetry/context/trace-state.ts";
+import { encodeLog } from "../../src/telemetry/logs/encoded-log.ts";
+import { encodeSpan } from "../../src/telemetry/spans/encoded-span.ts";
 
 const resources = [{ "service.name": "worker", "process.pid": 7 }, {}].map((own) => resourceFromAttributes(own));
 const scopes = [

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { OtlpBody } from "../../src/console/otlp-body.ts";
-import { decodeLogs } from "../../src/console/received-log.ts";
-import { decodeMetrics } from "../../src/console/received-metric.ts";
-import { decodeSpans } from "../../src/console/received-span.ts";
 import { ExportMetricsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
 import { AggregationTemporality, DataPointFlags } from "../../src/gen/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+import type { OtlpBody } from "../../src/otlp/body.ts";
+import { decodeLogs } from "../../src/otlp/received-log.ts";
+import { decodeMetrics } from "../../src/otlp/received-metric.ts";
+import { decodeSpans } from "../../src/otlp/received-span.ts";
 
 function asJson(request: unknown): OtlpBody {
   return { encoding: "json", bytes: new TextEncoder().encode(JSON.stringify(request)) };

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { TaskError } from "../../src/errors.ts";
-import { logLevelsOf } from "../../src/settings.ts";
-import { createLogger } from "../../src/telemetry/log.ts";
-import { createOutage, type Outage } from "../../src/worker/outage.ts";
+import { logLevelsOf } from "../../src/settings/parsers.ts";
+import { createLogger } from "../../src/telemetry/logs/log.ts";
+import { TaskError } from "../../src/words/errors.ts";
+import { createOutage, type Outage } from "../../src/worker/attempts/outage.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";

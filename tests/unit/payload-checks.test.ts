@@ -1,8 +1,8 @@
 /** What a task service refuses by the JSON Schema of a type. */
 
 import { describe, expect, test } from "bun:test";
-import type { TaskType } from "../../src/task.ts";
 import { createPayloadChecks } from "../../src/task-service/payload-checks.ts";
+import type { TaskType } from "../../src/words/task.ts";
 import { rejectionOf } from "../support/rejection.ts";
 
 function typeOf(schema: unknown): TaskType {

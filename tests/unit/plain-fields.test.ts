@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { TaskError } from "../../src/errors.ts";
-import { toPlainFields } from "../../src/telemetry/plain-fields.ts";
-import { createRedaction } from "../../src/telemetry/redact.ts";
+import { toPlainFields } from "../../src/telemetry/logs/plain-fields.ts";
+import { createRedaction } from "../../src/telemetry/logs/redact.ts";
+import { TaskError } from "../../src/words/errors.ts";
 
 const redaction = createRedaction();
 

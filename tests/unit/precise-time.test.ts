@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { preciseNowMs, toHrTime } from "../../src/telemetry/precise-time.ts";
+import { preciseNowMs, toHrTime } from "../../src/telemetry/spans/precise-time.ts";
 
 describe("the precise time", () => {
   /** Enough that the system takes the processor away between two readings of a clock now and then. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { instruments } from "../../src/telemetry/instruments.ts";
-import { mergeFamilies } from "../../src/telemetry/metric-family.ts";
-import { createTaskMetrics, observeConnections } from "../../src/telemetry/metrics.ts";
-import { formatFor, toMetricsText } from "../../src/telemetry/prometheus.ts";
+import { instruments } from "../../src/telemetry/metrics/instruments.ts";
+import { mergeFamilies } from "../../src/telemetry/metrics/metric-family.ts";
+import { formatFor, toMetricsText } from "../../src/telemetry/metrics/prometheus.ts";
+import { createTaskMetrics, observeConnections } from "../../src/telemetry/metrics/task-metrics.ts";
 import { startTestMeter } from "../support/test-meter.ts";
 
 const span = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };

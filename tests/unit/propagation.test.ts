@@ -15,7 +15,7 @@ import {
   spanContextOf,
   toCarrier,
   withoutSpan,
-} from "../../src/telemetry/propagation.ts";
+} from "../../src/telemetry/context/propagation.ts";
 import { anyText } from "../support/any-text.ts";
 import { setPropagators } from "../support/test-tracing.ts";
 

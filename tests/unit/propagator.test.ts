@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { defaultTextMapGetter, defaultTextMapSetter, ROOT_CONTEXT } from "@opentelemetry/api";
 import { suppressTracing } from "@opentelemetry/core";
-import { createPropagator } from "../../src/telemetry/propagator.ts";
+import { createPropagator } from "../../src/telemetry/context/propagator.ts";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const otherTraceId = "a".repeat(32);

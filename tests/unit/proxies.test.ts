@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { keepOffProxies, keepSettingsOffProxies, proxyOf } from "../../src/proxies.ts";
+import { keepOffProxies, keepSettingsOffProxies, proxyOf } from "../../src/http/proxies.ts";
 
 const proxy = "http://proxy.corp:3128";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Caller } from "../../src/access/caller.ts";
 import { createRateLimits, networkOf, refuseSpent, setRateLimitHeaders } from "../../src/access/rate-limit.ts";
-import type { Rate } from "../../src/settings.ts";
+import type { Rate } from "../../src/settings/parsers.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
 const anybody: Caller = { kind: "anybody" };

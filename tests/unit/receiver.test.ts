@@ -14,12 +14,12 @@ import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import fc from "fast-check";
 import type { DecodedSink } from "../../src/console/decoded-sink.ts";
-import type { ReceivedLog } from "../../src/console/received-log.ts";
-import type { ReceivedMetric } from "../../src/console/received-metric.ts";
-import type { ReceivedSpan } from "../../src/console/received-span.ts";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import type { Listener } from "../../src/listen.ts";
-import { createMetricExporter } from "../../src/telemetry/metric-exporter.ts";
+import type { Listener } from "../../src/http/listen.ts";
+import type { ReceivedLog } from "../../src/otlp/received-log.ts";
+import type { ReceivedMetric } from "../../src/otlp/received-metric.ts";
+import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import { createMetricExporter } from "../../src/telemetry/metrics/metric-exporter.ts";
 import { eventually } from "../support/eventually.ts";
 import { startReceiver } from "../support/otlp-receiver.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { createRedaction } from "../../src/telemetry/logs/redact.ts";
 import { key, ownKey } from "../../src/telemetry/names.ts";
-import { createRedaction } from "../../src/telemetry/redact.ts";
 import { anyText } from "../support/any-text.ts";
 
 const redaction = createRedaction(["card-number", "iban"]);

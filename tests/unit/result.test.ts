@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { ResultError, toResultText } from "../../src/worker/result.ts";
+import { ResultError, toResultText } from "../../src/worker/handlers/result.ts";
 import { anyText, anyUnit, wellFormed } from "../support/any-text.ts";
 
 const maxBytes = 1_000_000;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { HandlerLog } from "../../src/worker/handler.ts";
-import { longestRetryAfterMs, retryAfterMs, toRetryAfter } from "../../src/worker/retry-after.ts";
+import type { HandlerLog } from "../../src/worker/handlers/handler.ts";
+import { longestRetryAfterMs, retryAfterMs, toRetryAfter } from "../../src/worker/handlers/retry-after.ts";
 
 const nowMs = Date.UTC(2026, 6, 29, 12, 0, 0);
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { backoffMs, decide, type Outcome, type RetryPolicy, type Verdict } from "../../src/retry.ts";
+import { backoffMs, decide, type Outcome, type RetryPolicy, type Verdict } from "../../src/words/retry.ts";
 
 const policy: RetryPolicy = { maxAttempts: 3, baseMs: 1000, capMs: 1500 };
 const error = { type: "SmtpRefused", message: "421 try later" };

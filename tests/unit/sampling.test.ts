@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { type Context, createTraceState, ROOT_CONTEXT, type SpanContext, trace } from "@opentelemetry/api";
 import { BasicTracerProvider } from "@opentelemetry/sdk-trace-base";
 import { readConfig } from "../../src/config.ts";
-import { fromCarrier, toCarrier } from "../../src/telemetry/propagation.ts";
+import { fromCarrier, toCarrier } from "../../src/telemetry/context/propagation.ts";
 import {
   asSampled,
   createSampler,
@@ -12,7 +12,7 @@ import {
   inheritSampling,
   isSampled,
   keepsFailures,
-} from "../../src/telemetry/sampling.ts";
+} from "../../src/telemetry/spans/sampling.ts";
 import { setPropagators } from "../support/test-tracing.ts";
 
 setPropagators();

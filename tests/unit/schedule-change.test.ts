@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { toSpecJson } from "../../src/rpc/schedule-view.ts";
-import type { Schedule } from "../../src/store/schedules.ts";
+import type { Schedule } from "../../src/store/ports/schedules.ts";
 import { toSaid } from "../../src/task-service/schedule-change.ts";
 import { overlay, parseCreateSchedule, parseUpdateSchedule } from "../../src/task-service/schedule-requests.ts";
 import { newSchedule } from "../support/stored-schedules.ts";

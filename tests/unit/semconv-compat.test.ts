@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { status } from "@grpc/grpc-js";
 import { SpanKind } from "@opentelemetry/api";
 import { key } from "../../src/telemetry/names.ts";
-import { oldKeys, oldTwins, oldValues } from "../../src/telemetry/semconv-compat.ts";
+import { oldKeys, oldTwins, oldValues } from "../../src/telemetry/spans/semconv-compat.ts";
 import { deprecatedKeys } from "../support/span-attributes.ts";
 
 const everything = Object.fromEntries(Object.values(key).map((name) => [name, "x"]));

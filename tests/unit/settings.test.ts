@@ -18,7 +18,7 @@ import {
   showByteSize,
   showDuration,
   tableName,
-} from "../../src/settings.ts";
+} from "../../src/settings/parsers.ts";
 
 describe("a duration", () => {
   test("is a number and its unit", () => {

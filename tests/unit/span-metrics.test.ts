@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { type Attributes, SpanKind, type Tracer } from "@opentelemetry/api";
 import { AlwaysOnSampler, BasicTracerProvider, type Sampler, SamplingDecision } from "@opentelemetry/sdk-trace-base";
 import * as conventions from "@opentelemetry/semantic-conventions/incubating";
-import { attemptOutcomes } from "../../src/task.ts";
-import { instruments } from "../../src/telemetry/instruments.ts";
-import { createTaskMetrics } from "../../src/telemetry/metrics.ts";
+import { instruments } from "../../src/telemetry/metrics/instruments.ts";
+import { createSpanMetrics } from "../../src/telemetry/metrics/span-metrics.ts";
+import { createTaskMetrics } from "../../src/telemetry/metrics/task-metrics.ts";
 import { ownKey } from "../../src/telemetry/names.ts";
-import { createSpanMetrics } from "../../src/telemetry/span-metrics.ts";
+import { attemptOutcomes } from "../../src/words/task.ts";
 import { startTestMeter } from "../support/test-meter.ts";
 
 const recordOnly: Sampler = { shouldSample: () => ({ decision: SamplingDecision.RECORD }), toString: () => "record" };

@@ -2,9 +2,9 @@
 
 import { expect, test } from "bun:test";
 import { DatabaseSync } from "node:sqlite";
-import { migrate } from "../../src/store/schema.ts";
-import { lookText } from "../../src/store/sqlite-list.ts";
-import { sqlFor } from "../../src/store/sqlite-sql.ts";
+import { lookText } from "../../src/store/sqlite/list.ts";
+import { migrate } from "../../src/store/sqlite/schema.ts";
+import { sqlFor } from "../../src/store/sqlite/sql.ts";
 
 const sql = sqlFor("tasks");
 

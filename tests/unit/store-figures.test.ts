@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { StoreFigures } from "../../src/store/store.ts";
+import type { StoreFigures } from "../../src/store/ports/store.ts";
 import { createStoreFigures } from "../../src/store/store-figures.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";

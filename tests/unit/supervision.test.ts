@@ -1,9 +1,9 @@
 /** What the supervisor's parts share: back-off between starts, a limit for each start, questions to a thread that has gone. */
 
 import { describe, expect, test } from "bun:test";
-import { startLinkedThread } from "../../src/linked-thread.ts";
 import { RestartDelay, startedWithin } from "../../src/supervisor/supervision.ts";
-import { createLink } from "../../src/thread-link.ts";
+import { startLinkedThread } from "../../src/threads/linked-thread.ts";
+import { createLink } from "../../src/threads/thread-link.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";
 

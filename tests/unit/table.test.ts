@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type Column, renderTable } from "../../src/cli/table.ts";
-import { styles, textWidth } from "../../src/console/terminal.ts";
+import { styles, textWidth } from "../../src/terminal/style.ts";
+import { type Column, renderTable } from "../../src/terminal/table.ts";
 
 interface Fruit {
   id: string;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { v4 as uuidv4, v7 as uuidv7 } from "uuid";
-import { canonicalId, createdAtMsOf, isTaskId, newTaskId } from "../../src/task-id.ts";
+import { canonicalId, createdAtMsOf, isTaskId, newTaskId } from "../../src/words/task-id.ts";
 
 describe("a task's id", () => {
   /** What 48 bits hold. */

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { type Breaker, createBreaker } from "../../src/breaker.ts";
+import { type Breaker, createBreaker } from "../../src/limits/breaker.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";

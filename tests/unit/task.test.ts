@@ -1,5 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { isEnded, type TaskStatus, type TimelineEntry, taskStatuses, toAttempts, transitions } from "../../src/task.ts";
+import {
+  isEnded,
+  type TaskStatus,
+  type TimelineEntry,
+  taskStatuses,
+  toAttempts,
+  transitions,
+} from "../../src/words/task.ts";
 
 describe("the attempts that a timeline tells", () => {
   const error = { type: "SmtpRefused", message: "421 try later" };

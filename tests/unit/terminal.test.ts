@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { assignColors, createPaint, fit } from "../../src/console/terminal.ts";
+import { assignColors, createPaint, fit } from "../../src/terminal/style.ts";
 
 describe("fit", () => {
   const cases: [what: string, text: string, width: number, expected: string][] = [

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { cutText, toWellFormedJson } from "../../src/text.ts";
+import { cutText, toWellFormedJson } from "../../src/words/text.ts";
 import { anyText, anyUnit, wellFormed } from "../support/any-text.ts";
 
 /** Some text, long in characters of one and of two units. */

@@ -1,7 +1,7 @@
 /** What is done about a schedule at a time: one table for each overlap policy, and what an outage leaves. */
 
 import { describe, expect, test } from "bun:test";
-import type { OverlapPolicy, Schedule } from "../../src/store/schedules.ts";
+import type { OverlapPolicy, Schedule } from "../../src/store/ports/schedules.ts";
 import { afterRun, moved, nextStep } from "../../src/task-service/tick-step.ts";
 import { newSchedule } from "../support/stored-schedules.ts";
 import { t0 } from "../support/stored-tasks.ts";

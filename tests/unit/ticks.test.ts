@@ -11,7 +11,7 @@ import {
   type Timing,
   ticksBefore,
   timingAfterStep,
-} from "../../src/ticks.ts";
+} from "../../src/words/ticks.ts";
 
 const atMs = (text: string): number => Date.parse(text);
 const shown = (ticks: readonly number[]): string[] =>

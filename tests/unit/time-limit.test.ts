@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createTimeLimit } from "../../src/time-limit.ts";
+import { createTimeLimit } from "../../src/limits/time-limit.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
 const limitMs = 1000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { parseQueryTime, parseTime } from "../../src/time-text.ts";
+import { parseQueryTime, parseTime } from "../../src/words/time-text.ts";
 
 const at = "2026-01-31T08:00:00.000Z";
 

@@ -1,7 +1,7 @@
 /** The torture's judge: it sees what is lost, doubled, early, illegal or unexplained, and accepts what a kill explains. */
 
 import { describe, expect, test } from "bun:test";
-import type { TimelineEntry } from "../../src/task.ts";
+import type { TimelineEntry } from "../../src/words/task.ts";
 import { checkTorture, type Evidence } from "../torture/check.ts";
 import { figuresOf } from "../torture/figures.ts";
 import { type JournalLine, toRuns } from "../torture/journal.ts";

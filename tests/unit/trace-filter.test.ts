@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { parseTraceFilter } from "../../src/console/trace-filter.ts";
-import { TaskError } from "../../src/errors.ts";
+import { TaskError } from "../../src/words/errors.ts";
 
 const nowMs = Date.parse("2026-01-31T08:00:00Z");
 

@@ -1,9 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { propagation, ROOT_CONTEXT, type SpanContext, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
-import { TaskError, toFailure } from "../../src/errors.ts";
-import type { TracePolicy } from "../../src/task.ts";
-import { spanContextOf } from "../../src/telemetry/propagation.ts";
-import { inSpan, linksTo, markFailed, placeAttempt, recordException, startSpan } from "../../src/telemetry/tracing.ts";
+import { spanContextOf } from "../../src/telemetry/context/propagation.ts";
+import {
+  inSpan,
+  linksTo,
+  markFailed,
+  placeAttempt,
+  recordException,
+  startSpan,
+} from "../../src/telemetry/spans/tracing.ts";
+import { TaskError, toFailure } from "../../src/words/errors.ts";
+import type { TracePolicy } from "../../src/words/task.ts";
 import { startTestTracing } from "../support/test-tracing.ts";
 
 const sender: SpanContext = {

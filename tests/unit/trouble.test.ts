@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { logLevelsOf } from "../../src/settings.ts";
-import { createLogger } from "../../src/telemetry/log.ts";
+import { logLevelsOf } from "../../src/settings/parsers.ts";
+import { createLogger } from "../../src/telemetry/logs/log.ts";
 import { createTrouble, type Trouble } from "../../src/telemetry/trouble.ts";
 
 interface Told {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createTurnPost, readTurn } from "../../src/turn-post.ts";
+import { createTurnPost, readTurn } from "../../src/threads/turn-messages.ts";
 
 describe("messages to another thread", () => {
   test("of one turn are one text, in their order, however deep in promises they are made", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readConfig, type SettingName } from "../../src/config.ts";
-import { isLoopback, refuseUnguarded, unguardedAddresses } from "../../src/unguarded.ts";
+import { isLoopback, refuseUnguarded, unguardedAddresses } from "../../src/http/open-addresses.ts";
 
 const everywhere = {
   gatewayListen: "0.0.0.0:80",

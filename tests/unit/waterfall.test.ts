@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
-import type { ReceivedSpan } from "../../src/console/received-span.ts";
-import { textWidth } from "../../src/console/terminal.ts";
-import { renderWaterfall } from "../../src/console/waterfall.ts";
+import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import { textWidth } from "../../src/terminal/style.ts";
+import { renderWaterfall } from "../../src/terminal/waterfall.ts";
 import { span, traceId } from "../support/spans.ts";
 
 const refused = { code: "ERROR", message: "421 too many connections" } as const;

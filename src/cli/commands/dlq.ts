@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { taskReasons } from "../../task.ts";
+import { taskReasons } from "../../words/task.ts";
 import type { AddCommand, End } from "../commands.ts";
 import type { DiscardFlags } from "../dlq/discard.ts";
 import type { GroupsFlags } from "../dlq/groups.ts";

@@ -1,5 +1,5 @@
-import { TaskError } from "../../errors.ts";
-import { runtime } from "../../runtime.ts";
+import { runtime } from "../../host/runtime.ts";
+import { TaskError } from "../../words/errors.ts";
 import type { AddCommand } from "../commands.ts";
 import { withExamples } from "../flags.ts";
 

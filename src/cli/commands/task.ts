@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { taskStatuses } from "../../task.ts";
+import { taskStatuses } from "../../words/task.ts";
 import type { AddCommand, End } from "../commands.ts";
 import { type ApiFlags, withApi, withExamples } from "../flags.ts";
 import type { CancelFlags } from "../task/cancel.ts";

@@ -1,12 +1,12 @@
 /** Looking on until a redrive is over. Whoever stops looking does not stop the redrive. */
 
+import type { FormFlags } from "../../terminal/screen.ts";
+import { printResult, talkScreen } from "../../terminal/screen.ts";
 import type { RedriveAnswer } from "../api-answers.ts";
 import type { ApiAnswer, ApiClient } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { startProgress } from "../progress.ts";
 import { repeatUntilStopped } from "../repeat.ts";
-import type { FormFlags } from "../screen.ts";
-import { printResult, talkScreen } from "../screen.ts";
 import { redrivePath } from "./path.ts";
 import { isOver, renderRedrive } from "./redrive-text.ts";
 

@@ -1,13 +1,13 @@
 /** `throughline dlq groups`: what the dead died of, the largest group first. */
 
-import { styles } from "../../console/terminal.ts";
+import { whenText } from "../../terminal/relative-time.ts";
+import { printList } from "../../terminal/screen.ts";
+import { styles } from "../../terminal/style.ts";
+import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
 import type { GroupAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { ApiFlags } from "../flags.ts";
-import { whenText } from "../relative-time.ts";
-import { printList } from "../screen.ts";
-import { type Canvas, type Column, renderTable } from "../table.ts";
 import { failureText } from "../task-style.ts";
 import { deadLettersPath } from "./path.ts";
 import { type SelectionFlags, toFilter } from "./selection.ts";

@@ -1,11 +1,11 @@
 /** `throughline dlq redrive`: brings dead tasks back, those that are named or all that fit. */
 
 import { ConfigError } from "../../config.ts";
+import { printResult, talkScreen } from "../../terminal/screen.ts";
 import type { RedriveAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { ApiFlags } from "../flags.ts";
-import { printResult, talkScreen } from "../screen.ts";
 import { followRedrive, showRedrive } from "./follow.ts";
 import { deadLettersPath } from "./path.ts";
 import { dryRunText } from "./redrive-text.ts";

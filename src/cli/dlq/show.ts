@@ -1,10 +1,10 @@
 /** `throughline dlq show`: one dead task, why it died, and every attempt. */
 
+import { printResult, talkScreen } from "../../terminal/screen.ts";
 import type { DeadLetterAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { ApiFlags } from "../flags.ts";
-import { printResult, talkScreen } from "../screen.ts";
 import { renderTask } from "../task/task-facts.ts";
 import { deadLetterPath } from "./path.ts";
 

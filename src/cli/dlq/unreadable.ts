@@ -1,12 +1,12 @@
 /** `throughline dlq unreadable`: messages of the dead-letter queue that name no task. */
 
+import { whenText } from "../../terminal/relative-time.ts";
+import { printList } from "../../terminal/screen.ts";
+import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
 import type { UnreadableAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { ApiFlags } from "../flags.ts";
-import { whenText } from "../relative-time.ts";
-import { printList } from "../screen.ts";
-import { type Canvas, type Column, renderTable } from "../table.ts";
 import { deadLettersPath } from "./path.ts";
 
 export interface UnreadableFlags extends ApiFlags {

@@ -1,8 +1,8 @@
 /** Looks whether the addresses that the roles will listen on can be had, all of them at once. */
 
 import type { Config, Role } from "../../config.ts";
-import { toFailure } from "../../errors.ts";
-import { type Address, type Listener, listen, urlOf } from "../../listen.ts";
+import { type Address, type Listener, listen, urlOf } from "../../http/listen.ts";
+import { toFailure } from "../../words/errors.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";
 
 export async function lookAtAddresses(config: Config): Promise<Finding[]> {

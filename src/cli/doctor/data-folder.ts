@@ -2,12 +2,12 @@
 
 import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { isFolderLocked } from "../../broker/folder-lock.ts";
 import type { Config } from "../../config.ts";
-import { toFailure } from "../../errors.ts";
-import { isFolderLocked } from "../../queue/folder-lock.ts";
+import { isNearlyFull } from "../../host/free-disk.ts";
 import { needsStore } from "../../role.ts";
-import { isNearlyFull } from "../../store/free-disk.ts";
-import { previewOpening } from "../../store/sqlite-preview.ts";
+import { previewOpening } from "../../store/sqlite/preview.ts";
+import { toFailure } from "../../words/errors.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";
 
 export function lookAtDataFolder(config: Config): Finding[] {

@@ -3,9 +3,9 @@
 import { readFile, stat } from "node:fs/promises";
 import { parseKeyFile } from "../../access/api-key-file.ts";
 import type { Config } from "../../config.ts";
-import { toFailure } from "../../errors.ts";
-import { urlOf } from "../../listen.ts";
-import { unguardedAddresses } from "../../unguarded.ts";
+import { urlOf } from "../../http/listen.ts";
+import { unguardedAddresses } from "../../http/open-addresses.ts";
+import { toFailure } from "../../words/errors.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";
 
 export async function lookAtGuards(config: Config): Promise<Finding[]> {

@@ -4,10 +4,10 @@
  */
 
 import type { Config } from "../../config.ts";
-import { toTaskError } from "../../errors.ts";
 import { findLiveTypes } from "../../store/live-types.ts";
-import { handlerFiles } from "../../worker/handler-files.ts";
-import { startSlot } from "../../worker/slot.ts";
+import { toTaskError } from "../../words/errors.ts";
+import { handlerFiles } from "../../worker/handlers/handler-files.ts";
+import { startSlot } from "../../worker/threads/slot.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";
 
 export async function lookAtHandlers(config: Config): Promise<Finding[]> {

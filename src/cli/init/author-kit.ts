@@ -28,7 +28,7 @@ export function authorKit(): string {
       },
     }),
     "index.js": "export {};\n",
-    "index.d.ts": typesOf("src/worker/handler.ts"),
+    "index.d.ts": typesOf("src/worker/handlers/handler.ts"),
     "testing.js": bundle("src/testing.ts"),
     "testing.d.ts": read("src/cli/init/testing.d.ts.txt"),
     "tested-task.d.ts": typesOf("src/testing/tested-task.ts"),

@@ -3,8 +3,8 @@
 import { hashApiKey, newApiKey } from "../../access/api-key.ts";
 import { type KeyEntry, parseKeyFile, scopes, toFileText } from "../../access/api-key-file.ts";
 import { readKeysPath } from "../../config.ts";
-import { TaskError } from "../../errors.ts";
-import { listOf, oneOf, parseDuration } from "../../settings.ts";
+import { listOf, oneOf, parseDuration } from "../../settings/parsers.ts";
+import { TaskError } from "../../words/errors.ts";
 import { type NewKeyFlags, readKeys, writeKeys } from "./key-file.ts";
 
 export async function createKey(flags: NewKeyFlags): Promise<void> {

@@ -3,7 +3,7 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { type KeyEntry, readEntries, toFileText } from "../../access/api-key-file.ts";
 import { readKeysPath } from "../../config.ts";
-import { TaskError, toFailure } from "../../errors.ts";
+import { TaskError, toFailure } from "../../words/errors.ts";
 
 export interface KeyFlags {
   file?: string;

@@ -1,7 +1,7 @@
 /** `throughline key list`: who may do what. The hashes are left out: nobody needs them. */
 
 import type { KeyEntry } from "../../access/api-key-file.ts";
-import { TaskError } from "../../errors.ts";
+import { TaskError } from "../../words/errors.ts";
 import { type KeyFlags, keysPath, readKeys } from "./key-file.ts";
 
 export async function listKeys(flags: KeyFlags & { json?: boolean }): Promise<void> {

@@ -1,6 +1,6 @@
 /** `throughline key revoke`: without its entry a key opens nothing. */
 
-import { TaskError } from "../../errors.ts";
+import { TaskError } from "../../words/errors.ts";
 import { type KeyFlags, keysPath, readKeys, writeKeys } from "./key-file.ts";
 
 export async function revokeKey(id: string, flags: KeyFlags): Promise<void> {

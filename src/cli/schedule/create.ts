@@ -1,9 +1,9 @@
 /** `throughline schedule create`: has a task made again and again. */
 
+import { talkScreen } from "../../terminal/screen.ts";
 import type { ScheduleAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { talkScreen } from "../screen.ts";
 import { readPayload } from "../task/submit.ts";
 import { schedulesPath } from "./path.ts";
 import { type SaidFlags, toSaid } from "./said.ts";

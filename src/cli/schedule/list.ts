@@ -1,14 +1,14 @@
 /** `throughline schedule list`: schedules in the order of their ids. */
 
-import { styles } from "../../console/terminal.ts";
+import { whenText } from "../../terminal/relative-time.ts";
+import { printList } from "../../terminal/screen.ts";
+import { styles } from "../../terminal/style.ts";
+import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
 import type { ScheduleAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { ApiFlags } from "../flags.ts";
 import { readPages } from "../pages.ts";
-import { whenText } from "../relative-time.ts";
-import { printList } from "../screen.ts";
-import { type Canvas, type Column, renderTable } from "../table.ts";
 import { styleOfStatus } from "../task-style.ts";
 import { schedulesPath } from "./path.ts";
 import { ruleOf, stateOf } from "./schedule-facts.ts";

@@ -1,10 +1,10 @@
 /** One schedule with all that is known of it. Pure. */
 
-import { styles } from "../../console/terminal.ts";
+import { plainTime, relativeTime } from "../../terminal/relative-time.ts";
+import { styles } from "../../terminal/style.ts";
+import type { Canvas } from "../../terminal/table.ts";
 import type { ScheduleAnswer } from "../api-answers.ts";
 import { type Fact, jsonText, renderFacts } from "../facts.ts";
-import { plainTime, relativeTime } from "../relative-time.ts";
-import type { Canvas } from "../table.ts";
 import { styleOfStatus } from "../task-style.ts";
 
 export function renderSchedule(schedule: ScheduleAnswer, canvas: Canvas, nowMs: number): string[] {

@@ -1,10 +1,10 @@
 /** `throughline schedule show`: one schedule, its last run and the next ones. */
 
+import { type FormFlags, printResult, talkScreen } from "../../terminal/screen.ts";
 import type { ScheduleAnswer } from "../api-answers.ts";
 import { type ApiAnswer, connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { ApiFlags } from "../flags.ts";
-import { type FormFlags, printResult, talkScreen } from "../screen.ts";
 import { schedulePath } from "./path.ts";
 import { renderSchedule } from "./schedule-facts.ts";
 

@@ -1,9 +1,9 @@
 /** `throughline schedule trigger`: a run now; with `--wait` it stays until that has ended. */
 
+import { printResult, talkScreen } from "../../terminal/screen.ts";
 import type { TaskAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { printResult, talkScreen } from "../screen.ts";
 import { endOf, type GetFlags, showTask } from "../task/get.ts";
 import { waitForEnd } from "../task/wait.ts";
 import { schedulePath } from "./path.ts";

@@ -1,11 +1,11 @@
 /** `throughline task get`: one task as it is, or as it ends. */
 
-import { isEnded } from "../../task.ts";
+import { type FormFlags, printResult, talkScreen } from "../../terminal/screen.ts";
+import { isEnded } from "../../words/task.ts";
 import type { TaskAnswer } from "../api-answers.ts";
 import { type ApiAnswer, connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { ApiFlags } from "../flags.ts";
-import { type FormFlags, printResult, talkScreen } from "../screen.ts";
 import { renderTask } from "./task-facts.ts";
 import { taskPath, waitForEnd } from "./wait.ts";
 

@@ -1,8 +1,8 @@
 /** `throughline task list`: tasks, the newest first. */
 
+import { printList } from "../../terminal/screen.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { printList } from "../screen.ts";
 import { type ListFlags, readTasks } from "./read-tasks.ts";
 import { renderTasks } from "./tasks-table.ts";
 

@@ -2,11 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { InvalidArgumentError } from "commander";
-import { TaskError } from "../../errors.ts";
+import { printResult, talkScreen } from "../../terminal/screen.ts";
+import { TaskError } from "../../words/errors.ts";
 import type { TaskAnswer } from "../api-answers.ts";
 import { type ApiAnswer, connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { printResult, talkScreen } from "../screen.ts";
 import { parsePayload } from "../values.ts";
 import { endOf, type GetFlags, showTask } from "./get.ts";
 import { waitForEnd } from "./wait.ts";

@@ -1,10 +1,10 @@
 /** One task with all that is known of it. Pure. */
 
-import { styles } from "../../console/terminal.ts";
+import { plainTime, relativeTime } from "../../terminal/relative-time.ts";
+import { styles } from "../../terminal/style.ts";
+import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
 import type { AttemptAnswer, TaskAnswer } from "../api-answers.ts";
 import { type Fact, jsonText, renderFacts } from "../facts.ts";
-import { plainTime, relativeTime } from "../relative-time.ts";
-import { type Canvas, type Column, renderTable } from "../table.ts";
 import { failureText, styleOfStatus, tookText } from "../task-style.ts";
 
 /** `more` stands below the status. */

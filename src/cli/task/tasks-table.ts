@@ -1,9 +1,9 @@
 /** Tasks as a table. Pure. */
 
-import { styles } from "../../console/terminal.ts";
+import { whenText } from "../../terminal/relative-time.ts";
+import { styles } from "../../terminal/style.ts";
+import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
 import type { TaskAnswer } from "../api-answers.ts";
-import { whenText } from "../relative-time.ts";
-import { type Canvas, type Column, renderTable } from "../table.ts";
 import { failureText, styleOfStatus, tookText } from "../task-style.ts";
 
 export function renderTasks(tasks: readonly TaskAnswer[], canvas: Canvas, nowMs: number): string[] {

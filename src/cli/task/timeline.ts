@@ -1,15 +1,15 @@
 /** `throughline task timeline`: every change of a task's state. */
 
-import { formatDuration } from "../../console/duration-text.ts";
-import { styles } from "../../console/terminal.ts";
+import { formatDuration } from "../../terminal/duration-text.ts";
+import { plainTime } from "../../terminal/relative-time.ts";
+import { printResult } from "../../terminal/screen.ts";
+import { styles } from "../../terminal/style.ts";
+import type { Canvas, Column } from "../../terminal/table.ts";
+import { renderTable } from "../../terminal/table.ts";
 import type { EntryAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { ApiFlags } from "../flags.ts";
-import { plainTime } from "../relative-time.ts";
-import { printResult } from "../screen.ts";
-import type { Canvas, Column } from "../table.ts";
-import { renderTable } from "../table.ts";
 import { failureText, styleOfStatus } from "../task-style.ts";
 import { taskPath } from "./wait.ts";
 

@@ -1,8 +1,8 @@
 /** Waiting for a task's end, for as long as it takes. */
 
-import { systemClock } from "../../clock.ts";
-import { TaskError } from "../../errors.ts";
-import { isEnded } from "../../task.ts";
+import { systemClock } from "../../limits/clock.ts";
+import { TaskError } from "../../words/errors.ts";
+import { isEnded } from "../../words/task.ts";
 import type { TaskAnswer } from "../api-answers.ts";
 import type { ApiAnswer, ApiClient } from "../api-client.ts";
 

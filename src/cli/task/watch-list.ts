@@ -3,15 +3,15 @@
  * each change is a line, so that a pipe can follow. Ends at Ctrl-C, with the terminal as it was.
  */
 
-import { fit, styles, toPrintable } from "../../console/terminal.ts";
-import { TaskError } from "../../errors.ts";
+import { plainTime } from "../../terminal/relative-time.ts";
+import { printResult, resultScreen, type Screen } from "../../terminal/screen.ts";
+import { fit, styles, toPrintable } from "../../terminal/style.ts";
+import { TaskError } from "../../words/errors.ts";
 import type { TaskAnswer } from "../api-answers.ts";
 import { type ApiClient, connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { startLive } from "../live.ts";
-import { plainTime } from "../relative-time.ts";
 import { repeatUntilStopped } from "../repeat.ts";
-import { printResult, resultScreen, type Screen } from "../screen.ts";
 import { failureText } from "../task-style.ts";
 import { type ListFlags, readTasks } from "./read-tasks.ts";
 import { renderTasks } from "./tasks-table.ts";

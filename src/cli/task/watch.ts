@@ -4,20 +4,20 @@
  */
 
 import { EventSourceParserStream } from "eventsource-parser/stream";
-import { systemClock } from "../../clock.ts";
-import { createPaint, toPrintable } from "../../console/terminal.ts";
-import { TaskError } from "../../errors.ts";
-import { isEnded, type TaskStatus } from "../../task.ts";
+import { systemClock } from "../../limits/clock.ts";
+import { plainTime } from "../../terminal/relative-time.ts";
+import { printResult } from "../../terminal/screen.ts";
+import { createPaint, toPrintable } from "../../terminal/style.ts";
+import type { Canvas } from "../../terminal/table.ts";
+import { TaskError } from "../../words/errors.ts";
+import { isEnded, type TaskStatus } from "../../words/task.ts";
 import type { EntryAnswer } from "../api-answers.ts";
 import { type ApiClient, connectApi } from "../api-client.ts";
 import { toUnreachable } from "../api-errors.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { ApiFlags } from "../flags.ts";
 import { outputFailure } from "../output.ts";
-import { plainTime } from "../relative-time.ts";
-import { printResult } from "../screen.ts";
 import { stopSignal } from "../stop-signal.ts";
-import type { Canvas } from "../table.ts";
 import { failureText, styleOfStatus } from "../task-style.ts";
 import { taskPath } from "./wait.ts";
 

@@ -1,9 +1,9 @@
 /** The probe's spans, as the console has them: those of its task, and those of the traces that it is known to be in. */
 
-import { systemClock } from "../../clock.ts";
-import { decodeSpans, type ReceivedSpan } from "../../console/received-span.ts";
 import { spansOfView, type TaskTraceView } from "../../console/task-trace-view.ts";
-import { TaskError } from "../../errors.ts";
+import { systemClock } from "../../limits/clock.ts";
+import { decodeSpans, type ReceivedSpan } from "../../otlp/received-span.ts";
+import { TaskError } from "../../words/errors.ts";
 import { askConsole } from "../console-client.ts";
 import { judgeHops } from "./hops.ts";
 import type { ProbeRun } from "./probe.ts";

@@ -1,9 +1,9 @@
 /** The probe: a task with a trace of its own, followed to its end through the HTTP API, and if asked beyond it. */
 
-import { systemClock } from "../../clock.ts";
-import { isEnded, type TaskStatus } from "../../task.ts";
-import { preciseNowMs } from "../../telemetry/precise-time.ts";
-import { parseTraceparent } from "../../telemetry/traceparent.ts";
+import { systemClock } from "../../limits/clock.ts";
+import { parseTraceparent } from "../../telemetry/context/traceparent.ts";
+import { preciseNowMs } from "../../telemetry/spans/precise-time.ts";
+import { isEnded, type TaskStatus } from "../../words/task.ts";
 import type { RedriveAnswer, TaskAnswer } from "../api-answers.ts";
 import type { ApiAnswer, ApiClient } from "../api-client.ts";
 import { deadLetterPath, deadLettersPath } from "../dlq/path.ts";

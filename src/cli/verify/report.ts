@@ -1,9 +1,9 @@
 /** What a verification found, as JSON and for people. Pure. */
 
-import { formatDuration } from "../../console/duration-text.ts";
-import { createPaint, styles } from "../../console/terminal.ts";
-import type { TaskStatus } from "../../task.ts";
-import { type Canvas, type Column, renderTable } from "../table.ts";
+import { formatDuration } from "../../terminal/duration-text.ts";
+import { createPaint, styles } from "../../terminal/style.ts";
+import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
+import type { TaskStatus } from "../../words/task.ts";
 import type { ClockReport } from "./clocks.ts";
 import type { DroppedReport } from "./dropped.ts";
 import { type ContextFate, type HopName, type HopReport, hopToBlame } from "./hops.ts";

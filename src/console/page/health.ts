@@ -1,6 +1,6 @@
 /** What the gateway's process says of itself; 503 is an answer too. */
 
-import type { Health } from "../../health.ts";
+import type { Health } from "../../words/health.ts";
 import { ApiProblem, apiHeaders } from "./api.ts";
 
 const limitMs = 10_000;

@@ -3,9 +3,9 @@
  * of all this. Lenient: what is missing is empty. Pure.
  */
 
-import type { Attributes, AttributeValue } from "../otlp-value.ts";
-import type { ReceivedLog } from "../received-log.ts";
-import type { ReceivedSpan, SpanKind, SpanStatus } from "../received-span.ts";
+import type { ReceivedLog } from "../../otlp/received-log.ts";
+import type { ReceivedSpan, SpanKind, SpanStatus } from "../../otlp/received-span.ts";
+import type { Attributes, AttributeValue } from "../../otlp/value.ts";
 import { isRecord, listOf, numberOf, recordOf, textOf } from "./json-value.ts";
 
 export function spansOfOtlp(data: Record<string, unknown>): ReceivedSpan[] {

@@ -2,7 +2,7 @@
 
 import type { z } from "zod";
 import type { task, timelineEntry } from "../../gateway/task-schemas.ts";
-import { liveStatuses, transitions } from "../../task.ts";
+import { liveStatuses, transitions } from "../../words/task.ts";
 
 export type Task = z.output<typeof task>;
 export type Attempt = Task["attempts"][number];

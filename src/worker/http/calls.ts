@@ -5,9 +5,9 @@
  */
 
 import { type Context, context as contextApi, createContextKey } from "@opentelemetry/api";
-import { TaskError } from "../../errors.ts";
-import { fetchPlaces, fetchPlacesVariable } from "../../fetch-places.ts";
-import { createGate, type Gate } from "../../gate.ts";
+import { fetchPlaces, fetchPlacesVariable } from "../../http/fetch-places.ts";
+import { createGate, type Gate } from "../../limits/gate.ts";
+import { TaskError } from "../../words/errors.ts";
 import { type HeldAnswer, holdAnswer } from "./held-answer.ts";
 import { type Fetch, isRequest } from "./traced-fetch.ts";
 

@@ -1,15 +1,15 @@
 /** The task type `http`: one call to wherever the task says and the settings allow, its redirects included. */
 
 import { context as contextApi } from "@opentelemetry/api";
-import { toFailure } from "../../errors.ts";
-import { inspectJson } from "../../json-text.ts";
-import { proxyOf } from "../../proxies.ts";
+import { proxyOf } from "../../http/proxies.ts";
 import { productVersion } from "../../version.ts";
-import type { BuiltInPayloads } from "../built-in-payloads.ts";
-import type { HandlerContext, TaskHandler } from "../handler.ts";
-import { payloadOf } from "../payload.ts";
-import { maxResultDepth } from "../result.ts";
-import { retryAfterMs } from "../retry-after.ts";
+import { toFailure } from "../../words/errors.ts";
+import { inspectJson } from "../../words/json-text.ts";
+import type { BuiltInPayloads } from "../handlers/built-in-payloads.ts";
+import type { HandlerContext, TaskHandler } from "../handlers/handler.ts";
+import { payloadOf } from "../handlers/payload.ts";
+import { maxResultDepth } from "../handlers/result.ts";
+import { retryAfterMs } from "../handlers/retry-after.ts";
 import {
   addressesByProxy,
   allowedAddresses,

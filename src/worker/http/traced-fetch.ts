@@ -4,13 +4,13 @@
  */
 
 import { type Context, context as contextApi, type Span, SpanKind, type Tracer, trace } from "@opentelemetry/api";
-import { toFailure } from "../../errors.ts";
 import { correlationHeader } from "../../rpc/metadata.ts";
-import { methodAttributes, methodName, serverAttributes, urlAttribute } from "../../telemetry/http-attributes.ts";
+import { toHeaders } from "../../telemetry/context/propagation.ts";
 import { key } from "../../telemetry/names.ts";
-import { toHeaders } from "../../telemetry/propagation.ts";
-import { markFailed, startSpan } from "../../telemetry/tracing.ts";
-import type { HandlerContext } from "../handler.ts";
+import { methodAttributes, methodName, serverAttributes, urlAttribute } from "../../telemetry/spans/http-attributes.ts";
+import { markFailed, startSpan } from "../../telemetry/spans/tracing.ts";
+import { toFailure } from "../../words/errors.ts";
+import type { HandlerContext } from "../handlers/handler.ts";
 
 /** The part of `fetch` that is used here: all that a stand-in has to be. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { createTraceState, propagation, ROOT_CONTEXT, trace } from "@opentelemetry/api";
 import type { OutgoingMessage, Queue } from "../../../src/queue/queue.ts";
-import { fromCarrier } from "../../../src/telemetry/propagation.ts";
+import { fromCarrier } from "../../../src/telemetry/context/propagation.ts";
 import { type OpenQueues, take, takeAll, takeOne } from "../../support/brokers.ts";
 import { eventually } from "../../support/eventually.ts";
 import { rejectionOf } from "../../support/rejection.ts";

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import type { Store } from "../../../src/store/store.ts";
-import { newTaskId } from "../../../src/task-id.ts";
+import type { Store } from "../../../src/store/ports/store.ts";
+import { newTaskId } from "../../../src/words/task-id.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { recordOf, t0, tasksIn } from "../../support/stored-tasks.ts";
 

@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import type { Ending } from "../../../src/store/store.ts";
-import type { TaskRecord, TaskStatus, TimelineEntry } from "../../../src/task.ts";
-import { newTaskId } from "../../../src/task-id.ts";
+import type { Ending } from "../../../src/store/ports/store.ts";
+import type { TaskRecord, TaskStatus, TimelineEntry } from "../../../src/words/task.ts";
+import { newTaskId } from "../../../src/words/task-id.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { actorAt, entryAt, leaseMs, t0, tasksIn } from "../../support/stored-tasks.ts";

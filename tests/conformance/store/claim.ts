@@ -1,8 +1,8 @@
 /** The right to run an attempt: won by one, for a time, and never again under the same number. */
 
 import { describe, expect, test } from "bun:test";
-import { toAttempts } from "../../../src/task.ts";
-import { newTaskId } from "../../../src/task-id.ts";
+import { toAttempts } from "../../../src/words/task.ts";
+import { newTaskId } from "../../../src/words/task-id.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { entryAt, leaseMs, recordOf, t0, tasksIn, traceparentAt } from "../../support/stored-tasks.ts";
 

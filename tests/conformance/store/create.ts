@@ -1,8 +1,8 @@
 /** A task is made once, and reads back as it was made. */
 
 import { describe, expect, test } from "bun:test";
-import { TaskError } from "../../../src/errors.ts";
-import { newTaskId } from "../../../src/task-id.ts";
+import { TaskError } from "../../../src/words/errors.ts";
+import { newTaskId } from "../../../src/words/task-id.ts";
 import { rejectionOf } from "../../support/rejection.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { entryAt, newTask, recordOf, t0, tasksIn } from "../../support/stored-tasks.ts";

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { deadGroupOf } from "../../../src/store/dead-group.ts";
-import type { DeadFilter } from "../../../src/store/dead-letters.ts";
+import type { DeadFilter } from "../../../src/store/ports/dead-letters.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";

@@ -3,9 +3,14 @@
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { deadGroupOf } from "../../../src/store/dead-group.ts";
-import type { DeadCursor, DeadLetter, DeadSelection, UnreadableMessage } from "../../../src/store/dead-letters.ts";
-import { type TaskStatus, taskStatuses } from "../../../src/task.ts";
-import { newTaskId } from "../../../src/task-id.ts";
+import type {
+  DeadCursor,
+  DeadLetter,
+  DeadSelection,
+  UnreadableMessage,
+} from "../../../src/store/ports/dead-letters.ts";
+import { type TaskStatus, taskStatuses } from "../../../src/words/task.ts";
+import { newTaskId } from "../../../src/words/task-id.ts";
 import { all, type Redrives, redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { entryAt, t0, tasksIn, traceparentAt } from "../../support/stored-tasks.ts";

@@ -1,8 +1,8 @@
 /** What may happen to tasks, in any order: steps drawn by chance, and the histories in which the store once went wrong. */
 
 import fc from "fast-check";
-import type { Ending } from "../../../src/store/store.ts";
-import type { DeadReason } from "../../../src/task.ts";
+import type { Ending } from "../../../src/store/ports/store.ts";
+import type { DeadReason } from "../../../src/words/task.ts";
 import { leaseMs } from "../../support/stored-tasks.ts";
 
 /** Something that happens to one of the tasks, or to all of them. */

@@ -5,8 +5,8 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Ending } from "../../../src/store/store.ts";
-import { isEnded, type TaskRecord, type TimelineEntry, transitions } from "../../../src/task.ts";
+import type { Ending } from "../../../src/store/ports/store.ts";
+import { isEnded, type TaskRecord, type TimelineEntry, transitions } from "../../../src/words/task.ts";
 import { type Redrives, redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore, TestStore } from "../../support/sqlite-store.ts";
 import { leaseMs, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";

@@ -3,8 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { v7 as uuidv7 } from "uuid";
-import { isEnded, taskStatuses } from "../../../src/task.ts";
-import { newTaskId } from "../../../src/task-id.ts";
+import { isEnded, taskStatuses } from "../../../src/words/task.ts";
+import { newTaskId } from "../../../src/words/task-id.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore, TestStore } from "../../support/sqlite-store.ts";
 import { newTask, recordOf, t0, tasksIn } from "../../support/stored-tasks.ts";

@@ -1,7 +1,7 @@
 /** A step of a redrive is committed once, with its counts, and these add up whatever happens meanwhile. */
 
 import { describe, expect, test } from "bun:test";
-import { newTaskId } from "../../../src/task-id.ts";
+import { newTaskId } from "../../../src/words/task-id.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { newTask, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";

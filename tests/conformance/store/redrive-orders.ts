@@ -1,7 +1,7 @@
 /** An order to bring dead letters back: counted, kept, paused, stopped. */
 
 import { describe, expect, test } from "bun:test";
-import { newTaskId } from "../../../src/task-id.ts";
+import { newTaskId } from "../../../src/words/task-id.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { t0, tasksIn } from "../../support/stored-tasks.ts";

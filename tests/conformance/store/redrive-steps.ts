@@ -1,8 +1,8 @@
 /** The steps of a redrive: which tasks they take, and what becomes of those. */
 
 import { describe, expect, test } from "bun:test";
-import { toAttempts } from "../../../src/task.ts";
-import { newTaskId } from "../../../src/task-id.ts";
+import { toAttempts } from "../../../src/words/task.ts";
+import { newTaskId } from "../../../src/words/task-id.ts";
 import { originAt, redrivesIn, sendWithinMs } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { entryAt, t0, tasksIn, traceparentAt } from "../../support/stored-tasks.ts";

@@ -1,7 +1,7 @@
 /** What waits for its first claim since the broker confirmed a message: counted, and sent again if that was lost. */
 
 import { describe, expect, test } from "bun:test";
-import { taskStatuses } from "../../../src/task.ts";
+import { taskStatuses } from "../../../src/words/task.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { t0, tasksIn } from "../../support/stored-tasks.ts";

@@ -1,6 +1,6 @@
 /** A task's status as a word with its colour: never the colour alone. */
 
-import type { TaskStatus } from "../../../task.ts";
+import type { TaskStatus } from "../../../words/task.ts";
 
 const tones: Record<TaskStatus, "wait" | "run" | "good" | "bad" | "warn" | "over"> = {
   scheduled: "wait",

@@ -1,6 +1,6 @@
 /** The charts of the overview: what each shows, and what is behind its points. Pure. */
 
-import { taskStatuses } from "../../../../task.ts";
+import { taskStatuses } from "../../../../words/task.ts";
 import type { DurationColumns, OverviewView } from "../../../overview.ts";
 import { addressOf } from "../../location.ts";
 import type { ChartProps, ChartSeries } from "../../parts/chart.tsx";

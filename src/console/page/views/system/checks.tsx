@@ -1,6 +1,6 @@
 /** Health: one word for the whole, and each check with its figures; breakers that are not closed among them. */
 
-import type { Check, HealthStatus } from "../../../../health.ts";
+import type { Check, HealthStatus } from "../../../../words/health.ts";
 import type { RoleView } from "../../../system-view.ts";
 import { useLoaded } from "../../answer.ts";
 import { askHealth } from "../../health.ts";

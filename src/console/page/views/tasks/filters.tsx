@@ -1,7 +1,7 @@
 /** What a list of tasks is narrowed by; all of it stands in the address. */
 
-import { type TaskStatus, taskStatuses } from "../../../../task.ts";
-import { canonicalId } from "../../../../task-id.ts";
+import { type TaskStatus, taskStatuses } from "../../../../words/task.ts";
+import { canonicalId } from "../../../../words/task-id.ts";
 import { changedQuery, go, here } from "../../location.ts";
 import { toClock } from "../../parts/time.tsx";
 import { TypedField } from "../../parts/typed-field.tsx";

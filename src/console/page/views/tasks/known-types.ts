@@ -2,7 +2,7 @@
 
 import type { Task } from "../../task.ts";
 
-/** src/worker/built-in-handlers.ts; `crash` and `spin` are for who knows their names. */
+/** src/worker/handlers/built-in-handlers.ts; `crash` and `spin` are for who knows their names. */
 const builtIn = ["echo", "fail", "flaky", "http", "sleep"];
 const maxKept = 200;
 const seen = new Set(builtIn);

@@ -1,7 +1,7 @@
 /** A payload as somebody writes it, and what its type's handler would say to it. Pure. */
 
-import { lostNumbers } from "../../../../json-text.ts";
-import { toPayloadProblems, toPayloadValidator } from "../../../../payload-problems.ts";
+import { toPayloadProblems, toPayloadValidator } from "../../../../api/payload-problems.ts";
+import { lostNumbers } from "../../../../words/json-text.ts";
 
 /** What the gateway takes of a whole body (docs/operations.md). */
 const maxBytes = 256 * 1024;

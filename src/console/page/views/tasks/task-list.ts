@@ -3,8 +3,8 @@
  * looked for in the newest ones, so many at most.
  */
 
-import { type TaskStatus, taskStatuses } from "../../../../task.ts";
-import { parseQueryTime } from "../../../../time-text.ts";
+import { type TaskStatus, taskStatuses } from "../../../../words/task.ts";
+import { parseQueryTime } from "../../../../words/time-text.ts";
 import { ask } from "../../api.ts";
 import { addressOf } from "../../location.ts";
 import type { Task, TaskPage } from "../../task.ts";

@@ -1,0 +1,87 @@
+/**
+ * Proxies of the environment: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, each also in small letters, which win.
+ * `fetch` follows them by itself, and reads them for each call. What stays on this machine, or goes to a plain address of
+ * the settings, must not: a proxy would read keys and payloads, and often finds no way back.
+ */
+
+import { BlockList, isIP } from "node:net";
+import { hostname, networkInterfaces } from "node:os";
+import type { Config } from "../config.ts";
+
+type Environment = Record<string, string | undefined>;
+
+/** Also what gRPC's client reads. */
+const proxyVariables = ["http_proxy", "https_proxy", "all_proxy", "grpc_proxy"];
+
+/** A connection to the unspecified address, `0.0.0.0` or `::`, also reaches this machine. */
+const ownAddresses = ["localhost", "127.0.0.1", "127.0.0.0/8", "::1", "[::1]", "0.0.0.0", "::", "[::]"];
+
+/**
+ * Adds this machine's addresses, and the hosts of `urls` that are `http:`, to `NO_PROXY`, for this process, its threads and
+ * its children. One that is `https:` may be beyond the proxy, which cannot read along. Changes nothing without a proxy.
+ */
+export function keepOffProxies(urls: readonly (string | undefined)[], env: Environment = process.env): void {
+  if (!proxyVariables.some((name) => read(env, name))) return;
+  const hosts = urls.flatMap((url) => {
+    const { protocol, hostname: host } = (url === undefined ? null : URL.parse(url)) ?? { protocol: "", hostname: "" };
+    return protocol === "http:" ? [host, host.replace(/^\[|\]$/g, "")] : [];
+  });
+  const own = Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address));
+  const listed = [...entriesOf(env), ...ownAddresses, hostname().toLowerCase(), ...own, ...hosts];
+  env.NO_PROXY = [...new Set(listed.filter((entry) => entry !== ""))].join(",");
+  env.no_proxy = env.NO_PROXY;
+}
+
+type SettingUrl = "taskServiceUrl" | "gatewayUrl" | "jaegerUrl" | "queueEndpoint" | "storeEndpoint";
+
+/** The same for all addresses that the settings name. */
+export function keepSettingsOffProxies(config: Pick<Config, SettingUrl>, env: Environment = process.env): void {
+  const { taskServiceUrl, gatewayUrl, jaegerUrl, queueEndpoint, storeEndpoint } = config;
+  keepOffProxies([taskServiceUrl, gatewayUrl, jaegerUrl, queueEndpoint, storeEndpoint], env);
+}
+
+/** The proxy for a call to `url`, as `fetch` would find it; undefined: none. */
+export function proxyOf({ protocol, hostname: name, port }: URL, env: Environment = process.env): string | undefined {
+  const isSecure = protocol === "https:";
+  const proxy = read(env, isSecure ? "https_proxy" : "http_proxy") ?? read(env, "all_proxy");
+  if (proxy === undefined) return undefined;
+  const host = name
+    .replace(/^\[|\]$/g, "")
+    .replace(/\.$/, "")
+    .toLowerCase();
+  const usedPort = port || (isSecure ? "443" : "80");
+  if (entriesOf(env).some((entry) => isExempt(entry, host, usedPort))) return undefined;
+  return proxy.includes("://") ? proxy : `http://${proxy}`;
+}
+
+function read(env: Environment, name: string): string | undefined {
+  return env[name] || env[name.toUpperCase()] || undefined;
+}
+
+function entriesOf(env: Environment): string[] {
+  return (read(env, "no_proxy") ?? "")
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter((entry) => entry !== "");
+}
+
+/** `entry`: `*`, a domain with all below it, an address, a range of addresses; each but the last may have a port. */
+function isExempt(entry: string, host: string, port: string): boolean {
+  if (entry === "*") return true;
+  if (entry.includes("/")) return isInRange(entry, host);
+  const [, bracketed, plain = "", entryPort] = /^(?:\[(.+)\]|(.+?))(?::(\d+))?$/.exec(entry) ?? [];
+  if (isIP(entry)) return entry === host;
+  if (entryPort !== undefined && entryPort !== port) return false;
+  const domain = (bracketed ?? plain).replace(/^\*?\./, "");
+  return host === domain || (!isIP(host) && host.endsWith(`.${domain}`));
+}
+
+function isInRange(range: string, host: string): boolean {
+  const [network = "", prefix] = range.split("/");
+  const family = isIP(network) === 6 ? "ipv6" : "ipv4";
+  if (!isIP(network) || isIP(network) !== isIP(host) || !/^\d{1,3}$/.test(prefix ?? "")) return false;
+  if (Number(prefix) > (family === "ipv6" ? 128 : 32)) return false;
+  const list = new BlockList();
+  list.addSubnet(network, Number(prefix), family);
+  return list.check(host, family);
+}

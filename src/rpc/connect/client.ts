@@ -1,0 +1,70 @@
+/** Calls by the Connect protocol: one POST each. */
+
+import { createGate } from "../../limits/gate.ts";
+import { TaskError } from "../../words/errors.ts";
+import type { Transport } from "../client.ts";
+import { retryAfterHeader } from "../metadata.ts";
+import { fullMethod } from "../methods.ts";
+import { createHeldPost } from "./request-queue.ts";
+import { type Answered, connectWire, contentTypes, fromErrorAnswer } from "./wire.ts";
+
+const timeoutHeader = "connect-timeout-ms";
+
+/** Half of what Bun's `fetch` has under way in a process (held-post.ts tells of it). */
+const usualCallsAtOnce = 128;
+/**
+ * To a task service in the same process. It asks its queue by `fetch` too, before it answers: calls that had every place
+ * would wait for an answer that waits for a place. And both share their cores with the worker: calls beyond those that
+ * keep them busy take its time from it, and what is accepted faster than it is run only waits elsewhere.
+ */
+export const callsAtOnceInProcess = 48;
+
+export function createConnectTransport(url: string, callsAtOnce: number = usualCallsAtOnce): Transport {
+  const gate = createGate(callsAtOnce);
+  const postHeld = createHeldPost();
+
+  const post = (url: string, body: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answered> =>
+    gate.pass(async () => {
+      const response = await fetch(url, { method: "POST", headers, body, signal });
+      const retryAfter = response.headers.get(retryAfterHeader);
+      return { status: response.status, retryAfter, text: await response.text() };
+    }, signal);
+
+  return {
+    wire: connectWire,
+    // Idle connections of both ways end by themselves.
+    close: () => {},
+
+    exchange: async ({ method, request, metadata, timeoutMs, isHeld, signal: over }) => {
+      const send = isHeld ? postHeld : post;
+      const headers = {
+        "content-type": contentTypes.json,
+        "connect-protocol-version": "1",
+        [timeoutHeader]: String(timeoutMs),
+        ...metadata,
+      };
+      const limit = AbortSignal.timeout(timeoutMs);
+      const signal = over ? AbortSignal.any([limit, over]) : limit;
+      const answer = await send(`${url}/${fullMethod(method)}`, JSON.stringify(request), headers, signal);
+      return answer.status === 200 ? JSON.parse(answer.text) : errorOf(answer);
+    },
+
+    /** No method is called GET /: whatever a task service says to that shows that it is there. */
+    probe: async (timeoutMs) => {
+      const { status, body } = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+      await body?.cancel();
+      if (status >= 500) throw foreignAnswer(status);
+    },
+  };
+}
+
+/** The task service's own error is an answer like others; what something in between says instead means that it is away. */
+function errorOf(answer: Answered): TaskError {
+  const error = fromErrorAnswer(answer);
+  if (!error) throw foreignAnswer(answer.status);
+  return error;
+}
+
+function foreignAnswer(status: number): TaskError {
+  return new TaskError("unavailable", `the task service answered ${status}`);
+}

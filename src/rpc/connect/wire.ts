@@ -1,0 +1,99 @@
+/**
+ * The Connect protocol for unary calls (connectrpc.com/docs/protocol), both sides' words: paths, headers, codecs and
+ * errors. A library's client and server cost several times as much per call as the JSON post that a unary call is; a
+ * test holds this against the library's own client.
+ */
+
+import type { DescMessage, JsonValue } from "@bufbuild/protobuf";
+import { parseJson } from "../../http/request-body.ts";
+import {
+  connectHttpStatus,
+  type FieldProblem,
+  fromRpcCode,
+  meanings,
+  retryAfterSeconds,
+  TaskError,
+} from "../../words/errors.ts";
+import { badRequestName, fromBadRequest, toBadRequest } from "../bad-request.ts";
+import type { Wire } from "../call.ts";
+import { fromBinaryMessage, maxMessageDepth, toBinaryMessage } from "../methods.ts";
+
+/** The protocol in spans. */
+export const connectWire: Wire = { systemName: "connectrpc", statusOf: (code) => code };
+
+export const contentTypes = { json: "application/json", proto: "application/proto" } as const;
+export type Codec = keyof typeof contentTypes;
+
+export function codecOf(contentType: string | null): Codec | undefined {
+  const essence = contentType?.split(";", 1)[0]?.trim().toLowerCase();
+  if (essence === contentTypes.json) return "json";
+  if (essence === contentTypes.proto) return "proto";
+  return undefined;
+}
+
+/** A body as protobuf JSON; every spelling that protobuf allows comes out canonical. */
+export function decodeMessage(schema: DescMessage, codec: Codec, body: Uint8Array): JsonValue {
+  if (codec === "proto") return fromBinaryMessage(schema, body);
+  if (body.length === 0) return {};
+  // It came out of JSON.parse.
+  return parseJson(body, { maxDepth: maxMessageDepth, what: "the request message" }) as JsonValue;
+}
+
+export function encodeMessage(schema: DescMessage, codec: Codec, json: JsonValue): string | Uint8Array<ArrayBuffer> {
+  return codec === "json" ? JSON.stringify(json) : toBinaryMessage(schema, json);
+}
+
+/** Connect protocol, "Error end-stream": the JSON body and status of a unary call that failed. */
+export function toErrorResponse(error: TaskError): Response {
+  const { rpcCode } = meanings[error.code];
+  const headers = new Headers({ "content-type": contentTypes.json });
+  const retryAfter = retryAfterSeconds(error);
+  if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
+  const body = JSON.stringify({
+    code: rpcCode,
+    message: error.message,
+    ...(error.problems.length > 0 && { details: [toDetail(error.problems)] }),
+  });
+  return new Response(body, { status: connectHttpStatus[rpcCode], headers });
+}
+
+/** Connect protocol, "Error end-stream": base64 may come without its padding. */
+function toDetail(problems: FieldProblem[]): { type: string; value: string } {
+  return { type: badRequestName, value: Buffer.from(toBadRequest(problems)).toString("base64").replace(/=+$/, "") };
+}
+
+function problemsOf(details: unknown): FieldProblem[] {
+  const all: unknown[] = Array.isArray(details) ? details : [];
+  return all.flatMap((detail) => {
+    const { type, value } = { type: undefined, value: undefined, ...Object(detail) };
+    return type === badRequestName && typeof value === "string" ? fromBadRequest(Buffer.from(value, "base64")) : [];
+  });
+}
+
+/** What a call was answered with, read. */
+export interface Answered {
+  status: number;
+  /** In seconds, as the header has it. */
+  retryAfter: string | null | undefined;
+  text: string;
+}
+
+/** The error in a Connect answer that is not 200; undefined when something else than a task service has answered. */
+export function fromErrorAnswer({ retryAfter, text }: Answered): TaskError | undefined {
+  const { code, message, details } = parseObject(text);
+  if (typeof code !== "string") return undefined;
+  const seconds = Number(retryAfter);
+  const problems = problemsOf(details);
+  const options = { isRemote: true, problems, ...(seconds > 0 && { retryAfterMs: seconds * 1000 }) };
+  return new TaskError(fromRpcCode(code), typeof message === "string" ? message : code, options);
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : {};
+  } catch {
+    // Whoever answers in another language is not a task service.
+    return {};
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Calls by gRPC: streams of one HTTP/2 connection, which the library opens, and opens again. So any number of held calls
+ * takes no place of others.
+ */
+
+import {
+  type CallOptions,
+  type ChannelOptions,
+  Client,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from "@grpc/grpc-js";
+import { TaskError } from "../../words/errors.ts";
+import type { Transport } from "../client.ts";
+import { fromBinaryMessage, fullMethod, type RpcMethod, rpcSchemas, toBinaryMessage } from "../methods.ts";
+import { healthCheckPath } from "./health.ts";
+import { grpcWire } from "./status.ts";
+import { fromErrorStatus } from "./status-details.ts";
+
+const channelOptions: ChannelOptions = {
+  // When to ask a task service that is away is the breaker's to say: the connection is tried about as often.
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 1000,
+  // As the Connect client, which knows none: a thousand attempts of a task may be in an answer.
+  "grpc.max_receive_message_length": -1,
+  // One channel for each client: it ends with that, not with the last client of its address.
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.enable_channelz": 0,
+  "grpc.enable_retries": 0,
+};
+
+export function createGrpcTransport(url: string): Transport {
+  const { protocol, host } = new URL(url);
+  const isSecure = protocol === "https:";
+  const target = isSecure && !/:\d+$/.test(host) ? `${host}:443` : host;
+  const channel = isSecure ? credentials.createSsl() : credentials.createInsecure();
+  const client = new Client(target, channel, channelOptions);
+
+  const ask = (
+    path: string,
+    message: Uint8Array,
+    metadata: Metadata,
+    wait: { timeoutMs: number; signal?: AbortSignal | undefined },
+  ): Promise<Buffer> => {
+    const options: CallOptions = { deadline: Date.now() + wait.timeoutMs };
+    const { signal } = wait;
+    return new Promise<Buffer>((resolve, reject) => {
+      signal?.throwIfAborted();
+      const call = client.makeUnaryRequest(path, asBuffer, asBuffer, message, metadata, options, (error, answer) => {
+        if (error || !answer) reject(error ?? new Error(`${path} was answered with nothing`));
+        else resolve(answer);
+        signal?.removeEventListener("abort", giveUp);
+      });
+      const giveUp = (): void => {
+        call.cancel();
+        reject(signal?.reason);
+      };
+      signal?.addEventListener("abort", giveUp);
+    });
+  };
+
+  return {
+    wire: grpcWire,
+    close: () => client.close(),
+
+    exchange: async ({ method, request, metadata, timeoutMs, signal }) => {
+      const schemas = rpcSchemas[method];
+      const sent = new Metadata();
+      for (const [name, value] of Object.entries(metadata)) sent.set(name, value);
+      const message = encode(method, request);
+      try {
+        const answer = await ask(`/${fullMethod(method)}`, message, sent, { timeoutMs, signal });
+        return fromBinaryMessage(schemas.response, answer);
+      } catch (error) {
+        return errorOf(error);
+      }
+    },
+
+    /** Whatever a task service says to that shows that it is there. */
+    probe: async (timeoutMs) => {
+      await ask(healthCheckPath, new Uint8Array(), new Metadata(), { timeoutMs }).catch((error: ServiceError) => {
+        if (isAway(error)) throw toOurs(error);
+      });
+    },
+  };
+}
+
+/** A request is plain JSON by the type of its method; its texts may still be no times, or none that protobuf has. */
+function encode(method: RpcMethod, request: unknown): Uint8Array {
+  try {
+    return toBinaryMessage(rpcSchemas[method].request, request as never);
+  } catch (cause) {
+    throw new TaskError("invalid_argument", `the ${method} request does not fit its schema`, { cause });
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The task service's own error is an answer like others. */
+function errorOf(error: unknown): TaskError {
+  if (!isServiceError(error)) throw error;
+  const own = fromErrorStatus(error);
+  if (!own) throw toOurs(error);
+  return own;
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "metadata" in error && error.metadata instanceof Metadata;
+}
+
+function isAway({ code }: ServiceError): boolean {
+  return code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED || code === status.UNKNOWN;
+}
+
+/** What the library, or something in between, says in place of an answer. */
+function toOurs(error: ServiceError): Error {
+  if (error.code === status.DEADLINE_EXCEEDED) return new DOMException(error.details, "TimeoutError");
+  if (error.code === status.UNAVAILABLE) return error;
+  return new TaskError("unavailable", `the task service answered ${status[error.code]}`, { cause: error });
+}

@@ -1,0 +1,239 @@
+/**
+ * The store port on the role's side of the SQLite thread. Calls made in one turn of the event loop leave as one
+ * message; each has a span from the call to the answer, which comes after the commit.
+ */
+
+import { type Attributes, type Context, SpanKind, type Tracer } from "@opentelemetry/api";
+import { createAdmission } from "../../limits/admission.ts";
+import { type Breaker, createBreaker } from "../../limits/breaker.ts";
+import { systemClock } from "../../limits/clock.ts";
+import { createTimeLimit } from "../../limits/time-limit.ts";
+import { key } from "../../telemetry/names.ts";
+import { markFailed, startSpan } from "../../telemetry/spans/tracing.ts";
+import { createTurnPost, readTurn } from "../../threads/turn-messages.ts";
+import { type ErrorCode, type Failure, TaskError } from "../../words/errors.ts";
+import type { TaskRecord } from "../../words/task.ts";
+import type { Store } from "../ports/store.ts";
+import type { WatchedTask } from "../ports/task-watch.ts";
+import { databaseFile, sqlFor, type TaskSql } from "./sql.ts";
+import type { SqliteOperations } from "./sqlite.ts";
+import type { Operation, OperationCall, StoreAnswer, StoreCall, StoreQuestion, WaitCall } from "./thread.ts";
+
+interface Pending {
+  settle(value: unknown): void;
+  fail(failure: Failure, isAway: boolean): void;
+}
+
+/** A call that the store's thread has not answered after this long will not be answered. */
+const answerLimitMs = 30_000;
+
+/** Calls without an answer: several seconds of work for the store's thread. */
+const maxUnanswered = 10_000;
+
+/**
+ * The thread does not answer, or not before another process gives the lock back. A statement or a write that is refused,
+ * as with a full disk, leaves all else that can be asked.
+ */
+class StoreAwayError extends TaskError {}
+
+function isStoreAway(error: unknown): boolean {
+  return error instanceof StoreAwayError;
+}
+
+function isWait(call: StoreCall): call is WaitCall {
+  return call.op === "awaitEnd" || call.op === "awaitChange";
+}
+
+export interface SqliteClientOptions {
+  port: MessagePort;
+  tracer: Tracer;
+  table: string;
+  /** Around every call; one of its own when nobody watches it. */
+  breaker?: Breaker;
+}
+
+/** What the span of a statement is called, and carries. */
+interface ShownStatement {
+  name: string;
+  attributes: Attributes;
+}
+
+function showStatements(sql: TaskSql): Record<keyof TaskSql, ShownStatement> {
+  // The names are those of `sql`.
+  return Object.fromEntries(Object.entries(sql).map(([name, text]) => [name, showStatement(text)])) as Record<
+    keyof TaskSql,
+    ShownStatement
+  >;
+}
+
+/** A statement begins with its operation, and names its table next. */
+function showStatement(text: string): ShownStatement {
+  const [, operation = "", collection = ""] = /^(\w+)(?:.*?\b(?:FROM|INTO))? (\w+)/.exec(text) ?? [];
+  return {
+    name: `${operation} ${collection}`,
+    attributes: {
+      [key.dbSystemName]: "sqlite",
+      [key.dbOperationName]: operation,
+      [key.dbCollectionName]: collection,
+      [key.dbNamespace]: databaseFile,
+      [key.dbQueryText]: text,
+    },
+  };
+}
+
+export function connectSqlite(options: SqliteClientOptions): Store {
+  const { port, tracer, table, breaker = createBreaker({ name: "store", side: "the store" }) } = options;
+  const admit = createAdmission(maxUnanswered, "calls that wait for the store");
+  const pending = new Map<number, Pending>();
+  const answerLimit = createTimeLimit(answerLimitMs, systemClock);
+  const shown = showStatements(sqlFor(table));
+  let lastNumber = 0;
+
+  port.onmessage = (event: MessageEvent<string>) => {
+    for (const answer of readTurn<StoreAnswer>(event.data)) {
+      const caller = pending.get(answer.number);
+      pending.delete(answer.number);
+      if ("failure" in answer) caller?.fail(answer.failure, answer.isAway === true);
+      else caller?.settle(answer.value);
+    }
+  };
+
+  const post = createTurnPost<StoreQuestion>((text) => port.postMessage(text));
+
+  /** The longest wait is no trial: a ping goes before it. */
+  const probe = (): Promise<unknown> => send({ op: "ping", args: [] });
+
+  const ask = (call: StoreCall, over?: AbortSignal): Promise<unknown> => {
+    const guard = isWait(call) ? { isAway: isStoreAway, probe } : { isAway: isStoreAway };
+    return admit(() => breaker.call(() => (over ? sendUntil(call, over) : send(call)), guard));
+  };
+
+  /** A wait that may end before its time. */
+  const sendUntil = async (call: StoreCall, over: AbortSignal): Promise<unknown> => {
+    const answered = send(call);
+    const number = lastNumber;
+    const tellOver = (): void =>
+      post({ number: ++lastNumber, call: { op: "waitOver", args: [String(call.args[0]), number] } });
+    if (over.aborted) tellOver();
+    over.addEventListener("abort", tellOver);
+    try {
+      return await answered;
+    } finally {
+      over.removeEventListener("abort", tellOver);
+    }
+  };
+
+  const startLimit = (call: StoreCall, onOver: (limitMs: number) => void): (() => void) => {
+    if (!isWait(call)) return answerLimit.start(() => onOver(answerLimitMs));
+    const limitMs = call.args[1] + answerLimitMs;
+    const timer = setTimeout(() => onOver(limitMs), limitMs);
+    return () => clearTimeout(timer);
+  };
+
+  const send = (call: StoreCall): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const number = ++lastNumber;
+      const stopLimit = startLimit(call, (limitMs) => {
+        pending.delete(number);
+        reject(new StoreAwayError("unavailable", `the store did not answer ${call.op} within ${limitMs} ms`));
+      });
+      pending.set(number, {
+        settle: (value) => {
+          stopLimit();
+          resolve(value);
+        },
+        fail: (failure, isAway) => {
+          stopLimit();
+          const Kind = isAway ? StoreAwayError : TaskError;
+          reject(new Kind(failure.type as ErrorCode, failure.message));
+        },
+      });
+      post({ number, call });
+    });
+
+  const inSpan = async <T>(statement: keyof TaskSql, context: Context, work: () => Promise<T>): Promise<T> => {
+    const { name, attributes } = shown[statement];
+    const { span } = startSpan(tracer, name, context, { kind: SpanKind.CLIENT, attributes });
+    try {
+      return await work();
+    } catch (error) {
+      // Only `TaskError`s come out of `ask`.
+      const { code, message } = error as TaskError;
+      span.setAttribute(key.dbResponseStatusCode, code);
+      markFailed(span, { type: code, message });
+      throw error;
+    } finally {
+      span.end();
+    }
+  };
+
+  /** The border of the thread: what comes back is what the operation of that name gave. */
+  const run = <O extends Operation>(op: O, ...args: Parameters<SqliteOperations[O]>) =>
+    ask({ op, args } as OperationCall) as Promise<ReturnType<SqliteOperations[O]>>;
+
+  /** The same in a span of its own, which shows `statement`; the context comes last, as in the port. */
+  const traced =
+    <O extends Operation>(op: O, statement: keyof TaskSql) =>
+    (...given: [...Parameters<SqliteOperations[O]>, Context]) => {
+      const args = given.slice(0, -1) as Parameters<SqliteOperations[O]>;
+      // The last one by the type of this function.
+      return inSpan(statement, given.at(-1) as Context, () => run(op, ...args));
+    };
+
+  return {
+    create: traced("create", "insert"),
+    get: traced("get", "select"),
+    timeline: traced("timeline", "timeline"),
+    listTasks: traced("listTasks", "list"),
+    awaitEnd: (id, waitMs, context, over) =>
+      // A wait is answered with the task, as `get` is.
+      inSpan(
+        "select",
+        context,
+        () => ask({ op: "awaitEnd", args: [id, waitMs] }, over) as Promise<TaskRecord | undefined>,
+      ),
+    awaitChange: (id, seen, waitMs, context, over) =>
+      // Such a wait is answered with what `watch` gives.
+      inSpan(
+        "select",
+        context,
+        () => ask({ op: "awaitChange", args: [id, waitMs, seen] }, over) as Promise<WatchedTask | undefined>,
+      ),
+    claim: traced("claim", "claim"),
+    extend: traced("extend", "extend"),
+    noteProgress: traced("noteProgress", "noteProgress"),
+    finish: traced("finish", "finish"),
+    cancel: traced("cancel", "cancel"),
+    recordDead: traced("recordDead", "die"),
+    keepUnreadable: traced("keepUnreadable", "keepUnreadable"),
+    listDead: traced("listDead", "dead"),
+    deadGroups: traced("deadGroups", "deadGroups"),
+    listUnreadable: traced("listUnreadable", "unreadable"),
+    discard: traced("discard", "discard"),
+    countRedrive: traced("countRedrive", "countDead"),
+    startRedrive: traced("startRedrive", "insertRedrive"),
+    getRedrive: traced("getRedrive", "redrive"),
+    redriveOutcome: traced("redriveOutcome", "followed"),
+    controlRedrive: traced("controlRedrive", "controlRedrive"),
+    proposeRedrive: (limit, nowMs) => run("proposeRedrive", limit, nowMs),
+    commitRedrive: traced("commitRedrive", "revive"),
+    markSent: traced("markSent", "markSent"),
+    takeDue: (limit, holdMs, actor) => run("takeDue", limit, holdMs, actor),
+    resendAll: traced("resendAll", "resendAll"),
+    countWaiting: (sentBeforeMs) => run("countWaiting", sentBeforeMs),
+    resendWaiting: (sentBeforeMs, limit, nowMs) => run("resendWaiting", sentBeforeMs, limit, nowMs),
+    prune: (endedBeforeMs, after, limit) => run("prune", endedBeforeMs, after, limit),
+    createSchedule: traced("createSchedule", "insertSchedule"),
+    getSchedule: traced("getSchedule", "schedule"),
+    listSchedules: traced("listSchedules", "schedules"),
+    dueSchedules: (limit, nowMs) => run("dueSchedules", limit, nowMs),
+    changeSchedule: traced("changeSchedule", "changeSchedule"),
+    deleteSchedule: traced("deleteSchedule", "deleteSchedule"),
+    registerTypes: traced("registerTypes", "registerType"),
+    listTypes: traced("listTypes", "types"),
+    figures: (nowMs) => run("figures", nowMs),
+    // The process has one connection, in the store's thread; several roles share it.
+    connections: () => (pending.size > 0 ? { active: 1, idle: 0, max: 1 } : { active: 0, idle: 1, max: 1 }),
+    ping: () => run("ping"),
+  };
+}

@@ -1,0 +1,242 @@
+/**
+ * The one connection of a process to its SQLite file: opened with what makes a commit durable, and used in whole
+ * transactions only.
+ */
+
+import { mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { TaskError } from "../../words/errors.ts";
+import { migrate } from "./schema.ts";
+import { databaseFile } from "./sql.ts";
+import { logBytes, usualLogBytes } from "./write-ahead-log.ts";
+
+/** Below this, two connections could lose pages of the write-ahead log. */
+const oldestSqlite = "3.51.3";
+
+/** How long another process may hold the write lock before a call fails. */
+const busyTimeoutMs = 10_000;
+
+export interface SqliteLocation {
+  folder: string;
+  table: string;
+}
+
+/** `PRAGMA synchronous`: every commit waits until the disk has it. */
+const syncFull = 2;
+
+export interface Durability {
+  journalMode: string | undefined;
+  synchronous: number | undefined;
+}
+
+export class SqliteConnection {
+  readonly #db: DatabaseSync;
+  readonly #folder: string;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /**
+   * Opens the file, makes it when there is none, and brings it to the newest schema. Throws `TaskError` `unavailable`
+   * when the disk does not let it.
+   */
+  constructor({ folder, table }: SqliteLocation) {
+    mkdirSync(folder, { recursive: true });
+    this.#folder = folder;
+    this.#db = openFile(join(folder, databaseFile));
+    try {
+      refuseOld(this.#db);
+      useWriteAheadLog(this.#db);
+      this.#db.exec("PRAGMA synchronous = FULL");
+      this.#db.exec("PRAGMA cache_size = -32768");
+      this.#db.exec(`PRAGMA journal_size_limit = ${usualLogBytes}`);
+      migrate(this.#db, table);
+      refuseUnsafe(this.durability());
+    } catch (error) {
+      this.#db.close();
+      throw toStoreError(error);
+    }
+  }
+
+  /** How this connection commits, as SQLite tells it. */
+  durability(): Durability {
+    const { journal_mode: journalMode } = this.get<{ journal_mode: string }>("PRAGMA journal_mode") ?? {};
+    const { synchronous } = this.get<{ synchronous: number }>("PRAGMA synchronous") ?? {};
+    return { journalMode, synchronous };
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  /** The first row; its columns are those of the STRICT tables that the schema makes. */
+  get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#prepared(sql).get(...values) as unknown as Row | undefined;
+  }
+
+  all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#prepared(sql).all(...values) as unknown as Row[];
+  }
+
+  /** Gives the number of rows that were changed. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#prepared(sql).run(...values).changes);
+  }
+
+  /**
+   * Runs calls as one transaction. When one of them throws, all are rolled back and each half runs again in a transaction
+   * of its own, so that a bad call spoils no other, and costs few commits. Answers only after the commit. When another
+   * process does not give the lock back, all fail: to wait again for each would block the thread so many times as long.
+   */
+  runBatch<T>(calls: readonly (() => T)[]): (() => T)[] {
+    try {
+      return this.#transaction(() => calls.map((call) => call())).map((value) => () => value);
+    } catch (error) {
+      if (calls.length === 1 || isLocked(error)) {
+        const refuse = (): never => {
+          throw toStoreError(error);
+        };
+        return calls.map(() => refuse);
+      }
+      const half = Math.ceil(calls.length / 2);
+      return [...this.runBatch(calls.slice(0, half)), ...this.runBatch(calls.slice(half))];
+    }
+  }
+
+  /**
+   * Empties the write-ahead log when it is larger than usual, as after a long reader. Waits for nobody: while a reader
+   * still needs it, the next call tries again.
+   */
+  shrinkLog(): void {
+    if (logBytes(this.#folder) <= usualLogBytes) return;
+    try {
+      this.#db.exec("PRAGMA busy_timeout = 0");
+      this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // Another process checkpoints, or the disk refuses, which the next commit says.
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+    }
+  }
+
+  /** A number that changes when another connection, of any process, commits. */
+  dataVersion(): number {
+    return Number(this.get<{ data_version: number }>("PRAGMA data_version")?.data_version);
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      // SQLite has rolled back by itself after a full disk or an I/O error.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+/**
+ * Writes one state of the database at `source`, that of now, to the new file `target`. Blocks until it is done: for
+ * `throughline backup`, in a thread of its own.
+ */
+export function copyDatabase({ source, target }: { source: string; target: string }): void {
+  const db = new DatabaseSync(source, { timeout: busyTimeoutMs });
+  try {
+    db.prepare("VACUUM INTO ?").run(target);
+  } catch (error) {
+    throw toStoreError(error);
+  } finally {
+    db.close();
+  }
+}
+
+function openFile(path: string): DatabaseSync {
+  refuseFolder(path);
+  try {
+    return new DatabaseSync(path, { timeout: busyTimeoutMs });
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}
+
+/** SQLite says of it only that it cannot be opened. */
+export function refuseFolder(path: string): void {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new TaskError("unavailable", `"${path}" is a folder, not the database file: move it away, or set --data-dir`);
+}
+
+function refuseOld(db: DatabaseSync): void {
+  const found = String(db.prepare("SELECT sqlite_version() AS version").get()?.version);
+  if (found.localeCompare(oldestSqlite, undefined, { numeric: true }) < 0) {
+    throw new TaskError("internal", `SQLite ${found} is too old: ${oldestSqlite} or newer is needed`);
+  }
+}
+
+/** A file system may not have what the log needs; SQLite then leaves the journal mode as it was. */
+function refuseUnsafe({ journalMode, synchronous }: Durability): void {
+  if (journalMode === "wal" && synchronous === syncFull) return;
+  throw new TaskError("internal", `SQLite runs with journal_mode ${journalMode} and synchronous ${synchronous}`);
+}
+
+/** Here SQLite waits for no lock: of two connections that open a fresh file at once, it refuses one. */
+function useWriteAheadLog(db: DatabaseSync): void {
+  const endMs = performance.now() + busyTimeoutMs;
+  const isRefused = (): boolean => {
+    try {
+      db.exec("PRAGMA journal_mode = WAL");
+      return false;
+    } catch (error) {
+      if (!isLocked(error) || performance.now() > endMs) throw error;
+      return true;
+    }
+  };
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  while (isRefused()) Atomics.wait(pause, 0, 0, 5);
+}
+
+/** Another process holds the lock, and has not given it back in time. */
+export class StoreLockedError extends TaskError {}
+
+/** SQLite's result code without its extension (sqlite.org/rescode.html); Deno 2.9 does not tell it of every error. */
+function resultCodeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return undefined;
+  return error.errcode & 0xff;
+}
+
+const sqliteBusy = 5;
+
+function isLocked(error: unknown): boolean {
+  const code = resultCodeOf(error);
+  if (code !== undefined) return code === sqliteBusy;
+  return error instanceof Error && error.message.includes("database is locked");
+}
+
+/** SQLITE_TOOBIG, SQLITE_CONSTRAINT and SQLITE_MISMATCH: values that do not fit the tables. */
+const misfitCodes = new Set([18, 19, 20]);
+const misfitWords = /constraint failed|cannot store|datatype mismatch|too big/;
+
+function isMisfit(error: Error): boolean {
+  const code = resultCodeOf(error);
+  return code === undefined ? misfitWords.test(error.message) : misfitCodes.has(code);
+}
+
+/** A full disk, a lock, a broken file: `unavailable`, for what failed may succeed later. The rest is a fault of ours. */
+export function toStoreError(error: unknown): TaskError {
+  if (error instanceof TaskError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const text = `the store (${databaseFile}) refused: ${message}`;
+  if (isLocked(error)) return new StoreLockedError("unavailable", text, { cause: error });
+  const isSqlite = error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
+  return new TaskError(isSqlite && !isMisfit(error) ? "unavailable" : "internal", text, { cause: error });
+}

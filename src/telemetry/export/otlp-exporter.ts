@@ -1,0 +1,73 @@
+/**
+ * The OTLP exporters of spans and of log records, as the SDK makes its own (`OTLPTraceExporter`, `OTLPLogExporter`), but
+ * for the serializer, since the SDK's goes over every item twice at the time of the export, and for the answer: what the
+ * collector did not take counts as dropped.
+ */
+
+import { createNoopMeter, type MeterProvider } from "@opentelemetry/api";
+import type { ExportResult } from "@opentelemetry/core";
+import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from "@opentelemetry/otlp-exporter-base/node-http";
+import { LogsExporterMetricsHelper, TraceExporterMetricsHelper } from "@opentelemetry/otlp-transformer";
+import { type EncodedItem, toRequest } from "../../otlp/request.ts";
+import { ExportAnswers } from "./export-answer.ts";
+import { PartialCounts } from "./partial-counts.ts";
+
+export interface OtlpExporterOptions {
+  url: string;
+  /** After so long a batch is given up; default: `OTEL_EXPORTER_OTLP_TIMEOUT`, 10 s. */
+  timeoutMillis?: number;
+  /** Exports under way at once; those above it fail. */
+  concurrencyLimit?: number;
+  /** Counts the exports. */
+  selfObsMeterProvider?: MeterProvider;
+}
+
+const signals = {
+  traces: {
+    variables: "TRACES",
+    component: "otlp_http_span_exporter",
+    counted: { ...TraceExporterMetricsHelper, countItems: (items: EncodedItem[]) => items.length },
+  },
+  logs: {
+    variables: "LOGS",
+    component: "otlp_http_log_exporter",
+    counted: { ...LogsExporterMetricsHelper, countItems: (items: EncodedItem[]) => items.length },
+  },
+} as const;
+
+export interface ItemExporter {
+  /** The result is an `AnsweredResult`. */
+  export(items: EncodedItem[], done: (result: ExportResult) => void): void;
+  forceFlush(): Promise<void>;
+  shutdown(): Promise<void>;
+  /** For the processor before it, which counts what it has handed over. */
+  meters: MeterProvider;
+}
+
+const noMeters: MeterProvider = { getMeter: () => createNoopMeter() };
+
+export function createItemExporter(
+  signal: keyof typeof signals,
+  { selfObsMeterProvider = noMeters, ...config }: OtlpExporterOptions,
+): ItemExporter {
+  const { variables, component, counted } = signals[signal];
+  const answers = new ExportAnswers();
+  const counts = new PartialCounts(selfObsMeterProvider);
+  const delegate = createOtlpHttpExportDelegate(
+    convertLegacyHttpOptions(config, variables, `v1/${signal}`, { "Content-Type": "application/x-protobuf" }),
+    answers.remember((items: EncodedItem[]) => toRequest(items)),
+    component,
+    counted,
+    counts.meters,
+  );
+  return {
+    export: (items, done) =>
+      delegate.export(items, (result) => {
+        const answered = answers.judge(result, items.length);
+        counts.finish(answered, () => done(answered));
+      }),
+    forceFlush: () => delegate.forceFlush(),
+    shutdown: () => delegate.shutdown(),
+    meters: counts.meters,
+  };
+}

@@ -1,0 +1,66 @@
+/** How log records leave besides stdout: by OTLP, in batches. */
+
+import type { MeterProvider } from "@opentelemetry/api";
+import type { Logger as OtlpLogger } from "@opentelemetry/api-logs";
+import type { Resource } from "@opentelemetry/resources";
+import {
+  BatchLogRecordProcessor,
+  LoggerProvider,
+  type LogRecordExporter,
+  type SdkLogRecord,
+} from "@opentelemetry/sdk-logs";
+import type { Config } from "../../config.ts";
+import { productVersion } from "../../version.ts";
+import type { ExportWatch } from "../diagnostics.ts";
+import { withCopy } from "../export/export-copy.ts";
+import { withReasons } from "../export/export-reason.ts";
+import { createItemExporter } from "../export/otlp-exporter.ts";
+import { scopeName } from "../names.ts";
+import type { Pipeline } from "../spans/trace-pipeline.ts";
+import { encodeLog } from "./encoded-log.ts";
+
+export interface LogPipeline extends Pipeline {
+  logger: OtlpLogger;
+}
+
+export interface LogMeasures {
+  /** Knows how the exports go. */
+  exports: ExportWatch;
+  /** Count what becomes of each record. */
+  sdkMeters: MeterProvider;
+}
+
+/** Nothing when no log records are to be exported. */
+export function createLogPipeline(
+  { otel }: Config,
+  resource: Resource,
+  { exports, sdkMeters }: LogMeasures,
+): LogPipeline | undefined {
+  if (otel.disabled || !otel.logsUrl) return undefined;
+  const { attributeCountLimit, attributeValueLengthLimit, ...batches } = otel.logRecords;
+  const otlp = createItemExporter("logs", { url: otel.logsUrl, selfObsMeterProvider: sdkMeters });
+  const copy = otel.copyUrls.logs === undefined ? undefined : createItemExporter("logs", { url: otel.copyUrls.logs });
+  // Typed for the SDK's records, of which it looks at the resource alone.
+  const exporter = withCopy(exports.watch(withReasons(otlp), "logs"), copy) as unknown as LogRecordExporter;
+  const processor = new BatchLogRecordProcessor({ exporter, ...batches, selfObsMeterProvider: otlp.meters });
+  const limits = {
+    attributeCountLimit,
+    ...(attributeValueLengthLimit !== undefined && { attributeValueLengthLimit }),
+  };
+  const provider = new LoggerProvider({
+    resource,
+    logRecordLimits: limits,
+    processors: [
+      {
+        onEmit: (record) => processor.onEmit(encodeLog(record) as unknown as SdkLogRecord),
+        forceFlush: () => processor.forceFlush(),
+        shutdown: () => processor.shutdown(),
+      },
+    ],
+  });
+  return {
+    logger: provider.getLogger(scopeName, productVersion),
+    forceFlush: () => provider.forceFlush(),
+    shutdown: () => provider.shutdown(),
+  };
+}

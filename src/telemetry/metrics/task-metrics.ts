@@ -1,0 +1,143 @@
+/** What the roles tell of tasks, queues, threads, breakers and the store. The instruments' table is instruments.ts. */
+
+import type { SpanContext } from "@opentelemetry/api";
+import type { Breaker, BreakerState } from "../../limits/breaker.ts";
+import type { QueueDepth } from "../../queue/queue.ts";
+import type { StoreFigures } from "../../store/ports/store.ts";
+import type { Connections } from "../../words/health.ts";
+import { type AttemptOutcome, type DeadReason, liveStatuses } from "../../words/task.ts";
+import { instruments } from "./instruments.ts";
+import { createBoundedLabel } from "./labelled-series.ts";
+import type { Meter } from "./meter.ts";
+
+export type ProcessedStatus = "submitted" | "succeeded" | "failed" | "retried" | "dead" | "canceled";
+
+/**
+ * `lost`: another worker has the task, or it is not due; `ended`: its message was of no use any more; `no_handler`: it
+ * waits for a worker that has its handler.
+ */
+export type ClaimOutcome = "won" | "lost" | "ended" | "no_handler";
+
+/** Where a duration was measured: the span that its exemplar leads to. */
+export type Measured = SpanContext | undefined;
+
+/** `taskType`: one that is registered, or `_other`. Times in milliseconds. */
+export interface TaskMetrics {
+  /** Counts one task (or, for `failed` and `retried`, one attempt). */
+  processed(taskType: string, status: ProcessedStatus): void;
+  /** How long one attempt's handler took. */
+  processingDuration(taskType: string, status: "succeeded" | "failed", durationMs: number, span: Measured): void;
+  dead(taskType: string, reason: DeadReason): void;
+  /** How long an attempt was due when it began. */
+  queueWait(taskType: string, waitMs: number, span: Measured): void;
+  /** From a task's creation or redrive to its end. */
+  endToEnd(taskType: string, durationMs: number, span: Measured): void;
+  attempted(taskType: string, outcome: AttemptOutcome): void;
+  claimed(result: ClaimOutcome): void;
+  /** Counts dead letters that a redrive brought back, or could not. */
+  redriven(result: "moved" | "failed", count: number): void;
+}
+
+/** With every status, outcome and reason, their series stay below the limit of an instrument. */
+const maxTaskTypes = 200;
+
+export function createTaskMetrics(meter: Meter): TaskMetrics {
+  const typeOf = createBoundedLabel({ max: maxTaskTypes, rest: "_other" });
+  const processed = meter.counter(instruments.tasksProcessed);
+  const duration = meter.histogram(instruments.processingDuration);
+  const dead = meter.counter(instruments.tasksDead);
+  const queueWait = meter.histogram(instruments.queueWait);
+  const endToEnd = meter.histogram(instruments.endToEnd);
+  const attempts = meter.counter(instruments.taskAttempts);
+  const claims = meter.counter(instruments.taskClaims);
+  const redrives = meter.counter(instruments.taskRedrives);
+  return {
+    processed: (taskType, status) => processed.add(1, typeOf(taskType), status),
+    processingDuration: (taskType, status, ms, span) => duration.record(ms / 1000, span, typeOf(taskType), status),
+    dead: (taskType, reason) => dead.add(1, typeOf(taskType), reason),
+    // Clocks of two processes may differ: nothing began before it was due.
+    queueWait: (taskType, ms, span) => queueWait.record(Math.max(0, ms) / 1000, span, typeOf(taskType)),
+    endToEnd: (taskType, ms, span) => endToEnd.record(Math.max(0, ms) / 1000, span, typeOf(taskType)),
+    attempted: (taskType, outcome) => attempts.add(1, typeOf(taskType), outcome),
+    claimed: (result) => claims.add(1, result),
+    redriven: (result, count) => {
+      if (count > 0) redrives.add(count, result);
+    },
+  };
+}
+
+/** What became of a tick; `triggered` of none: somebody asked for a run. */
+export type TickResult = "fired" | "skipped" | "missed" | "triggered";
+
+export interface ScheduleMetrics {
+  ticked(result: TickResult, count?: number): void;
+  /** How long after its tick a run was made. */
+  late(ms: number, span: Measured): void;
+}
+
+export function createScheduleMetrics(meter: Meter): ScheduleMetrics {
+  const ticks = meter.counter(instruments.scheduleTicks);
+  const lateness = meter.histogram(instruments.scheduleLateness);
+  return {
+    ticked: (result, count = 1) => ticks.add(count, result),
+    // The clock of whoever made the run may be behind.
+    late: (ms, span) => lateness.record(Math.max(0, ms) / 1000, span),
+  };
+}
+
+/** Observes how many messages a queue holds. A broker that is away gives no points. */
+export function observeQueueDepth(meter: Meter, queue: { name: string; depth(): Promise<QueueDepth> }): void {
+  meter.observe(instruments.queueDepth, async (observe) => {
+    const depth = await queue.depth();
+    observe(depth.visible, queue.name, "visible");
+    observe(depth.inFlight, queue.name, "in_flight");
+    observe(depth.delayed, queue.name, "delayed");
+  });
+}
+
+const breakerValues: Record<BreakerState, number> = { closed: 0, half_open: 1, open: 2 };
+
+export function observeBreaker(meter: Meter, breaker: Pick<Breaker, "name" | "state">): void {
+  meter.observe(instruments.breakerState, (observe) => observe(breakerValues[breaker.state()], breaker.name));
+}
+
+/** Observes what the store holds: one question for both instruments. A store that is away gives no points. */
+export function observeStore(
+  meter: Meter,
+  figures: () => Promise<StoreFigures>,
+  queues: { tasks: string; deadLetters: string },
+): void {
+  meter.observe(instruments.tasksActive, async (observe) => {
+    const { active } = await figures();
+    for (const status of liveStatuses) observe(active[status], status);
+  });
+  meter.observe(instruments.oldestAge, async (observe) => {
+    const { oldestDueMs, oldestDeadMs } = await figures();
+    const nowMs = Date.now();
+    const ageOf = (sinceMs: number | null): number => (sinceMs === null ? 0 : Math.max(0, nowMs - sinceMs) / 1000);
+    observe(ageOf(oldestDueMs), queues.tasks);
+    observe(ageOf(oldestDeadMs), queues.deadLetters);
+  });
+}
+
+/** Observes a role's connections to the store. */
+export function observeConnections(meter: Meter, pool: string, look: () => Connections): void {
+  meter.observe(instruments.databaseConnections, (observe) => {
+    const { active, idle } = look();
+    observe(active, pool, "used");
+    observe(idle, pool, "idle");
+  });
+  meter.observe(instruments.databaseConnectionsMax, (observe) => observe(look().max, pool));
+}
+
+export type ThreadState = "idle" | "busy" | "stuck" | "condemned";
+
+export function observeWorker(
+  meter: Meter,
+  worker: { threads(): Record<ThreadState, number>; tasksInFlight(): number },
+): void {
+  meter.observe(instruments.workerThreads, (observe) => {
+    for (const [state, count] of Object.entries(worker.threads())) observe(count, state);
+  });
+  meter.observe(instruments.tasksInFlight, (observe) => observe(worker.tasksInFlight()));
+}

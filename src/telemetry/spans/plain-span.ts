@@ -1,0 +1,122 @@
+/**
+ * A finished span as a plain value, so that it can cross from a handler's thread to the worker's, which exports it.
+ * Nothing that a handler's thread has finished is lost when that thread is ended.
+ */
+
+import type { Attributes, HrTime, Link, SpanContext, SpanKind, SpanStatus } from "@opentelemetry/api";
+import type { Resource } from "@opentelemetry/resources";
+import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
+import type { Scope, ShareScope } from "../../otlp/shared-scopes.ts";
+import { toText } from "../../words/thrown.ts";
+import { parseTraceState } from "../context/trace-state.ts";
+
+/** Of a span, an event, a tracer. */
+const maxNameLength = 1000;
+
+interface PlainContext {
+  traceId: string;
+  spanId: string;
+  traceFlags: number;
+  traceState?: string;
+  isRemote?: boolean;
+}
+
+export interface PlainSpan {
+  name: string;
+  kind: SpanKind;
+  context: PlainContext;
+  parent: PlainContext | undefined;
+  startTime: HrTime;
+  endTime: HrTime;
+  duration: HrTime;
+  status: SpanStatus;
+  attributes: Attributes;
+  links: { context: PlainContext; attributes?: Attributes }[];
+  events: ReadableSpan["events"];
+  scope: Scope;
+  dropped: [attributes: number, events: number, links: number];
+}
+
+export function toPlainSpan(span: ReadableSpan): PlainSpan {
+  const { name, version, schemaUrl } = span.instrumentationScope;
+  return {
+    // Whatever a handler in JavaScript gives as a name: what JSON cannot hold would keep the run from telling its end.
+    name: toText(span.name, maxNameLength),
+    kind: span.kind,
+    context: toPlainContext(span.spanContext()),
+    parent: span.parentSpanContext && toPlainContext(span.parentSpanContext),
+    startTime: span.startTime,
+    endTime: span.endTime,
+    duration: span.duration,
+    status: span.status,
+    attributes: nameOddNumbers(span.attributes),
+    links: span.links.map(({ context, attributes }) => ({
+      context: toPlainContext(context),
+      ...(attributes && { attributes: nameOddNumbers(attributes) }),
+    })),
+    events: span.events.map(({ name, attributes, ...event }) => ({
+      ...event,
+      name: toText(name, maxNameLength),
+      ...(attributes && { attributes: nameOddNumbers(attributes) }),
+    })),
+    scope: {
+      name: toText(name, maxNameLength),
+      ...(version !== undefined && { version: toText(version, maxNameLength) }),
+      ...(schemaUrl !== undefined && { schemaUrl: toText(schemaUrl, maxNameLength) }),
+    },
+    dropped: [span.droppedAttributesCount, span.droppedEventsCount, span.droppedLinksCount],
+  };
+}
+
+/** JSON has no NaN and no infinities: they cross by their names, as the JSON mapping of protobuf writes them. */
+function nameOddNumbers(attributes: Attributes): Attributes {
+  let copy: Attributes | undefined;
+  for (const name in attributes) {
+    const value = attributes[name];
+    if (!hasOddNumber(value)) continue;
+    copy ??= { ...attributes };
+    copy[name] = Array.isArray(value) ? value.map(String) : String(value);
+  }
+  return copy ?? attributes;
+}
+
+function hasOddNumber(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasOddNumber);
+  return typeof value === "number" && !Number.isFinite(value);
+}
+
+/** The span again, as made by the service of `resource`. */
+export function fromPlainSpan(plain: PlainSpan, resource: Resource, shareScope: ShareScope): ReadableSpan {
+  const context = fromPlainContext(plain.context);
+  const links: Link[] = plain.links.map((link) => ({ ...link, context: fromPlainContext(link.context) }));
+  return {
+    name: plain.name,
+    kind: plain.kind,
+    spanContext: () => context,
+    ...(plain.parent && { parentSpanContext: fromPlainContext(plain.parent) }),
+    startTime: plain.startTime,
+    endTime: plain.endTime,
+    duration: plain.duration,
+    status: plain.status,
+    attributes: plain.attributes,
+    links,
+    events: plain.events,
+    ended: true,
+    resource,
+    instrumentationScope: shareScope(plain.scope),
+    droppedAttributesCount: plain.dropped[0],
+    droppedEventsCount: plain.dropped[1],
+    droppedLinksCount: plain.dropped[2],
+  };
+}
+
+function toPlainContext(context: SpanContext): PlainContext {
+  const { traceId, spanId, traceFlags, isRemote } = context;
+  const traceState = context.traceState?.serialize();
+  return { traceId, spanId, traceFlags, ...(traceState && { traceState }), ...(isRemote && { isRemote }) };
+}
+
+function fromPlainContext({ traceState: text, ...context }: PlainContext): SpanContext {
+  const traceState = text ? parseTraceState(text) : undefined;
+  return traceState ? { ...context, traceState } : context;
+}

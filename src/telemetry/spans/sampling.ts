@@ -1,0 +1,155 @@
+/**
+ * Which traces leave the process. A trace is decided where it begins: by the share that the environment keeps, by
+ * `OTEL_TRACES_SAMPLER`, by a caller who forces it, or, when it continues a task that another trace began, as that one
+ * was. Every later span follows its parent. What is not sampled is recorded all the same, so that metrics count it and
+ * a failure can still be kept (failure-buffer.ts).
+ */
+
+import {
+  type Attributes,
+  type Context,
+  createContextKey,
+  type Link,
+  type SpanContext,
+  type SpanKind,
+  TraceFlags,
+  type TraceState,
+  trace,
+} from "@opentelemetry/api";
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  ParentBasedSampler,
+  type Sampler,
+  SamplingDecision,
+  type SamplingResult,
+  TraceIdRatioBasedSampler,
+} from "@opentelemetry/sdk-trace-base";
+import type { Config } from "../../config.ts";
+import type { OtelSampler } from "../../settings/otel-settings.ts";
+import { spanContextOf } from "../context/propagation.ts";
+import { emptyTraceState, ownMember } from "../context/trace-state.ts";
+import { ownKey } from "../names.ts";
+
+/** What was decided for a trace before its first span. */
+interface Decision {
+  isSampled: boolean;
+  /** Somebody asked for the whole trace: it says so to whoever samples after us, and to the traces that follow. */
+  isForced: boolean;
+}
+
+const decisionKey = createContextKey("throughline sampling decision");
+
+/** The value of our member of `tracestate` in a trace that was forced. */
+const forced = "forced";
+
+/** The next span from this context, and all that follow, are sampled. */
+export function forceSampling(context: Context): Context {
+  return decide(context, { isSampled: true, isForced: true });
+}
+
+/** A trace that begins from this context is sampled as `earlier` was, and forced when it was. */
+export function inheritSampling(context: Context, earlier: SpanContext | undefined): Context {
+  if (!earlier) return context;
+  return decide(context, { isSampled: isSampled(earlier), isForced: isForced(earlier.traceState) });
+}
+
+export function isSampled({ traceFlags }: SpanContext): boolean {
+  return (traceFlags & TraceFlags.SAMPLED) !== 0;
+}
+
+/** The same context, its span marked as sampled: what is made from it is, in every process. */
+export function asSampled(context: Context): Context {
+  const span = spanContextOf(context);
+  if (!span || isSampled(span)) return context;
+  return trace.setSpanContext(context, { ...span, traceFlags: span.traceFlags | TraceFlags.SAMPLED });
+}
+
+/** Whether failures are exported though their trace is not sampled: not when somebody has switched tracing off. */
+export function keepsFailures({ otel }: Config): boolean {
+  return otel.sampler === undefined || !otel.sampler.name.endsWith("always_off");
+}
+
+export function createSampler(config: Config): Sampler {
+  const { sampler } = config.otel;
+  return new TaskSampler(sampler ? samplerNamed(sampler) : shareOf(config), sampler?.name === "always_off");
+}
+
+const shares = { development: 1, staging: 0.5, production: 0.1 } as const;
+
+function shareOf({ environment }: Config): Sampler {
+  return parentBased(new TraceIdRatioBasedSampler(shares[environment]));
+}
+
+function samplerNamed({ name, ratio }: OtelSampler): Sampler {
+  switch (name) {
+    case "always_on":
+      return new AlwaysOnSampler();
+    case "always_off":
+      return new AlwaysOffSampler();
+    case "traceidratio":
+      return new TraceIdRatioBasedSampler(ratio);
+    case "parentbased_always_on":
+      return parentBased(new AlwaysOnSampler());
+    case "parentbased_always_off":
+      return parentBased(new AlwaysOffSampler());
+    case "parentbased_traceidratio":
+      return parentBased(new TraceIdRatioBasedSampler(ratio));
+  }
+}
+
+function parentBased(root: Sampler): Sampler {
+  return new ParentBasedSampler({ root });
+}
+
+const sampled: SamplingResult = { decision: SamplingDecision.RECORD_AND_SAMPLED };
+const recorded: SamplingResult = { decision: SamplingDecision.RECORD };
+
+/** Decisions taken before the trace began, and above them `inner`, which knows shares and parents. */
+class TaskSampler implements Sampler {
+  readonly #inner: Sampler;
+  readonly #isOff: boolean;
+
+  constructor(inner: Sampler, isOff: boolean) {
+    this.#inner = inner;
+    this.#isOff = isOff;
+  }
+
+  shouldSample(
+    context: Context,
+    traceId: string,
+    name: string,
+    kind: SpanKind,
+    attributes: Attributes,
+    links: Link[],
+  ): SamplingResult {
+    if (this.#isOff) return recorded;
+    const parent = spanContextOf(context);
+    // Put there by `decide` alone.
+    const decision = context.getValue(decisionKey) as Decision | undefined;
+    if (decision?.isForced || isForced(parent?.traceState)) return forcedResult(parent?.traceState);
+    if (decision && !parent) return decision.isSampled ? sampled : recorded;
+    const inner = this.#inner.shouldSample(context, traceId, name, kind, attributes, links);
+    return inner.decision === SamplingDecision.RECORD_AND_SAMPLED ? sampled : recorded;
+  }
+
+  toString(): string {
+    return `TaskSampler{${this.#inner}}`;
+  }
+}
+
+function decide(context: Context, decision: Decision): Context {
+  return context.setValue(decisionKey, decision);
+}
+
+function isForced(traceState: TraceState | undefined): boolean {
+  return traceState?.get(ownMember) === forced;
+}
+
+function forcedResult(traceState: TraceState | undefined): SamplingResult {
+  return {
+    decision: SamplingDecision.RECORD_AND_SAMPLED,
+    attributes: { [ownKey.forced]: true },
+    traceState: (traceState ?? emptyTraceState).set(ownMember, forced),
+  };
+}

@@ -1,0 +1,130 @@
+/** How spans leave: sampled or held for a failure to come, and exported in batches. */
+
+import { diag, type MeterProvider, type Tracer } from "@opentelemetry/api";
+import type { Resource } from "@opentelemetry/resources";
+import {
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  type ReadableSpan,
+  type SpanExporter,
+  type SpanProcessor,
+} from "@opentelemetry/sdk-trace-base";
+import type { Config } from "../../config.ts";
+import { productVersion } from "../../version.ts";
+import type { ExportWatch } from "../diagnostics.ts";
+import { withCopy } from "../export/export-copy.ts";
+import { withReasons } from "../export/export-reason.ts";
+import { createItemExporter } from "../export/otlp-exporter.ts";
+import { createRedaction } from "../logs/redact.ts";
+import { scopeName } from "../names.ts";
+import { encodeSpan } from "./encoded-span.ts";
+import { createFailureBuffer } from "./failure-buffer.ts";
+import { CryptoIds } from "./ids.ts";
+import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
+import { oldTwins } from "./semconv-compat.ts";
+import { SpanEnds } from "./span-ends.ts";
+
+/** Spans of a few thousand tasks: enough for the time between two exports at full speed. */
+const maxQueuedSpans = 65_536;
+
+const exportEveryMs = 1000;
+
+/** Unsampled spans that are held for a failure to come: those of about a thousand tasks. */
+const maxHeldSpans = 8192;
+
+/** One signal on its way out. */
+export interface Pipeline {
+  forceFlush(): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+export interface TracePipeline extends Pipeline {
+  tracer: Tracer;
+  /** Takes a span that was made in a handler's thread, as if it had ended here. */
+  take(span: ReadableSpan): void;
+  /** Exports what this role has of an unsampled trace, and samples what follows; false when it did so before. */
+  keep(traceId: string): boolean;
+}
+
+export interface TraceMeasures {
+  /** Looks at every span as it starts and ends. */
+  spanMetrics: SpanProcessor;
+  /** Knows how the exports go. */
+  exports: ExportWatch;
+  /** Count what becomes of each span. */
+  sdkMeters: MeterProvider;
+  /** A failure had this trace kept. */
+  onKept(traceId: string): void;
+}
+
+export function createTracePipeline(config: Config, resource: Resource, measures: TraceMeasures): TracePipeline {
+  const { onKept } = measures;
+  const exporting = createExporting(config, measures);
+  const redaction = createRedaction(config.redactKeys);
+  const exportSpan = (span: ReadableSpan): void => {
+    // The span has ended, and its attributes are nobody's but the exporter's.
+    const told = redaction.redactAttributes(span.attributes);
+    if (told !== span.attributes) Object.assign(span.attributes, told);
+    for (const event of span.events) event.attributes &&= redaction.redactAttributes(event.attributes);
+    if (config.semconvCompat) Object.assign(span.attributes, oldTwins(span.kind, span.attributes));
+    exporting?.take(span);
+  };
+  const buffer = keepsFailures(config)
+    ? createFailureBuffer({ maxSpans: exporting ? maxHeldSpans : 0, export: exportSpan, onKept })
+    : undefined;
+  const take = (span: ReadableSpan): void => {
+    if (isSampled(span.spanContext())) exportSpan(span);
+    else buffer?.ended(span);
+  };
+  const provider = new BasicTracerProvider({
+    resource,
+    idGenerator: new CryptoIds(),
+    sampler: createSampler(config),
+    spanProcessors: [measures.spanMetrics, new SpanEnds((span) => buffer?.started(span), take)],
+  });
+  return {
+    tracer: provider.getTracer(scopeName, productVersion),
+    take,
+    keep: (traceId) => buffer?.keep(traceId) ?? false,
+    forceFlush: async () => exporting?.forceFlush(),
+    shutdown: async () => exporting?.shutdown(),
+  };
+}
+
+interface Exporting extends Pipeline {
+  take(span: ReadableSpan): void;
+}
+
+/** What `OTEL_BSP_*` says, the SDK reads by itself wherever nothing is given here. */
+function createExporting({ otel }: Config, { exports, sdkMeters }: TraceMeasures): Exporting | undefined {
+  if (otel.disabled || !otel.tracesUrl) return undefined;
+  const { hasOwnQueueSize, hasOwnDelay } = otel.spanBatches;
+  // A flush sends the whole queue at once, in batches: the SDK's own limit of 30 would drop what is above it.
+  const exporter = createItemExporter("traces", {
+    url: otel.tracesUrl,
+    selfObsMeterProvider: sdkMeters,
+    concurrencyLimit: maxQueuedSpans,
+  });
+  const batching = {
+    selfObsMeterProvider: exporter.meters,
+    ...(!hasOwnQueueSize && { maxQueueSize: maxQueuedSpans }),
+    ...(!hasOwnDelay && { scheduledDelayMillis: exportEveryMs }),
+  };
+  const copy =
+    otel.copyUrls.traces === undefined ? undefined : createItemExporter("traces", { url: otel.copyUrls.traces });
+  const watched = withCopy(exports.watch(withReasons(exporter), "traces"), copy);
+  // Typed for the SDK's spans, of which it looks at the context and the resource alone.
+  const processor = new BatchSpanProcessor(watched as unknown as SpanExporter, batching);
+  return {
+    take: (span) => {
+      try {
+        processor.onEnd(encodeSpan(span) as unknown as ReadableSpan);
+      } catch (error) {
+        // Never the trouble of what the span is about.
+        diag.error("a span cannot be written", error);
+      }
+    },
+    forceFlush: () => processor.forceFlush(),
+    shutdown: () => processor.shutdown(),
+  };
+}

@@ -1,0 +1,68 @@
+/** Task types for trying things. */
+
+import type { Config } from "../../config.ts";
+import { createHttpHandler } from "../http/task.ts";
+import type { TaskHandler } from "./handler.ts";
+import { payloadOf } from "./payload.ts";
+
+/** That of the runtime: the one of handlers throws. */
+const endThread = process.exit.bind(process);
+
+export function builtInHandlers(config: Config): TaskHandler[] {
+  return [
+    { type: "echo", run: (task) => task.payload },
+    {
+      type: "sleep",
+      run: async (task, ctx) => {
+        const { ms } = await payloadOf("sleep", task, ctx);
+        await pause(ms, ctx.signal);
+        return { slept_ms: ms };
+      },
+    },
+    {
+      type: "flaky",
+      run: async (task, ctx) => {
+        const { failures } = await payloadOf("flaky", task, ctx);
+        if (task.attempt <= failures) throw new Error(`failure ${task.attempt} of ${failures}, as asked`);
+        return { attempts: task.attempt };
+      },
+    },
+    {
+      type: "fail",
+      run: async (task, ctx) => {
+        const payload = await payloadOf("fail", task, ctx);
+        const message = payload?.message ?? "failed, as asked";
+        throw payload?.fatal ? ctx.fatal(message) : new Error(message);
+      },
+    },
+    // In a thread this ends the thread, not the process: a crash, as a fault in native code would be.
+    { type: "crash", run: () => endThread(70) },
+    {
+      type: "spin",
+      run: () => {
+        for (;;);
+      },
+    },
+    createHttpHandler(httpAllowOf(config)),
+  ];
+}
+
+function httpAllowOf(config: Config): string[] {
+  if (config.httpAllow.length > 0) return config.httpAllow;
+  return config.environment === "development" ? ["public", "loopback"] : ["public"];
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+}

@@ -1,0 +1,79 @@
+/** A handlers' thread from its start: loads the handlers, says which types they are, then runs what comes. */
+
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import type { Config } from "../../config.ts";
+import { fetchPlacesOfThread } from "../../http/fetch-places.ts";
+import type { LogLevel } from "../../settings/parsers.ts";
+import { createRedaction } from "../../telemetry/logs/redact.ts";
+import { startThreadTracing } from "../../telemetry/spans/thread-tracing.ts";
+import { toFailure } from "../../words/errors.ts";
+import { createHandlerCalls } from "../http/calls.ts";
+import type { FromHandlerThread, ToHandlerThread } from "../threads/thread-messages.ts";
+import { runForksByBun } from "./fork.ts";
+import { type Said, toPrinted } from "./handler-log.ts";
+import { captureOutput } from "./handler-output.ts";
+import { HandlerError, type Handlers, loadHandlers } from "./handlers.ts";
+import { lineIn } from "./line-context.ts";
+import { createRunner } from "./run.ts";
+import { createRunScopes } from "./run-scopes.ts";
+import { type StrayErrors, takeStrayErrors } from "./stray-errors.ts";
+
+export interface HandlerThreadStart {
+  config: Config;
+  threadId: number;
+  threadName: string;
+}
+
+export async function startHandlerThread(
+  { config, threadId, threadName }: HandlerThreadStart,
+  tell: (message: FromHandlerThread) => void,
+): Promise<(message: ToHandlerThread) => void> {
+  let handlers: Handlers = new Map();
+  const redaction = createRedaction(config.redactKeys);
+  const write = (level: LogLevel, said: Said): void => tell({ kind: "log", line: lineIn(ROOT_CONTEXT, level, said) });
+  captureOutput({
+    onLogged: (level, given) => write(level, toPrinted(given, redaction)),
+    onWritten: (level, msg) => write(level, { msg, fields: undefined }),
+  });
+  const calls = createHandlerCalls({ places: fetchPlacesOfThread(config.threads), fetch });
+  globalThis.fetch = Object.assign(calls.fetch, { preconnect: fetch.preconnect });
+  const scopes = createRunScopes();
+  const strays = takeStrayErrors({
+    scopes,
+    folder: config.handlers,
+    typeOf: (wanted) => [...handlers.values()].find(({ file }) => file === wanted)?.type,
+    tell,
+  });
+  runForksByBun();
+  // Tracing first: a handler file may ask for a tracer while it is loaded.
+  const run = createRunner({
+    find: (type) => handlers.get(type),
+    scopes,
+    startTracing: (deliver) => startThreadTracing(config, deliver),
+    redaction,
+    thread: { id: threadId, name: threadName },
+    calls,
+    maxResultBytes: config.maxResult,
+    tell,
+  });
+  const loaded = await load(config, strays);
+  if (Array.isArray(loaded)) {
+    tell({ kind: "refused", problems: loaded });
+    return () => {};
+  }
+  handlers = loaded;
+  tell({ kind: "loaded", types: [...handlers.values()].map(({ handler: _, file: __, ...type }) => type) });
+  return run;
+}
+
+/** The handlers, or what is wrong with them. */
+async function load(config: Config, strays: StrayErrors): Promise<Handlers | string[]> {
+  try {
+    const handlers = await loadHandlers(config, strays.loading);
+    const problems = await strays.loaded();
+    return problems.length > 0 ? problems : handlers;
+  } catch (error) {
+    const problems = error instanceof HandlerError ? error.problems : [toFailure(error).message];
+    return [...problems, ...(await strays.loaded())];
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Inside a handler's thread, or in a test: runs attempts, each under its own span, signal and context, and tells the worker how each
+ * ended. Finished spans leave at once, so that a thread that has to be ended takes none with it.
+ */
+
+import { context as contextApi, SpanKind } from "@opentelemetry/api";
+import { fromCarrier } from "../../telemetry/context/propagation.ts";
+import type { Redaction } from "../../telemetry/logs/redact.ts";
+import { key, ownKey } from "../../telemetry/names.ts";
+import type { PlainSpan } from "../../telemetry/spans/plain-span.ts";
+import type { ThreadTracing } from "../../telemetry/spans/thread-tracing.ts";
+import { markFailed, recordException, startSpan } from "../../telemetry/spans/tracing.ts";
+import { TaskError, toFailure } from "../../words/errors.ts";
+import { toWellFormedJson } from "../../words/text.ts";
+import { isInstance } from "../../words/thrown.ts";
+import type { HandlerCalls } from "../http/calls.ts";
+import { createTracedFetch } from "../http/traced-fetch.ts";
+import type { FromRunner, Run, RunEnd, SignalReason, ToHandlerThread } from "../threads/thread-messages.ts";
+import type { HandlerContext, HandlerTask } from "./handler.ts";
+import { createHandlerLog, toSaid } from "./handler-log.ts";
+import { lineIn, withTask } from "./line-context.ts";
+import type { LoadedHandler } from "./loaded-handler.ts";
+import { checkPayload, PayloadError } from "./payload-schema.ts";
+import { ResultError, toResultText } from "./result.ts";
+import { RetryAfterError, toRetryAfter } from "./retry-after.ts";
+import type { RunScope, RunScopes } from "./run-scopes.ts";
+
+export interface RunnerDeps {
+  find(type: string): LoadedHandler | undefined;
+  scopes: RunScopes;
+  /** `deliver` gets each span as it ends. */
+  startTracing(deliver: (span: PlainSpan) => void): ThreadTracing;
+  redaction: Redaction;
+  thread: { id: number; name: string };
+  /** What is under `ctx.fetch`. */
+  calls: HandlerCalls;
+  /** Of a result, as JSON text. */
+  maxResultBytes: number;
+  tell(message: FromRunner): void;
+}
+
+class FatalError extends Error {
+  override readonly name = "FatalError";
+  /** `message`: a handler in JavaScript may hand in an error, or anything else. */
+  constructor(message: unknown, options?: ErrorOptions) {
+    super(toFailure(message ?? "").message, options ?? (typeof message === "string" ? {} : { cause: message }));
+  }
+}
+
+/** Gives what takes the messages for a thread whose handlers are loaded. */
+export function createRunner(deps: RunnerDeps) {
+  const { find, scopes, startTracing, redaction, thread, calls, maxResultBytes, tell } = deps;
+  const running = new Map<number, AbortController>();
+  /** The span that the runner is ending: it travels with the run's end, in one message. */
+  let lastSpans: PlainSpan[] | undefined;
+  const tracing = startTracing((span) => {
+    if (lastSpans) lastSpans.push(span);
+    else tell({ kind: "span", span });
+  });
+
+  const runTask = async (run: Run, scope: RunScope): Promise<void> => {
+    const loaded = find(run.type);
+    const aborting = new AbortController();
+    running.set(run.number, aborting);
+    tracing.reserveSpanId(run.spanId);
+    const { span, context: spanContext } = startSpan(tracing.tracer, `run ${run.type}`, fromCarrier(run.carrier), {
+      kind: SpanKind.INTERNAL,
+      attributes: {
+        [ownKey.taskId]: run.taskId,
+        [ownKey.taskType]: run.type,
+        [ownKey.attempt]: run.attempt,
+        [key.threadId]: thread.id,
+        [key.threadName]: thread.name,
+      },
+    });
+    const context = withTask(spanContext, run);
+    const log = createHandlerLog((level, given) =>
+      tell({ kind: "log", line: lineIn(context, level, toSaid(given, redaction)) }),
+    );
+    const attemptCalls = calls.startAttempt();
+    const ctx: HandlerContext = {
+      signal: aborting.signal,
+      log,
+      span,
+      tracer: tracing.tracer,
+      fetch: createTracedFetch({
+        tracer: tracing.tracer,
+        context,
+        correlationId: run.correlationId,
+        fetch: attemptCalls.fetch,
+      }),
+      progress: async (share) => {
+        const told = toShare(share);
+        span.addEvent("progress", { [ownKey.progress]: told });
+        tell({ kind: "progress", number: run.number, share: told });
+      },
+      fatal: (message, options) => new FatalError(message, options),
+      retryAfter: (delay, message, options) => toRetryAfter(delay, message, { options, log, nowMs: Date.now() }),
+    };
+    const end = await contextApi.with(attemptCalls.within(context), () => runHandler(loaded, run, ctx, maxResultBytes));
+    running.delete(run.number);
+    const failure = scope.crash ?? (end.kind === "threw" ? end.error : undefined);
+    attemptCalls.end(failure !== undefined);
+    if (failure) {
+      recordException(span, failure);
+      markFailed(span, failure);
+    }
+    lastSpans = [];
+    span.end();
+    tell({ kind: "ended", number: run.number, end, spans: lastSpans });
+    lastSpans = undefined;
+  };
+
+  return (message: ToHandlerThread): void => {
+    switch (message.kind) {
+      case "run":
+        void scopes.enter(message.run, (scope) => runTask(message.run, scope));
+        break;
+      case "cancel":
+        running.get(message.number)?.abort(reasonOf(message.reason));
+        break;
+      case "ping":
+        tell({ kind: "pong" });
+    }
+  };
+}
+
+/** The thread's one catch: whatever a handler throws becomes a plain value. Never rejects. */
+async function runHandler(
+  loaded: LoadedHandler | undefined,
+  run: Run,
+  ctx: HandlerContext,
+  maxResultBytes: number,
+): Promise<RunEnd> {
+  try {
+    if (!loaded) throw new TaskError("unimplemented", `this worker has no handler for tasks of type "${run.type}"`);
+    const { handler } = loaded;
+    const payload: unknown = JSON.parse(toWellFormedJson(run.payload));
+    const task: HandlerTask = {
+      id: run.taskId,
+      type: run.type,
+      payload: handler.payload === undefined ? payload : await checkPayload(handler.payload, payload),
+      attempt: run.attempt,
+      correlationId: run.correlationId,
+      metadata: run.metadata,
+    };
+    const { text, leftOut } = toResultText(await handler.run(task, ctx), maxResultBytes);
+    if (leftOut.length > 0) ctx.log.warn("JSON leaves out a part of the result", { places: leftOut });
+    return { kind: "returned", result: text };
+  } catch (thrown) {
+    const error = toFailure(thrown);
+    if (isInstance(thrown, RetryAfterError) && thrown.delayMs !== undefined) {
+      return { kind: "threw", error, fatal: false, retryAfterMs: thrown.delayMs };
+    }
+    return { kind: "threw", error, fatal: fatalErrors.some((type) => isInstance(thrown, type)) };
+  }
+}
+
+/** No further attempt can help. */
+const fatalErrors: readonly (new (...args: never[]) => Error)[] = [FatalError, PayloadError, ResultError];
+
+/** A sum of parts may come out a little above 1; what is no number at all is a mistake to be told. */
+function toShare(share: number): number {
+  if (typeof share !== "number" || Number.isNaN(share)) {
+    throw new TypeError(`progress takes a number from 0 to 1, not "${share}"`);
+  }
+  return Math.min(Math.max(0, share), 1);
+}
+
+function reasonOf(reason: SignalReason): DOMException {
+  return new DOMException(`the attempt was ended: ${reason}`, reason === "timed_out" ? "TimeoutError" : "AbortError");
+}

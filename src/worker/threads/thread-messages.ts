@@ -1,0 +1,71 @@
+/** What the worker and its handler threads say to each other: plain values only. */
+
+import type { LogLevel } from "../../settings/parsers.ts";
+import type { Carrier } from "../../telemetry/context/propagation.ts";
+import type { PlainSpan } from "../../telemetry/spans/plain-span.ts";
+import type { Failure } from "../../words/errors.ts";
+import type { HandledType } from "../handlers/loaded-handler.ts";
+
+/** One attempt to run. */
+export interface Run {
+  /** Names the run between the worker and this thread. */
+  number: number;
+  taskId: string;
+  type: string;
+  /** JSON text. */
+  payload: string;
+  attempt: number;
+  correlationId: string;
+  metadata: Record<string, string>;
+  /** The context of the process span. */
+  carrier: Carrier;
+  /** The id that the span `run …` gets. */
+  spanId: string;
+}
+
+/** Why an attempt is signalled. `timed_out`: its deadline; `lease_lost`: another worker may run it; `canceled`: by its user; `aborted`: the worker stops. */
+export type CancelReason = "timed_out" | "lease_lost" | "canceled" | "aborted";
+
+/** `crashed`: an error of the attempt was caught by no code. */
+export type SignalReason = CancelReason | "crashed";
+
+export type ToHandlerThread =
+  | { kind: "run"; run: Run }
+  | { kind: "cancel"; number: number; reason: SignalReason }
+  /** Answered at once with `pong`, by a thread that yields. */
+  | { kind: "ping" };
+
+/** How a handler ended; the worker turns it into an outcome. */
+export type RunEnd =
+  | { kind: "returned" /** JSON text */; result: string }
+  | { kind: "threw"; error: Failure; fatal: boolean; retryAfterMs?: number };
+
+/** Which attempt a line is about. It may have ended. */
+export type LineTask = Pick<Run, "taskId" | "type" | "attempt" | "correlationId">;
+
+export interface HandlerLogLine {
+  level: LogLevel;
+  msg: string;
+  fields: Record<string, unknown> | undefined;
+  /** undefined: written outside of every attempt, such as while a file is loaded. */
+  task: LineTask | undefined;
+  span: { traceId: string; spanId: string; traceFlags: number } | undefined;
+}
+
+/** What comes of runs. */
+export type FromRunner =
+  | { kind: "ended"; number: number; end: RunEnd; spans: PlainSpan[] }
+  | { kind: "pong" }
+  /** From 0 to 1. */
+  | { kind: "progress"; number: number; share: number }
+  | { kind: "span"; span: PlainSpan }
+  | { kind: "log"; line: HandlerLogLine };
+
+export type FromHandlerThread =
+  | { kind: "loaded"; types: HandledType[] }
+  | { kind: "refused"; problems: string[] }
+  /** This file of the handlers' folder is loaded next. */
+  | { kind: "loading"; file: string }
+  /** An error of this run was caught by no code. The run has not ended yet. */
+  | { kind: "crashed"; number: number; error: Failure }
+  | FromRunner;
