@@ -21,7 +21,7 @@ import { createFreeDisk } from "./host/free-disk.ts";
 import { type Address, type HttpHandler, type Listener, listen, urlOf } from "./http/listen.ts";
 import { isLoopback } from "./http/open-addresses.ts";
 import { type Clock, systemClock } from "./limits/clock.ts";
-import { decodeMetrics } from "./otlp/received-metric.ts";
+import { decodeMetrics } from "./otlp/metric.ts";
 import type { Service } from "./service.ts";
 import type { Logger } from "./telemetry/logs/log.ts";
 import type { Meter } from "./telemetry/metrics/meter.ts";

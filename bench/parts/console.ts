@@ -9,7 +9,7 @@ import { telemetryFileName } from "../../src/console/telemetry-database.ts";
 import { TelemetryFile } from "../../src/console/telemetry-file.ts";
 import { createConsole } from "../../src/console.ts";
 import { systemClock } from "../../src/limits/clock.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { parseByteSize } from "../../src/settings/parsers.ts";
 import { createLogger } from "../../src/telemetry/logs/log.ts";
 import { ownKey } from "../../src/telemetry/names.ts";

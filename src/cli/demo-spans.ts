@@ -1,6 +1,6 @@
 /** The spans of the demo, as they arrive over OTLP; a bounded shelf that tells when a trace is whole. */
 
-import type { ReceivedSpan } from "../otlp/received-span.ts";
+import type { ReceivedSpan } from "../otlp/span.ts";
 
 /** A demo makes some two hundred; what its user tries afterwards is not kept. */
 const maxSpans = 5000;

@@ -1,8 +1,8 @@
 /** `throughline trace`: a task's traces as one, or any one trace, as the console has them. */
 
 import { logsOfView, spansOfView, type TaskTraceView } from "../console/task-trace-view.ts";
-import { decodeLogs, type ReceivedLog } from "../otlp/received-log.ts";
-import { decodeSpans, type ReceivedSpan } from "../otlp/received-span.ts";
+import { decodeLogs, type ReceivedLog } from "../otlp/log.ts";
+import { decodeSpans, type ReceivedSpan } from "../otlp/span.ts";
 import { printResult } from "../terminal/screen.ts";
 import { renderWaterfall } from "../terminal/waterfall.ts";
 import { TaskError } from "../words/errors.ts";

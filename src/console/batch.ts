@@ -6,13 +6,12 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { ExportLogsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { ExportTraceServiceRequestSchema } from "../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import { toProtobuf } from "../otlp/body.ts";
-import { cutTexts, roomySize } from "../otlp/cut-texts.ts";
-import { itemsOf, type OtlpItem } from "../otlp/item.ts";
 import { type OtlpJson, toOtlpJson } from "../otlp/json.ts";
-import type { Range } from "../otlp/protobuf-reader.ts";
-import { readLog, traceIdAtOf } from "../otlp/received-log.ts";
-import { readSpan } from "../otlp/received-span.ts";
+import { readLog, traceIdAtOf } from "../otlp/log.ts";
+import type { Range } from "../otlp/protobuf.ts";
+import { itemsOf, type OtlpItem, toProtobuf } from "../otlp/request.ts";
+import { readSpan } from "../otlp/span.ts";
+import { cutTexts, roomySize } from "../otlp/values.ts";
 import { HeldSpan } from "./held-span.ts";
 import { toKey } from "./trace-key.ts";
 

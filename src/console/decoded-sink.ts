@@ -1,8 +1,8 @@
 /** A sink for what looks at every span, log record or metric at once. */
 
-import { decodeLogs, type ReceivedLog } from "../otlp/received-log.ts";
-import { decodeMetrics, type ReceivedMetric } from "../otlp/received-metric.ts";
-import { decodeSpans, type ReceivedSpan } from "../otlp/received-span.ts";
+import { decodeLogs, type ReceivedLog } from "../otlp/log.ts";
+import { decodeMetrics, type ReceivedMetric } from "../otlp/metric.ts";
+import { decodeSpans, type ReceivedSpan } from "../otlp/span.ts";
 import type { ReceiverSink } from "./receiver.ts";
 
 /** One call for a request, never an empty one. */

@@ -3,9 +3,9 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { AnyValueSchema } from "../gen/opentelemetry/proto/common/v1/common_pb.ts";
 import { Status_StatusCode } from "../gen/opentelemetry/proto/trace/v1/trace_pb.ts";
-import type { OtlpItem } from "../otlp/item.ts";
-import { lastField, type Range } from "../otlp/protobuf-reader.ts";
-import { type AttributeValue, toMs, toPlainValue } from "../otlp/value.ts";
+import { lastField, type Range } from "../otlp/protobuf.ts";
+import type { OtlpItem } from "../otlp/request.ts";
+import { type AttributeValue, toMs, toPlainValue } from "../otlp/values.ts";
 import { ownKey } from "../telemetry/names.ts";
 import type { SpanHead } from "./span-head.ts";
 import { taskIdOf } from "./task-trace.ts";

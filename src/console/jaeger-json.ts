@@ -5,8 +5,8 @@
  */
 
 import { z } from "zod";
-import type { ReceivedSpan, SpanKind, SpanStatus } from "../otlp/received-span.ts";
-import type { Attributes } from "../otlp/value.ts";
+import type { ReceivedSpan, SpanKind, SpanStatus } from "../otlp/span.ts";
+import type { Attributes } from "../otlp/values.ts";
 import { TaskError } from "../words/errors.ts";
 
 const tag = z.object({ key: z.string(), value: z.json() });

@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../limits/clock.ts";
-import type { ReceivedSpan } from "../otlp/received-span.ts";
+import type { ReceivedSpan } from "../otlp/span.ts";
 import { ownKey } from "../telemetry/names.ts";
 import { TaskError, toFailure } from "../words/errors.ts";
 import { createdAtMsOf, isTaskId } from "../words/task-id.ts";

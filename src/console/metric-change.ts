@@ -3,7 +3,7 @@
  * to point (delta). Remembers the last point of each series, of a bounded number of them.
  */
 
-import type { Temporality } from "../otlp/received-metric.ts";
+import type { Temporality } from "../otlp/metric.ts";
 
 /** One point of a series: a count, or the counts of a histogram's buckets. */
 export interface CountedPoint {

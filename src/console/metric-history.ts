@@ -5,8 +5,8 @@
  */
 
 import type { Clock } from "../limits/clock.ts";
-import type { Distribution, MetricPoint, ReceivedMetric } from "../otlp/received-metric.ts";
-import type { Attributes } from "../otlp/value.ts";
+import type { Distribution, MetricPoint, ReceivedMetric } from "../otlp/metric.ts";
+import type { Attributes } from "../otlp/values.ts";
 import { instruments } from "../telemetry/metrics/instruments.ts";
 import { key } from "../telemetry/names.ts";
 import { type CountedPoint, createMetricChanges } from "./metric-change.ts";

@@ -14,7 +14,7 @@ import { ExportMetricsServiceRequestSchema } from "../gen/opentelemetry/proto/co
 import { ExportTraceServiceRequestSchema } from "../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import type { HttpHandler } from "../http/listen.ts";
 import { createAdmission } from "../limits/admission.ts";
-import { type OtlpEncoding, toProtobuf } from "../otlp/body.ts";
+import { type OtlpEncoding, toProtobuf } from "../otlp/request.ts";
 import { meanings, retryAfterSeconds, TaskError, toTaskError } from "../words/errors.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** What a search looks at in a span, wherever it stands. Pure. */
 
-import type { ReceivedSpan } from "../otlp/received-span.ts";
-import type { AttributeValue } from "../otlp/value.ts";
+import type { ReceivedSpan } from "../otlp/span.ts";
+import type { AttributeValue } from "../otlp/values.ts";
 import { serviceNames } from "../telemetry/names.ts";
 import { taskIdOf } from "./task-trace.ts";
 import type { TraceFilter } from "./trace-filter.ts";

@@ -3,8 +3,8 @@
  * started. Pure. Spans come from outside: whatever their parents say (missing, in a circle), every span is one row.
  */
 
-import type { ReceivedSpan } from "../otlp/received-span.ts";
-import type { AttributeValue } from "../otlp/value.ts";
+import type { ReceivedSpan } from "../otlp/span.ts";
+import type { AttributeValue } from "../otlp/values.ts";
 
 /** Why a span is a root although it is not where it all began: its parent is missing, or it follows another by a link. */
 export type RootMark = "orphan" | "linked";

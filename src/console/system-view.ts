@@ -1,7 +1,7 @@
 /** The running system as the query API gives it: who is there, what of theirs is in trouble, what is in force. Pure. */
 
 import type { Config } from "../config.ts";
-import type { AttributeValue } from "../otlp/value.ts";
+import type { AttributeValue } from "../otlp/values.ts";
 import { instruments } from "../telemetry/metrics/instruments.ts";
 import { key } from "../telemetry/names.ts";
 import type { IntakeFigures } from "./intake.ts";

@@ -3,9 +3,9 @@
  * behind it, and the same read again by the command line. Pure.
  */
 
-import type { ReceivedLog } from "../otlp/received-log.ts";
-import type { ReceivedSpan, SpanKind, SpanStatus } from "../otlp/received-span.ts";
-import type { Attributes } from "../otlp/value.ts";
+import type { ReceivedLog } from "../otlp/log.ts";
+import type { ReceivedSpan, SpanKind, SpanStatus } from "../otlp/span.ts";
+import type { Attributes } from "../otlp/values.ts";
 import { toSpanRows } from "./span-tree.ts";
 import { isWait, type TaskTrace } from "./task-trace.ts";
 

@@ -4,9 +4,9 @@
  * The time in which a message waited for its receiver becomes a span of its own.
  */
 
-import type { ReceivedLog } from "../otlp/received-log.ts";
-import type { ReceivedSpan } from "../otlp/received-span.ts";
-import type { Attributes } from "../otlp/value.ts";
+import type { ReceivedLog } from "../otlp/log.ts";
+import type { ReceivedSpan } from "../otlp/span.ts";
+import type { Attributes } from "../otlp/values.ts";
 import { longestDurationMs } from "../settings/parsers.ts";
 import { key, ownKey } from "../telemetry/names.ts";
 

@@ -4,9 +4,9 @@
  * their room is used again.
  */
 
-import { itemsOf, type OtlpItem } from "../otlp/item.ts";
-import { type ReceivedLog, readLog, traceIdOf } from "../otlp/received-log.ts";
-import { type ReceivedSpan, readSpan } from "../otlp/received-span.ts";
+import { type ReceivedLog, readLog, traceIdOf } from "../otlp/log.ts";
+import { itemsOf, type OtlpItem } from "../otlp/request.ts";
+import { type ReceivedSpan, readSpan } from "../otlp/span.ts";
 import type { Batch } from "./batch.ts";
 import { HeldSpan } from "./held-span.ts";
 import { fits, type SpanHead } from "./span-head.ts";

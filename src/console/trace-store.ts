@@ -1,6 +1,6 @@
 /** Where traces are asked for: the console's own file, or a Jaeger. */
 
-import type { ReceivedSpan } from "../otlp/received-span.ts";
+import type { ReceivedSpan } from "../otlp/span.ts";
 import type { TraceFilter } from "./trace-filter.ts";
 
 type Answer<T> = T | Promise<T>;

@@ -3,9 +3,9 @@
  * microsecond; the instrumentation scope is not kept.
  */
 
-import type { ReceivedLog } from "./received-log.ts";
-import type { ReceivedSpan, SpanKind, SpanStatus } from "./received-span.ts";
-import type { Attributes, AttributeValue } from "./value.ts";
+import type { ReceivedLog } from "./log.ts";
+import type { ReceivedSpan, SpanKind, SpanStatus } from "./span.ts";
+import type { Attributes, AttributeValue } from "./values.ts";
 
 /** The messages `TracesData` and `LogsData` in one object: their fields have different names. */
 export interface OtlpJson {

@@ -6,7 +6,7 @@
 
 import { isUtf8 } from "node:buffer";
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
-import { Fields, Malformed, wireType } from "./protobuf-reader.ts";
+import { Fields, Malformed, wireType } from "./protobuf.ts";
 
 /** A span, a log record or a metric costs as much as so many of the attributes, events and points inside. */
 const itemWeight = 10;

@@ -16,7 +16,6 @@ import {
   trace,
 } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
-import { createSharedScopes } from "../otlp/shared-scopes.ts";
 import { spanContextOf } from "./context/propagation.ts";
 import { registerPropagator } from "./context/propagator.ts";
 import { createExportWatch, registerDiagnostics } from "./diagnostics.ts";
@@ -29,7 +28,7 @@ import type { MetricFamily } from "./metrics/metric-family.ts";
 import { createMetricPipeline } from "./metrics/metric-pipeline.ts";
 import { createSpanMetrics } from "./metrics/span-metrics.ts";
 import { createResource } from "./resource.ts";
-import { fromPlainSpan, type PlainSpan } from "./spans/plain-span.ts";
+import { createSharedScopes, fromPlainSpan, type PlainSpan } from "./spans/plain-span.ts";
 import { asSampled, inheritSampling, isSampled, keepsFailures } from "./spans/sampling.ts";
 import { createTracePipeline, type Pipeline } from "./spans/trace-pipeline.ts";
 

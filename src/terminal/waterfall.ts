@@ -4,8 +4,8 @@
  */
 
 import { type RootMark, type SpanRow, toSpanRows } from "../console/span-tree.ts";
-import type { ReceivedLog } from "../otlp/received-log.ts";
-import type { ReceivedSpan } from "../otlp/received-span.ts";
+import type { ReceivedLog } from "../otlp/log.ts";
+import type { ReceivedSpan } from "../otlp/span.ts";
 import { formatDuration } from "./duration-text.ts";
 import { assignColors, createPaint, fit, type Paint, styles, textWidth, toPrintable } from "./style.ts";
 import { createTimeAxis, type TimeAxis } from "./time-axis.ts";

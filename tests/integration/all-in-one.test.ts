@@ -1,9 +1,9 @@
 /** The compiled executable with every role in one process, on embedded parts, sending all it tells to a receiver. */
 
 import { describe, expect, test } from "bun:test";
-import type { ReceivedLog } from "../../src/otlp/received-log.ts";
-import type { ReceivedMetric } from "../../src/otlp/received-metric.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedLog } from "../../src/otlp/log.ts";
+import type { ReceivedMetric } from "../../src/otlp/metric.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { eventually } from "../support/eventually.ts";
 import { toLine } from "../support/log-records.ts";
 import { fromOtlp, parsePrometheus, sortSeries } from "../support/metric-series.ts";

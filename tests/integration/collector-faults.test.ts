@@ -5,7 +5,7 @@
  */
 
 import { beforeAll, describe, expect, test } from "bun:test";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { eventually } from "../support/eventually.ts";
 import { type CollectorState, startFaultyCollector } from "../support/faulty-collector.ts";
 import { httpApi } from "../support/http-api.ts";

@@ -5,7 +5,7 @@
 
 import { beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { encodeTask } from "../../src/queue/envelope.ts";
 import { key, ownKey } from "../../src/telemetry/names.ts";
 import { anySpan, type SpanRow, spanTable } from "../../src/telemetry/spans/span-table.ts";

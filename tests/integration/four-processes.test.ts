@@ -1,6 +1,6 @@
 /** The four roles as four processes of the compiled executable, with ElasticMQ between them and Jaeger beside them. */
 
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { startElasticMq } from "../parts/elasticmq.ts";
 import { type JaegerPart, startJaeger } from "../parts/jaeger.ts";
 import { eventually } from "../support/eventually.ts";

@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { copyFile, cp } from "node:fs/promises";
 import { join } from "node:path";
 import { listen } from "../../src/http/listen.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { compiledExecutable, projectFolder } from "../support/executable.ts";
 import { httpApi } from "../support/http-api.ts";
 import { codeBlocks, readDoc } from "../support/markdown.ts";

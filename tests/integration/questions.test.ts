@@ -1,7 +1,7 @@
 /** The searches that docs/questions.md tells people to type find what they are to find, on real servers. */
 
 import { beforeAll, expect, test } from "bun:test";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { startJaeger } from "../parts/jaeger.ts";
 import { type PrometheusPart, type Sample, startPrometheus } from "../parts/prometheus.ts";
 import { fateFlags, runFates } from "../support/counted-fates.ts";

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { startElasticMq } from "../parts/elasticmq.ts";
 import { eventually } from "../support/eventually.ts";
 import { projectFolder } from "../support/executable.ts";

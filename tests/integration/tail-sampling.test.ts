@@ -1,7 +1,7 @@
 /** The collector as we ship its configuration: of many tasks it keeps, whole, those that somebody will ask about. */
 
 import { beforeAll, expect, test } from "bun:test";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { startCollector } from "../parts/collector.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";

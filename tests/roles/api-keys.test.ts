@@ -7,7 +7,7 @@ import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
 import { type KeyEntry, toFileText } from "../../src/access/api-key-file.ts";
 import type { Scope } from "../../src/access/scope.ts";
 import { allRoutes } from "../../src/gateway/routes.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { eventually } from "../support/eventually.ts";
 import { startReceiver } from "../support/otlp-receiver.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";

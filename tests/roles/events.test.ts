@@ -4,8 +4,8 @@
  */
 
 import { beforeAll, describe, expect, test } from "bun:test";
-import type { ReceivedLog } from "../../src/otlp/received-log.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedLog } from "../../src/otlp/log.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import type { EventsReport } from "../../src/telemetry/events.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";

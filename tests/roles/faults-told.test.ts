@@ -6,7 +6,7 @@ import { createGateway } from "../../src/gateway.ts";
 import { listen } from "../../src/http/listen.ts";
 import { createBreaker } from "../../src/limits/breaker.ts";
 import { systemClock } from "../../src/limits/clock.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { createCalls } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
 import { createConnectHandler } from "../../src/rpc/connect/server.ts";

@@ -11,7 +11,7 @@ import { observeIntake } from "../../src/console/intake-metrics.ts";
 import { telemetryFileName } from "../../src/console/telemetry-database.ts";
 import { type FileLimits, TelemetryFile } from "../../src/console/telemetry-file.ts";
 import { systemClock } from "../../src/limits/clock.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { createLogger } from "../../src/telemetry/logs/log.ts";
 import { eventually } from "../support/eventually.ts";
 import { toLogsRequest, toTraceRequest } from "../support/otlp-requests.ts";

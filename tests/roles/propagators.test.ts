@@ -1,7 +1,7 @@
 /** What crosses the outer border when the settings say that it should not, or otherwise: one system for each. */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { eventually } from "../support/eventually.ts";
 import { startReceiver } from "../support/otlp-receiver.ts";
 import { type RecordingServer, startRecordingServer } from "../support/recording-server.ts";

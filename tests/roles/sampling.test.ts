@@ -1,7 +1,7 @@
 /** Which traces leave a whole system that samples none by itself: those that fail, and those that are forced. */
 
 import { beforeAll, describe, expect, test } from "bun:test";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { eventually } from "../support/eventually.ts";
 import { type ObservedSystem, spansIn, startObservedSystem } from "../support/observed-system.ts";
 import type { HttpTask } from "../support/system.ts";

@@ -1,7 +1,7 @@
 /** Asks Jaeger for spans. */
 
 import { parseJaegerTraces } from "../../src/console/jaeger-json.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 
 /** All spans of the trace; none while Jaeger does not know it. */
 export async function spansOfTrace(jaegerUrl: string, traceId: string): Promise<ReceivedSpan[]> {

@@ -1,6 +1,6 @@
 /** A log record as it came over OTLP, as the line of stdout that it has to be the same as. */
 
-import type { ReceivedLog } from "../../src/otlp/received-log.ts";
+import type { ReceivedLog } from "../../src/otlp/log.ts";
 import { key, ownKey } from "../../src/telemetry/names.ts";
 
 export function toLine(record: ReceivedLog): Record<string, unknown> {

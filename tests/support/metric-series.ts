@@ -1,6 +1,6 @@
 /** Metrics as Prometheus names them, whether they were scraped or came over OTLP. */
 
-import type { ReceivedMetric } from "../../src/otlp/received-metric.ts";
+import type { ReceivedMetric } from "../../src/otlp/metric.ts";
 
 export interface MetricSeries {
   name: string;

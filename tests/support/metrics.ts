@@ -1,6 +1,6 @@
 /** Metrics as the console receives them from the roles. */
 
-import type { Distribution, MetricPoint, ReceivedMetric, Temporality } from "../../src/otlp/received-metric.ts";
+import type { Distribution, MetricPoint, ReceivedMetric, Temporality } from "../../src/otlp/metric.ts";
 import { instruments } from "../../src/telemetry/metrics/instruments.ts";
 
 /** One role of a process. */

@@ -1,8 +1,8 @@
 /** A whole system whose telemetry is received: every span, log record and metric that it sends by OTLP. */
 
-import type { ReceivedLog } from "../../src/otlp/received-log.ts";
-import type { ReceivedMetric } from "../../src/otlp/received-metric.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedLog } from "../../src/otlp/log.ts";
+import type { ReceivedMetric } from "../../src/otlp/metric.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { startReceiver } from "./otlp-receiver.ts";
 import { startTestSystem, type TestFlags, type TestSystem } from "./system.ts";
 

@@ -3,10 +3,10 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { ExportLogsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import { toProtobuf } from "../../src/otlp/body.ts";
 import { type OtlpJson, toOtlpJson } from "../../src/otlp/json.ts";
-import type { ReceivedLog } from "../../src/otlp/received-log.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedLog } from "../../src/otlp/log.ts";
+import { toProtobuf } from "../../src/otlp/request.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 
 /** In protobuf. */
 export function toTraceRequest(spans: readonly ReceivedSpan[]): Uint8Array {

@@ -2,7 +2,7 @@
 
 import { expect } from "bun:test";
 import { dirname, join } from "node:path";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 
 const text = expect.stringMatching(/./);
 const number = expect.any(Number);

@@ -1,6 +1,6 @@
 /** Spans as they would have been received, for tests of what draws them. */
 
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 
 export const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 

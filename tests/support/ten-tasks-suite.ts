@@ -1,7 +1,7 @@
 /** What must hold of the ten tasks, however the system that ran them was put together. */
 
 import { beforeAll, expect, test } from "bun:test";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { httpApi } from "./http-api.ts";
 import { type MetricSeries, sortSeries } from "./metric-series.ts";
 import type { LogLine } from "./process.ts";

@@ -1,6 +1,6 @@
 /** Ten tasks that every whole system is given, and what must be seen of them: telemetry.md, sections 2 and 6. */
 
-import type { SpanKind } from "../../src/otlp/received-span.ts";
+import type { SpanKind } from "../../src/otlp/span.ts";
 import { type MetricSeries, sortSeries } from "./metric-series.ts";
 import type { TraceNode } from "./trace-tree.ts";
 

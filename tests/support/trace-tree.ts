@@ -1,6 +1,6 @@
 /** A trace as a value that can be compared: what happened below what, without ids and times. */
 
-import type { ReceivedSpan, SpanKind } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan, SpanKind } from "../../src/otlp/span.ts";
 
 export interface TraceNode {
   service: string;

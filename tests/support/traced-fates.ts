@@ -1,6 +1,6 @@
 /** Everything that can become of a task, and the traces that tell of it: whole, as they have to be. */
 
-import type { SpanKind } from "../../src/otlp/received-span.ts";
+import type { SpanKind } from "../../src/otlp/span.ts";
 import type { TraceNode } from "./trace-tree.ts";
 
 export interface Fate {

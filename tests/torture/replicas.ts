@@ -5,7 +5,7 @@
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { startDynamoDb } from "../parts/dynamodb.ts";
 import { startElasticMq } from "../parts/elasticmq.ts";
 import { freePort } from "../parts/free-port.ts";

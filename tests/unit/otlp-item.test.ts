@@ -10,10 +10,9 @@ import { toHead } from "../../src/console/span-head.ts";
 import { toKey } from "../../src/console/trace-key.ts";
 import { ExportLogsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import { toProtobuf } from "../../src/otlp/body.ts";
-import { itemsOf } from "../../src/otlp/item.ts";
-import { readLog } from "../../src/otlp/received-log.ts";
-import { decodeSpans, type ReceivedSpan, readSpan } from "../../src/otlp/received-span.ts";
+import { readLog } from "../../src/otlp/log.ts";
+import { itemsOf, toProtobuf } from "../../src/otlp/request.ts";
+import { decodeSpans, type ReceivedSpan, readSpan } from "../../src/otlp/span.ts";
 import { maxWeight, weighProtobuf } from "../../src/otlp/weight.ts";
 import { toLogsRequest, toTraceRequest } from "../support/otlp-requests.ts";
 

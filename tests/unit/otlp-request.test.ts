@@ -10,10 +10,10 @@ import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import fc from "fast-check";
 import { ExportLogsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
+import { encodeLog } from "../../src/otlp/log.ts";
 import { toRequest } from "../../src/otlp/request.ts";
+import { encodeSpan } from "../../src/otlp/span.ts";
 import { parseTraceState } from "../../src/telemetry/context/trace-state.ts";
-import { encodeLog } from "../../src/telemetry/logs/encoded-log.ts";
-import { encodeSpan } from "../../src/telemetry/spans/encoded-span.ts";
 
 const resources = [{ "service.name": "worker", "process.pid": 7 }, {}].map((own) => resourceFromAttributes(own));
 const scopes = [

@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ExportMetricsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
 import { AggregationTemporality, DataPointFlags } from "../../src/gen/opentelemetry/proto/metrics/v1/metrics_pb.ts";
-import type { OtlpBody } from "../../src/otlp/body.ts";
-import { decodeLogs } from "../../src/otlp/received-log.ts";
-import { decodeMetrics } from "../../src/otlp/received-metric.ts";
-import { decodeSpans } from "../../src/otlp/received-span.ts";
+import { decodeLogs } from "../../src/otlp/log.ts";
+import { decodeMetrics } from "../../src/otlp/metric.ts";
+import type { OtlpBody } from "../../src/otlp/request.ts";
+import { decodeSpans } from "../../src/otlp/span.ts";
 
 function asJson(request: unknown): OtlpBody {
   return { encoding: "json", bytes: new TextEncoder().encode(JSON.stringify(request)) };

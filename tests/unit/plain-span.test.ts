@@ -10,8 +10,12 @@ import {
   SimpleSpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
-import { createSharedScopes } from "../../src/otlp/shared-scopes.ts";
-import { fromPlainSpan, type PlainSpan, toPlainSpan } from "../../src/telemetry/spans/plain-span.ts";
+import {
+  createSharedScopes,
+  fromPlainSpan,
+  type PlainSpan,
+  toPlainSpan,
+} from "../../src/telemetry/spans/plain-span.ts";
 
 const resource = resourceFromAttributes({ "service.name": "worker" });
 const traceId = "0af7651916cd43dd8448eb211c80319c";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { toSpanRows } from "../../src/console/span-tree.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { span, traceId } from "../support/spans.ts";
 
 const refused = { code: "ERROR", message: "421 too many connections" } as const;

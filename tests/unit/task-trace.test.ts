@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { linkedTraceIds, stitchTaskTrace } from "../../src/console/task-trace.ts";
 import { spansOfView, toTaskTraceView } from "../../src/console/task-trace-view.ts";
-import type { ReceivedLog } from "../../src/otlp/received-log.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedLog } from "../../src/otlp/log.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { type Placed, span, traceId } from "../support/spans.ts";
 
 const taskId = "01a1fdf4-cd76-7699-a1ab-314869020050";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { parseTraceFile } from "../../src/console/page/trace-file.ts";
 import { toOtlpJson } from "../../src/otlp/json.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { span, traceId } from "../support/spans.ts";
 
 const id = (number: number) => number.toString(16).padStart(16, "0");

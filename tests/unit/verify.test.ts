@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { readClocks, type SeenTimes } from "../../src/cli/verify/clocks.ts";
 import { droppedIn } from "../../src/cli/verify/dropped.ts";
 import { findPlaces, hopToBlame, judgeHops, type ProbeFacts } from "../../src/cli/verify/hops.ts";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { span } from "../support/spans.ts";
 
 const [own, second, third] = ["a".repeat(32), "b".repeat(32), "c".repeat(32)];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
-import type { ReceivedSpan } from "../../src/otlp/received-span.ts";
+import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { textWidth } from "../../src/terminal/style.ts";
 import { renderWaterfall } from "../../src/terminal/waterfall.ts";
 import { span, traceId } from "../support/spans.ts";

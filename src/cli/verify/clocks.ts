@@ -3,7 +3,7 @@
  * moments that the probe saw itself; a clock with which it did not is off, by at least what is missing.
  */
 
-import type { ReceivedSpan } from "../../otlp/received-span.ts";
+import type { ReceivedSpan } from "../../otlp/span.ts";
 import type { Places } from "./hops.ts";
 
 /** By the probe's own clock: milliseconds since the epoch, with a fraction. */

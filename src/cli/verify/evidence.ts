@@ -2,7 +2,7 @@
 
 import { spansOfView, type TaskTraceView } from "../../console/task-trace-view.ts";
 import { systemClock } from "../../limits/clock.ts";
-import { decodeSpans, type ReceivedSpan } from "../../otlp/received-span.ts";
+import { decodeSpans, type ReceivedSpan } from "../../otlp/span.ts";
 import { TaskError } from "../../words/errors.ts";
 import { askConsole } from "../console-client.ts";
 import { judgeHops } from "./hops.ts";

@@ -4,7 +4,7 @@
  * received must be in the trace of whoever sent, or linked to it.
  */
 
-import type { ReceivedSpan } from "../../otlp/received-span.ts";
+import type { ReceivedSpan } from "../../otlp/span.ts";
 import { fullMethod } from "../../rpc/methods.ts";
 import { key, ownKey, serviceNames } from "../../telemetry/names.ts";
 

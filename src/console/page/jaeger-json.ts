@@ -1,7 +1,7 @@
 /** Spans as Jaeger writes them in JSON (its page's "Download", its query API before version 3). Pure. */
 
-import type { ReceivedSpan, SpanKind, SpanStatus } from "../../otlp/received-span.ts";
-import type { Attributes, AttributeValue } from "../../otlp/value.ts";
+import type { ReceivedSpan, SpanKind, SpanStatus } from "../../otlp/span.ts";
+import type { Attributes, AttributeValue } from "../../otlp/values.ts";
 import { listOf, numberOf, recordOf, textOf } from "./json-value.ts";
 
 export function isJaeger(value: Record<string, unknown>): boolean {

@@ -3,9 +3,9 @@
  * of all this. Lenient: what is missing is empty. Pure.
  */
 
-import type { ReceivedLog } from "../../otlp/received-log.ts";
-import type { ReceivedSpan, SpanKind, SpanStatus } from "../../otlp/received-span.ts";
-import type { Attributes, AttributeValue } from "../../otlp/value.ts";
+import type { ReceivedLog } from "../../otlp/log.ts";
+import type { ReceivedSpan, SpanKind, SpanStatus } from "../../otlp/span.ts";
+import type { Attributes, AttributeValue } from "../../otlp/values.ts";
 import { isRecord, listOf, numberOf, recordOf, textOf } from "./json-value.ts";
 
 export function spansOfOtlp(data: Record<string, unknown>): ReceivedSpan[] {

@@ -4,8 +4,8 @@
  * what is wrong with the file.
  */
 
-import type { ReceivedLog } from "../../otlp/received-log.ts";
-import type { ReceivedSpan } from "../../otlp/received-span.ts";
+import type { ReceivedLog } from "../../otlp/log.ts";
+import type { ReceivedSpan } from "../../otlp/span.ts";
 import { fromJaeger, isJaeger } from "./jaeger-json.ts";
 import { isRecord, listOf } from "./json-value.ts";
 import { logsOfOtlp, spansOfOtlp } from "./otlp-file.ts";

@@ -10,6 +10,7 @@ import {
   type SdkLogRecord,
 } from "@opentelemetry/sdk-logs";
 import type { Config } from "../../config.ts";
+import { encodeLog } from "../../otlp/log.ts";
 import { productVersion } from "../../version.ts";
 import type { ExportWatch } from "../diagnostics.ts";
 import { withCopy } from "../export/export-copy.ts";
@@ -17,7 +18,6 @@ import { withReasons } from "../export/export-reason.ts";
 import { createItemExporter } from "../export/otlp-exporter.ts";
 import { scopeName } from "../names.ts";
 import type { Pipeline } from "../spans/trace-pipeline.ts";
-import { encodeLog } from "./encoded-log.ts";
 
 export interface LogPipeline extends Pipeline {
   logger: OtlpLogger;

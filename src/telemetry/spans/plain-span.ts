@@ -6,7 +6,7 @@
 import type { Attributes, HrTime, Link, SpanContext, SpanKind, SpanStatus } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
-import type { Scope, ShareScope } from "../../otlp/shared-scopes.ts";
+import type { Scope } from "../../otlp/request.ts";
 import { toText } from "../../words/thrown.ts";
 import { parseTraceState } from "../context/trace-state.ts";
 
@@ -119,4 +119,26 @@ function toPlainContext(context: SpanContext): PlainContext {
 function fromPlainContext({ traceState: text, ...context }: PlainContext): SpanContext {
   const traceState = text ? parseTraceState(text) : undefined;
   return traceState ? { ...context, traceState } : context;
+}
+
+/**
+ * The first scope that was equal to this one. The SDK's tracers share theirs, and a request groups spans by the object,
+ * not by its name; a scope that came with a span from another thread is a new object each time.
+ */
+export type ShareScope = (scope: Scope) => Scope;
+
+/** Scopes are named by libraries, so there are few; a handler that makes names up must not fill the memory. */
+const maxScopes = 256;
+
+/** Above 256 scopes, those that are new stay as they are given. */
+export function createSharedScopes(): ShareScope {
+  const scopes = new Map<string, Scope>();
+  return (scope) => {
+    const { name, version, schemaUrl } = scope;
+    const key = JSON.stringify([name, version, schemaUrl]);
+    const known = scopes.get(key);
+    if (known) return known;
+    if (scopes.size < maxScopes) scopes.set(key, scope);
+    return scope;
+  };
 }

@@ -10,6 +10,7 @@ import {
   type SpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../../config.ts";
+import { encodeSpan } from "../../otlp/span.ts";
 import { productVersion } from "../../version.ts";
 import type { ExportWatch } from "../diagnostics.ts";
 import { withCopy } from "../export/export-copy.ts";
@@ -17,7 +18,6 @@ import { withReasons } from "../export/export-reason.ts";
 import { createItemExporter } from "../export/otlp-exporter.ts";
 import { createRedaction } from "../logs/redact.ts";
 import { scopeName } from "../names.ts";
-import { encodeSpan } from "./encoded-span.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
 import { CryptoIds } from "./ids.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";

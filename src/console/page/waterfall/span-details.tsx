@@ -1,7 +1,7 @@
 /** All that is known of one row: attributes, events, links both ways, log lines. */
 
 import type { ComponentChildren } from "preact";
-import type { Attributes, AttributeValue } from "../../../otlp/value.ts";
+import type { Attributes, AttributeValue } from "../../../otlp/values.ts";
 import { formatDuration } from "../../../terminal/duration-text.ts";
 import type { LogView, SpanView } from "../../task-trace-view.ts";
 import { CopyButton } from "../parts/copy-button.tsx";

@@ -1,11 +1,11 @@
-/** A log record as it came over OTLP. */
+/** A log record of OTLP (opentelemetry-proto, logs/v1/logs.proto): read as plain JavaScript, and written when the line is. */
 
 import { fromBinary } from "@bufbuild/protobuf";
+import type { SdkLogRecord } from "@opentelemetry/sdk-logs";
 import { ExportLogsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { type LogRecord, LogRecordSchema } from "../gen/opentelemetry/proto/logs/v1/logs_pb.ts";
-import { type OtlpBody, parseOtlp } from "./body.ts";
-import type { OtlpItem } from "./item.ts";
-import type { Range } from "./protobuf-reader.ts";
+import { ProtobufWriter, type Range } from "./protobuf.ts";
+import { type EncodedItem, type OtlpBody, type OtlpItem, parseOtlp } from "./request.ts";
 import {
   type Attributes,
   type AttributeValue,
@@ -15,7 +15,23 @@ import {
   toMs,
   toOrigin,
   toPlainValue,
-} from "./value.ts";
+  writeAttributes,
+  writeValue,
+} from "./values.ts";
+
+/** logs.proto, `LogRecord`. */
+const field = {
+  time: 1,
+  severityNumber: 2,
+  severityText: 3,
+  body: 5,
+  attributes: 6,
+  droppedAttributes: 7,
+  flags: 8,
+  traceId: 9,
+  spanId: 10,
+  observedTime: 11,
+} as const;
 
 export interface ReceivedLog extends Origin {
   /** Milliseconds since the epoch, with a fraction: when it happened, else when it was observed. */
@@ -48,11 +64,8 @@ export function readLog(item: OtlpItem): ReceivedLog {
   return toReceivedLog(fromBinary(LogRecordSchema, item.bytes()), item.origin);
 }
 
-/** logs.proto, `LogRecord`. */
-const traceIdNumber = 9;
-
 export function traceIdAtOf(item: OtlpItem): Range | undefined {
-  return item.field(traceIdNumber);
+  return item.field(field.traceId);
 }
 
 /** Hex; empty when it is of none. */
@@ -79,4 +92,25 @@ function toReceivedLog(record: LogRecord, origin: Origin): ReceivedLog {
 function toText(value: AttributeValue): string {
   if (value === null) return "";
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+const writer = new ProtobufWriter();
+
+/** The record in bytes: what waits for the next export is one array. */
+export function encodeLog(record: SdkLogRecord): EncodedItem {
+  const { resource, instrumentationScope, spanContext } = record;
+  writer.begin();
+  writer.nanos(field.time, record.hrTime);
+  writer.uint(field.severityNumber, record.severityNumber ?? 0);
+  writer.text(field.severityText, record.severityText ?? "");
+  if (record.body !== undefined) writeValue(writer, field.body, record.body);
+  writeAttributes(writer, field.attributes, record.attributes);
+  writer.uint(field.droppedAttributes, record.droppedAttributesCount);
+  if (spanContext) {
+    writer.fixed32(field.flags, spanContext.traceFlags);
+    writer.hex(field.traceId, spanContext.traceId);
+    writer.hex(field.spanId, spanContext.spanId);
+  }
+  writer.nanos(field.observedTime, record.hrTimeObserved);
+  return { resource, instrumentationScope, bytes: writer.take() };
 }

@@ -9,8 +9,8 @@ import {
   type NumberDataPoint,
   type SummaryDataPoint,
 } from "../gen/opentelemetry/proto/metrics/v1/metrics_pb.ts";
-import { type OtlpBody, parseOtlp } from "./body.ts";
-import { type Attributes, type Origin, toAttributes, toMs, toOrigin } from "./value.ts";
+import { type OtlpBody, parseOtlp } from "./request.ts";
+import { type Attributes, type Origin, toAttributes, toMs, toOrigin } from "./values.ts";
 
 export interface MetricPoint<Value> {
   /** From when on it counts, and up to when: milliseconds since the epoch, with a fraction. 0: the sender did not say. */
