@@ -20,7 +20,7 @@ import {
   keptCorrelationId,
   keptRequestId,
   requestIdHeader,
-} from "../rpc/metadata.ts";
+} from "../rpc/wire.ts";
 import { fromHeaders, spanContextOf, withoutOwnMember } from "../telemetry/context/propagation.ts";
 import { formatTraceparent } from "../telemetry/context/traceparent.ts";
 import { key, ownKey } from "../telemetry/names.ts";

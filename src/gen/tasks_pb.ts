@@ -3,7 +3,7 @@
 /* eslint-disable */
 // @ts-nocheck
 
-// What the gateway asks of the task service. Served as Connect (JSON and binary), gRPC-Web and gRPC; trace context (traceparent,
+// What the gateway asks of the task service. Served by Connect (JSON and binary) and gRPC; trace context (traceparent,
 // tracestate, baggage), x-correlation-id and x-request-id travel as metadata.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";

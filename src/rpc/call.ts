@@ -7,9 +7,16 @@ import { fromMetadata, type Get } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, recordException, startSpan } from "../telemetry/spans/tracing.ts";
-import { meanings, type RpcCode, serverFaults, TaskError, toFailure, toTaskError } from "../words/errors.ts";
-import { type CallMetadata, correlationHeader, keptCorrelationId, keptRequestId, requestIdHeader } from "./metadata.ts";
+import { meanings, serverFaults, TaskError, toFailure, toTaskError } from "../words/errors.ts";
 import { canonical, fullMethod, type RpcMethod, type RpcMethods, rpcSchemas } from "./methods.ts";
+import {
+  type CallMetadata,
+  correlationHeader,
+  keptCorrelationId,
+  keptRequestId,
+  requestIdHeader,
+  type Wire,
+} from "./wire.ts";
 
 /** What a method gets besides its request. */
 export interface Call extends CallMetadata {
@@ -22,13 +29,6 @@ export interface Call extends CallMetadata {
 export type RpcHandlers = {
   [M in RpcMethod]: (request: unknown, call: Call) => Promise<RpcMethods[M]["response"]>;
 };
-
-/** How a protocol is named in spans and metrics, and how it spells the status of a call. */
-export interface Wire {
-  /** `rpc.system.name` of the conventions. */
-  systemName: "connectrpc" | "grpc";
-  statusOf(code: RpcCode | "ok"): string;
-}
 
 /** A call as its protocol brought it, and how that protocol answers. */
 export interface IncomingCall<Answer> {

@@ -9,10 +9,9 @@ import { toCarrier } from "../telemetry/context/propagation.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/spans/tracing.ts";
 import { meanings, TaskError } from "../words/errors.ts";
-import type { Wire } from "./call.ts";
 import { createConnectTransport } from "./connect/client.ts";
-import { type CallMetadata, correlationHeader, requestIdHeader } from "./metadata.ts";
 import { fullMethod, type RpcMethod, type RpcMethods } from "./methods.ts";
+import { type CallMetadata, correlationHeader, requestIdHeader, type Wire } from "./wire.ts";
 
 export interface CallOptions extends CallMetadata {
   timeoutMs: number;

@@ -61,24 +61,34 @@ interface Meaning {
   rpcCode: RpcCode;
 }
 
-/** Connect protocol, "Error codes". */
-export type RpcCode =
-  | "canceled"
-  | "unknown"
-  | "invalid_argument"
-  | "deadline_exceeded"
-  | "not_found"
-  | "already_exists"
-  | "permission_denied"
-  | "resource_exhausted"
-  | "failed_precondition"
-  | "aborted"
-  | "out_of_range"
-  | "unimplemented"
-  | "internal"
-  | "unavailable"
-  | "data_loss"
-  | "unauthenticated";
+/** The status of a call in Connect's spelling (Connect protocol, "Error codes"), in gRPC's order: the place is the number. */
+export const rpcStatuses = [
+  "ok",
+  "canceled",
+  "unknown",
+  "invalid_argument",
+  "deadline_exceeded",
+  "not_found",
+  "already_exists",
+  "permission_denied",
+  "resource_exhausted",
+  "failed_precondition",
+  "aborted",
+  "out_of_range",
+  "unimplemented",
+  "internal",
+  "unavailable",
+  "data_loss",
+  "unauthenticated",
+] as const;
+
+export type RpcStatus = (typeof rpcStatuses)[number];
+export type RpcCode = Exclude<RpcStatus, "ok">;
+
+/** The same as gRPC spells them: all but one in capitals only. */
+export const grpcNames: readonly string[] = rpcStatuses.map((status) =>
+  status === "canceled" ? "CANCELLED" : status.toUpperCase(),
+);
 
 export const meanings: Record<ErrorCode, Meaning> = {
   invalid_argument: { httpStatus: 400, title: "The request does not fit", rpcCode: "invalid_argument" },

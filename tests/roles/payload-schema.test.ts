@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { createConnectTransport } from "@connectrpc/connect-web";
 import { TaskService } from "../../src/gen/tasks_pb.ts";
-import { badRequestName, fromBadRequest } from "../../src/rpc/bad-request.ts";
+import { badRequestName, fromBadRequest } from "../../src/rpc/wire.ts";
 import { newTaskId } from "../../src/words/task-id.ts";
 import { deadLettersAt } from "../support/dead-letters.ts";
 import { projectFolder } from "../support/executable.ts";
@@ -22,7 +22,7 @@ afterAll(() => running?.[Symbol.asyncDispose](), startingMs);
 describe.each(["connect", "grpc"])("with %s between gateway and task service", (rpc) => {
   beforeAll(async () => {
     await running?.[Symbol.asyncDispose]();
-    running = await startTestSystem({ handlers, rpc });
+    running = await startTestSystem({ handlers, rpc, grpcListen: "127.0.0.1:0" });
   }, startingMs);
 
   const misfits: [what: string, payload: unknown, errors: object[]][] = [
@@ -133,7 +133,6 @@ describe("a dead letter with a payload that did not fit", () => {
 describe("the RPC's errors", () => {
   const transports: [what: string, create: () => Transport][] = [
     ["Connect", () => createConnectTransport({ baseUrl: running.system.addresses.task_service_url ?? "" })],
-    ["gRPC-Web", () => createGrpcWebTransport({ baseUrl: running.system.addresses.task_service_url ?? "" })],
     ["gRPC", () => createGrpcTransport({ baseUrl: running.system.addresses.grpc_url ?? "" })],
   ];
 

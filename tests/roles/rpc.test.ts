@@ -5,7 +5,7 @@ import { fromJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { createConnectTransport } from "@connectrpc/connect-web";
 import { TaskService } from "../../src/gen/tasks_pb.ts";
 import { newTaskId } from "../../src/words/task-id.ts";
 import { eventually } from "../support/eventually.ts";
@@ -17,7 +17,7 @@ let running: TestSystem;
 let url: string;
 let grpcUrl: string;
 beforeAll(async () => {
-  running = await startTestSystem();
+  running = await startTestSystem({ grpcListen: "127.0.0.1:0" });
   ({ task_service_url: url = "", grpc_url: grpcUrl = "" } = running.system.addresses);
 }, startingMs);
 afterAll(() => running?.[Symbol.asyncDispose](), startingMs);
@@ -25,7 +25,6 @@ afterAll(() => running?.[Symbol.asyncDispose](), startingMs);
 const transports: [what: string, create: () => Transport][] = [
   ["Connect with JSON", () => createConnectTransport({ baseUrl: url, useBinaryFormat: false })],
   ["Connect with binary messages", () => createConnectTransport({ baseUrl: url, useBinaryFormat: true })],
-  ["gRPC-Web", () => createGrpcWebTransport({ baseUrl: url })],
   ["gRPC", () => createGrpcTransport({ baseUrl: grpcUrl })],
 ];
 
@@ -151,7 +150,7 @@ test.each([
   ["gRPC's content type, which needs HTTP/2", "GetTask", { headers: { "content-type": "application/grpc" } }, 415],
   ["a message that is not JSON", "GetTask", { body: "{" }, 400],
   ["a field that is not there", "GetTask", { body: '{"name":1}' }, 400],
-  ["gRPC-Web's text form", "GetTask", { headers: { "content-type": "application/grpc-web-text" } }, 415],
+  ["gRPC-Web, which is not spoken", "GetTask", { headers: { "content-type": "application/grpc-web+proto" } }, 415],
   [
     "a compressed message",
     "GetTask",
@@ -162,18 +161,6 @@ test.each([
   const answer = await call(method, init);
   expect(answer.status).toBe(status);
   if (status === 415) expect(answer.headers.get("accept-post")).toBe("application/json, application/proto");
-});
-
-test.each([
-  ["no frame", "?", 3],
-  ["a frame that is cut off", "\0\0\0\0\x09abc", 3],
-  ["a message that cannot be read", "\0\0\0\0\x01\xff", 3],
-  ["a compressed message", "\x01\0\0\0\0", 12],
-])("a gRPC-Web call is refused in its last frame: %s", async (_what, body, status) => {
-  const headers = { "content-type": "application/grpc-web+proto" };
-  const answer = await call("GetTask", { headers, body: Buffer.from(body, "latin1") });
-  expect(answer.status).toBe(200);
-  expect(await answer.text()).toContain(`grpc-status: ${status}\r\n`);
 });
 
 function call(method: string, init: RequestInit): Promise<Response> {

@@ -14,7 +14,7 @@ import { rejectionOf } from "../support/rejection.ts";
 import { sharedSystem } from "../support/shared-system.ts";
 
 const limitMs = 60_000;
-const running = sharedSystem();
+const running = sharedSystem({ grpcListen: "127.0.0.1:0" });
 
 async function ask(
   method: string,

@@ -1,15 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { Code } from "@connectrpc/connect";
 import { codeFromString, codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
+import { status } from "@grpc/grpc-js";
 import fc from "fast-check";
 import { toProblem } from "../../src/http/problem.ts";
 import { toErrorResponse } from "../../src/rpc/connect/wire.ts";
+import { fromErrorStatus, grpcWire, toErrorStatus } from "../../src/rpc/grpc/wire.ts";
 import {
   connectHttpStatus,
   type ErrorCode,
   fromRpcCode,
+  grpcNames,
   meanings,
   type RpcCode,
+  rpcStatuses,
   serverFaults,
   TaskError,
   toFailure,
@@ -261,5 +265,23 @@ describe("an error as a plain value", () => {
       causes: ["5", `${"x".repeat(999)}…`],
     });
     expect(toKeptFailure({})).toEqual({ type: "Error", message: "" });
+  });
+});
+
+describe("the status of a call", () => {
+  const theirs = Object.values(status).filter((value) => typeof value === "string");
+
+  test("has the name and the number that gRPC's own library gives it", () => {
+    expect(grpcNames).toEqual(theirs);
+    expect(rpcStatuses.map(grpcWire.statusOf)).toEqual(theirs);
+  });
+
+  test("has the number of its Connect code", () => {
+    expect<unknown>(rpcStatuses.slice(1).map(codeFromString)).toEqual(theirs.slice(1).map((_, index) => index + 1));
+  });
+
+  test("that no version defines crosses as an internal fault", () => {
+    const refused = { ...toErrorStatus(new TaskError("not_found", "no")), code: 99 };
+    expect(fromErrorStatus(refused)?.code).toBe("internal");
   });
 });

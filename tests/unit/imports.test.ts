@@ -191,14 +191,7 @@ describe("packages with one home", () => {
     [
       "the gRPC library",
       /^@grpc\//,
-      [
-        "rpc/grpc/client.ts",
-        "rpc/grpc/health.ts",
-        "rpc/grpc/reflection.ts",
-        "rpc/grpc/server.ts",
-        "rpc/grpc/service.ts",
-        "rpc/grpc/status-details.ts",
-      ],
+      ["rpc/grpc/client.ts", "rpc/grpc/health.ts", "rpc/grpc/reflection.ts", "rpc/grpc/server.ts", "rpc/grpc/wire.ts"],
     ],
     [
       "SQLite",

@@ -1,16 +1,20 @@
 /** Calls by the Connect protocol: one POST each. */
 
+import { Agent, request as requestHttp } from "node:http";
+import { request as requestHttps, Agent as SecureAgent } from "node:https";
+import { text } from "node:stream/consumers";
 import { createGate } from "../../limits/gate.ts";
 import { TaskError } from "../../words/errors.ts";
 import type { Transport } from "../client.ts";
-import { retryAfterHeader } from "../metadata.ts";
 import { fullMethod } from "../methods.ts";
-import { createHeldPost } from "./request-queue.ts";
+import { retryAfterHeader } from "../wire.ts";
 import { type Answered, connectWire, contentTypes, fromErrorAnswer } from "./wire.ts";
 
 const timeoutHeader = "connect-timeout-ms";
 
-/** Half of what Bun's `fetch` has under way in a process (held-post.ts tells of it). */
+type Post = (url: string, body: string, headers: Record<string, string>, signal: AbortSignal) => Promise<Answered>;
+
+/** Half of what Bun's `fetch` has under way in a process; see `createLongPost`. */
 const usualCallsAtOnce = 128;
 /**
  * To a task service in the same process. It asks its queue by `fetch` too, before it answers: calls that had every place
@@ -21,9 +25,9 @@ export const callsAtOnceInProcess = 48;
 
 export function createConnectTransport(url: string, callsAtOnce: number = usualCallsAtOnce): Transport {
   const gate = createGate(callsAtOnce);
-  const postHeld = createHeldPost();
+  const postLong = createLongPost();
 
-  const post = (url: string, body: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answered> =>
+  const post: Post = (url, body, headers, signal) =>
     gate.pass(async () => {
       const response = await fetch(url, { method: "POST", headers, body, signal });
       const retryAfter = response.headers.get(retryAfterHeader);
@@ -36,7 +40,7 @@ export function createConnectTransport(url: string, callsAtOnce: number = usualC
     close: () => {},
 
     exchange: async ({ method, request, metadata, timeoutMs, isHeld, signal: over }) => {
-      const send = isHeld ? postHeld : post;
+      const send = isHeld ? postLong : post;
       const headers = {
         "content-type": contentTypes.json,
         "connect-protocol-version": "1",
@@ -67,4 +71,38 @@ function errorOf(answer: Answered): TaskError {
 
 function foreignAnswer(status: number): TaskError {
   return new TaskError("unavailable", `the task service answered ${status}`);
+}
+
+/**
+ * For a POST whose answer takes long. Bun's `fetch` has 256 requests under way in a process, all its threads together, and
+ * every other one waits: that many callers who wait for the end of their tasks would stop every other request of the
+ * process, those to its queue included. Node's client has no such limit; it costs twice the CPU. Its connections are kept
+ * for the next calls. Rejects with the signal's reason when that aborts.
+ */
+function createLongPost(): Post {
+  const agent = new Agent({ keepAlive: true });
+  const secureAgent = new SecureAgent({ keepAlive: true });
+
+  return (url, body, headers, signal) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Answered>();
+    const isSecure = url.startsWith("https:");
+    const options = { method: "POST", headers: { ...headers, "content-length": Buffer.byteLength(body) } };
+    const sent = isSecure
+      ? requestHttps(url, { ...options, agent: secureAgent })
+      : requestHttp(url, { ...options, agent });
+    sent.on("error", reject);
+    sent.on("response", (response) => {
+      const { statusCode: status = 0, headers } = response;
+      text(response).then((read) => resolve({ status, retryAfter: headers["retry-after"], text: read }), reject);
+    });
+    // On Deno the client ignores its own option `signal`.
+    const giveUp = (): void => {
+      sent.destroy();
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", giveUp);
+    sent.end(body);
+    if (signal.aborted) giveUp();
+    return promise.finally(() => signal.removeEventListener("abort", giveUp));
+  };
 }

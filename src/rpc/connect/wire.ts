@@ -14,9 +14,8 @@ import {
   retryAfterSeconds,
   TaskError,
 } from "../../words/errors.ts";
-import { badRequestName, fromBadRequest, toBadRequest } from "../bad-request.ts";
-import type { Wire } from "../call.ts";
 import { fromBinaryMessage, maxMessageDepth, toBinaryMessage } from "../methods.ts";
+import { badRequestName, fromBadRequest, retryAfterHeader, toBadRequest, type Wire } from "../wire.ts";
 
 /** The protocol in spans. */
 export const connectWire: Wire = { systemName: "connectrpc", statusOf: (code) => code };
@@ -48,7 +47,7 @@ export function toErrorResponse(error: TaskError): Response {
   const { rpcCode } = meanings[error.code];
   const headers = new Headers({ "content-type": contentTypes.json });
   const retryAfter = retryAfterSeconds(error);
-  if (retryAfter !== undefined) headers.set("retry-after", String(retryAfter));
+  if (retryAfter !== undefined) headers.set(retryAfterHeader, String(retryAfter));
   const body = JSON.stringify({
     code: rpcCode,
     message: error.message,
@@ -93,7 +92,7 @@ function parseObject(text: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? { ...value } : {};
   } catch {
-    // Whoever answers in another language is not a task service.
+    // A task service always answers with JSON.
     return {};
   }
 }

@@ -16,8 +16,7 @@ import { TaskError } from "../../words/errors.ts";
 import type { Transport } from "../client.ts";
 import { fromBinaryMessage, fullMethod, type RpcMethod, rpcSchemas, toBinaryMessage } from "../methods.ts";
 import { healthCheckPath } from "./health.ts";
-import { grpcWire } from "./status.ts";
-import { fromErrorStatus } from "./status-details.ts";
+import { asBuffer, fromErrorStatus, grpcWire } from "./wire.ts";
 
 const channelOptions: ChannelOptions = {
   // When to ask a task service that is away is the breaker's to say: the connection is tried about as often.
@@ -94,10 +93,6 @@ function encode(method: RpcMethod, request: unknown): Uint8Array {
   } catch (cause) {
     throw new TaskError("invalid_argument", `the ${method} request does not fit its schema`, { cause });
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The task service's own error is an answer like others. */

@@ -12,7 +12,7 @@ import {
 } from "../../gen/grpc/health/v1/health_pb.ts";
 import { createAdmission } from "../../limits/admission.ts";
 import { serviceName } from "../methods.ts";
-import { definitionOf, refuseStream } from "./service.ts";
+import { definitionOf, refuseStream } from "./wire.ts";
 
 export const healthCheckPath = `/${Health.typeName}/Check`;
 

@@ -26,7 +26,7 @@ import { file_tasks } from "../../gen/tasks_pb.ts";
 import { createAdmission } from "../../limits/admission.ts";
 import { TaskError } from "../../words/errors.ts";
 import { serviceName } from "../methods.ts";
-import { definitionOf, refuseStream } from "./service.ts";
+import { definitionOf, refuseStream } from "./wire.ts";
 
 /** Streams of those who ask; each is short. */
 const maxStreams = 256;

@@ -20,9 +20,7 @@ import { type AnswerCall, largestMessageBytes, maxBytesOf, maxCallsInProgress } 
 import { fromBinaryMessage, type RpcMethod, rpcSchemas, toBinaryMessage } from "../methods.ts";
 import { createHealthService } from "./health.ts";
 import { createReflectionServices } from "./reflection.ts";
-import { definitionOf } from "./service.ts";
-import { grpcWire } from "./status.ts";
-import { toErrorStatus } from "./status-details.ts";
+import { definitionOf, grpcWire, toErrorStatus } from "./wire.ts";
 
 const serverOptions: ServerOptions = {
   // Above ours, which answers with a span; the library's own refusal comes before there is a call.

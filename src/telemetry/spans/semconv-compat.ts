@@ -4,6 +4,7 @@
  */
 
 import { type Attributes, type AttributeValue, SpanKind } from "@opentelemetry/api";
+import { grpcNames } from "../../words/errors.ts";
 import { key } from "../names.ts";
 
 /** Deprecated key for each of today's, where the value is the same. */
@@ -56,32 +57,11 @@ function httpTwins({ [key.urlPath]: path, [key.urlQuery]: query }: Attributes): 
   return path === undefined ? {} : { "http.target": query === undefined ? path : `${path}?${query}` };
 }
 
-/** By number, as gRPC counts them. */
-const grpcStatuses = [
-  "OK",
-  "CANCELLED",
-  "UNKNOWN",
-  "INVALID_ARGUMENT",
-  "DEADLINE_EXCEEDED",
-  "NOT_FOUND",
-  "ALREADY_EXISTS",
-  "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION",
-  "ABORTED",
-  "OUT_OF_RANGE",
-  "UNIMPLEMENTED",
-  "INTERNAL",
-  "UNAVAILABLE",
-  "DATA_LOSS",
-  "UNAUTHENTICATED",
-];
-
 function rpcTwins(attributes: Attributes): Attributes {
   const { [key.rpcMethod]: method, [key.rpcStatusCode]: status, [key.rpcSystemName]: system } = attributes;
   if (method === undefined) return {};
   const service = { "rpc.service": String(method).split("/", 1)[0] };
   if (status === undefined) return service;
-  if (system === "grpc") return { ...service, "rpc.grpc.status_code": grpcStatuses.indexOf(String(status)) };
+  if (system === "grpc") return { ...service, "rpc.grpc.status_code": grpcNames.indexOf(String(status)) };
   return { ...service, ...(status !== "ok" && { "rpc.connect_rpc.error_code": status }) };
 }

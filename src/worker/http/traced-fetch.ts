@@ -4,7 +4,7 @@
  */
 
 import { type Context, context as contextApi, type Span, SpanKind, type Tracer, trace } from "@opentelemetry/api";
-import { correlationHeader } from "../../rpc/metadata.ts";
+import { correlationHeader } from "../../rpc/wire.ts";
 import { toHeaders } from "../../telemetry/context/propagation.ts";
 import { key } from "../../telemetry/names.ts";
 import { methodAttributes, methodName, serverAttributes, urlAttribute } from "../../telemetry/spans/http-attributes.ts";

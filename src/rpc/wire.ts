@@ -1,15 +1,45 @@
 /**
- * What is wrong in a request, as its RPC error carries it: `google.rpc.BadRequest`, in Connect's `details` and in gRPC's
- * `google.rpc.Status` (googleapis, google/rpc/error_details.proto and status.proto). Three messages of seven fields.
+ * What both protocols put on the wire beside a message: who called, for the whole way of a request, and what is wrong in a
+ * request, as `google.rpc.BadRequest` in Connect's `details` and in gRPC's `google.rpc.Status` (googleapis,
+ * google/rpc/error_details.proto and status.proto).
  */
 
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import type { FieldProblem, TaskError } from "../words/errors.ts";
+import type { FieldProblem, RpcStatus, TaskError } from "../words/errors.ts";
+
+/** How a protocol is named in spans and metrics, and how it spells the status of a call. */
+export interface Wire {
+  /** `rpc.system.name` of the conventions. */
+  systemName: "connectrpc" | "grpc";
+  statusOf(code: RpcStatus): string;
+}
+
+/** What travels beside a call besides trace context. */
+export interface CallMetadata {
+  correlationId: string;
+  requestId: string;
+}
+
+export const correlationHeader = "x-correlation-id";
+export const requestIdHeader = "x-request-id";
+/** In seconds, with an error that passes. */
+export const retryAfterHeader = "retry-after";
+
+/** UUIDs too. */
+const correlationPattern = /^[A-Za-z0-9._-]{1,64}$/;
+/** Visible ASCII, as every log and header can carry it. */
+const requestIdPattern = /^[\x21-\x7e]{1,128}$/;
+
+/** The caller's, when it is harmless. */
+export function keptCorrelationId(header: string | null | undefined): string | undefined {
+  return header != null && correlationPattern.test(header) ? header : undefined;
+}
+
+export function keptRequestId(header: string | null | undefined): string | undefined {
+  return header != null && requestIdPattern.test(header) ? header : undefined;
+}
 
 export const badRequestName = "google.rpc.BadRequest";
-
-/** gRPC, "Richer error model". */
-export const statusDetailsHeader = "grpc-status-details-bin";
 
 const typeUrl = `type.googleapis.com/${badRequestName}`;
 /** A field's number and its type in one: length-delimited is 2. */
@@ -25,7 +55,7 @@ export function toBadRequest(problems: readonly FieldProblem[]): Uint8Array {
   return writer.finish();
 }
 
-/** None when it cannot be read: the error itself is told all the same. */
+/** No problems when the bytes cannot be read: the error itself still reaches the caller. */
 export function fromBadRequest(bytes: Uint8Array): FieldProblem[] {
   try {
     return fieldsOf(bytes).get(1)?.map(toProblem) ?? [];
