@@ -52,7 +52,7 @@ export function throughlineWith(name: string, more: readonly string[] = [], env:
     start: async (options) => {
       await using stack = new AsyncDisposableStack();
       const data = stack.use(await tempFolder());
-      const listen = ["gateway", "task-service", "grpc", "admin", "console", "otlp"];
+      const listen = ["gateway", "task-service", "admin", "console", "otlp"];
       const command = [
         await compiledExecutable(),
         ...listen.map((name) => `--${name}-listen=127.0.0.1:0`),

@@ -45,8 +45,8 @@ const hours = 60 * minutes;
 const megabyte = parseByteSize("1MB");
 
 interface Setting<T> {
-  /** The default, as its text; a function when it depends on the machine. Empty: not set. */
-  fallback: string | (() => string);
+  /** The default, as its text; a function when it depends on the machine, or on `--rpc`. Empty: not set. */
+  fallback: string | ((rpc: string) => string);
   parse: Parse<T>;
   meaning: string;
 }
@@ -94,8 +94,12 @@ const settings = {
   dlqName: setting("task-events-dlq", queueName, "the dead-letter queue"),
   createQueues: setting("true", flag, "create the queues when they do not exist"),
   gatewayListen: setting("127.0.0.1:8080", address, "public HTTP API"),
-  taskServiceListen: setting("127.0.0.1:8081", address, "RPC of the task service (Connect, gRPC-Web)"),
-  grpcListen: setting("127.0.0.1:8082", optional(address), "the same by gRPC, without TLS; empty switches it off"),
+  taskServiceListen: setting("127.0.0.1:8081", address, "RPC of the task service (Connect)"),
+  grpcListen: setting(
+    (rpc) => (rpc === "grpc" ? "127.0.0.1:8082" : ""),
+    optional(address),
+    "the same by gRPC, without TLS (default: off, with --rpc=grpc 127.0.0.1:8082)",
+  ),
   taskServiceUrl: setting("", optional(httpUrl), "where the gateway finds the task service (default: from the above)"),
   rpc: setting("connect", oneOf("connect", "grpc"), "connect or grpc: what the gateway speaks to the task service"),
   adminListen: setting("127.0.0.1:9464", address, "health and metrics of this process"),
@@ -253,9 +257,10 @@ export function meaningOf(name: SettingName): string {
   return settings[name].meaning;
 }
 
-export function fallbackOf(name: SettingName): string {
+/** `rpc`: the text of `--rpc`, which says whether gRPC is on. */
+export function fallbackOf(name: SettingName, rpc = "connect"): string {
   const { fallback } = settings[name];
-  return typeof fallback === "function" ? fallback() : fallback;
+  return typeof fallback === "function" ? fallback(rpc) : fallback;
 }
 
 /** Settings that do not hold together; `problems` has a line for each. */
@@ -274,9 +279,12 @@ const otherVariables = new Set(["THROUGHLINE_URL", "THROUGHLINE_API_KEY", "THROU
 /** Variables of other projects whose URL a client would otherwise refuse with a word of its own, or quietly not use. */
 const urlVariables = /^(OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?ENDPOINT|AWS_ENDPOINT_URL(_SQS|_DYNAMODB)?)$/;
 
+/** Settings as the command line has them. */
+type Flags = Partial<Record<SettingName, string>>;
+
 /** Flags over variables over defaults. Throws `ConfigError` with every problem. */
 export function readConfig(
-  flags: Partial<Record<SettingName, string>>,
+  flags: Flags,
   env: Record<string, string | undefined> = process.env,
 ): { config: Config; rows: SettingRow[] } {
   const problems: string[] = [];
@@ -290,7 +298,7 @@ export function readConfig(
   const rows: SettingRow[] = [];
   const values: Record<string, unknown> = {};
   for (const name of settingNames) {
-    const row = rowOf(name, flags[name], env[variableOf(name)]);
+    const row = rowOf(name, flags, env);
     rows.push(row);
     try {
       values[name] = settings[name].parse(row.value);
@@ -426,11 +434,13 @@ export function readKeysPath(
   return path ? resolve(path) : undefined;
 }
 
-function rowOf(name: SettingName, flagText: string | undefined, variableText: string | undefined): SettingRow {
+function rowOf(name: SettingName, flags: Flags, env: Record<string, string | undefined>): SettingRow {
   const row = { name, flag: flagOf(name), variable: variableOf(name), meaning: meaningOf(name) };
+  const flagText = flags[name];
+  const variableText = env[row.variable];
   if (flagText !== undefined) return { ...row, value: flagText, source: "flag" };
   if (variableText !== undefined) return { ...row, value: variableText, source: "variable" };
-  return { ...row, value: fallbackOf(name), source: "default" };
+  return { ...row, value: fallbackOf(name, flags.rpc ?? env[variableOf("rpc")]), source: "default" };
 }
 
 /** A console alone has nothing to do with the queue. */

@@ -19,7 +19,7 @@ import { startTestSystem } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const limitMs = 60_000;
-const listeners = ["gateway", "task-service", "grpc", "console", "otlp", "admin"];
+const listeners = ["gateway", "task-service", "console", "otlp", "admin"];
 const freePorts = listeners.map((name) => `--${name}-listen=127.0.0.1:0`);
 
 async function examine(args: readonly string[], env: Record<string, string> = {}) {
@@ -59,7 +59,6 @@ describe("throughline doctor", () => {
         "handlers",
         "gateway address",
         "task service address",
-        "gRPC address",
         "console address",
         "OTLP address",
         "admin address",

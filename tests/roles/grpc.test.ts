@@ -16,6 +16,8 @@ import { isTaskServiceWaiting } from "../support/store-wait.ts";
 import { startTestSystem, type TestSystem } from "../support/system.ts";
 
 const limitMs = 30_000;
+/** The flag that switches it on. */
+const on = { grpcListen: "127.0.0.1:0" };
 const path = "/tasks.TaskService/GetTask";
 /** Much longer than a test may take. */
 const forever = { seconds: 3600n };
@@ -44,7 +46,7 @@ describe("a running server", () => {
   /** Of a task that does not end. */
   let id: string;
   beforeAll(async () => {
-    running = await startTestSystem();
+    running = await startTestSystem(on);
     ({ id } = await running.accept({ type: "echo", delay: "1h" }));
   }, limitMs);
   afterAll(() => running?.[Symbol.asyncDispose](), limitMs);
@@ -133,7 +135,7 @@ describe("a running server", () => {
 test(
   "a server that drains says so to those who watch, and lets nobody wait any longer",
   async () => {
-    await using running = await startTestSystem();
+    await using running = await startTestSystem(on);
     const { id } = await running.accept({ type: "echo", delay: "1h" });
     const { tasks, health } = clientOf(running);
     const seen: Serving[] = [];
@@ -153,9 +155,9 @@ test(
 );
 
 test(
-  "an empty --grpc-listen switches it off",
+  "without --grpc-listen and --rpc=grpc there is no gRPC address",
   async () => {
-    await using running = await startTestSystem({ grpcListen: "" });
+    await using running = await startTestSystem();
     expect(Object.keys(running.system.addresses)).not.toContain("grpc_url");
     const { id } = await running.accept({ type: "echo" });
     expect(await running.task(id, "20s")).toMatchObject({ status: "succeeded" });

@@ -76,7 +76,6 @@ const quiet: TestFlags = {
   role: taskRoles.join(","),
   gatewayListen: "127.0.0.1:0",
   taskServiceListen: "127.0.0.1:0",
-  grpcListen: "127.0.0.1:0",
   adminListen: "127.0.0.1:0",
   consoleListen: "127.0.0.1:0",
   otlpListen: "127.0.0.1:0",
@@ -97,7 +96,8 @@ export async function startTestSystem(flags: TestFlags = {}, env: Record<string,
   const folder = flags.dataDir === undefined ? await tempFolder() : undefined;
   const dataDir = flags.dataDir ?? folder?.path ?? "";
   const lines: LogLine[] = [];
-  const { config } = readConfig({ ...quiet, ...flags, dataDir }, env);
+  const grpc = flags.rpc === "grpc" ? { grpcListen: "127.0.0.1:0" } : {};
+  const { config } = readConfig({ ...quiet, ...grpc, ...flags, dataDir }, env);
   const system = await startSystem(config, (text) => lines.push(...parseLines(text)));
   const { gateway_url: url = "", admin_url: adminUrl = "" } = system.addresses;
   if (url !== "") holdToDocument(url);

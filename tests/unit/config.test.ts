@@ -46,7 +46,7 @@ describe("the settings", () => {
       createQueues: true,
       gatewayListen: { host: "127.0.0.1", port: 8080 },
       taskServiceListen: { host: "127.0.0.1", port: 8081 },
-      grpcListen: { host: "127.0.0.1", port: 8082 },
+      grpcListen: undefined,
       taskServiceUrl: undefined,
       rpc: "connect",
       adminListen: { host: "127.0.0.1", port: 9464 },
@@ -109,6 +109,20 @@ describe("the settings", () => {
       watchesHandlers: false,
       mayMoveOtlp: true,
     });
+  });
+
+  test("switch gRPC on when --grpc-listen or --rpc=grpc asks for it, and not otherwise", () => {
+    const grpcOf = (flags: Partial<Record<SettingName, string>>, env: Env = {}) => {
+      const { config, rows } = readConfig({ ...fixed, ...flags }, env);
+      const { value, source } = rows.find(({ name }) => name === "grpcListen") ?? {};
+      return [config.grpcListen?.port, value, source];
+    };
+    expect(grpcOf({})).toEqual([undefined, "", "default"]);
+    expect(grpcOf({ rpc: "connect" })).toEqual([undefined, "", "default"]);
+    expect(grpcOf({ rpc: "grpc" })).toEqual([8082, "127.0.0.1:8082", "default"]);
+    expect(grpcOf({}, { THROUGHLINE_RPC: "grpc" })).toEqual([8082, "127.0.0.1:8082", "default"]);
+    expect(grpcOf({ grpcListen: "127.0.0.1:9" })).toEqual([9, "127.0.0.1:9", "flag"]);
+    expect(grpcOf({ rpc: "grpc", grpcListen: "", taskServiceUrl: "http://other:1" })).toEqual([undefined, "", "flag"]);
   });
 
   test("have one name in three spellings", () => {
