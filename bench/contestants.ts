@@ -5,7 +5,7 @@
 
 import { join } from "node:path";
 import { taskRoles } from "../src/config.ts";
-import { databaseFile } from "../src/store/sqlite/sql.ts";
+import { databaseFile } from "../src/store/sqlite/schema.ts";
 import { startElasticMq } from "../tests/parts/elasticmq.ts";
 import type { PartName } from "../tests/parts/parts.ts";
 import { nodeModules } from "../tests/parts/peers.ts";

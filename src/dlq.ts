@@ -6,14 +6,15 @@
 
 import { type Context, type Span, SpanKind } from "@opentelemetry/api";
 import type { Config } from "./config.ts";
-import { createRedriver } from "./dlq/redrive.ts";
+import { createRedriver, type RedriverDeps } from "./dlq/redrive.ts";
 import type { Clock } from "./limits/clock.ts";
 import { attributeNames, parseDeadReason, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
 import type { Queue, Queues, ReceivedMessage } from "./queue/queue.ts";
 import type { Service } from "./service.ts";
-import type { Store } from "./store/ports/store.ts";
-import { createTaskTypes } from "./store/task-types.ts";
+import type { DeadLetterStore } from "./store/ports/dead-letters.ts";
+import type { StoreHealth } from "./store/ports/store.ts";
+import { createTaskTypes, type TypeStore } from "./store/ports/types.ts";
 import { fromCarrier, spanContextOf } from "./telemetry/context/propagation.ts";
 import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics/task-metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
@@ -27,7 +28,7 @@ import { createPollers } from "./worker/attempts/pollers.ts";
 import { createSeats } from "./worker/attempts/seats.ts";
 
 export interface DlqDeps {
-  store: Store;
+  store: Pick<DeadLetterStore, "recordDead" | "keepUnreadable"> & Pick<TypeStore, "listTypes">;
   queue: Queue;
   telemetry: Telemetry;
   clock: Clock;
@@ -183,7 +184,7 @@ function taskIdOf(message: ReceivedMessage): string | undefined {
 export async function startDlq(
   config: Config,
   telemetry: Telemetry,
-  parts: { store: Store; queues: Queues; clock: Clock },
+  parts: { store: DlqDeps["store"] & RedriverDeps["store"] & StoreHealth; queues: Queues; clock: Clock },
 ): Promise<Service> {
   const { store, queues, clock } = parts;
   observeQueueDepth(telemetry.meter, queues.deadLetters);

@@ -15,10 +15,15 @@ import { type AnswerCall, createCalls, maxMessageBytes, type RpcHandlers } from 
 import { createConnectHandler } from "./rpc/connect/server.ts";
 import { toTaskJson, toTimelineJson } from "./rpc/task-view.ts";
 import type { Service } from "./service.ts";
-import { newestEntries } from "./store/answer-size.ts";
-import type { Actor, CancelResult, DueTask, NewTask, Store } from "./store/ports/store.ts";
-import { createStoreFigures } from "./store/store-figures.ts";
-import { createTaskTypes } from "./store/task-types.ts";
+import type { DeadLetterStore } from "./store/ports/dead-letters.ts";
+import { newestEntries } from "./store/ports/pages.ts";
+import type { RedriveStore } from "./store/ports/redrives.ts";
+import type { ScheduleStore } from "./store/ports/schedules.ts";
+import type { DueTask, SendStore } from "./store/ports/sends.ts";
+import { createStoreFigures } from "./store/ports/sends.ts";
+import type { StoreHealth } from "./store/ports/store.ts";
+import type { Actor, CancelResult, NewTask, TaskStore } from "./store/ports/tasks.ts";
+import { createTaskTypes, type TypeStore } from "./store/ports/types.ts";
 import { createBatchHandler, type Place } from "./task-service/batch.ts";
 import { createDeadLetterHandlers } from "./task-service/dead-letters.ts";
 import { createPayloadChecks } from "./task-service/payload-checks.ts";
@@ -49,8 +54,16 @@ import { checkParts } from "./words/health.ts";
 import type { TaskRecord, TaskType } from "./words/task.ts";
 import { isTaskId, newTaskId } from "./words/task-id.ts";
 
+/** Everything but attempts, which are the worker's, and the registration of types. */
+type TaskServiceStore = TaskStore &
+  SendStore &
+  DeadLetterStore &
+  RedriveStore &
+  ScheduleStore &
+  Pick<TypeStore, "listTypes">;
+
 export interface TaskServiceDeps {
-  store: Store;
+  store: TaskServiceStore;
   queue: Queue;
   telemetry: Telemetry;
   clock: Clock;
@@ -322,7 +335,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
 export async function startTaskService(
   config: Config,
   telemetry: Telemetry,
-  parts: { store: Store; queues: Queues; clock: Clock },
+  parts: { store: TaskServiceStore & StoreHealth; queues: Queues; clock: Clock },
 ): Promise<Service> {
   const { store, queues, clock } = parts;
   const draining = new AbortController();

@@ -13,7 +13,10 @@ import { processAttributes } from "./queue/process-attributes.ts";
 import type { Queues, ReceivedMessage } from "./queue/queue.ts";
 import { warnOfTaskQueue } from "./queue/queue-look.ts";
 import type { Service } from "./service.ts";
-import type { Actor, ClaimResult, Store } from "./store/ports/store.ts";
+import type { AttemptStore, ClaimResult } from "./store/ports/attempts.ts";
+import type { StoreHealth } from "./store/ports/store.ts";
+import type { Actor } from "./store/ports/tasks.ts";
+import type { TypeStore } from "./store/ports/types.ts";
 import { metadataAttributes } from "./telemetry/context/metadata.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/context/propagation.ts";
 import type { Logger } from "./telemetry/logs/log.ts";
@@ -61,7 +64,7 @@ import type { CancelReason } from "./worker/threads/thread-messages.ts";
 export interface WorkerDeps {
   workerId: string;
   config: Config;
-  store: Store;
+  store: AttemptStore;
   queues: Queues;
   pool: ThreadPool;
   telemetry: Telemetry;
@@ -371,7 +374,7 @@ function readEnvelope(message: ReceivedMessage): Envelope | TaskError {
 export async function startWorker(
   config: Config,
   telemetry: Telemetry,
-  parts: { store: Store; queues: Queues; clock: Clock },
+  parts: { store: AttemptStore & Pick<TypeStore, "registerTypes"> & StoreHealth; queues: Queues; clock: Clock },
 ): Promise<Service> {
   const { store, queues, clock } = parts;
   const { log } = telemetry;

@@ -7,7 +7,7 @@ import { existsSync, lstatSync, readdirSync, realpathSync, type Stats, statSync 
 import { basename, dirname, join } from "node:path";
 import { lockFileName } from "../broker/folder-lock.ts";
 import { telemetryFileName } from "../console/telemetry-database.ts";
-import { databaseFile } from "../store/sqlite/sql.ts";
+import { databaseFile } from "../store/sqlite/schema.ts";
 import { TaskError } from "../words/errors.ts";
 
 /** Throws `TaskError` `invalid_argument`. `source` is the database; `target` is absolute, as `source` is. */

@@ -8,8 +8,7 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statfsS
 import { chmod } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Config } from "../config.ts";
-import { databaseFile } from "../store/sqlite/sql.ts";
-import { logBytes } from "../store/sqlite/write-ahead-log.ts";
+import { databaseFile, logBytes } from "../store/sqlite/schema.ts";
 import { startLinkedThread } from "../threads/linked-thread.ts";
 import { TaskError, toFailure } from "../words/errors.ts";
 import { refuseTarget } from "./backup-target.ts";

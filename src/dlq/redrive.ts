@@ -8,8 +8,8 @@ import { SpanKind } from "@opentelemetry/api";
 import type { Clock } from "../limits/clock.ts";
 import type { Queue } from "../queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "../queue/task-message.ts";
-import type { RedriveCandidate, RedriveStep } from "../store/ports/dead-letters.ts";
-import type { DueTask, Store } from "../store/ports/store.ts";
+import type { RedriveCandidate, RedriveStep, RedriveStore } from "../store/ports/redrives.ts";
+import type { DueTask, SendStore } from "../store/ports/sends.ts";
 import { fromCarrier, spanContextOf, toCarrier, withoutSpan } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import type { TaskMetrics } from "../telemetry/metrics/task-metrics.ts";
@@ -21,7 +21,7 @@ import { createTrouble } from "../telemetry/trouble.ts";
 import { toFailure, toTaskError } from "../words/errors.ts";
 
 export interface RedriverDeps {
-  store: Store;
+  store: Pick<RedriveStore, "proposeRedrive" | "commitRedrive"> & Pick<SendStore, "markSent">;
   /** Where tasks go back to. */
   tasks: Queue;
   telemetry: Telemetry;

@@ -1,6 +1,6 @@
 /** The message that says "look at this task now": what the task service sends first, and a sweep or a redrive again. */
 
-import type { DueTask } from "../store/ports/store.ts";
+import type { DueTask } from "../store/ports/sends.ts";
 import { ownKey } from "../telemetry/names.ts";
 import { attributeNames, encodeTask } from "./envelope.ts";
 import type { OutgoingMessage, SendSpan } from "./queue.ts";

@@ -1,8 +1,9 @@
 /** Dead letters and redrives in protobuf's JSON form, as the RPC gives them. */
 
 import type { DeadLetterGroupJson, DeadLetterJson, RedriveJson, UnreadableMessageJson } from "../gen/tasks_pb.ts";
-import { errorOfDeath, toPattern } from "../store/dead-group.ts";
-import type { DeadGroup, DeadLetter, Redrive, RedriveOutcome, UnreadableMessage } from "../store/ports/dead-letters.ts";
+import type { DeadGroup, DeadLetter, UnreadableMessage } from "../store/ports/dead-letters.ts";
+import type { Redrive, RedriveOutcome } from "../store/ports/redrives.ts";
+import { errorOfDeath, toPattern } from "../words/dead-group.ts";
 import type { TimelineEntry } from "../words/task.ts";
 import { toTaskJson, toTimestamp } from "./task-view.ts";
 

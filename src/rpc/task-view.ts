@@ -1,7 +1,7 @@
 /** A stored task in protobuf's JSON form, as the RPC gives it. */
 
 import type { FailureJson, TaskJson, TimelineEntryJson } from "../gen/tasks_pb.ts";
-import { newestEntries } from "../store/answer-size.ts";
+import { newestEntries } from "../store/ports/pages.ts";
 import type { Failure } from "../words/errors.ts";
 import { type TaskRecord, type TimelineEntry, toAttempts } from "../words/task.ts";
 import { toWellFormedJson } from "../words/text.ts";

@@ -1,7 +1,7 @@
 /** Tells how large the write-ahead log of the store is: as a metric, and in the log when a reader makes it large. */
 
 import type { Clock } from "../limits/clock.ts";
-import { largeLogBytes, logBytes, lookAtLogEveryMs, usualLogBytes } from "../store/sqlite/write-ahead-log.ts";
+import { largeLogBytes, logBytes, lookAtLogEveryMs, usualLogBytes } from "../store/sqlite/schema.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { instruments } from "../telemetry/metrics/instruments.ts";
 import type { Meter } from "../telemetry/metrics/meter.ts";

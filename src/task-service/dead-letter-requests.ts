@@ -2,8 +2,9 @@
 
 import { z } from "zod";
 import { parseMessage } from "../rpc/call.ts";
-import { deadGroupPattern } from "../store/dead-group.ts";
-import type { DeadCursor, DeadFilter, DeadSelection, RedriveOrder } from "../store/ports/dead-letters.ts";
+import type { DeadCursor, DeadFilter, DeadSelection } from "../store/ports/dead-letters.ts";
+import type { RedriveOrder } from "../store/ports/redrives.ts";
+import { deadGroupPattern } from "../words/dead-group.ts";
 import { TaskError } from "../words/errors.ts";
 import { taskReasons, taskTypePattern } from "../words/task.ts";
 import { isTaskId } from "../words/task-id.ts";

@@ -5,10 +5,11 @@ import type { Clock } from "../limits/clock.ts";
 import { maxMessageBytes, type RpcHandlers } from "../rpc/call.ts";
 import { toDeadLetterGroupJson, toDeadLetterJson, toRedriveJson, toUnreadableJson } from "../rpc/dead-letter-view.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
-import { bytesInJson, bytesOfTask, fitting } from "../store/answer-size.ts";
-import type { DeadSelection, RedriveOrder } from "../store/ports/dead-letters.ts";
-import type { Actor, Store } from "../store/ports/store.ts";
-import type { TaskTypes } from "../store/task-types.ts";
+import type { DeadLetterStore, DeadSelection } from "../store/ports/dead-letters.ts";
+import { bytesInJson, bytesOfTask, fitting } from "../store/ports/pages.ts";
+import type { RedriveOrder, RedriveStore } from "../store/ports/redrives.ts";
+import type { Actor, TaskStore } from "../store/ports/tasks.ts";
+import type { TaskTypes } from "../store/ports/types.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { TaskError } from "../words/errors.ts";
 import { isTaskId, newTaskId } from "../words/task-id.ts";
@@ -25,7 +26,7 @@ import {
 import type { PayloadChecks } from "./payload-checks.ts";
 
 export interface DeadLetterDeps {
-  store: Store;
+  store: DeadLetterStore & RedriveStore & Pick<TaskStore, "get" | "timeline">;
   types: Pick<TaskTypes, "find">;
   payloads: PayloadChecks;
   clock: Clock;

@@ -6,7 +6,7 @@
 
 import type { Validator } from "@cfworker/json-schema";
 import { toPayloadProblems, toPayloadValidator } from "../api/payload-problems.ts";
-import type { TaskTypes } from "../store/task-types.ts";
+import type { TaskTypes } from "../store/ports/types.ts";
 import { type FieldProblem, TaskError } from "../words/errors.ts";
 import type { TaskType } from "../words/task.ts";
 

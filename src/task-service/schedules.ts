@@ -5,10 +5,10 @@ import type { Clock } from "../limits/clock.ts";
 import type { RpcHandlers } from "../rpc/call.ts";
 import { toScheduleJson, toSpecJson } from "../rpc/schedule-view.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
-import { bytesInJson, fitting } from "../store/answer-size.ts";
-import type { Schedule } from "../store/ports/schedules.ts";
-import type { Store } from "../store/ports/store.ts";
-import type { TaskTypes } from "../store/task-types.ts";
+import { bytesInJson, fitting } from "../store/ports/pages.ts";
+import type { Schedule, ScheduleStore } from "../store/ports/schedules.ts";
+import type { TaskStore } from "../store/ports/tasks.ts";
+import type { TaskTypes } from "../store/ports/types.ts";
 import { toCarrier } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { ownKey } from "../telemetry/names.ts";
@@ -30,7 +30,7 @@ import { moved } from "./tick-step.ts";
 import type { Ticker } from "./ticker.ts";
 
 export interface ScheduleDeps {
-  store: Store;
+  store: ScheduleStore & Pick<TaskStore, "get">;
   types: TaskTypes;
   payloads: PayloadChecks;
   ticker: Ticker;

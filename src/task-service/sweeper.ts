@@ -7,7 +7,8 @@
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../limits/clock.ts";
 import type { Queue } from "../queue/queue.ts";
-import type { Actor, DueTask, Sent, Store } from "../store/ports/store.ts";
+import type { DueTask, SendStore, Sent } from "../store/ports/sends.ts";
+import type { Actor } from "../store/ports/tasks.ts";
 import { fromCarrier } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { housekeeping } from "../telemetry/spans/tracing.ts";
@@ -15,7 +16,7 @@ import { createTrouble, type Trouble } from "../telemetry/trouble.ts";
 import { toTaskError } from "../words/errors.ts";
 
 export interface SweeperDeps {
-  store: Store;
+  store: SendStore;
   queue: Queue;
   clock: Clock;
   log: Logger;

@@ -4,9 +4,8 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
 import { toTaskJson } from "../rpc/task-view.ts";
-import { bytesOfTask, fitting } from "../store/answer-size.ts";
-import type { Store } from "../store/ports/store.ts";
-import type { ListedTask, TaskFilter, TaskPage } from "../store/ports/task-list.ts";
+import { bytesOfTask, fitting } from "../store/ports/pages.ts";
+import type { ListedTask, TaskFilter, TaskPage, TaskStore } from "../store/ports/tasks.ts";
 import { TaskError } from "../words/errors.ts";
 import { taskStatuses, taskTypePattern } from "../words/task.ts";
 import { isTaskId } from "../words/task-id.ts";
@@ -25,7 +24,7 @@ const listTasksRequest = z.strictObject({
   cursor: z.string().max(255).default(""),
 });
 
-export function createListHandler(store: Store): RpcHandlers["ListTasks"] {
+export function createListHandler(store: Pick<TaskStore, "listTasks">): RpcHandlers["ListTasks"] {
   return async (message, { context }) => {
     const { filter, limit, before } = parseListTasks(message);
     const tasks: ListedTask[] = [];

@@ -3,12 +3,12 @@
 import { z } from "zod";
 import type { TaskTypeJson } from "../gen/tasks_pb.ts";
 import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
-import type { Store } from "../store/ports/store.ts";
+import type { TypeStore } from "../store/ports/types.ts";
 import type { TaskType } from "../words/task.ts";
 
 const listTaskTypesRequest = z.strictObject({});
 
-export function createTypesHandler(store: Pick<Store, "listTypes">): RpcHandlers["ListTaskTypes"] {
+export function createTypesHandler(store: Pick<TypeStore, "listTypes">): RpcHandlers["ListTaskTypes"] {
   return async (message, { context }) => {
     parseMessage("ListTaskTypes", message, (it) => listTaskTypesRequest.safeParse(it));
     const types = await store.listTypes(context);

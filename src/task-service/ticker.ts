@@ -7,9 +7,9 @@
 
 import { type Context, SpanKind } from "@opentelemetry/api";
 import type { Clock } from "../limits/clock.ts";
-import { runMetadata, type Schedule } from "../store/ports/schedules.ts";
-import type { NewTask, Store } from "../store/ports/store.ts";
-import type { TaskTypes } from "../store/task-types.ts";
+import { runMetadata, type Schedule, type ScheduleStore } from "../store/ports/schedules.ts";
+import type { NewTask, TaskStore } from "../store/ports/tasks.ts";
+import type { TaskTypes } from "../store/ports/types.ts";
 import { metadataAttributes } from "../telemetry/context/metadata.ts";
 import { fromCarrier, spanContextOf, toCarrier, withoutSpan } from "../telemetry/context/propagation.ts";
 import type { Fields } from "../telemetry/logs/log.ts";
@@ -25,7 +25,7 @@ import { sendConfirmMs } from "./sweeper.ts";
 import { afterRun, nextStep, type TickStep } from "./tick-step.ts";
 
 export interface TickerDeps {
-  store: Store;
+  store: Pick<ScheduleStore, "dueSchedules" | "changeSchedule"> & Pick<TaskStore, "get">;
   clock: Clock;
   telemetry: Telemetry;
   types: TaskTypes;

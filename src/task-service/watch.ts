@@ -3,8 +3,8 @@
 import { z } from "zod";
 import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
 import { toTimelineJson } from "../rpc/task-view.ts";
-import { newestEntries } from "../store/answer-size.ts";
-import type { Store } from "../store/ports/store.ts";
+import { newestEntries } from "../store/ports/pages.ts";
+import type { TaskStore } from "../store/ports/tasks.ts";
 import { isEnded } from "../words/task.ts";
 import { isTaskId } from "../words/task-id.ts";
 import { duration, givenId, noTask } from "./requests.ts";
@@ -19,7 +19,7 @@ const watchTask = z.strictObject({
 /** Runs a wait that ends when `signal` aborts, or when there is another reason to end it. */
 export type HoldCall = <T>(signal: AbortSignal | undefined, wait: (over: AbortSignal) => Promise<T>) => Promise<T>;
 
-export function createWatchHandler(store: Store, hold: HoldCall): RpcHandlers["WatchTask"] {
+export function createWatchHandler(store: Pick<TaskStore, "awaitChange">, hold: HoldCall): RpcHandlers["WatchTask"] {
   return async (message, { context, signal }) => {
     const {
       id,

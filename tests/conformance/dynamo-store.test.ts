@@ -6,7 +6,7 @@ import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/ap
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import { readConfig } from "../../src/config.ts";
 import { systemClock } from "../../src/limits/clock.ts";
-import { findLiveTypes } from "../../src/store/live-types.ts";
+import { findLiveTypes } from "../../src/store/open-store.ts";
 import { startCrookedDynamo } from "../support/crooked-dynamo.ts";
 import { awsVariables, type DynamoPart, type DynamoTableOfTest, startDynamoPart } from "../support/dynamo-store.ts";
 import { eventually } from "../support/eventually.ts";

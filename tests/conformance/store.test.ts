@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
-import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import type { TaskType } from "../../src/words/task.ts";
 import { type DynamoPart, startDynamoPart } from "../support/dynamo-store.ts";
 import { rejectionOf } from "../support/rejection.ts";

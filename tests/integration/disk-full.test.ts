@@ -13,7 +13,7 @@ import { type Console, createConsole } from "../../src/console.ts";
 import { createFreeDisk } from "../../src/host/free-disk.ts";
 import { systemClock } from "../../src/limits/clock.ts";
 import type { SqliteConnection } from "../../src/store/sqlite/connection.ts";
-import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import { openSqlite, type SqliteOperations } from "../../src/store/sqlite/sqlite.ts";
 import { createLogger } from "../../src/telemetry/logs/log.ts";
 import { runThroughline } from "../support/command.ts";

@@ -7,7 +7,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import { openSqlite } from "../../src/store/sqlite/sqlite.ts";
 import {
   type CutPicture,

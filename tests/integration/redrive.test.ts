@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { ReceivedSpan } from "../../src/otlp/span.ts";
-import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import { deadLettersAt, type HttpRedrive } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import { httpApi } from "../support/http-api.ts";

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { encodeTask } from "../../src/queue/envelope.ts";
-import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import { type Instrument, instruments } from "../../src/telemetry/metrics/instruments.ts";
 import { labelOf } from "../../src/telemetry/metrics/metric-family.ts";
 import { liveStatuses } from "../../src/words/task.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { SqliteConnection } from "../../src/store/sqlite/connection.ts";
-import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const insert = "INSERT INTO tasks_keys (key, digest, task_id, created_at) VALUES (?, 'd', 't', 0)";

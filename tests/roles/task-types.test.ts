@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { createTaskTypes } from "../../src/store/task-types.ts";
+import { createTaskTypes } from "../../src/store/ports/types.ts";
 import type { TaskType } from "../../src/words/task.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock } from "../support/fake-clock.ts";

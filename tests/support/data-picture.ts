@@ -9,7 +9,7 @@
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import { readLog, syncedForCheckpoint } from "./write-ahead-log.ts";
 
 export interface DataPicture {

@@ -1,17 +1,16 @@
 /** Dead letters and redrives in a store, in few words. A dlq role's part is played by `propose` and `commit`. */
 
 import { ROOT_CONTEXT } from "@opentelemetry/api";
+import type { DeadCursor, DeadLetter, DeadSelection } from "../../src/store/ports/dead-letters.ts";
 import type {
-  DeadCursor,
-  DeadLetter,
-  DeadSelection,
   Redrive,
   RedriveCommand,
   RedriveOrder,
   RedriveOutcome,
   RedriveStep,
-} from "../../src/store/ports/dead-letters.ts";
-import type { DueTask, Store } from "../../src/store/ports/store.ts";
+} from "../../src/store/ports/redrives.ts";
+import type { DueTask } from "../../src/store/ports/sends.ts";
+import type { Store } from "../../src/store/ports/store.ts";
 import type { Carrier } from "../../src/telemetry/context/propagation.ts";
 import { newTaskId } from "../../src/words/task-id.ts";
 import { actorAt, t0 } from "./stored-tasks.ts";

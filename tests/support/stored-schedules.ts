@@ -2,7 +2,8 @@
 
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import type { Schedule } from "../../src/store/ports/schedules.ts";
-import type { NewTask, Store } from "../../src/store/ports/store.ts";
+import type { Store } from "../../src/store/ports/store.ts";
+import type { NewTask } from "../../src/store/ports/tasks.ts";
 import { actorAt, newTask, t0 } from "./stored-tasks.ts";
 
 /** Each minute from `t0` on, which is looked at then. */

@@ -1,21 +1,11 @@
 /** Tasks in a store, in few words: what a test says nothing about is the same for all of them. */
 
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import type { DiscardResult } from "../../src/store/ports/dead-letters.ts";
-import type {
-  Actor,
-  CancelResult,
-  ClaimResult,
-  CreateResult,
-  DeathResult,
-  DueTask,
-  Ending,
-  Lease,
-  LeaseState,
-  NewTask,
-  Sent,
-  Store,
-} from "../../src/store/ports/store.ts";
+import type { ClaimResult, Ending, Lease, LeaseState } from "../../src/store/ports/attempts.ts";
+import type { DeathResult, DiscardResult } from "../../src/store/ports/dead-letters.ts";
+import type { DueTask, Sent } from "../../src/store/ports/sends.ts";
+import type { Store } from "../../src/store/ports/store.ts";
+import type { Actor, CancelResult, CreateResult, NewTask } from "../../src/store/ports/tasks.ts";
 import type { DeadReason, TaskRecord, TimelineEntry } from "../../src/words/task.ts";
 import { newTaskId } from "../../src/words/task-id.ts";
 

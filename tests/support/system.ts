@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { readConfig, type SettingName, taskRoles } from "../../src/config.ts";
-import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import { type System, startSystem } from "../../src/supervisor.ts";
 import { holdToDocument } from "./openapi.ts";
 import { tempFolder } from "./temp-folder.ts";

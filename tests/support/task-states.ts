@@ -1,6 +1,7 @@
 /** Tasks in every state, each brought there the way that tasks get there. */
 
-import type { Ending, NewTask } from "../../src/store/ports/store.ts";
+import type { Ending } from "../../src/store/ports/attempts.ts";
+import type { NewTask } from "../../src/store/ports/tasks.ts";
 import type { DeadReason, TaskRecord, TaskStatus, TimelineEntry } from "../../src/words/task.ts";
 import { type StoredTasks, t0 } from "./stored-tasks.ts";
 

@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { parseArgs } from "node:util";
 import { DynamoDBClient, paginateScan } from "@aws-sdk/client-dynamodb";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
-import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import { startDynamoDb } from "../parts/dynamodb.ts";
 import { startElasticMq } from "../parts/elasticmq.ts";
 import { awsVariables } from "../support/dynamo-store.ts";

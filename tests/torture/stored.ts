@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fromRow, fromTimelineRow, type TaskRow, type TimelineRow } from "../../src/store/sqlite/rows.ts";
-import { databaseFile } from "../../src/store/sqlite/sql.ts";
+import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import {
   type DeadReason,
   isEnded,

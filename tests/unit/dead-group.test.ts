@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { deadGroupOf, toPattern } from "../../src/store/dead-group.ts";
+import { deadGroupOf, toPattern } from "../../src/words/dead-group.ts";
 
 describe("a message's pattern", () => {
   test.each([

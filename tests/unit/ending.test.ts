@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Ending } from "../../src/store/ports/store.ts";
+import type { Ending } from "../../src/store/ports/attempts.ts";
 import type { Outcome, Verdict } from "../../src/words/retry.ts";
 import { toEnding } from "../../src/worker/attempts/ending.ts";
 

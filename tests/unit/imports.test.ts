@@ -200,8 +200,8 @@ describe("packages with one home", () => {
         "broker/folder-lock.ts",
         "console/telemetry-database.ts",
         "store/sqlite/connection.ts",
-        "store/sqlite/preview.ts",
         "store/sqlite/schema.ts",
+        "store/sqlite/sqlite.ts",
       ],
     ],
     // Of `bun:` only what calls the C library.

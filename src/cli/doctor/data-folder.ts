@@ -6,7 +6,7 @@ import { isFolderLocked } from "../../broker/folder-lock.ts";
 import type { Config } from "../../config.ts";
 import { isNearlyFull } from "../../host/free-disk.ts";
 import { needsStore } from "../../role.ts";
-import { previewOpening } from "../../store/sqlite/preview.ts";
+import { previewOpening } from "../../store/sqlite/sqlite.ts";
 import { toFailure } from "../../words/errors.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";
 

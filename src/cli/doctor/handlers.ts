@@ -4,7 +4,7 @@
  */
 
 import type { Config } from "../../config.ts";
-import { findLiveTypes } from "../../store/live-types.ts";
+import { findLiveTypes } from "../../store/open-store.ts";
 import { toTaskError } from "../../words/errors.ts";
 import { handlerFiles } from "../../worker/handlers/handler-files.ts";
 import { startSlot } from "../../worker/threads/slot.ts";

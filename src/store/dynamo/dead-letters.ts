@@ -1,9 +1,9 @@
 /** Dead letters on DynamoDB: recorded, listed, grouped, discarded; and messages that name no task. */
 
 import type { Context } from "@opentelemetry/api";
+import { deadGroupOf, errorOfDeath } from "../../words/dead-group.ts";
 import type { Failure } from "../../words/errors.ts";
 import { isEnded } from "../../words/task.ts";
-import { deadGroupOf, errorOfDeath } from "../dead-group.ts";
 import type {
   DeadCursor,
   DeadFilter,
@@ -11,10 +11,13 @@ import type {
   DeadLetter,
   DeadLetterStore,
   DeadSelection,
+  DeathReport,
+  DeathResult,
   DiscardResult,
   UnreadableMessage,
 } from "../ports/dead-letters.ts";
-import type { Actor, DeathReport, DeathResult, Store } from "../ports/store.ts";
+import type { Store } from "../ports/store.ts";
+import type { Actor } from "../ports/tasks.ts";
 import type { Caller } from "./calls.ts";
 import { type Attempt, changeTask, type Decision, isUnchanged } from "./change.ts";
 import { fromItem, type IndexedTask, type TaskItem } from "./item.ts";

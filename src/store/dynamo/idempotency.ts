@@ -1,7 +1,7 @@
 /** Tasks that are made under an idempotency key: the key and the task are one transaction. */
 
 import type { Context } from "@opentelemetry/api";
-import type { CreateResult, NewTask } from "../ports/store.ts";
+import type { CreateResult, NewTask } from "../ports/tasks.ts";
 import type { TransactResult } from "./calls.ts";
 import { alreadyThere } from "./errors.ts";
 import { fromItem, type TaskItem } from "./item.ts";

@@ -3,7 +3,8 @@
 import { toKeptFailure } from "../../words/errors.ts";
 import type { DeadReason, TaskRecord, TaskStatus } from "../../words/task.ts";
 import { toWellFormedJson } from "../../words/text.ts";
-import type { Actor, DueTask, NewTask } from "../ports/store.ts";
+import type { DueTask } from "../ports/sends.ts";
+import type { Actor, NewTask } from "../ports/tasks.ts";
 import { type Standing, shelfOf, standingOf } from "./lanes.ts";
 import { noteOf } from "./timeline.ts";
 

@@ -6,8 +6,9 @@
 
 import type { Context } from "@opentelemetry/api";
 import type { TaskStatus } from "../../words/task.ts";
+import { idRangeOf, startPage } from "../ports/pages.ts";
 import type { Store } from "../ports/store.ts";
-import { idRangeOf, startPage, type TaskFilter, type TaskPage } from "../ports/task-list.ts";
+import type { TaskFilter, TaskPage } from "../ports/tasks.ts";
 import type { Item } from "./calls.ts";
 import { namesIn } from "./change.ts";
 import { fromItem, type TaskItem } from "./item.ts";

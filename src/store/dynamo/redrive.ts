@@ -6,27 +6,25 @@
 import type { Context } from "@opentelemetry/api";
 import { TaskError } from "../../words/errors.ts";
 import {
-  type DeadLetterStore,
+  countsAfter,
+  fromRedriveRow,
   maxFollowed,
+  nextStepAt,
   type Redrive,
   type RedriveCommand,
   type RedriveCommit,
   type RedriveOrder,
   type RedriveOutcome,
-  type RedriveStep,
-  redriveGuard,
-} from "../ports/dead-letters.ts";
-import type { DueTask } from "../ports/store.ts";
-import {
-  countsAfter,
-  fromRedriveRow,
-  nextStepAt,
   type RedriveRow,
+  type RedriveStep,
+  type RedriveStore,
+  redriveGuard,
   statusAfter,
   stepSize,
   toOutcome,
   toRedriveRow,
-} from "../redrive-rows.ts";
+} from "../ports/redrives.ts";
+import type { DueTask } from "../ports/sends.ts";
 import type { Caller, TransactItems } from "./calls.ts";
 import { isUnchanged, toUpdate } from "./change.ts";
 import { deadWalk, readDead } from "./dead-letters.ts";
@@ -37,17 +35,6 @@ import { noteOf, traceparentOf } from "./timeline.ts";
 import { newToken } from "./token.ts";
 import { eachInLanes, walkLanes } from "./walk.ts";
 
-type RedriveOperations = Pick<
-  DeadLetterStore,
-  | "countRedrive"
-  | "startRedrive"
-  | "getRedrive"
-  | "redriveOutcome"
-  | "controlRedrive"
-  | "proposeRedrive"
-  | "commitRedrive"
->;
-
 /** A transaction takes 100 items and 4 MB (DynamoDB, "Service quotas"); the redrive itself is one of them. */
 const maxStep = 90;
 const maxStepBytes = 3_000_000;
@@ -55,7 +42,7 @@ const maxStepBytes = 3_000_000;
 /** Somebody else changed the redrive, or a task of the step: both are read again. */
 const commitAttempts = 10;
 
-export function createRedriveOperations(table: DynamoTable): RedriveOperations {
+export function createRedriveOperations(table: DynamoTable): RedriveStore {
   const { calls } = table;
 
   const countRedrive = async ({ selection, isForced }: RedriveOrder, caller: Caller) => {

@@ -2,7 +2,9 @@
 
 import type { Context } from "@opentelemetry/api";
 import { type LiveStatus, liveStatuses } from "../../words/task.ts";
-import type { Actor, DueTask, PruneResult, Sent, Store, StoreFigures } from "../ports/store.ts";
+import type { DueTask, PruneResult, Sent, StoreFigures } from "../ports/sends.ts";
+import type { Store } from "../ports/store.ts";
+import type { Actor } from "../ports/tasks.ts";
 import { changeTask, toUpdate } from "./change.ts";
 import { type IndexedTask, type TaskItem, toDueTask } from "./item.ts";
 import { endOf, lanesOf, standingOf, timeOfPlace } from "./lanes.ts";

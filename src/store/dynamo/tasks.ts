@@ -5,9 +5,18 @@
 
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../../limits/clock.ts";
+import { deadGroupOf } from "../../words/dead-group.ts";
 import type { Failure } from "../../words/errors.ts";
 import { type DeadReason, isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../../words/task.ts";
-import { deadGroupOf } from "../dead-group.ts";
+import type {
+  ClaimRequest,
+  ClaimResult,
+  Ending,
+  FinishRequest,
+  HandlerWait,
+  Lease,
+  LeaseState,
+} from "../ports/attempts.ts";
 import {
   abandonedAfterMs,
   finishedBefore,
@@ -16,22 +25,10 @@ import {
   putOffUntil,
   sendAtAfter,
   withoutFurtherAttempt,
-} from "../endings.ts";
-import type {
-  Actor,
-  CancelResult,
-  ClaimRequest,
-  ClaimResult,
-  CreateResult,
-  Ending,
-  FinishRequest,
-  HandlerWait,
-  Lease,
-  LeaseState,
-  NewTask,
-  Store,
-} from "../ports/store.ts";
-import { isNews } from "../ports/task-watch.ts";
+} from "../ports/attempts.ts";
+import type { Store } from "../ports/store.ts";
+import type { Actor, CancelResult, CreateResult, NewTask } from "../ports/tasks.ts";
+import { isNews } from "../ports/tasks.ts";
 import { type Attempt, type Condition, changeTask, type Decision, isUnchanged, toUpdate } from "./change.ts";
 import { alreadyThere } from "./errors.ts";
 import { createIdempotent } from "./idempotency.ts";

@@ -7,8 +7,8 @@
 import type { Failure } from "../../words/errors.ts";
 import type { AttemptOutcome, TaskStatus, TimelineEntry } from "../../words/task.ts";
 import { toWellFormedJson } from "../../words/text.ts";
-import { toNotedError } from "../endings.ts";
-import type { Actor } from "../ports/store.ts";
+import { toNotedError } from "../ports/attempts.ts";
+import type { Actor } from "../ports/tasks.ts";
 
 /** What a change adds to what its actor tells. */
 export interface NotedChange {

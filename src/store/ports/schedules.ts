@@ -7,7 +7,7 @@
 import type { Context } from "@opentelemetry/api";
 import type { Carrier } from "../../telemetry/context/propagation.ts";
 import type { Timing } from "../../words/ticks.ts";
-import type { Actor, NewTask } from "./store.ts";
+import type { Actor, NewTask } from "./tasks.ts";
 
 /**
  * What becomes of a tick that comes while the run before it goes on: it is left out; it waits for that run's end, as

@@ -14,8 +14,9 @@ import { createTurnPost, readTurn } from "../../threads/turn-messages.ts";
 import { type ErrorCode, type Failure, TaskError } from "../../words/errors.ts";
 import type { TaskRecord } from "../../words/task.ts";
 import type { Store } from "../ports/store.ts";
-import type { WatchedTask } from "../ports/task-watch.ts";
-import { databaseFile, sqlFor, type TaskSql } from "./sql.ts";
+import type { WatchedTask } from "../ports/tasks.ts";
+import { databaseFile } from "./schema.ts";
+import { sqlFor, type TaskSql } from "./sql.ts";
 import type { SqliteOperations } from "./sqlite.ts";
 import type { Operation, OperationCall, StoreAnswer, StoreCall, StoreQuestion, WaitCall } from "./thread.ts";
 

@@ -3,13 +3,12 @@
  * transactions only.
  */
 
-import { mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 import { TaskError } from "../../words/errors.ts";
-import { migrate } from "./schema.ts";
-import { databaseFile } from "./sql.ts";
-import { logBytes, usualLogBytes } from "./write-ahead-log.ts";
+import { databaseFile, logBytes, migrate, usualLogBytes } from "./schema.ts";
 
 /** Below this, two connections could lose pages of the write-ahead log. */
 const oldestSqlite = "3.51.3";
@@ -159,6 +158,16 @@ export function copyDatabase({ source, target }: { source: string; target: strin
   } finally {
     db.close();
   }
+}
+
+/**
+ * Without a write-ahead log no process has the file open, and SQLite would make a log only to read
+ * (sqlite.org/wal.html, "Read-Only Databases"): `immutable` prevents that.
+ */
+export function openReadOnly(path: string): DatabaseSync {
+  const url = pathToFileURL(path);
+  if (!existsSync(`${path}-wal`)) url.searchParams.set("immutable", "1");
+  return new DatabaseSync(url, { readOnly: true });
 }
 
 function openFile(path: string): DatabaseSync {

@@ -1,18 +1,20 @@
 /** Dead letters on SQLite: recorded, kept, listed, grouped, discarded. */
 
+import { deadGroupOf, errorOfDeath } from "../../words/dead-group.ts";
 import { type AttemptOutcome, type DeadReason, isEnded } from "../../words/task.ts";
-import { bytesOfTask, maxAnswerBytes } from "../answer-size.ts";
-import { deadGroupOf, errorOfDeath } from "../dead-group.ts";
 import type {
   DeadCursor,
   DeadFilter,
   DeadGroup,
   DeadLetter,
   DeadSelection,
+  DeathReport,
+  DeathResult,
   DiscardResult,
   UnreadableMessage,
 } from "../ports/dead-letters.ts";
-import type { Actor, DeathReport, DeathResult } from "../ports/store.ts";
+import { bytesOfTask, maxAnswerBytes } from "../ports/pages.ts";
+import type { Actor } from "../ports/tasks.ts";
 import { fromRow, type TaskRow } from "./rows.ts";
 import type { SqliteTable } from "./table.ts";
 

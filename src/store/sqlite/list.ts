@@ -4,7 +4,8 @@
  */
 
 import type { TaskStatus } from "../../words/task.ts";
-import { idRangeOf, startPage, type TaskFilter, type TaskPage } from "../ports/task-list.ts";
+import { idRangeOf, startPage } from "../ports/pages.ts";
+import type { TaskFilter, TaskPage } from "../ports/tasks.ts";
 import { fromRow, fromTimelineRow, type TimelineRow } from "./rows.ts";
 import type { TaskSql } from "./sql.ts";
 import type { SqliteTable } from "./table.ts";

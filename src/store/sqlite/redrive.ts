@@ -5,27 +5,25 @@
 
 import type { TaskStatus } from "../../words/task.ts";
 import {
+  countsAfter,
+  fromRedriveRow,
   maxFollowed,
+  nextStepAt,
   type Redrive,
   type RedriveCommand,
   type RedriveCommit,
   type RedriveOrder,
   type RedriveOutcome,
+  type RedriveRow,
   type RedriveStep,
   redriveGuard,
-} from "../ports/dead-letters.ts";
-import type { Actor, DueTask } from "../ports/store.ts";
-import {
-  countsAfter,
-  fromRedriveRow,
-  nextStepAt,
-  type RedriveRow,
   statusAfter,
   stepSize,
-  toCandidate,
   toOutcome,
   toRedriveRow,
-} from "../redrive-rows.ts";
+} from "../ports/redrives.ts";
+import type { DueTask } from "../ports/sends.ts";
+import type { Actor } from "../ports/tasks.ts";
 import { conditionsOf } from "./dead-letters.ts";
 import { type TaskRow, toDueTask } from "./rows.ts";
 import type { SqliteTable } from "./table.ts";
@@ -85,7 +83,13 @@ export function createRedriveOperations(table: SqliteTable) {
     return {
       redrive,
       number: row.step,
-      candidates: open.map((task) => toCandidate(task, lastTraceparent(task.id))),
+      candidates: open.map((task) => ({
+        id: task.id,
+        type: task.type,
+        correlationId: task.correlation_id,
+        origin: JSON.parse(task.origin),
+        deathTraceparent: lastTraceparent(task.id),
+      })),
       refused: refused + rows.length - open.length,
       cursor,
       isLast,

@@ -3,8 +3,8 @@
 import { toKeptFailure } from "../../words/errors.ts";
 import type { AttemptOutcome, DeadReason, TaskRecord, TaskStatus, TimelineEntry } from "../../words/task.ts";
 import { toWellFormedJson } from "../../words/text.ts";
-import { toNotedError } from "../endings.ts";
-import type { DueTask } from "../ports/store.ts";
+import { toNotedError } from "../ports/attempts.ts";
+import type { DueTask } from "../ports/sends.ts";
 
 /** Columns in the order of the table. */
 export interface TaskRow {

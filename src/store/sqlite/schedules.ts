@@ -2,7 +2,7 @@
 
 import { toWellFormedJson } from "../../words/text.ts";
 import type { DueSchedules, NewRun, Schedule } from "../ports/schedules.ts";
-import type { Actor, CreateResult, NewTask } from "../ports/store.ts";
+import type { Actor, CreateResult, NewTask } from "../ports/tasks.ts";
 import type { SqliteTable } from "./table.ts";
 
 interface ScheduleRow {

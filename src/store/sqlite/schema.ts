@@ -1,7 +1,34 @@
-/** The SQLite schema, version by version. A newer file than this program knows is refused; an older one is migrated. */
+/**
+ * The database file of a data folder: its name, its write-ahead log, and its schema, version by version. A newer file than
+ * this program knows is refused; an older one is migrated.
+ */
 
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { TaskError } from "../../words/errors.ts";
+
+/** The name of the file; spans show it as `db.namespace`. */
+export const databaseFile = "throughline.db";
+
+/**
+ * Twice what SQLite's own checkpoints let the write-ahead log grow to: a larger log is truncated. A log grows with each
+ * commit while a reader needs what it holds.
+ */
+export const usualLogBytes = 8 * 1024 * 1024;
+/** A log of this size is worth a warning: each read has to search more of it, and it fills the disk. */
+export const largeLogBytes = 64 * 1024 * 1024;
+/** How often the size of the log is checked. */
+export const lookAtLogEveryMs = 5000;
+
+/** The size of the log of the database in this folder; 0 when there is none. */
+export function logBytes(folder: string): number {
+  try {
+    return statSync(join(folder, `${databaseFile}-wal`), { throwIfNoEntry: false })?.size ?? 0;
+  } catch {
+    return 0;
+  }
+}
 
 /** Each entry brings the schema from its index to the next version. Never edit one that was released. */
 export const migrations: readonly ((table: string) => string)[] = [

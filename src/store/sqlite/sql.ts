@@ -1,8 +1,5 @@
 /** The statements of the SQLite store; also what spans show as `db.query.text`. */
 
-/** The database file of a data folder; what spans show as `db.namespace`. */
-export const databaseFile = "throughline.db";
-
 export type TaskSql = ReturnType<typeof sqlFor>;
 
 export function sqlFor(table: string) {

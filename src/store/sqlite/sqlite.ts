@@ -3,14 +3,18 @@
  * on it. Operations take plain values and give plain values; none of them commits, `connection.runBatch` does.
  */
 
+import { accessSync, constants, existsSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { createFreeDisk } from "../../host/free-disk.ts";
 import { type Clock, systemClock } from "../../limits/clock.ts";
 import { createStoreClock } from "./clock.ts";
-import { SqliteConnection, type SqliteLocation } from "./connection.ts";
+import { openReadOnly, refuseFolder, SqliteConnection, type SqliteLocation, toStoreError } from "./connection.ts";
 import { createDeadLetterOperations } from "./dead-letters.ts";
 import { createListOperations } from "./list.ts";
 import { createRedriveOperations } from "./redrive.ts";
 import { createScheduleOperations } from "./schedules.ts";
+import { databaseFile, migrate } from "./schema.ts";
 import { sqlFor } from "./sql.ts";
 import { createSqliteTable } from "./table.ts";
 import { createTaskOperations } from "./tasks.ts";
@@ -36,4 +40,45 @@ export function openSqlite(location: SqliteLocation, clock: Clock = systemClock)
     ...createUpkeepOperations(table),
   };
   return { connection, operations, takeChanged: table.takeChanged, clock: createStoreClock(table, clock) };
+}
+
+/**
+ * Throws the `TaskError` with which a start would refuse the file; for `throughline doctor`. Reads the file from outside
+ * of a running system, and changes nothing. A file that does not exist yet is fine.
+ */
+export function previewOpening({ folder, table }: SqliteLocation): void {
+  const path = join(folder, databaseFile);
+  if (!existsSync(path)) return;
+  refuseFolder(path);
+  let file: DatabaseSync | undefined;
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    file = openReadOnly(path);
+    previewMigration(file, table);
+  } catch (error) {
+    throw toStoreError(error);
+  } finally {
+    file?.close();
+  }
+}
+
+/** Runs the real migration, on tables in memory that have the file's schema and no rows. */
+function previewMigration(file: DatabaseSync, table: string): void {
+  const made = file
+    .prepare(
+      `SELECT sql FROM sqlite_schema WHERE sql NOT LIKE 'CREATE VIRTUAL %' AND substr(name, 1, 7) <> 'sqlite_'
+       ORDER BY type = 'table' DESC, rowid`,
+    )
+    .all();
+  const version = Number(file.prepare("PRAGMA user_version").get()?.user_version);
+  const copy = new DatabaseSync(":memory:");
+  try {
+    // `prepare` takes one statement only, whatever a foreign file has as its schema.
+    for (const { sql } of made) copy.prepare(String(sql)).run();
+    copy.exec(`PRAGMA user_version = ${version}`);
+    migrate(copy, table);
+    for (const statement of Object.values(sqlFor(table))) copy.prepare(statement);
+  } finally {
+    copy.close();
+  }
 }

@@ -1,8 +1,8 @@
 /** One task's row and the notes of its history: what every operation on SQLite reads and writes. */
 
 import { isEnded, type TaskStatus, type TimelineEntry } from "../../words/task.ts";
-import { toNotedError } from "../endings.ts";
-import type { Actor } from "../ports/store.ts";
+import { toNotedError } from "../ports/attempts.ts";
+import type { Actor } from "../ports/tasks.ts";
 import type { SqliteConnection } from "./connection.ts";
 import type { TaskRow, TimelineRow } from "./rows.ts";
 import type { TaskSql } from "./sql.ts";

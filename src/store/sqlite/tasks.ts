@@ -2,6 +2,16 @@
 
 import type { Failure } from "../../words/errors.ts";
 import { type DeadReason, isEnded, type TaskRecord, type TimelineEntry } from "../../words/task.ts";
+import type {
+  ClaimRequest,
+  ClaimResult,
+  Ending,
+  FinishRequest,
+  HandlerWait,
+  Lease,
+  LeaseState,
+  Progress,
+} from "../ports/attempts.ts";
 import {
   abandonedAfterMs,
   finishedBefore,
@@ -10,22 +20,9 @@ import {
   putOffUntil,
   sendAtAfter,
   withoutFurtherAttempt,
-} from "../endings.ts";
-import type {
-  Actor,
-  CancelResult,
-  ClaimRequest,
-  ClaimResult,
-  CreateResult,
-  Ending,
-  FinishRequest,
-  HandlerWait,
-  Lease,
-  LeaseState,
-  NewTask,
-  Progress,
-} from "../ports/store.ts";
-import { isNews, type Seen, type WatchedTask } from "../ports/task-watch.ts";
+} from "../ports/attempts.ts";
+import type { Actor, CancelResult, CreateResult, NewTask } from "../ports/tasks.ts";
+import { isNews, type Seen, type WatchedTask } from "../ports/tasks.ts";
 import { fromRow, fromTimelineRow, type TaskRow, type TimelineRow } from "./rows.ts";
 import type { SqliteTable } from "./table.ts";
 

@@ -8,10 +8,10 @@ import { type Clock, systemClock } from "../../limits/clock.ts";
 import { createTurnPost, readTurn } from "../../threads/turn-messages.ts";
 import { type Failure, toFailure } from "../../words/errors.ts";
 import { isEnded, type TaskRecord } from "../../words/task.ts";
-import { nothingSeen, type Seen, type WatchedTask } from "../ports/task-watch.ts";
+import { nothingSeen, type Seen, type WatchedTask } from "../ports/tasks.ts";
 import { type SqliteLocation, StoreLockedError } from "./connection.ts";
+import { lookAtLogEveryMs } from "./schema.ts";
 import { openSqlite, type SqliteOperations } from "./sqlite.ts";
-import { lookAtLogEveryMs } from "./write-ahead-log.ts";
 
 export type Operation = keyof SqliteOperations;
 

@@ -2,7 +2,8 @@
 
 import { isEnded, type LiveStatus, type TaskStatus, type TaskType } from "../../words/task.ts";
 import { firstIdAt } from "../../words/task-id.ts";
-import type { Actor, DueTask, PruneResult, Sent, StoreFigures } from "../ports/store.ts";
+import type { DueTask, PruneResult, Sent, StoreFigures } from "../ports/sends.ts";
+import type { Actor } from "../ports/tasks.ts";
 import { type TaskRow, toDueTask } from "./rows.ts";
 import type { SqliteTable } from "./table.ts";
 import { enqueue } from "./tasks.ts";

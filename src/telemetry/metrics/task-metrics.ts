@@ -3,7 +3,7 @@
 import type { SpanContext } from "@opentelemetry/api";
 import type { Breaker, BreakerState } from "../../limits/breaker.ts";
 import type { QueueDepth } from "../../queue/queue.ts";
-import type { StoreFigures } from "../../store/ports/store.ts";
+import type { StoreFigures } from "../../store/ports/sends.ts";
 import type { Connections } from "../../words/health.ts";
 import { type AttemptOutcome, type DeadReason, liveStatuses } from "../../words/task.ts";
 import { instruments } from "./instruments.ts";

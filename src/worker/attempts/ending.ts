@@ -1,7 +1,7 @@
 /** What an attempt's verdict writes into the store. Pure. */
 
 import { maxDelayMs } from "../../queue/queue.ts";
-import type { Ending } from "../../store/ports/store.ts";
+import type { Ending } from "../../store/ports/attempts.ts";
 import { toKeptFailure } from "../../words/errors.ts";
 import type { Outcome, Verdict } from "../../words/retry.ts";
 

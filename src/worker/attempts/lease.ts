@@ -7,7 +7,7 @@
 
 import type { Clock } from "../../limits/clock.ts";
 import type { Queue, ReceivedMessage } from "../../queue/queue.ts";
-import type { Lease, Store } from "../../store/ports/store.ts";
+import type { AttemptStore, Lease } from "../../store/ports/attempts.ts";
 import type { Logger } from "../../telemetry/logs/log.ts";
 import { housekeeping } from "../../telemetry/spans/tracing.ts";
 import { toTaskError } from "../../words/errors.ts";
@@ -32,7 +32,7 @@ export interface LeaseKeeper {
 }
 
 export interface LeaseKeeperDeps {
-  store: Store;
+  store: Pick<AttemptStore, "extend">;
   queue: Queue;
   clock: Clock;
   log: Logger;

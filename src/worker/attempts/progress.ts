@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../../limits/clock.ts";
-import type { Lease, Store } from "../../store/ports/store.ts";
+import type { AttemptStore, Lease } from "../../store/ports/attempts.ts";
 import type { Logger } from "../../telemetry/logs/log.ts";
 import { housekeeping } from "../../telemetry/spans/tracing.ts";
 import { createTrouble } from "../../telemetry/trouble.ts";
@@ -22,7 +22,7 @@ export interface ProgressTeller {
 }
 
 export interface ProgressDeps {
-  store: Store;
+  store: Pick<AttemptStore, "noteProgress">;
   clock: Clock;
   log: Logger;
 }

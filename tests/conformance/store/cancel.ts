@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import type { Ending } from "../../../src/store/ports/store.ts";
+import type { Ending } from "../../../src/store/ports/attempts.ts";
 import type { TaskRecord, TaskStatus, TimelineEntry } from "../../../src/words/task.ts";
 import { newTaskId } from "../../../src/words/task-id.ts";
 import { redrivesIn } from "../../support/redrives.ts";

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { deadGroupOf } from "../../../src/store/dead-group.ts";
 import type { DeadFilter } from "../../../src/store/ports/dead-letters.ts";
+import { deadGroupOf } from "../../../src/words/dead-group.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";

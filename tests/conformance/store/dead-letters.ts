@@ -2,13 +2,13 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { deadGroupOf } from "../../../src/store/dead-group.ts";
 import type {
   DeadCursor,
   DeadLetter,
   DeadSelection,
   UnreadableMessage,
 } from "../../../src/store/ports/dead-letters.ts";
+import { deadGroupOf } from "../../../src/words/dead-group.ts";
 import { type TaskStatus, taskStatuses } from "../../../src/words/task.ts";
 import { newTaskId } from "../../../src/words/task-id.ts";
 import { all, type Redrives, redrivesIn } from "../../support/redrives.ts";

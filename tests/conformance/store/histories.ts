@@ -1,7 +1,7 @@
 /** What may happen to tasks, in any order: steps drawn by chance, and the histories in which the store once went wrong. */
 
 import fc from "fast-check";
-import type { Ending } from "../../../src/store/ports/store.ts";
+import type { Ending } from "../../../src/store/ports/attempts.ts";
 import type { DeadReason } from "../../../src/words/task.ts";
 import { leaseMs } from "../../support/stored-tasks.ts";
 

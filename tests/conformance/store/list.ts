@@ -5,7 +5,7 @@ import { ROOT_CONTEXT } from "@opentelemetry/api";
 import fc from "fast-check";
 import { v7 as uuidv7 } from "uuid";
 import type { Store } from "../../../src/store/ports/store.ts";
-import type { TaskFilter } from "../../../src/store/ports/task-list.ts";
+import type { TaskFilter } from "../../../src/store/ports/tasks.ts";
 import { type TaskStatus, taskStatuses } from "../../../src/words/task.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";

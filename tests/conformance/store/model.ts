@@ -5,7 +5,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Ending } from "../../../src/store/ports/store.ts";
+import type { Ending } from "../../../src/store/ports/attempts.ts";
 import { isEnded, type TaskRecord, type TimelineEntry, transitions } from "../../../src/words/task.ts";
 import { type Redrives, redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore, TestStore } from "../../support/sqlite-store.ts";

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import type { Ending } from "../../../src/store/ports/store.ts";
+import type { Ending } from "../../../src/store/ports/attempts.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { entryAt, leaseMs, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";
 

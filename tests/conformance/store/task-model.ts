@@ -1,7 +1,7 @@
 /** What should become of a task, in plain values: the model that model.ts holds the store against. */
 
-import { redriveGuard } from "../../../src/store/ports/dead-letters.ts";
-import type { Ending, LeaseState } from "../../../src/store/ports/store.ts";
+import type { Ending, LeaseState } from "../../../src/store/ports/attempts.ts";
+import { redriveGuard } from "../../../src/store/ports/redrives.ts";
 import { type DeadReason, isEnded, type TaskStatus } from "../../../src/words/task.ts";
 import { sendWithinMs } from "../../support/redrives.ts";
 import { leaseMs } from "../../support/stored-tasks.ts";

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import type { Store } from "../../../src/store/ports/store.ts";
-import { nothingSeen, type Seen, type WatchedTask } from "../../../src/store/ports/task-watch.ts";
+import { nothingSeen, type Seen, type WatchedTask } from "../../../src/store/ports/tasks.ts";
 import { newTaskId } from "../../../src/words/task-id.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { leaseMs, t0, tasksIn } from "../../support/stored-tasks.ts";

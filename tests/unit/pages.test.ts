@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { bytesOfTask, fitting, maxAnswerBytes, newestEntries } from "../../src/store/answer-size.ts";
+import { bytesOfTask, fitting, maxAnswerBytes, newestEntries } from "../../src/store/ports/pages.ts";
 import { entryAt, newTask, recordOf, t0 } from "../support/stored-tasks.ts";
 
 const failedAt = (atMs: number, message: string) =>

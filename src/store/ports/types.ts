@@ -1,21 +1,28 @@
+/** The port of task types, which workers register; and what a role knows of them. */
+
+import type { Context } from "@opentelemetry/api";
+import { type Clock, systemClock } from "../../limits/clock.ts";
+import { housekeeping } from "../../telemetry/spans/tracing.ts";
+import { TaskError } from "../../words/errors.ts";
+import type { TaskType } from "../../words/task.ts";
+
+export interface TypeStore {
+  registerTypes(types: readonly TaskType[], context: Context): Promise<void>;
+  /** What workers have registered, by name; empty while none ever has. */
+  listTypes(context: Context): Promise<TaskType[]>;
+}
+
 /**
- * The task types that workers have registered, as one role knows them. Asked again at once when a type is not known
- * yet, and in the background when what is known is old: a worker with newer handlers may have registered. While no
- * worker ever has registered, every type is taken.
+ * The registered task types as one role knows them. Read again at once when a type is not known yet, and in the background
+ * when the known ones are old: a worker with newer handlers may have registered. While no worker ever has registered,
+ * every type is accepted.
  */
-
-import { type Clock, systemClock } from "../limits/clock.ts";
-import { housekeeping } from "../telemetry/spans/tracing.ts";
-import { TaskError } from "../words/errors.ts";
-import type { TaskType } from "../words/task.ts";
-import type { Store } from "./ports/store.ts";
-
 export interface TaskTypes {
-  /** The registered type; undefined while none is registered. Throws `invalid_argument` for one that nobody runs. */
+  /** The registered type; undefined while none is registered. Throws `invalid_argument` for one that no worker runs. */
   find(type: string): Promise<TaskType | undefined>;
-  /** Asks for the types, if there are any that are not known. */
+  /** Reads the types from the store. */
   refresh(): Promise<void>;
-  /** The type as it is registered now, as far as a second ago; as it was known when the store is away. */
+  /** The type as it was registered at most a second ago; as it was known when the store is away. */
   findNewest(type: string): Promise<TaskType | undefined>;
   /** The type as a metric's label: `_other` for one that is not known, so that the series are bounded. */
   labelOf(type: string): string;
@@ -24,7 +31,7 @@ export interface TaskTypes {
 const oldMs = 30_000;
 const newMs = 1000;
 
-export function createTaskTypes(store: Store, clock: Clock = systemClock): TaskTypes {
+export function createTaskTypes(store: Pick<TypeStore, "listTypes">, clock: Clock = systemClock): TaskTypes {
   let known = new Map<string, TaskType>();
   let askedAtMs = Number.NEGATIVE_INFINITY;
   let reading: Promise<void> | undefined;
@@ -42,7 +49,7 @@ export function createTaskTypes(store: Store, clock: Clock = systemClock): TaskT
     known = new Map(types.map((type) => [type.type, type]));
   };
 
-  /** What is known stays when the store is away. */
+  /** When the store is away, the known types stay. */
   const freshen = async (afterMs: number): Promise<void> => {
     if (clock.monotonicMs() - askedAtMs > afterMs) await refresh().catch(() => {});
   };

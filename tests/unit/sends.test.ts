@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import type { StoreFigures } from "../../src/store/ports/store.ts";
-import { createStoreFigures } from "../../src/store/store-figures.ts";
+import type { StoreFigures } from "../../src/store/ports/sends.ts";
+import { createStoreFigures } from "../../src/store/ports/sends.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";
 
