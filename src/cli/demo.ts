@@ -12,6 +12,7 @@ import { createReceiver } from "../console/receiver.ts";
 import { type Listener, listen } from "../http/listen.ts";
 import { systemClock } from "../limits/clock.ts";
 import { type System, startSystem } from "../supervisor.ts";
+import { startProgress } from "../terminal/progress.ts";
 import { renderWaterfall } from "../terminal/waterfall.ts";
 import { TaskError } from "../words/errors.ts";
 import type { TaskAnswer } from "./api-answers.ts";
@@ -20,7 +21,6 @@ import { demoScript, isAsScripted, type ScriptedTask } from "./demo-script.ts";
 import { createDemoSpans, type DemoSpans, isWhole } from "./demo-spans.ts";
 import { onFreePorts } from "./free-ports.ts";
 import { ownCommand } from "./own-command.ts";
-import { startProgress } from "./progress.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { teeOtlp } from "./tee-otlp.ts";
 

@@ -2,8 +2,8 @@
 
 import { z } from "zod";
 import { defaultRemoteUrl } from "../config.ts";
-import { formatDuration } from "../terminal/duration-text.ts";
 import { type Paint, styles, toPrintable } from "../terminal/style.ts";
+import { formatDuration } from "../terminal/times.ts";
 
 export interface DevShow {
   paint: Paint;

@@ -1,7 +1,7 @@
 /** How a task's words look, the same wherever they stand. Pure. */
 
-import { formatDuration } from "../terminal/duration-text.ts";
 import { styles } from "../terminal/style.ts";
+import { formatDuration } from "../terminal/times.ts";
 import type { TaskStatus } from "../words/task.ts";
 import type { FailureAnswer } from "./api-answers.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Where the command line writes. What was asked for goes to stdout, all talk about it to stderr, so that a pipe gets the
- * one without the other.
+ * Where the command line writes. Results go to stdout and messages about them to stderr, so that a pipe gets the result
+ * alone.
  */
 
 import { isColorWanted } from "../config.ts";
@@ -12,7 +12,7 @@ export interface Screen {
   isTerminal: boolean;
   paint: Paint;
   print(...lines: readonly string[]): void;
-  /** What may be typed next, for a person who did not ask for another form than people's. */
+  /** Commands to type next: shown on a terminal, unless `--json` or `--quiet` was given. */
   suggest(flags: FormFlags, ...commands: readonly string[]): void;
 }
 
@@ -41,27 +41,27 @@ function toScreen(stream: NodeJS.WriteStream): Screen {
   };
 }
 
-/** The forms in which a result can be asked for. */
+/** The flags that choose the form of a result. */
 export interface FormFlags {
   json?: boolean;
   quiet?: boolean;
 }
 
 export interface Result {
-  /** The API's own. */
+  /** The API's own text. */
   json: string;
   ids: readonly string[];
   forPeople(screen: Screen): readonly string[];
 }
 
 export interface ListResult<Item> {
-  /** Said when there is none. */
+  /** Printed to stderr when the list is empty. */
   nothing: string;
   idOf(item: Item): string;
   forPeople(screen: Screen): readonly string[];
 }
 
-/** Prints the items in the form that was asked for, and says when there are none or more. */
+/** Prints the items in the form of the flags; stderr tells of an empty list, and of more items. */
 export function printList<Item>(
   flags: FormFlags,
   page: { items: readonly Item[]; next_cursor?: string | null },
@@ -78,14 +78,14 @@ export function printList<Item>(
   if (page.next_cursor) talkScreen().print("there are more: --limit shows them");
 }
 
-/** Prints it in the form that was asked for. */
+/** Prints the result in the form of the flags. */
 export function printResult({ json, quiet }: FormFlags, result: Result): void {
   const screen = resultScreen();
   if (json) printJson(result.json);
   else screen.print(...(quiet ? result.ids : result.forPeople(screen)));
 }
 
-/** One JSON text on a line of its own. What a terminal would take for a command stays an escape. */
+/** One JSON text on a line of its own; control characters are escaped, so that a terminal does not obey them. */
 function printJson(json: string): void {
   const safe = json.replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
   process.stdout.write(`${safe}\n`);

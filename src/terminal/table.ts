@@ -1,8 +1,10 @@
 /**
- * Rows as a table for people. Pure. On a terminal it fits: columns that can do with less give way, then the least needed
- * ones go, and where not even the first two fit side by side a row takes two lines. Elsewhere nothing is cut.
+ * Rows as a table, and one thing as a list of facts. Pure. On a terminal a table fits: wide columns shrink first, then the
+ * columns that are needed least are left out, and where not even two fit side by side a row takes two lines. Elsewhere
+ * nothing is cut.
  */
 
+import wrapAnsi from "wrap-ansi";
 import { createPaint, fit, type Paint, styles, textWidth, toPrintable } from "./style.ts";
 
 export interface Column<Row> {
@@ -30,7 +32,7 @@ const gap = 2;
 /** One line for the titles and one for each row. */
 export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], canvas: Canvas): string[] {
   const drawn = columns.map((column) => ({ column, cells: rows.map((row) => toPrintable(column.cell(row))) }));
-  // On a terminal a column with nothing in it only takes room; a script counts on each of them.
+  // On a terminal an empty column only takes room; a script relies on every column.
   const useful = drawn.filter(({ cells }) => canvas.width === undefined || cells.some((cell) => cell !== ""));
   const wide = useful.map(({ column, cells }) => ({
     column,
@@ -99,7 +101,7 @@ interface Drawn<Row> {
   width: number;
 }
 
-/** Those that there is room for, each as wide as it may be. */
+/** The columns that there is room for, each as wide as it may be. */
 function fitColumns<Row>(all: readonly Drawn<Row>[], room: number): Drawn<Row>[] {
   const kept = [...all];
   while (leastOf(kept) > room) {
@@ -131,4 +133,39 @@ function leastOf<Row>(columns: readonly Drawn<Row>[]): number {
 
 function totalOf(widths: readonly number[]): number {
   return widths.reduce((sum, width) => sum + width, 0) + gap * Math.max(0, widths.length - 1);
+}
+
+/** A name and its value; one without a value is not shown. `style`: as in a table. */
+export type Fact = readonly [name: string, value: string | null | undefined, style?: string | undefined];
+
+/** Values stand in one column, and go on there when they have several lines. */
+export function renderFacts(facts: readonly Fact[], canvas: Canvas): string[] {
+  const paint = createPaint(canvas.color);
+  const shown = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const width = Math.max(0, ...shown.map(([name]) => textWidth(name)));
+  const room = canvas.width === undefined ? undefined : Math.max(20, canvas.width - width - gap);
+  return shown.flatMap(([name, value, style]) =>
+    linesOf(value ?? "", room).map((text, at) => {
+      const title = paint(styles.dim, (at === 0 ? name : "").padEnd(width + gap));
+      return `${title}${style === undefined ? text : paint(style, text)}`.trimEnd();
+    }),
+  );
+}
+
+/** The lines of a value, none longer than `room`, safe to print. */
+function linesOf(value: string, room: number | undefined): string[] {
+  return value.split("\n").flatMap((text) => {
+    // Spaces at the beginning are the indent of JSON.
+    const indent = /^ */.exec(text)?.[0] ?? "";
+    const safe = toPrintable(text.slice(indent.length));
+    const lines = room === undefined ? [safe] : wrapAnsi(safe, room - indent.length, { hard: true }).split("\n");
+    return lines.map((line) => indent + line);
+  });
+}
+
+/** JSON on one line when that fits, else indented. */
+export function jsonText(value: unknown, canvas: Canvas): string {
+  const line = JSON.stringify(value);
+  const room = canvas.width === undefined ? Number.POSITIVE_INFINITY : canvas.width - 16;
+  return textWidth(line) <= room ? line : JSON.stringify(value, null, 2);
 }

@@ -1,15 +1,14 @@
 /**
  * A trace as a waterfall in the terminal: a row for each span, with its service, its place in the tree, its bar on one
- * common time axis and its duration. Pure; no line is wider than asked.
+ * common time axis and its duration. Pure; no line is wider than `width`.
  */
 
 import { type RootMark, type SpanRow, toSpanRows } from "../console/span-tree.ts";
 import type { ReceivedLog } from "../otlp/log.ts";
 import type { ReceivedSpan } from "../otlp/span.ts";
-import { formatDuration } from "./duration-text.ts";
 import { assignColors, createPaint, fit, type Paint, styles, textWidth, toPrintable } from "./style.ts";
-import { createTimeAxis, type TimeAxis } from "./time-axis.ts";
-import { formatRuler } from "./time-ruler.ts";
+import { createTimeAxis, formatRuler, type TimeAxis } from "./time-axis.ts";
+import { formatDuration } from "./times.ts";
 
 export interface WaterfallOptions {
   /** Cells; less than 60 counts as 60. */
@@ -146,7 +145,7 @@ function attemptOf({ attempt }: SpanRow): string {
   return attempt === undefined ? "" : toPrintable(` · attempt ${attempt}`);
 }
 
-/** Said in full beside a whole name; a name that must be cut keeps two thirds of the room. */
+/** In full beside a whole name; a name that must be cut keeps two thirds of the room. */
 function fitAttempt(row: SpanRow, free: number): string {
   const full = attemptOf(row);
   if (textWidth(toPrintable(row.span.name) + full) <= free) return full;
@@ -188,7 +187,7 @@ function drawTrack(axis: TimeAxis, from: number, to: number, paint: Paint): stri
   return paint(styles.dim, track);
 }
 
-/** What went wrong. */
+/** The error of the span, on a line below it. */
 function drawError(row: SpanRow, canvas: Canvas): string[] {
   return row.error === undefined ? [] : [drawBelow(row, row.error, styles.red, canvas)];
 }
@@ -199,11 +198,11 @@ function drawLog(row: SpanRow, { severityText, body }: ReceivedLog, canvas: Canv
 }
 
 /** On a line of its own below the name; it may run on below the bars. */
-function drawBelow(row: SpanRow, said: string, style: string, { width, columns, axis, paint }: Canvas): string {
+function drawBelow(row: SpanRow, message: string, style: string, { width, columns, axis, paint }: Canvas): string {
   const { continuation } = row;
   const guides = cutGuides(continuation, row, columns.name);
   const before = columns.service + spacing.length;
-  const text = fit(said, Math.min(textWidth(toPrintable(said)), width - before - guides.length));
+  const text = fit(message, Math.min(textWidth(toPrintable(message)), width - before - guides.length));
   const barStart = before + columns.name + spacing.length;
   const end = before + guides.length + textWidth(text) + 1;
   const track = drawTrack(axis, Math.max(0, end - barStart), columns.bar, paint);

@@ -1,7 +1,7 @@
 /** How far long work is. */
 
 import { expect, test } from "bun:test";
-import { leftText, renderBar } from "../../src/cli/progress.ts";
+import { leftText, renderBar } from "../../src/terminal/progress.ts";
 
 const bars: [done: number, total: number, bar: string][] = [
   [0, 10, "──────────"],

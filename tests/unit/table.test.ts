@@ -1,9 +1,9 @@
-/** Tables for people: they fit the terminal, and cut nothing where there is none. */
+/** Tables and lists of facts for people: they fit the terminal, and cut nothing where there is none. */
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { styles, textWidth } from "../../src/terminal/style.ts";
-import { type Column, renderTable } from "../../src/terminal/table.ts";
+import { type Column, jsonText, renderFacts, renderTable } from "../../src/terminal/table.ts";
 
 interface Fruit {
   id: string;
@@ -72,5 +72,47 @@ describe("a table", () => {
         expect(wide).toEqual([]);
       }),
     );
+  });
+});
+
+describe("facts", () => {
+  const noTerminal = { width: undefined, color: false };
+
+  test("values stand in one column, what is not there is left out", () => {
+    const facts = [
+      ["id", "1"],
+      ["error", null],
+      ["correlation", "c-1"],
+      ["payload", '{\n  "n": 1\n}'],
+      ["note", ""],
+    ] as const;
+    expect(renderFacts(facts, noTerminal)).toEqual([
+      "id           1",
+      "correlation  c-1",
+      "payload      {",
+      '               "n": 1',
+      "             }",
+    ]);
+  });
+
+  test("a long value goes on in its column, on a terminal", () => {
+    const facts = [["error", "the card was declined by the bank"]] as const;
+    expect(renderFacts(facts, { width: 29, color: false })).toEqual([
+      "error  the card was declined",
+      "       by the bank",
+    ]);
+    expect(renderFacts(facts, noTerminal)).toEqual(["error  the card was declined by the bank"]);
+  });
+
+  test("nothing but text reaches the terminal; a style is ours", () => {
+    expect(renderFacts([["type", "a\x1b[31mb", styles.red]], { width: undefined, color: true })).toEqual([
+      "\x1b[2mtype\x1b[0m  \x1b[31ma[31mb\x1b[0m",
+    ]);
+  });
+
+  test("JSON is indented when it is too long for a line", () => {
+    expect(jsonText({ a: [1, 2] }, { width: 40, color: false })).toBe('{"a":[1,2]}');
+    expect(jsonText({ a: "x".repeat(40) }, { width: 40, color: false })).toContain('\n  "a": ');
+    expect(jsonText({ a: "x".repeat(400) }, noTerminal)).not.toContain("\n");
   });
 });

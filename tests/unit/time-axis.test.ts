@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { createTimeAxis, type Interval } from "../../src/terminal/time-axis.ts";
-import { formatRuler } from "../../src/terminal/time-ruler.ts";
+import { createTimeAxis, formatRuler, type Interval } from "../../src/terminal/time-axis.ts";
 
 function at(startMs: number, durationMs: number): Interval {
   return { startMs, endMs: startMs + durationMs };

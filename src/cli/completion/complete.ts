@@ -6,7 +6,7 @@
 import type { Argument, Complete } from "@bomb.sh/tab";
 import tab from "@bomb.sh/tab/commander";
 import { Command } from "commander";
-import { relativeTime } from "../../terminal/relative-time.ts";
+import { relativeTime } from "../../terminal/times.ts";
 import type { DeadLetterAnswer, PageAnswer, ScheduleAnswer, TaskAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { ruleOf } from "../schedule/schedule-facts.ts";

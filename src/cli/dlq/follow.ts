@@ -1,11 +1,11 @@
 /** Looking on until a redrive is over. Whoever stops looking does not stop the redrive. */
 
+import { startProgress } from "../../terminal/progress.ts";
 import type { FormFlags } from "../../terminal/screen.ts";
 import { printResult, talkScreen } from "../../terminal/screen.ts";
 import type { RedriveAnswer } from "../api-answers.ts";
 import type { ApiAnswer, ApiClient } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { startProgress } from "../progress.ts";
 import { repeatUntilStopped } from "../repeat.ts";
 import { redrivePath } from "./path.ts";
 import { isOver, renderRedrive } from "./redrive-text.ts";

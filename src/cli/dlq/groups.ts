@@ -1,9 +1,9 @@
 /** `throughline dlq groups`: what the dead died of, the largest group first. */
 
-import { whenText } from "../../terminal/relative-time.ts";
 import { printList } from "../../terminal/screen.ts";
 import { styles } from "../../terminal/style.ts";
 import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
+import { whenText } from "../../terminal/times.ts";
 import type { GroupAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";

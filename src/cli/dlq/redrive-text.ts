@@ -1,10 +1,10 @@
 /** A redrive in words. Pure. */
 
-import { whenText } from "../../terminal/relative-time.ts";
 import { styles } from "../../terminal/style.ts";
 import type { Canvas } from "../../terminal/table.ts";
+import { type Fact, renderFacts } from "../../terminal/table.ts";
+import { whenText } from "../../terminal/times.ts";
 import type { RedriveAnswer } from "../api-answers.ts";
-import { type Fact, renderFacts } from "../facts.ts";
 
 export function renderRedrive(redrive: RedriveAnswer, canvas: Canvas, nowMs: number): string[] {
   const facts: Fact[] = [

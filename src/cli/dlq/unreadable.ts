@@ -1,8 +1,8 @@
 /** `throughline dlq unreadable`: messages of the dead-letter queue that name no task. */
 
-import { whenText } from "../../terminal/relative-time.ts";
 import { printList } from "../../terminal/screen.ts";
 import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
+import { whenText } from "../../terminal/times.ts";
 import type { UnreadableAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";

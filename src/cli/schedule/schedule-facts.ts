@@ -1,15 +1,15 @@
 /** One schedule with all that is known of it. Pure. */
 
-import { plainTime, relativeTime } from "../../terminal/relative-time.ts";
 import { styles } from "../../terminal/style.ts";
 import type { Canvas } from "../../terminal/table.ts";
+import { type Fact, jsonText, renderFacts } from "../../terminal/table.ts";
+import { fullTime } from "../../terminal/times.ts";
 import type { ScheduleAnswer } from "../api-answers.ts";
-import { type Fact, jsonText, renderFacts } from "../facts.ts";
 import { styleOfStatus } from "../task-style.ts";
 
 export function renderSchedule(schedule: ScheduleAnswer, canvas: Canvas, nowMs: number): string[] {
   const { task, last_run: lastRun } = schedule;
-  const when = (time: string | null): string | null => time && timeText(time, canvas, nowMs);
+  const when = (time: string | null): string | null => time && fullTime(time, canvas, nowMs);
   const facts: Fact[] = [
     ["schedule", schedule.id, styles.bold],
     ["state", stateOf(schedule), schedule.paused ? styles.yellow : undefined],
@@ -53,8 +53,4 @@ export function stateOf({ paused, next_runs: next }: ScheduleAnswer): string {
 
 function lastStyle({ last_run: lastRun }: ScheduleAnswer): string | undefined {
   return lastRun?.status ? styleOfStatus(lastRun.status) : undefined;
-}
-
-function timeText(time: string, canvas: Canvas, nowMs: number): string {
-  return canvas.width === undefined ? plainTime(time) : `${plainTime(time)} (${relativeTime(time, nowMs)})`;
 }

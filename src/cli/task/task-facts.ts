@@ -1,15 +1,14 @@
 /** One task with all that is known of it. Pure. */
 
-import { plainTime, relativeTime } from "../../terminal/relative-time.ts";
 import { styles } from "../../terminal/style.ts";
-import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
+import { type Canvas, type Column, type Fact, jsonText, renderFacts, renderTable } from "../../terminal/table.ts";
+import { fullTime } from "../../terminal/times.ts";
 import type { AttemptAnswer, TaskAnswer } from "../api-answers.ts";
-import { type Fact, jsonText, renderFacts } from "../facts.ts";
 import { failureText, styleOfStatus, tookText } from "../task-style.ts";
 
 /** `more` stands below the status. */
 export function renderTask(task: TaskAnswer, canvas: Canvas, nowMs: number, more: readonly Fact[] = []): string[] {
-  const when = (time: string | null): string | null => time && timeText(time, canvas, nowMs);
+  const when = (time: string | null): string | null => time && fullTime(time, canvas, nowMs);
   const facts: Fact[] = [
     ["task", task.id, styles.bold],
     ["type", task.type],
@@ -37,10 +36,6 @@ export function renderTask(task: TaskAnswer, canvas: Canvas, nowMs: number, more
   // One attempt that went well says nothing that does not stand above.
   const isPlain = task.attempts.length <= 1 && task.attempts.every(({ error }) => error === null);
   return isPlain ? lines : [...lines, "", ...renderTable(attemptColumns(task), task.attempts, canvas)];
-}
-
-function timeText(time: string, canvas: Canvas, nowMs: number): string {
-  return canvas.width === undefined ? plainTime(time) : `${plainTime(time)} (${relativeTime(time, nowMs)})`;
 }
 
 function attemptColumns(task: TaskAnswer): Column<AttemptAnswer>[] {

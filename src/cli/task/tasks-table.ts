@@ -1,8 +1,8 @@
 /** Tasks as a table. Pure. */
 
-import { whenText } from "../../terminal/relative-time.ts";
 import { styles } from "../../terminal/style.ts";
 import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
+import { whenText } from "../../terminal/times.ts";
 import type { TaskAnswer } from "../api-answers.ts";
 import { failureText, styleOfStatus, tookText } from "../task-style.ts";
 

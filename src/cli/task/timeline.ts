@@ -1,11 +1,10 @@
 /** `throughline task timeline`: every change of a task's state. */
 
-import { formatDuration } from "../../terminal/duration-text.ts";
-import { plainTime } from "../../terminal/relative-time.ts";
 import { printResult } from "../../terminal/screen.ts";
 import { styles } from "../../terminal/style.ts";
 import type { Canvas, Column } from "../../terminal/table.ts";
 import { renderTable } from "../../terminal/table.ts";
+import { formatDuration, plainTime } from "../../terminal/times.ts";
 import type { EntryAnswer } from "../api-answers.ts";
 import { connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";

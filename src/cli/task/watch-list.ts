@@ -3,14 +3,14 @@
  * each change is a line, so that a pipe can follow. Ends at Ctrl-C, with the terminal as it was.
  */
 
-import { plainTime } from "../../terminal/relative-time.ts";
+import { startLive } from "../../terminal/progress.ts";
 import { printResult, resultScreen, type Screen } from "../../terminal/screen.ts";
 import { fit, styles, toPrintable } from "../../terminal/style.ts";
+import { plainTime } from "../../terminal/times.ts";
 import { TaskError } from "../../words/errors.ts";
 import type { TaskAnswer } from "../api-answers.ts";
 import { type ApiClient, connectApi } from "../api-client.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { startLive } from "../live.ts";
 import { repeatUntilStopped } from "../repeat.ts";
 import { failureText } from "../task-style.ts";
 import { type ListFlags, readTasks } from "./read-tasks.ts";

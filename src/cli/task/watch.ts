@@ -5,10 +5,10 @@
 
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { systemClock } from "../../limits/clock.ts";
-import { plainTime } from "../../terminal/relative-time.ts";
 import { printResult } from "../../terminal/screen.ts";
 import { createPaint, toPrintable } from "../../terminal/style.ts";
 import type { Canvas } from "../../terminal/table.ts";
+import { plainTime } from "../../terminal/times.ts";
 import { TaskError } from "../../words/errors.ts";
 import { isEnded, type TaskStatus } from "../../words/task.ts";
 import type { EntryAnswer } from "../api-answers.ts";

@@ -1,8 +1,8 @@
 /** What a verification found, as JSON and for people. Pure. */
 
-import { formatDuration } from "../../terminal/duration-text.ts";
 import { createPaint, styles } from "../../terminal/style.ts";
 import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
+import { formatDuration } from "../../terminal/times.ts";
 import type { TaskStatus } from "../../words/task.ts";
 import type { ClockReport } from "./clocks.ts";
 import type { DroppedReport } from "./dropped.ts";

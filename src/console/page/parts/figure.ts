@@ -1,6 +1,6 @@
 /** Figures as people read them. Pure. */
 
-import { formatDuration } from "../../../terminal/duration-text.ts";
+import { formatDuration } from "../../../terminal/times.ts";
 
 /** `rate`: a second; `seconds`: a duration; `count`: of things. */
 export type Unit = "rate" | "seconds" | "count";

@@ -1,6 +1,6 @@
 /** Moments and durations as people read them; the exact time is what the mouse finds. */
 
-import { formatDuration } from "../../../terminal/duration-text.ts";
+import { formatDuration } from "../../../terminal/times.ts";
 import { nowMs } from "../now.ts";
 
 /** How long ago, or in how long; `null`: not yet. */

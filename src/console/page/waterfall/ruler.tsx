@@ -1,7 +1,7 @@
 /** The time above the bars. Drawing over a part of it zooms in there. */
 
 import { useRef, useState } from "preact/hooks";
-import { formatDuration } from "../../../terminal/duration-text.ts";
+import { formatDuration } from "../../../terminal/times.ts";
 import type { Scale, TimeWindow } from "./scale.ts";
 
 const leastPart = 0.005;

@@ -3,8 +3,8 @@
  * the terminal, unless they are looked at by zooming in. Pure.
  */
 
-import { formatDuration } from "../../../terminal/duration-text.ts";
 import { type AxisStretch, createTimeAxis, type Interval } from "../../../terminal/time-axis.ts";
+import { formatDuration } from "../../../terminal/times.ts";
 import type { TreeRow } from "./tree.ts";
 
 /** Milliseconds after the trace began. */

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import type { Attributes, AttributeValue } from "../../../otlp/values.ts";
-import { formatDuration } from "../../../terminal/duration-text.ts";
+import { formatDuration } from "../../../terminal/times.ts";
 import type { LogView, SpanView } from "../../task-trace-view.ts";
 import { CopyButton } from "../parts/copy-button.tsx";
 import { Icon } from "../parts/icon.tsx";

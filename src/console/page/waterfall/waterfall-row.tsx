@@ -1,6 +1,6 @@
 /** One row of a waterfall: a span with its bar, a wait, or a log line. */
 
-import { formatDuration } from "../../../terminal/duration-text.ts";
+import { formatDuration } from "../../../terminal/times.ts";
 import { Icon } from "../parts/icon.tsx";
 import { percent } from "./ruler.tsx";
 import type { Scale } from "./scale.ts";

@@ -1,6 +1,6 @@
 /** Every try to run a task: when, for how long, what came of it, and when the next one is. */
 
-import { formatDuration } from "../../../../terminal/duration-text.ts";
+import { formatDuration } from "../../../../terminal/times.ts";
 import { nowMs } from "../../now.ts";
 import { ClockTime, toRelative } from "../../parts/time.tsx";
 import type { Attempt, Task } from "../../task.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatDuration } from "../../src/terminal/duration-text.ts";
+import { formatDuration, relativeTime } from "../../src/terminal/times.ts";
 
 const cases: [ms: number, text: string][] = [
   [0, "0 µs"],
@@ -25,4 +25,18 @@ const cases: [ms: number, text: string][] = [
 
 test.each(cases)("%d ms reads %s", (ms, text) => {
   expect(formatDuration(ms)).toBe(text);
+});
+
+const now = Date.parse("2026-11-21T12:00:00.000Z");
+const times: [time: string, told: string][] = [
+  ["2026-11-21T12:00:00.000Z", "now"],
+  ["2026-11-21T11:59:59.001Z", "now"],
+  ["2026-11-21T11:59:48.000Z", "12s ago"],
+  ["2026-11-21T11:00:00.001Z", "59m ago"],
+  ["2026-11-21T09:00:00.000Z", "3h ago"],
+  ["2026-11-01T12:00:00.000Z", "20d ago"],
+  ["2026-11-21T12:00:30.000Z", "in 30s"],
+];
+test.each(times)("%s is %s", (time, told) => {
+  expect(relativeTime(time, now)).toBe(told);
 });

@@ -1,21 +1,40 @@
-/** How far long work is: a bar on a terminal, nothing elsewhere. */
+/** What is drawn again in its place on a terminal: any lines, or a bar of how far long work is. */
 
-import { formatDuration } from "../terminal/duration-text.ts";
-import { talkScreen } from "../terminal/screen.ts";
-import { styles } from "../terminal/style.ts";
-import { type Live, startLive } from "./live.ts";
+import { createLogUpdate } from "log-update";
+import { talkScreen } from "./screen.ts";
+import { styles } from "./style.ts";
+import { formatDuration } from "./times.ts";
+
+/** Only lines that have changed are written, in one go, so that nothing flickers. */
+interface Live extends Disposable {
+  draw(lines: readonly string[]): void;
+}
+
+/** What was drawn last stays; the cursor comes back, at a signal too. */
+export function startLive(stream: NodeJS.WriteStream): Live {
+  const update = createLogUpdate(stream);
+  return {
+    draw: (lines) => update(lines.join("\n")),
+    [Symbol.dispose]: () => {
+      update.done();
+      // The terminal's echo of Ctrl-C, if there is one.
+      stream.write("\r\x1b[K");
+    },
+  };
+}
 
 export interface Progress extends Disposable {
-  /** `note`: what there is to say beside the figures. */
+  /** `note` stands beside the figures. */
   show(done: number, total: number, note?: string): void;
 }
 
 const barCells = 24;
 
+/** A bar on a terminal, nothing elsewhere. */
 export function startProgress(): Progress {
   const { isTerminal, paint } = talkScreen();
   if (!isTerminal) return { show: () => {}, [Symbol.dispose]: () => {} };
-  const live: Live = startLive(process.stderr);
+  const live = startLive(process.stderr);
   const startedAt = performance.now();
   return {
     show: (done, total, note = "") => {
