@@ -8,7 +8,7 @@ import type { Argument, Command, Option } from "commander";
 import { apiGroup, examplesOf, isApi, isSettings, settingsGroup } from "../src/cli/flags.ts";
 import { createProgram } from "../src/cli/program.ts";
 import { type Instrument, instruments } from "../src/telemetry/metrics/instruments.ts";
-import { familyNameOf, labelOf } from "../src/telemetry/metrics/metric-family.ts";
+import { familyNameOf, labelOf } from "../src/telemetry/metrics/prometheus.ts";
 import { anySpan, spanTable } from "../src/telemetry/spans/span-table.ts";
 
 const telemetryPath = join(import.meta.dir, "../docs/telemetry.md");

@@ -8,9 +8,8 @@
 import { trace } from "@opentelemetry/api";
 import { watchKeyFile } from "./access/api-key-watch.ts";
 import type { Config } from "./config.ts";
-import { createIntake } from "./console/intake.ts";
-import { observeIntake } from "./console/intake-metrics.ts";
-import { createJaegerTraces } from "./console/jaeger-traces.ts";
+import { createIntake, observeIntake } from "./console/intake.ts";
+import { createJaegerTraces } from "./console/jaeger.ts";
 import { createMetricHistory } from "./console/metric-history.ts";
 import { createQueryApi } from "./console/query-api.ts";
 import { createReceiver } from "./console/receiver.ts";

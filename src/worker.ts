@@ -17,7 +17,6 @@ import type { AttemptStore, ClaimResult } from "./store/ports/attempts.ts";
 import type { StoreHealth } from "./store/ports/store.ts";
 import type { Actor } from "./store/ports/tasks.ts";
 import type { TypeStore } from "./store/ports/types.ts";
-import { metadataAttributes } from "./telemetry/context/metadata.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/context/propagation.ts";
 import type { Logger } from "./telemetry/logs/log.ts";
 import {
@@ -27,7 +26,8 @@ import {
   observeWorker,
 } from "./telemetry/metrics/task-metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
-import { CryptoIds } from "./telemetry/spans/ids.ts";
+import { metadataAttributes } from "./telemetry/spans/attributes.ts";
+import { CryptoIds } from "./telemetry/spans/span-start.ts";
 import {
   type ActiveSpan,
   housekeeping,

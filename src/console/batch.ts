@@ -1,6 +1,7 @@
 /**
- * What one export request brought, as it is kept: its own bytes, and under what they are found. Pure. Only a request
- * with something in it that is not kept, or not whole, is written anew.
+ * What one export request brought, as it is kept: its own bytes, and the keys under which they are found; and the queue
+ * in which such batches wait to be written. Only a request with something in it that is not kept, or not whole, is
+ * written anew.
  */
 
 import type { DescMessage } from "@bufbuild/protobuf";
@@ -12,8 +13,7 @@ import type { Range } from "../otlp/protobuf.ts";
 import { itemsOf, type OtlpItem, toProtobuf } from "../otlp/request.ts";
 import { readSpan } from "../otlp/span.ts";
 import { cutTexts, roomySize } from "../otlp/values.ts";
-import { HeldSpan } from "./held-span.ts";
-import { toKey } from "./trace-key.ts";
+import { HeldSpan } from "./span-head.ts";
 
 export interface Batch {
   signal: "spans" | "logs";
@@ -26,7 +26,7 @@ export interface Batch {
 }
 
 /** How many of a request are not kept, by the reason. */
-export interface Refused {
+interface Refused {
   no_ids: number;
   too_large: number;
 }
@@ -102,4 +102,80 @@ function present(keys: readonly (number | undefined)[]): ReadonlySet<number> {
 
 function encode(schema: DescMessage, items: OtlpJson): Uint8Array {
   return toProtobuf(schema, { encoding: "json", bytes: new TextEncoder().encode(JSON.stringify(items)) });
+}
+
+/**
+ * The key under which the file finds a trace or a task: a number of 53 bits, so that an index of many millions stays
+ * small. Two ids may have the same one: what is found is compared. Two mixes of 32 bits (MurmurHash3's finalizer, Austin Appleby).
+ */
+export function toKey(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let low = 0x9e3779b9;
+  let high = 0x85ebca6b;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] ?? 0;
+    low = Math.imul(low ^ byte, 0x85ebca6b);
+    high = Math.imul(high ^ byte, 0xc2b2ae35);
+  }
+  return (mix(high) & 0x1fffff) * 2 ** 32 + (mix(low ^ high) >>> 0);
+}
+
+function mix(value: number): number {
+  const first = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  const second = Math.imul(first ^ (first >>> 13), 0xc2b2ae35);
+  return second ^ (second >>> 16);
+}
+
+export interface QueueLimits {
+  /** Spans and log records. */
+  items: number;
+  bytes: number;
+}
+
+/** Batches that wait to be written: bounded by number and by size, so that neither many nor large requests fill the memory. */
+interface IntakeQueue {
+  /** False: there is no room, and it was not added. The last one may go beyond the limits. */
+  push(batch: Batch): boolean;
+  /** The oldest, as many as both limits allow, but one at least if there is any. */
+  next(limits: QueueLimits): Batch[];
+  /** So many of the oldest. */
+  remove(count: number): void;
+  /** Spans and log records. */
+  items(): number;
+  isFull(): boolean;
+}
+
+export function createIntakeQueue(limits: QueueLimits): IntakeQueue {
+  const waiting: Batch[] = [];
+  let items = 0;
+  let bytes = 0;
+  const isFull = (): boolean => items >= limits.items || bytes >= limits.bytes;
+
+  return {
+    push: (batch) => {
+      if (isFull()) return false;
+      waiting.push(batch);
+      items += batch.items;
+      bytes += batch.request.length;
+      return true;
+    },
+    next: (most) => {
+      const chosen: Batch[] = [];
+      const sum: QueueLimits = { items: 0, bytes: 0 };
+      for (const batch of waiting) {
+        sum.items += batch.items;
+        sum.bytes += batch.request.length;
+        if (chosen.length > 0 && (sum.items > most.items || sum.bytes > most.bytes)) break;
+        chosen.push(batch);
+      }
+      return chosen;
+    },
+    remove: (count) => {
+      for (const batch of waiting.splice(0, count)) {
+        items -= batch.items;
+        bytes -= batch.request.length;
+      }
+    },
+    items: () => items,
+    isFull,
+  };
 }

@@ -1,16 +1,16 @@
 /**
  * What was received, on its way into the file: a bounded queue that is written in small steps, so that queries and
- * receipts come between. Promises that no sender ever waits for the disk: what finds the queue full is dropped, and
- * counted; what cannot be written is dropped too.
+ * receipts come between; and the counts of what became of it. Promises that no sender waits for the disk: what finds the
+ * queue full is dropped and counted, and so is what cannot be written.
  */
 
 import type { Clock } from "../limits/clock.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
+import { consoleInstruments } from "../telemetry/metrics/instruments.ts";
+import type { Meter } from "../telemetry/metrics/meter.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
 import { toFailure } from "../words/errors.ts";
-import { type Batch, type Taken, takeLogs, takeSpans } from "./batch.ts";
-import { createIntakeQueue, type QueueLimits } from "./intake-queue.ts";
-import { createTally, type IntakeCount } from "./intake-tally.ts";
+import { type Batch, createIntakeQueue, type QueueLimits, type Taken, takeLogs, takeSpans } from "./batch.ts";
 import type { ReceiverSink } from "./receiver.ts";
 import { maxLogBytes } from "./telemetry-database.ts";
 import type { FileLimits, TelemetryFile } from "./telemetry-file.ts";
@@ -46,7 +46,7 @@ const pruneEveryMs = 1000;
 /** Together more than a step writes. */
 const prunesPerStep = 3;
 
-export interface IntakeDeps {
+interface IntakeDeps {
   file: TelemetryFile;
   limits: FileLimits;
   /** The rest of the disk is for tasks. */
@@ -159,4 +159,45 @@ export function createIntake({ file, limits, isDiskLow, clock, log }: IntakeDeps
       while (queue.items() > 0) write(queue.next(perStep));
     },
   };
+}
+
+interface IntakeCount {
+  signal: Batch["signal"];
+  /** Why it was dropped, of low cardinality; undefined: it was kept. */
+  reason: string | undefined;
+  count: number;
+}
+
+interface Tally {
+  count(signal: Batch["signal"], reason: string | undefined, count: number): void;
+  sums(): { kept: number; dropped: number };
+  counts(): IntakeCount[];
+}
+
+function createTally(): Tally {
+  const counts: IntakeCount[] = [];
+  const count: Tally["count"] = (signal, reason, count) => {
+    if (count === 0) return;
+    const known = counts.find((each) => each.signal === signal && each.reason === reason);
+    if (known) known.count += count;
+    else counts.push({ signal, reason, count });
+  };
+  const sumOf = (isKept: boolean): number =>
+    counts.reduce((sum, { reason, count }) => sum + ((reason === undefined) === isKept ? count : 0), 0);
+  return {
+    count,
+    sums: () => ({ kept: sumOf(true), dropped: sumOf(false) }),
+    counts: () => counts.map((each) => ({ ...each })),
+  };
+}
+
+/** `otel.component.type`: a name of our own, as the conventions ask for components that are not the SDK's. */
+const componentType = "console";
+
+export function observeIntake(meter: Meter, intake: Pick<Intake, "counts">): void {
+  for (const signal of ["spans", "logs"] as const) {
+    meter.observe(consoleInstruments[signal], (observe) => {
+      for (const each of intake.counts()) if (each.signal === signal) observe(each.count, componentType, each.reason);
+    });
+  }
 }

@@ -9,8 +9,7 @@ import type { Distribution, MetricPoint, ReceivedMetric } from "../otlp/metric.t
 import type { Attributes } from "../otlp/values.ts";
 import { instruments } from "../telemetry/metrics/instruments.ts";
 import { key } from "../telemetry/names.ts";
-import { type CountedPoint, createMetricChanges } from "./metric-change.ts";
-import { createTimeSlots, historyMs, type TimeSlots } from "./time-slots.ts";
+import { type CountedPoint, createMetricChanges, createTimeSlots, historyMs, type TimeSlots } from "./metric-slots.ts";
 
 /** Tasks, but for `failed` and `retried`: attempts. */
 export const counted = ["submitted", "succeeded", "failed", "retried", "dead", "canceled"] as const;

@@ -2,8 +2,7 @@
 
 import { instruments } from "../telemetry/metrics/instruments.ts";
 import { type Counted, gaugeKeyOf, type Measured, type MetricHistory, type Slot } from "./metric-history.ts";
-import { percentileOf } from "./percentile.ts";
-import { slotMs } from "./time-slots.ts";
+import { slotMs } from "./metric-slots.ts";
 
 /** One value for each step; null: nobody told, or there was nothing to tell. */
 type Column = (number | null)[];
@@ -137,4 +136,24 @@ function firstLabels(gauges: ReadonlySet<string>, name: string): string[] {
 /** To a thousandth, or to three digits of what is smaller. */
 function rounded(value: number): number {
   return Math.abs(value) >= 1 ? Math.round(value * 1000) / 1000 : Number(value.toPrecision(3));
+}
+
+/**
+ * The value below which this share (0 to 1) of what was counted lies: within its bucket as if all there were spread
+ * evenly, as Prometheus has it (`histogram_quantile`); above the last bound, that bound. Null of an empty histogram.
+ */
+export function percentileOf(share: number, bounds: readonly number[], counts: readonly number[]): number | null {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (!(total > 0)) return null;
+  const rank = share * total;
+  let below = 0;
+  for (const [index, bound] of bounds.entries()) {
+    const count = counts[index] ?? 0;
+    if (count > 0 && below + count >= rank) {
+      const lower = bounds[index - 1] ?? 0;
+      return lower + (bound - lower) * Math.min(1, (rank - below) / count);
+    }
+    below += count;
+  }
+  return bounds.at(-1) ?? null;
 }

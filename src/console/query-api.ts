@@ -11,21 +11,20 @@ import { toOtlpJson } from "../otlp/json.ts";
 import type { ReceivedLog } from "../otlp/log.ts";
 import type { ReceivedSpan } from "../otlp/span.ts";
 import { duration } from "../settings/parsers.ts";
-import { cutText } from "../telemetry/spans/http-attributes.ts";
+import { cutText } from "../telemetry/spans/attributes.ts";
 import { TaskError, toTaskError } from "../words/errors.ts";
 import { canonicalId } from "../words/task-id.ts";
 import type { Intake } from "./intake.ts";
 import type { MetricHistory } from "./metric-history.ts";
+import { historyMs, slotMs } from "./metric-slots.ts";
 import { toOverview } from "./overview.ts";
 import { type ConsoleSettings, toSystemView } from "./system-view.ts";
 import { linkedTraceIds, stitchTaskTrace } from "./task-trace.ts";
 import { toTaskTraceView, toTimeText } from "./task-trace-view.ts";
 import { maxTraceLogs, maxTraceSpans, type TelemetryFile } from "./telemetry-file.ts";
-import { historyMs, slotMs } from "./time-slots.ts";
-import { parseTraceFilter } from "./trace-filter.ts";
-import type { TraceStore, TraceSummary } from "./trace-store.ts";
+import { parseTraceFilter, type TraceStore, type TraceSummary } from "./trace-search.ts";
 
-export interface QueryDeps {
+interface QueryDeps {
   /** Where spans are: the file, or a Jaeger. */
   traces: TraceStore;
   /** Where log lines are, in any case. */

@@ -14,7 +14,10 @@ import { ExportMetricsServiceRequestSchema } from "../gen/opentelemetry/proto/co
 import { ExportTraceServiceRequestSchema } from "../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import type { HttpHandler } from "../http/listen.ts";
 import { createAdmission } from "../limits/admission.ts";
+import { decodeLogs, type ReceivedLog } from "../otlp/log.ts";
+import { decodeMetrics, type ReceivedMetric } from "../otlp/metric.ts";
 import { type OtlpEncoding, toProtobuf } from "../otlp/request.ts";
+import { decodeSpans, type ReceivedSpan } from "../otlp/span.ts";
 import { meanings, retryAfterSeconds, TaskError, toTaskError } from "../words/errors.ts";
 
 /**
@@ -154,4 +157,25 @@ function respond(
   headers: Record<string, string> = {},
 ): Response {
   return new Response(body, { status, headers: { ...headers, "content-type": mediaTypes[encoding] } });
+}
+
+/** One call for a request, never an empty one. */
+export interface DecodedSink {
+  spans?(spans: ReceivedSpan[]): void;
+  logs?(logs: ReceivedLog[]): void;
+  metrics?(metrics: ReceivedMetric[]): void;
+  isFull?(): boolean;
+}
+
+export function toSink(decoded: DecodedSink): ReceiverSink {
+  return {
+    spans: (bytes) => deliver(decodeSpans({ encoding: "protobuf", bytes }), (spans) => decoded.spans?.(spans)),
+    logs: (bytes) => deliver(decodeLogs({ encoding: "protobuf", bytes }), (logs) => decoded.logs?.(logs)),
+    metrics: (bytes) => deliver(decodeMetrics({ encoding: "protobuf", bytes }), (more) => decoded.metrics?.(more)),
+    ...(decoded.isFull && { isFull: decoded.isFull }),
+  };
+}
+
+function deliver<Item>(items: Item[], to: (items: Item[]) => void): void {
+  if (items.length > 0) to(items);
 }

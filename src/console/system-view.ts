@@ -35,7 +35,7 @@ export interface RoleView {
 }
 
 /** As the broker tells it; of several roles that tell of it, the largest figures. */
-export interface QueueView {
+interface QueueView {
   name: string;
   visible: number;
   in_flight: number;
@@ -63,7 +63,7 @@ export interface SystemView {
   exports: { traces: string | null; metrics: string | null; logs: string | null };
 }
 
-export interface SystemParts {
+interface SystemParts {
   history: MetricHistory;
   figures: IntakeFigures;
   fileBytes: number;

@@ -28,7 +28,7 @@ export function isWait({ spanId }: ReceivedSpan): boolean {
 }
 
 /** Longer ones are nobody's, and would fill an index. */
-export const maxTaskIdLength = 128;
+const maxTaskIdLength = 128;
 
 export function taskIdOf(attributes: Attributes): string | undefined {
   const id = attributes[ownKey.taskId];

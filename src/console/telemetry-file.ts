@@ -7,14 +7,10 @@
 import { type ReceivedLog, readLog, traceIdOf } from "../otlp/log.ts";
 import { itemsOf, type OtlpItem } from "../otlp/request.ts";
 import { type ReceivedSpan, readSpan } from "../otlp/span.ts";
-import type { Batch } from "./batch.ts";
-import { HeldSpan } from "./held-span.ts";
-import { fits, type SpanHead } from "./span-head.ts";
+import { type Batch, toKey } from "./batch.ts";
+import { fits, HeldSpan, type SpanHead, summarize } from "./span-head.ts";
 import { type OnReplaced, type Statement, TelemetryDatabase } from "./telemetry-database.ts";
-import type { TraceFilter } from "./trace-filter.ts";
-import { toKey } from "./trace-key.ts";
-import type { TraceSearch, TraceStore, TraceSummary } from "./trace-store.ts";
-import { summarize } from "./trace-summary.ts";
+import type { TraceFilter, TraceSearch, TraceStore, TraceSummary } from "./trace-search.ts";
 
 /** The largest of what is read of one trace: more is no help to anybody, and must not fill the memory. */
 export const maxTraceSpans = 20_000;
@@ -28,7 +24,7 @@ const maxReadBytes = 256 * 1024 * 1024;
 const maxTaskTraces = 1000;
 
 /** How many of the newest spans a search without an id looks at. */
-export const maxScannedSpans = 500_000;
+const maxScannedSpans = 500_000;
 
 /** So many requests, one after the other, have their keys in one bucket. */
 const bucketRequests = 256;

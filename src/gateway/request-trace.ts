@@ -22,9 +22,9 @@ import {
   requestIdHeader,
 } from "../rpc/wire.ts";
 import { fromHeaders, spanContextOf, withoutOwnMember } from "../telemetry/context/propagation.ts";
-import { formatTraceparent } from "../telemetry/context/traceparent.ts";
+import { formatTraceparent } from "../telemetry/context/trace-context.ts";
 import { key, ownKey } from "../telemetry/names.ts";
-import { cutText, cutUrl, methodAttributes, methodName, serverAttributes } from "../telemetry/spans/http-attributes.ts";
+import { cutText, cutUrl, methodAttributes, methodName, serverAttributes } from "../telemetry/spans/attributes.ts";
 import { forceSampling } from "../telemetry/spans/sampling.ts";
 import { startSpan } from "../telemetry/spans/tracing.ts";
 

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { parseDuration } from "../settings/parsers.ts";
-import { cutText } from "../telemetry/spans/http-attributes.ts";
+import { cutText } from "../telemetry/spans/attributes.ts";
 import { type FieldProblem, TaskError } from "../words/errors.ts";
 import { escapeName } from "../words/json-text.ts";
 import { parseTime } from "../words/time-text.ts";

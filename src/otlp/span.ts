@@ -25,13 +25,13 @@ export interface SpanStatus {
   message: string;
 }
 
-export interface SpanLink {
+interface SpanLink {
   traceId: string;
   spanId: string;
   attributes: Attributes;
 }
 
-export interface SpanEvent {
+interface SpanEvent {
   name: string;
   /** Milliseconds since the epoch, with a fraction. */
   atMs: number;
@@ -145,7 +145,7 @@ const statusField = { message: 2, code: 3 } as const;
 const remoteFlags = { isKnown: 0x100, isRemote: 0x200 } as const;
 
 /** Its context says whether it is sampled. */
-export type EncodedSpan = EncodedItem & Pick<ReadableSpan, "spanContext">;
+type EncodedSpan = EncodedItem & Pick<ReadableSpan, "spanContext">;
 
 const writer = new ProtobufWriter();
 

@@ -142,6 +142,6 @@ export function cutTexts<Item extends object>(item: Item): Item | undefined {
 }
 
 /** Ends in an ellipsis when it was cut. */
-export function cutText(text: string, maxLength: number): string {
+function cutText(text: string, maxLength: number): string {
   return text.length <= maxLength ? text : `${text.slice(0, maxLength).toWellFormed()}…`;
 }

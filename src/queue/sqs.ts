@@ -28,7 +28,7 @@ import { type Breaker, createBreaker } from "../limits/breaker.ts";
 import { type Clock, systemClock } from "../limits/clock.ts";
 import { type Carrier, fromCarrier, spanContextOf, toCarrier } from "../telemetry/context/propagation.ts";
 import { key } from "../telemetry/names.ts";
-import { preciseNowMs, toHrTime } from "../telemetry/spans/precise-time.ts";
+import { preciseNowMs, toHrTime } from "../telemetry/spans/span-start.ts";
 import { housekeeping, inSpan, markFailed, startSpan } from "../telemetry/spans/tracing.ts";
 import { TaskError } from "../words/errors.ts";
 import { createBatcher, type EntryResult } from "./batcher.ts";

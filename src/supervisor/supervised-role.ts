@@ -7,7 +7,7 @@ import type { Role } from "../config.ts";
 import { needsStore, type RoleParts, type RunningRole, startRole } from "../role.ts";
 import type { EventsFigures } from "../telemetry/events.ts";
 import { elapsedMs } from "../telemetry/logs/log.ts";
-import type { MetricFamily } from "../telemetry/metrics/metric-family.ts";
+import type { MetricFamily } from "../telemetry/metrics/prometheus.ts";
 import { type LinkedThread, startLinkedThread } from "../threads/linked-thread.ts";
 import { toFailure } from "../words/errors.ts";
 import { type Checks, roleLimitMs, within } from "../words/health.ts";

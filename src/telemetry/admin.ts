@@ -3,10 +3,9 @@
 import { type Address, type Listener, listen } from "../http/listen.ts";
 import { answerHealth, type ProcessState } from "../words/health.ts";
 import { type EventsFigures, toEventsReport } from "./events.ts";
-import { type MetricFamily, mergeFamilies } from "./metrics/metric-family.ts";
-import { contentTypes, formatFor, toMetricsText } from "./metrics/prometheus.ts";
+import { contentTypes, formatFor, type MetricFamily, mergeFamilies, toMetricsText } from "./metrics/prometheus.ts";
 
-export interface AdminDeps {
+interface AdminDeps {
   state: ProcessState;
   /** What every part of the process has measured. */
   scrape(): Promise<MetricFamily[][]>;

@@ -6,7 +6,7 @@
 import { DiagLogLevel, diag } from "@opentelemetry/api";
 import { ExportResultCode, setGlobalErrorHandler } from "@opentelemetry/core";
 import type { DiagnosticsLevel } from "../settings/otel-settings.ts";
-import type { AnsweredResult } from "./export/export-answer.ts";
+import type { AnsweredResult } from "./export/export-result.ts";
 import type { Logger } from "./logs/log.ts";
 import { createTrouble, type Trouble } from "./trouble.ts";
 

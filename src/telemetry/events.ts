@@ -6,7 +6,7 @@
 
 import { instruments } from "./metrics/instruments.ts";
 import type { Meter } from "./metrics/meter.ts";
-import { preciseNowMs } from "./spans/precise-time.ts";
+import { preciseNowMs } from "./spans/span-start.ts";
 
 /** `task.failed`: its attempts are used up; an attempt that another follows is `task.retried`. */
 export const domainEvents = [
@@ -19,10 +19,10 @@ export const domainEvents = [
   "task.redriven",
   "task.canceled",
 ] as const;
-export type DomainEvent = (typeof domainEvents)[number];
+type DomainEvent = (typeof domainEvents)[number];
 
 /** What one role has published of one event since it started; plain, so that it can cross threads and be added up. */
-export interface EventFigures {
+interface EventFigures {
   count: number;
   lastAtMs: number;
   sumMs: number;
@@ -68,7 +68,7 @@ export interface EventsReport {
   events: Record<DomainEvent, EventReport>;
 }
 
-export interface EventReport {
+interface EventReport {
   count: number;
   /** RFC 3339; null when there was none, as are the latencies. */
   last_at: string | null;

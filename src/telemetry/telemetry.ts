@@ -6,6 +6,7 @@
  * without an endpoint nothing is exported and nothing fails.
  */
 
+import { hostname } from "node:os";
 import {
   type Context,
   ROOT_CONTEXT,
@@ -15,19 +16,27 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  type Resource,
+  resourceFromAttributes,
+} from "@opentelemetry/resources";
 import type { Config } from "../config.ts";
-import { spanContextOf } from "./context/propagation.ts";
-import { registerPropagator } from "./context/propagator.ts";
+import { runtime } from "../host/runtime.ts";
+import { productVersion } from "../version.ts";
+import { registerPropagator, spanContextOf } from "./context/propagation.ts";
 import { createExportWatch, registerDiagnostics } from "./diagnostics.ts";
 import { createEvents, type Events } from "./events.ts";
 import { createLogger, type Logger, type WriteLine } from "./logs/log.ts";
 import { createLogPipeline } from "./logs/log-pipeline.ts";
 import { createRedaction } from "./logs/redact.ts";
 import type { Meter } from "./metrics/meter.ts";
-import type { MetricFamily } from "./metrics/metric-family.ts";
 import { createMetricPipeline } from "./metrics/metric-pipeline.ts";
+import type { MetricFamily } from "./metrics/prometheus.ts";
 import { createSpanMetrics } from "./metrics/span-metrics.ts";
-import { createResource } from "./resource.ts";
+import { key } from "./names.ts";
 import { createSharedScopes, fromPlainSpan, type PlainSpan } from "./spans/plain-span.ts";
 import { asSampled, inheritSampling, isSampled, keepsFailures } from "./spans/sampling.ts";
 import { createTracePipeline, type Pipeline } from "./spans/trace-pipeline.ts";
@@ -142,4 +151,22 @@ async function withinLimit(limitMs: number, work: Promise<unknown>): Promise<voi
   // An exporter that fails at the end has nobody left to tell.
   await Promise.race([work.catch(() => {}), limit]);
   clearTimeout(timer);
+}
+
+/** What every span, metric and log record of one role carries. */
+function createResource(service: string, config: Config): Resource {
+  const own = resourceFromAttributes({
+    [key.serviceName]: config.otel.serviceName && config.role.length === 1 ? config.otel.serviceName : service,
+    [key.serviceNamespace]: "throughline",
+    [key.serviceVersion]: productVersion,
+    [key.serviceInstanceId]: crypto.randomUUID(),
+    [key.deploymentEnvironmentName]: config.environment,
+    [key.processPid]: process.pid,
+    [key.processRuntimeName]: runtime.name,
+    [key.processRuntimeVersion]: runtime.version,
+    [key.hostName]: hostname(),
+  });
+  return defaultResource()
+    .merge(detectResources({ detectors: [envDetector] }))
+    .merge(own);
 }

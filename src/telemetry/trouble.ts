@@ -11,7 +11,7 @@ const usualAgainMs = 30_000;
 /** Between two that begin. */
 const comesBackMs = 30_000;
 
-export interface TroubleOptions {
+interface TroubleOptions {
   log: Logger;
   /** Of the monotonic clock. */
   nowMs(): number;

@@ -4,8 +4,8 @@
  */
 
 import { type Config, readConfig } from "../config.ts";
-import { CryptoIds } from "../telemetry/spans/ids.ts";
 import type { PlainSpan } from "../telemetry/spans/plain-span.ts";
+import { CryptoIds } from "../telemetry/spans/span-start.ts";
 import { startThreadTracing, type ThreadTracing } from "../telemetry/spans/thread-tracing.ts";
 
 export interface TestTrace {

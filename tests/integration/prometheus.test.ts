@@ -5,7 +5,7 @@
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Instrument, instruments } from "../../src/telemetry/metrics/instruments.ts";
-import { labelOf } from "../../src/telemetry/metrics/metric-family.ts";
+import { labelOf } from "../../src/telemetry/metrics/prometheus.ts";
 import { startCollector } from "../parts/collector.ts";
 import { checkMetrics, type PrometheusPart, type Sample, startPrometheus } from "../parts/prometheus.ts";
 import { processedOfFates, runFates } from "../support/counted-fates.ts";

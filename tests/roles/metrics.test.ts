@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { encodeTask } from "../../src/queue/envelope.ts";
 import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import { type Instrument, instruments } from "../../src/telemetry/metrics/instruments.ts";
-import { labelOf } from "../../src/telemetry/metrics/metric-family.ts";
+import { labelOf } from "../../src/telemetry/metrics/prometheus.ts";
 import { liveStatuses } from "../../src/words/task.ts";
 import { attemptsOfFates, deadOfFates, fateFlags, processedOfFates, runFates } from "../support/counted-fates.ts";
 import { eventually } from "../support/eventually.ts";

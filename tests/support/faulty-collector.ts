@@ -1,7 +1,6 @@
 /** An OTLP receiver that can stop doing its work, in each of the ways that a collector does. */
 
-import { type DecodedSink, toSink } from "../../src/console/decoded-sink.ts";
-import { createReceiver } from "../../src/console/receiver.ts";
+import { createReceiver, type DecodedSink, toSink } from "../../src/console/receiver.ts";
 import { freePort } from "../parts/free-port.ts";
 
 export const collectorStates = ["well", "away", "slow", "hanging", "busy"] as const;

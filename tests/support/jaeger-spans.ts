@@ -1,6 +1,6 @@
 /** Asks Jaeger for spans. */
 
-import { parseJaegerTraces } from "../../src/console/jaeger-json.ts";
+import { parseJaegerTraces } from "../../src/console/jaeger.ts";
 import type { ReceivedSpan } from "../../src/otlp/span.ts";
 
 /** All spans of the trace; none while Jaeger does not know it. */

@@ -1,7 +1,6 @@
 /** An OTLP receiver at a real socket that gives what came in, read. */
 
-import { type DecodedSink, toSink } from "../../src/console/decoded-sink.ts";
-import { createReceiver } from "../../src/console/receiver.ts";
+import { createReceiver, type DecodedSink, toSink } from "../../src/console/receiver.ts";
 import { type Address, type Listener, listen } from "../../src/http/listen.ts";
 
 /** Rejects when the address is taken, as `listen` does. */

@@ -9,8 +9,12 @@ import {
   MetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { createMeter, type Meter } from "../../src/telemetry/metrics/meter.ts";
-import { type MetricFamily, toFamilies } from "../../src/telemetry/metrics/metric-family.ts";
-import { type MetricsFormat, toMetricsText } from "../../src/telemetry/metrics/prometheus.ts";
+import {
+  type MetricFamily,
+  type MetricsFormat,
+  toFamilies,
+  toMetricsText,
+} from "../../src/telemetry/metrics/prometheus.ts";
 
 export interface TestMeter {
   meter: Meter;

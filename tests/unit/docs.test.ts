@@ -9,7 +9,7 @@ import { indexedAttributes } from "../../src/store/dynamo/item.ts";
 import { laneIndex, shardCount } from "../../src/store/dynamo/lanes.ts";
 import { domainEvents } from "../../src/telemetry/events.ts";
 import { type Instrument, instruments } from "../../src/telemetry/metrics/instruments.ts";
-import { labelOf } from "../../src/telemetry/metrics/metric-family.ts";
+import { labelOf } from "../../src/telemetry/metrics/prometheus.ts";
 import { key, ownKey } from "../../src/telemetry/names.ts";
 import { taskStatuses, transitions } from "../../src/words/task.ts";
 import { projectFolder } from "../support/executable.ts";

@@ -6,7 +6,7 @@ import { BasicTracerProvider, type ReadableSpan } from "@opentelemetry/sdk-trace
 import { readConfig } from "../../src/config.ts";
 import { createFailureBuffer } from "../../src/telemetry/spans/failure-buffer.ts";
 import { createSampler, isSampled } from "../../src/telemetry/spans/sampling.ts";
-import { SpanEnds } from "../../src/telemetry/spans/span-ends.ts";
+import { SpanEnds } from "../../src/telemetry/spans/span-start.ts";
 
 /** A tracer that samples nothing, in front of a buffer. */
 function startBuffered(maxSpans: number) {

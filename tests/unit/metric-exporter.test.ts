@@ -5,7 +5,7 @@ import { AggregationTemporality } from "@opentelemetry/sdk-metrics";
 import { ExportMetricsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
 import { instruments } from "../../src/telemetry/metrics/instruments.ts";
 import { createMeter, type Meter } from "../../src/telemetry/metrics/meter.ts";
-import { withExemplars } from "../../src/telemetry/metrics/metric-exporter.ts";
+import { withExemplars } from "../../src/telemetry/metrics/metric-pipeline.ts";
 import { eventually } from "../support/eventually.ts";
 
 const first = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };

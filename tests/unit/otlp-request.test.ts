@@ -13,7 +13,7 @@ import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/pro
 import { encodeLog } from "../../src/otlp/log.ts";
 import { toRequest } from "../../src/otlp/request.ts";
 import { encodeSpan } from "../../src/otlp/span.ts";
-import { parseTraceState } from "../../src/telemetry/context/trace-state.ts";
+import { parseTraceState } from "../../src/telemetry/context/trace-context.ts";
 
 const resources = [{ "service.name": "worker", "process.pid": 7 }, {}].map((own) => resourceFromAttributes(own));
 const scopes = [

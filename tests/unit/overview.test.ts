@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readConfig } from "../../src/config.ts";
 import { createMetricHistory } from "../../src/console/metric-history.ts";
-import { toOverview } from "../../src/console/overview.ts";
-import { percentileOf } from "../../src/console/percentile.ts";
+import { percentileOf, toOverview } from "../../src/console/overview.ts";
 import { toSystemView } from "../../src/console/system-view.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { roleResource, senderOf } from "../support/metrics.ts";

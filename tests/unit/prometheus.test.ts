@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { instruments } from "../../src/telemetry/metrics/instruments.ts";
-import { mergeFamilies } from "../../src/telemetry/metrics/metric-family.ts";
-import { formatFor, toMetricsText } from "../../src/telemetry/metrics/prometheus.ts";
+import { formatFor, mergeFamilies, toMetricsText } from "../../src/telemetry/metrics/prometheus.ts";
 import { createTaskMetrics, observeConnections } from "../../src/telemetry/metrics/task-metrics.ts";
 import { startTestMeter } from "../support/test-meter.ts";
 

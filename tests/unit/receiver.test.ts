@@ -13,13 +13,13 @@ import { LoggerProvider, SimpleLogRecordProcessor } from "@opentelemetry/sdk-log
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import fc from "fast-check";
-import type { DecodedSink } from "../../src/console/decoded-sink.ts";
+import type { DecodedSink } from "../../src/console/receiver.ts";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import type { Listener } from "../../src/http/listen.ts";
 import type { ReceivedLog } from "../../src/otlp/log.ts";
 import type { ReceivedMetric } from "../../src/otlp/metric.ts";
 import type { ReceivedSpan } from "../../src/otlp/span.ts";
-import { createMetricExporter } from "../../src/telemetry/metrics/metric-exporter.ts";
+import { createMetricExporter } from "../../src/telemetry/metrics/metric-pipeline.ts";
 import { eventually } from "../support/eventually.ts";
 import { startReceiver } from "../support/otlp-receiver.ts";
 

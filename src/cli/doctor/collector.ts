@@ -1,7 +1,7 @@
 /** Looks whether the collector takes spans, and whether a variable of OpenTelemetry asks for what is not supported. */
 
 import type { Config } from "../../config.ts";
-import { probeExport } from "../../telemetry/export/export-probe.ts";
+import { probeExport } from "../../telemetry/export/otlp-exporter.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";
 
 const limitMs = 3000;

@@ -1,8 +1,8 @@
 /** The probe: a task with a trace of its own, followed to its end through the HTTP API, and if asked beyond it. */
 
 import { systemClock } from "../../limits/clock.ts";
-import { parseTraceparent } from "../../telemetry/context/traceparent.ts";
-import { preciseNowMs } from "../../telemetry/spans/precise-time.ts";
+import { parseTraceparent } from "../../telemetry/context/trace-context.ts";
+import { preciseNowMs } from "../../telemetry/spans/span-start.ts";
 import { isEnded, type TaskStatus } from "../../words/task.ts";
 import type { RedriveAnswer, TaskAnswer } from "../api-answers.ts";
 import type { ApiAnswer, ApiClient } from "../api-client.ts";

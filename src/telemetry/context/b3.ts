@@ -4,13 +4,13 @@
  */
 
 import { type Context, createContextKey, type SpanContext } from "@opentelemetry/api";
-import { CryptoIds } from "../spans/ids.ts";
-import { randomFlag, sampledFlag, trimOws } from "./traceparent.ts";
+import { CryptoIds } from "../spans/span-start.ts";
+import { randomFlag, sampledFlag, trimOws } from "./trace-context.ts";
 
-export type B3Style = "single" | "multi";
+type B3Style = "single" | "multi";
 
 /** How a request came that came with B3: what is called for it gets B3 in the same form. */
-export interface B3Origin {
+interface B3Origin {
   style: B3Style;
   /** The caller demanded the whole trace; that travels on as it is. */
   isDebug: boolean;

@@ -5,7 +5,7 @@
  */
 
 import { type Baggage, type BaggageEntry, baggageEntryMetadataFromString, propagation } from "@opentelemetry/api";
-import { trimOws } from "./traceparent.ts";
+import { trimOws } from "./trace-context.ts";
 
 const maxMembers = 64;
 const maxBytes = 8192;

@@ -1,14 +1,22 @@
 /**
  * Trace context on its way across borders. Between our own roles and threads it travels in plain carriers, which are RPC
  * metadata, message attributes, thread messages or a column of the store: always W3C trace context and baggage. At the
- * outer border, in requests that come and go, the registered propagator decides.
+ * outer border, in requests that come and go, the registered propagator decides, as `OTEL_PROPAGATORS` says.
  */
 
-import { type Context, propagation, ROOT_CONTEXT, type SpanContext, trace } from "@opentelemetry/api";
-import { type B3, b3OriginOf, formatB3, readB3, readSingle, withB3Origin } from "./b3.ts";
+import {
+  type Context,
+  propagation,
+  ROOT_CONTEXT,
+  type SpanContext,
+  type TextMapPropagator,
+  trace,
+} from "@opentelemetry/api";
+import { isTracingSuppressed } from "@opentelemetry/core";
+import { propagatorNames } from "../../settings/otel-settings.ts";
+import { type B3, b3Headers, b3OriginOf, formatB3, readB3, readSingle, withB3Origin } from "./b3.ts";
 import { formatBaggage, parseBaggage } from "./baggage.ts";
-import { ownMember, parseTraceState } from "./trace-state.ts";
-import { formatTraceparent, parseTraceparent } from "./traceparent.ts";
+import { formatTraceparent, ownMember, parseTraceparent, parseTraceState } from "./trace-context.ts";
 
 /** Header name, in lower case, to value. */
 export type Carrier = Record<string, string>;
@@ -70,37 +78,37 @@ function readCarrier(get: Get): Context {
 }
 
 /** B3 names the span only when there is no `traceparent`; how it came is noted in any case. */
-export function withSpan(context: Context, get: Get, b3: B3 | undefined): Context {
+function withSpan(context: Context, get: Get, b3: B3 | undefined): Context {
   const text = get("traceparent");
   const span = text ? readSpan(text, get) : b3?.span;
   const noted = b3 ? withB3Origin(context, b3.origin) : context;
   return span ? trace.setSpanContext(noted, span) : noted;
 }
 
-export function readSpan(traceparent: string, get: Get): SpanContext | undefined {
+function readSpan(traceparent: string, get: Get): SpanContext | undefined {
   const span = parseTraceparent(traceparent);
   const traceState = span && parseTraceState(get("tracestate") ?? "");
   return traceState ? { ...span, traceState } : span;
 }
 
-export function withBaggage(context: Context, get: Get): Context {
+function withBaggage(context: Context, get: Get): Context {
   const text = get("baggage");
   const baggage = text ? parseBaggage(text) : undefined;
   return baggage ? propagation.setBaggage(context, baggage) : context;
 }
 
-export function writeW3c(context: Context): Carrier {
+function writeW3c(context: Context): Carrier {
   return { ...writeTraceContext(context), ...writeBaggage(context) };
 }
 
-export function writeTraceContext(context: Context): Carrier {
+function writeTraceContext(context: Context): Carrier {
   const span = spanContextOf(context);
   if (!span) return {};
   const tracestate = span.traceState?.serialize();
   return { traceparent: formatTraceparent(span), ...(tracestate && { tracestate }) };
 }
 
-export function writeBaggage(context: Context): Carrier {
+function writeBaggage(context: Context): Carrier {
   const baggage = propagation.getBaggage(context);
   const text = baggage && formatBaggage(baggage);
   return text ? { baggage: text } : {};
@@ -124,4 +132,87 @@ export function withoutOwnMember(context: Context): Context {
   const { traceState, ...rest } = span;
   const others = traceState.unset(ownMember);
   return trace.setSpanContext(context, others.serialize() === "" ? rest : { ...rest, traceState: others });
+}
+
+type PropagatorName = (typeof propagatorNames)[number];
+
+const fields = [
+  "traceparent",
+  "tracestate",
+  "baggage",
+  "b3",
+  "x-b3-traceid",
+  "x-b3-spanid",
+  "x-b3-sampled",
+  "x-b3-flags",
+];
+
+/** For the whole thread, handlers' own use of the API included. `names`: of `OTEL_PROPAGATORS`; undefined: the default. */
+export function registerPropagator(names: readonly string[] | undefined): void {
+  // A second one is refused, and there are two where a role runs in the supervisor's own thread.
+  propagation.disable();
+  propagation.setGlobalPropagator(createPropagator(names));
+}
+
+/**
+ * What is read from requests and written to them. By default W3C trace context and baggage; B3 is read when there is no
+ * `traceparent`, and written beside it for a request that came with it. Names that are not known count for nothing.
+ */
+export function createPropagator(names: readonly string[] | undefined): TextMapPropagator {
+  const known = propagatorNames.filter((name) => names?.includes(name));
+  const chosen = known.length > 0 ? inOrder(known, names ?? []) : undefined;
+  return {
+    fields: () => fields,
+    inject: (context, carrier, setter) => {
+      if (isTracingSuppressed(context)) return;
+      const headers = chosen ? writeChosen(context, chosen) : writeDefault(context);
+      for (const [name, value] of Object.entries(headers)) setter.set(carrier, name, value);
+    },
+    extract: (context, carrier, getter) => {
+      const get: Get = (name) => {
+        const value = getter.get(carrier, name);
+        return typeof value === "object" ? value.join(",") : value;
+      };
+      return chosen ? readChosen(context, get, chosen) : readDefault(context, get);
+    },
+  };
+}
+
+function inOrder(known: readonly PropagatorName[], names: readonly string[]): readonly PropagatorName[] {
+  return known.includes("none") ? [] : known.toSorted((one, other) => names.indexOf(one) - names.indexOf(other));
+}
+
+function readDefault(context: Context, get: Get): Context {
+  return withBaggage(withSpan(context, get, readB3(get)), get);
+}
+
+/** Each in its order; of several that name a span the last one counts. */
+function readChosen(context: Context, get: Get, names: readonly PropagatorName[]): Context {
+  return names.reduce((read, name) => {
+    if (name === "baggage") return withBaggage(read, get);
+    if (name === "tracecontext") {
+      const span = readSpan(get("traceparent") ?? "", get);
+      return span ? trace.setSpanContext(read, span) : read;
+    }
+    const b3 = readB3(get);
+    return b3 ? trace.setSpanContext(withB3Origin(read, b3.origin), b3.span) : read;
+  }, context);
+}
+
+function writeDefault(context: Context): Carrier {
+  const origin = b3OriginOf(context);
+  const span = origin && spanContextOf(context);
+  return { ...writeW3c(context), ...(span && b3Headers(span, origin)) };
+}
+
+function writeChosen(context: Context, names: readonly PropagatorName[]): Carrier {
+  const span = spanContextOf(context);
+  const isDebug = b3OriginOf(context)?.isDebug ?? false;
+  const headers: Carrier = {};
+  for (const name of names) {
+    if (name === "tracecontext") Object.assign(headers, writeTraceContext(context));
+    else if (name === "baggage") Object.assign(headers, writeBaggage(context));
+    else if (span) Object.assign(headers, b3Headers(span, { style: name === "b3" ? "single" : "multi", isDebug }));
+  }
+  return headers;
 }

@@ -5,14 +5,13 @@
  */
 
 import { createNoopMeter, type MeterProvider } from "@opentelemetry/api";
-import type { ExportResult } from "@opentelemetry/core";
+import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from "@opentelemetry/otlp-exporter-base/node-http";
 import { LogsExporterMetricsHelper, TraceExporterMetricsHelper } from "@opentelemetry/otlp-transformer";
 import { type EncodedItem, toRequest } from "../../otlp/request.ts";
-import { ExportAnswers } from "./export-answer.ts";
-import { PartialCounts } from "./partial-counts.ts";
+import { ExportAnswers, type Exporter, PartialCounts, withReasons } from "./export-result.ts";
 
-export interface OtlpExporterOptions {
+interface OtlpExporterOptions {
   url: string;
   /** After so long a batch is given up; default: `OTEL_EXPORTER_OTLP_TIMEOUT`, 10 s. */
   timeoutMillis?: number;
@@ -35,7 +34,7 @@ const signals = {
   },
 } as const;
 
-export interface ItemExporter {
+interface ItemExporter {
   /** The result is an `AnsweredResult`. */
   export(items: EncodedItem[], done: (result: ExportResult) => void): void;
   forceFlush(): Promise<void>;
@@ -70,4 +69,48 @@ export function createItemExporter(
     shutdown: () => delegate.shutdown(),
     meters: counts.meters,
   };
+}
+
+interface CopyExporter<T> {
+  export(items: T[], done: () => void): void;
+  shutdown(): Promise<void>;
+}
+
+/**
+ * One signal to two places: the user's, whose results count, and a copy to the console's, which may be lost and neither
+ * holds up nor fails an export. The exporter as it is when there is no copy.
+ */
+export function withCopy<T>(exporter: Exporter<T>, copy: CopyExporter<T> | undefined): Exporter<T> {
+  if (!copy) return exporter;
+  return {
+    export: (items, done) => {
+      try {
+        copy.export(items, () => {});
+      } catch {
+        // The console only looks on: what it misses is not reported.
+      }
+      exporter.export(items, done);
+    },
+    forceFlush: () => exporter.forceFlush(),
+    shutdown: async () => {
+      await Promise.all([exporter.shutdown(), copy.shutdown().catch(() => {})]);
+    },
+  };
+}
+
+/**
+ * Sends an empty export of spans, with the settings that real ones would have. Resolves with nothing when it was taken,
+ * else with why not.
+ */
+export async function probeExport(url: string, timeoutMs: number): Promise<Error | undefined> {
+  const exporter = withReasons(createItemExporter("traces", { url, timeoutMillis: timeoutMs }));
+  const probed = Promise.withResolvers<Error | undefined>();
+  exporter.export([], ({ code, error }) =>
+    probed.resolve(code === ExportResultCode.SUCCESS ? undefined : (error ?? new Error("the export failed"))),
+  );
+  try {
+    return await probed.promise;
+  } finally {
+    await exporter.shutdown();
+  }
 }

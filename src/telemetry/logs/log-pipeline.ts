@@ -13,17 +13,16 @@ import type { Config } from "../../config.ts";
 import { encodeLog } from "../../otlp/log.ts";
 import { productVersion } from "../../version.ts";
 import type { ExportWatch } from "../diagnostics.ts";
-import { withCopy } from "../export/export-copy.ts";
-import { withReasons } from "../export/export-reason.ts";
-import { createItemExporter } from "../export/otlp-exporter.ts";
+import { withReasons } from "../export/export-result.ts";
+import { createItemExporter, withCopy } from "../export/otlp-exporter.ts";
 import { scopeName } from "../names.ts";
 import type { Pipeline } from "../spans/trace-pipeline.ts";
 
-export interface LogPipeline extends Pipeline {
+interface LogPipeline extends Pipeline {
   logger: OtlpLogger;
 }
 
-export interface LogMeasures {
+interface LogMeasures {
   /** Knows how the exports go. */
   exports: ExportWatch;
   /** Count what becomes of each record. */

@@ -51,7 +51,7 @@ export function elapsedMs(startMs: number): number {
 const severityNumbers: Record<LogLevel, number> = { trace: 1, debug: 5, info: 9, warn: 13, error: 17 };
 const pinoLevels: Record<LogLevel, number> = { trace: 10, debug: 20, info: 30, warn: 40, error: 50 };
 
-export interface LogOptions {
+interface LogOptions {
   service: string;
   levels: LogLevels;
   writeLine: WriteLine;

@@ -5,14 +5,25 @@
  * by OTLP.
  */
 
-import type { SpanContext } from "@opentelemetry/api";
-import { type AggregationTemporality, InstrumentType, type MetricProducer } from "@opentelemetry/sdk-metrics";
+import { type SpanContext, ValueType } from "@opentelemetry/api";
+import { emptyResource } from "@opentelemetry/resources";
+import {
+  AggregationTemporality,
+  type CollectionResult,
+  type DataPoint,
+  DataPointType,
+  type Histogram as HistogramValue,
+  InstrumentType,
+  type MetricData,
+  type MetricProducer,
+} from "@opentelemetry/sdk-metrics";
+import { productVersion } from "../../version.ts";
+import { scopeName } from "../names.ts";
+import { toHrTime } from "../spans/span-start.ts";
 import type { Instrument, InstrumentKind } from "./instruments.ts";
-import { finder, type Kept, type Label } from "./labelled-series.ts";
-import { createDifference, toHistogramMetric, toResult, toSumMetric } from "./metric-points.ts";
-import { HistogramSeries, SumSeries } from "./series.ts";
+import { type Exemplar, finder, HistogramSeries, type Kept, type Label, SumSeries } from "./series.ts";
 
-export interface Counter {
+interface Counter {
   add(value: number, ...labels: Label[]): void;
 }
 
@@ -21,7 +32,7 @@ export interface Histogram {
   record(value: number, span: SpanContext | undefined, ...labels: Label[]): void;
 }
 
-export type Observe = (value: number, ...labels: Label[]) => void;
+type Observe = (value: number, ...labels: Label[]) => void;
 
 export interface Meter {
   /** The same instrument, asked for twice, counts into the same series. */
@@ -133,4 +144,102 @@ async function within(limitMs: number, work: void | Promise<void>): Promise<void
     timer = setTimeout(() => reject(new Error("not seen in time")), limitMs);
   });
   await Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/** Histogram points as the readers get them: with the exemplar of each bucket, if it has one. */
+export interface HistogramPoint extends DataPoint<HistogramValue> {
+  exemplars: readonly (Exemplar | undefined)[];
+}
+
+/** One collection of one reader. */
+interface Collecting {
+  nowMs: number;
+  temporality: AggregationTemporality;
+  sinceLast: Difference;
+}
+
+function descriptorOf({ name, unit, description }: Instrument) {
+  return { name, unit, description, valueType: ValueType.DOUBLE };
+}
+
+function toSumMetric(
+  { instrument, series }: Kept<SumSeries>,
+  { nowMs, temporality, sinceLast }: Collecting,
+): MetricData {
+  const isMonotonic = instrument.kind === "counter" || instrument.kind === "observed_counter";
+  const isDelta = isMonotonic && temporality === AggregationTemporality.DELTA;
+  const points = series.map((each) => {
+    const { sinceMs, total } = isDelta ? sinceLast.sum(each, nowMs) : each;
+    return { attributes: each.attributes, startTime: toHrTime(sinceMs), endTime: toHrTime(nowMs), value: total };
+  });
+  const base = { descriptor: descriptorOf(instrument), aggregationTemporality: temporality, dataPoints: points };
+  return instrument.kind === "gauge"
+    ? { ...base, dataPointType: DataPointType.GAUGE }
+    : { ...base, dataPointType: DataPointType.SUM, isMonotonic };
+}
+
+function toHistogramMetric(kept: Kept<HistogramSeries>, { nowMs, temporality, sinceLast }: Collecting): MetricData {
+  const { instrument, series } = kept;
+  const isDelta = temporality === AggregationTemporality.DELTA;
+  const points = series.map((each): HistogramPoint => {
+    const { counts, count, sum, sinceMs } = isDelta ? sinceLast.histogram(each, nowMs) : each;
+    return {
+      attributes: each.attributes,
+      startTime: toHrTime(sinceMs),
+      endTime: toHrTime(nowMs),
+      value: {
+        buckets: { boundaries: [...each.bounds], counts: [...counts] },
+        count,
+        sum,
+        // Of all time: they say nothing about a difference.
+        ...(!isDelta && { min: each.min, max: each.max }),
+      },
+      exemplars: each.exemplars.map((exemplar) => exemplar && { ...exemplar }),
+    };
+  });
+  return {
+    descriptor: descriptorOf(instrument),
+    aggregationTemporality: temporality,
+    dataPointType: DataPointType.HISTOGRAM,
+    dataPoints: points,
+  };
+}
+
+type SumTotal = Pick<SumSeries, "sinceMs" | "total">;
+type HistogramTotals = Pick<HistogramSeries, "counts" | "count" | "sum" | "sinceMs">;
+
+/** What has come since one reader asked last, for one that wants that (temporality delta). */
+interface Difference {
+  sum(series: SumSeries, nowMs: number): SumTotal;
+  histogram(series: HistogramSeries, nowMs: number): HistogramTotals;
+}
+
+function createDifference(): Difference {
+  const lastSums = new Map<SumSeries, SumTotal>();
+  const lastHistograms = new Map<HistogramSeries, HistogramTotals>();
+  return {
+    sum: (series, nowMs) => {
+      const { total, sinceMs } = series;
+      const last = lastSums.get(series) ?? { total: 0, sinceMs };
+      lastSums.set(series, { total, sinceMs: nowMs });
+      return { sinceMs: last.sinceMs, total: total - last.total };
+    },
+    histogram: (series, nowMs) => {
+      const { counts, count, sum, sinceMs } = series;
+      const last = lastHistograms.get(series) ?? { counts: [], count: 0, sum: 0, sinceMs };
+      lastHistograms.set(series, { counts: [...counts], count, sum, sinceMs: nowMs });
+      return {
+        counts: counts.map((each, index) => each - (last.counts[index] ?? 0)),
+        count: count - last.count,
+        sum: sum - last.sum,
+        sinceMs: last.sinceMs,
+      };
+    },
+  };
+}
+
+function toResult(metrics: MetricData[]): CollectionResult {
+  const scope = { name: scopeName, version: productVersion };
+  // The reader puts its own resource in place of this one.
+  return { resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope, metrics }] }, errors: [] };
 }

@@ -4,16 +4,15 @@
  * is not sampled counts like any other.
  */
 
-import type { Attributes, AttributeValue } from "@opentelemetry/api";
-import { SpanKind } from "@opentelemetry/api";
+import { type Attributes, type AttributeValue, SpanKind } from "@opentelemetry/api";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { meanings } from "../../words/errors.ts";
 import { attemptOutcomes } from "../../words/task.ts";
 import { key } from "../names.ts";
-import { knownMethod, other } from "../spans/http-attributes.ts";
+import { knownMethod, other } from "../spans/attributes.ts";
 import { instruments } from "./instruments.ts";
-import { createBoundedLabel, type Label } from "./labelled-series.ts";
 import type { Histogram, Meter } from "./meter.ts";
+import { createBoundedLabel, type Label } from "./series.ts";
 
 /** Of each source: the names of errors that handlers make up take no room from those of calls. */
 const maxErrorTypes = 100;

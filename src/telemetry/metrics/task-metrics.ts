@@ -1,16 +1,23 @@
-/** What the roles tell of tasks, queues, threads, breakers and the store. The instruments' table is instruments.ts. */
+/**
+ * What the roles tell of tasks, queues, threads, breakers and the store, and the supervisor of the process. The
+ * instruments' table is instruments.ts.
+ */
 
 import type { SpanContext } from "@opentelemetry/api";
-import type { Breaker, BreakerState } from "../../limits/breaker.ts";
+import { residentBytes } from "../../host/memory.ts";
+import { openFileCount, openFileLimit } from "../../host/open-files.ts";
+import { type Breaker, type BreakerState, createBreaker } from "../../limits/breaker.ts";
 import type { QueueDepth } from "../../queue/queue.ts";
 import type { StoreFigures } from "../../store/ports/sends.ts";
-import type { Connections } from "../../words/health.ts";
+import type { Checks, Connections } from "../../words/health.ts";
 import { type AttemptOutcome, type DeadReason, liveStatuses } from "../../words/task.ts";
+import { elapsedMs } from "../logs/log.ts";
+import type { Telemetry } from "../telemetry.ts";
 import { instruments } from "./instruments.ts";
-import { createBoundedLabel } from "./labelled-series.ts";
 import type { Meter } from "./meter.ts";
+import { createBoundedLabel } from "./series.ts";
 
-export type ProcessedStatus = "submitted" | "succeeded" | "failed" | "retried" | "dead" | "canceled";
+type ProcessedStatus = "submitted" | "succeeded" | "failed" | "retried" | "dead" | "canceled";
 
 /**
  * `lost`: another worker has the task, or it is not due; `ended`: its message was of no use any more; `no_handler`: it
@@ -19,7 +26,7 @@ export type ProcessedStatus = "submitted" | "succeeded" | "failed" | "retried" |
 export type ClaimOutcome = "won" | "lost" | "ended" | "no_handler";
 
 /** Where a duration was measured: the span that its exemplar leads to. */
-export type Measured = SpanContext | undefined;
+type Measured = SpanContext | undefined;
 
 /** `taskType`: one that is registered, or `_other`. Times in milliseconds. */
 export interface TaskMetrics {
@@ -67,7 +74,7 @@ export function createTaskMetrics(meter: Meter): TaskMetrics {
 }
 
 /** What became of a tick; `triggered` of none: somebody asked for a run. */
-export type TickResult = "fired" | "skipped" | "missed" | "triggered";
+type TickResult = "fired" | "skipped" | "missed" | "triggered";
 
 export interface ScheduleMetrics {
   ticked(result: TickResult, count?: number): void;
@@ -97,7 +104,7 @@ export function observeQueueDepth(meter: Meter, queue: { name: string; depth(): 
 
 const breakerValues: Record<BreakerState, number> = { closed: 0, half_open: 1, open: 2 };
 
-export function observeBreaker(meter: Meter, breaker: Pick<Breaker, "name" | "state">): void {
+function observeBreaker(meter: Meter, breaker: Pick<Breaker, "name" | "state">): void {
   meter.observe(instruments.breakerState, (observe) => observe(breakerValues[breaker.state()], breaker.name));
 }
 
@@ -140,4 +147,55 @@ export function observeWorker(
     for (const [state, count] of Object.entries(worker.threads())) observe(count, state);
   });
   meter.observe(instruments.tasksInFlight, (observe) => observe(worker.tasksInFlight()));
+}
+
+/** The other sides that a role may have, in words. */
+const sides = { "task-service": "the task service", queue: "the queue", store: "the store" } as const;
+
+/** The circuit breakers of one role, as log lines, a metric and a part of the health. */
+export interface RoleBreakers {
+  create(name: keyof typeof sides): Breaker;
+  checks(): Checks;
+}
+
+export function createRoleBreakers(telemetry: Telemetry): RoleBreakers {
+  const breakers: Breaker[] = [];
+  const log = telemetry.log.module("breaker");
+  return {
+    create: (name) => {
+      let openedAtMs = 0;
+      const breaker = createBreaker({
+        name,
+        side: sides[name],
+        onOpened: (error) => {
+          openedAtMs = performance.now();
+          log.warn("circuit breaker opened", { breaker: name, error });
+        },
+        onClosed: () => log.info("circuit breaker closed", { breaker: name, elapsed_ms: elapsedMs(openedAtMs) }),
+      });
+      observeBreaker(telemetry.meter, breaker);
+      breakers.push(breaker);
+      return breaker;
+    },
+    checks: () => {
+      // One on trial has not been closed yet.
+      const open = breakers.filter((breaker) => breaker.state() !== "closed").length;
+      return { circuit_breakers: { status: open > 0 ? "degraded" : "healthy", open_breakers: open } };
+    },
+  };
+}
+
+/** Observes what the process as a whole uses: once for each process, by its supervisor. */
+export function observeProcess(meter: Meter): void {
+  meter.observe(instruments.processCpuTime, (observe) => {
+    const { user, system } = process.cpuUsage();
+    observe(user / 1e6, "user");
+    observe(system / 1e6, "system");
+  });
+  meter.observe(instruments.processMemory, (observe) => observe(residentBytes()));
+  meter.observe(instruments.processOpenFiles, (observe) => observe(openFileCount()));
+  meter.observe(instruments.processOpenFileLimit, (observe) => {
+    if (Number.isFinite(openFileLimit())) observe(openFileLimit());
+  });
+  meter.observe(instruments.processUptime, (observe) => observe(process.uptime()));
 }

@@ -9,7 +9,7 @@ import { SpanKind, SpanStatusCode, TraceFlags } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import { isSampled } from "./sampling.ts";
 
-export interface FailureBuffer {
+interface FailureBuffer {
   /** Of every span, as it starts. */
   started(span: ReadableSpan): void;
   /** Of every span that ended unsampled. */
@@ -18,7 +18,7 @@ export interface FailureBuffer {
   keep(traceId: string): boolean;
 }
 
-export interface FailureBufferOptions {
+interface FailureBufferOptions {
   /** Spans that have ended, of all traces together; and traces. */
   maxSpans: number;
   export(span: ReadableSpan): void;

@@ -8,7 +8,7 @@ import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import type { Scope } from "../../otlp/request.ts";
 import { toText } from "../../words/thrown.ts";
-import { parseTraceState } from "../context/trace-state.ts";
+import { parseTraceState } from "../context/trace-context.ts";
 
 /** Of a span, an event, a tracer. */
 const maxNameLength = 1000;
@@ -125,7 +125,7 @@ function fromPlainContext({ traceState: text, ...context }: PlainContext): SpanC
  * The first scope that was equal to this one. The SDK's tracers share theirs, and a request groups spans by the object,
  * not by its name; a scope that came with a span from another thread is a new object each time.
  */
-export type ShareScope = (scope: Scope) => Scope;
+type ShareScope = (scope: Scope) => Scope;
 
 /** Scopes are named by libraries, so there are few; a handler that makes names up must not fill the memory. */
 const maxScopes = 256;

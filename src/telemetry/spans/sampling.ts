@@ -28,7 +28,7 @@ import {
 import type { Config } from "../../config.ts";
 import type { OtelSampler } from "../../settings/otel-settings.ts";
 import { spanContextOf } from "../context/propagation.ts";
-import { emptyTraceState, ownMember } from "../context/trace-state.ts";
+import { emptyTraceState, ownMember } from "../context/trace-context.ts";
 import { ownKey } from "../names.ts";
 
 /** What was decided for a trace before its first span. */

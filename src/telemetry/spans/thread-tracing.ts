@@ -13,12 +13,11 @@ import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-ho
 import { BasicTracerProvider, type ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "../../config.ts";
 import { productVersion } from "../../version.ts";
-import { createPropagator, registerPropagator } from "../context/propagator.ts";
+import { createPropagator, registerPropagator } from "../context/propagation.ts";
 import { scopeName } from "../names.ts";
-import { CryptoIds } from "./ids.ts";
 import { type PlainSpan, toPlainSpan } from "./plain-span.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
-import { SpanEnds } from "./span-ends.ts";
+import { CryptoIds, SpanEnds } from "./span-start.ts";
 
 export interface ThreadTracing {
   tracer: Tracer;

@@ -13,16 +13,14 @@ import type { Config } from "../../config.ts";
 import { encodeSpan } from "../../otlp/span.ts";
 import { productVersion } from "../../version.ts";
 import type { ExportWatch } from "../diagnostics.ts";
-import { withCopy } from "../export/export-copy.ts";
-import { withReasons } from "../export/export-reason.ts";
-import { createItemExporter } from "../export/otlp-exporter.ts";
+import { withReasons } from "../export/export-result.ts";
+import { createItemExporter, withCopy } from "../export/otlp-exporter.ts";
 import { createRedaction } from "../logs/redact.ts";
 import { scopeName } from "../names.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
-import { CryptoIds } from "./ids.ts";
 import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
 import { oldTwins } from "./semconv-compat.ts";
-import { SpanEnds } from "./span-ends.ts";
+import { CryptoIds, SpanEnds } from "./span-start.ts";
 
 /** Spans of a few thousand tasks: enough for the time between two exports at full speed. */
 const maxQueuedSpans = 65_536;
@@ -38,7 +36,7 @@ export interface Pipeline {
   shutdown(): Promise<void>;
 }
 
-export interface TracePipeline extends Pipeline {
+interface TracePipeline extends Pipeline {
   tracer: Tracer;
   /** Takes a span that was made in a handler's thread, as if it had ended here. */
   take(span: ReadableSpan): void;
@@ -46,7 +44,7 @@ export interface TracePipeline extends Pipeline {
   keep(traceId: string): boolean;
 }
 
-export interface TraceMeasures {
+interface TraceMeasures {
   /** Looks at every span as it starts and ends. */
   spanMetrics: SpanProcessor;
   /** Knows how the exports go. */

@@ -24,7 +24,7 @@ export interface ActiveSpan {
   context: Context;
 }
 
-export interface SpanStart {
+interface SpanStart {
   kind: SpanKind;
   attributes?: Attributes;
   links?: Link[];

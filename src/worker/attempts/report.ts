@@ -4,7 +4,7 @@ import type { Events } from "../../telemetry/events.ts";
 import type { Logger } from "../../telemetry/logs/log.ts";
 import type { TaskMetrics } from "../../telemetry/metrics/task-metrics.ts";
 import { ownKey } from "../../telemetry/names.ts";
-import { preciseNowMs } from "../../telemetry/spans/precise-time.ts";
+import { preciseNowMs } from "../../telemetry/spans/span-start.ts";
 import { type ActiveSpan, markFailed } from "../../telemetry/spans/tracing.ts";
 import type { Verdict } from "../../words/retry.ts";
 import type { DeadReason, TaskRecord } from "../../words/task.ts";

@@ -7,7 +7,7 @@ import { type Context, context as contextApi, type Span, SpanKind, type Tracer, 
 import { correlationHeader } from "../../rpc/wire.ts";
 import { toHeaders } from "../../telemetry/context/propagation.ts";
 import { key } from "../../telemetry/names.ts";
-import { methodAttributes, methodName, serverAttributes, urlAttribute } from "../../telemetry/spans/http-attributes.ts";
+import { methodAttributes, methodName, serverAttributes, urlAttribute } from "../../telemetry/spans/attributes.ts";
 import { markFailed, startSpan } from "../../telemetry/spans/tracing.ts";
 import { toFailure } from "../../words/errors.ts";
 import type { HandlerContext } from "../handlers/handler.ts";

@@ -3,7 +3,7 @@
  * and its ear for the signal from start to outcome.
  */
 
-import { preciseNowMs } from "../../telemetry/spans/precise-time.ts";
+import { preciseNowMs } from "../../telemetry/spans/span-start.ts";
 import type { Failure } from "../../words/errors.ts";
 import type { Outcome } from "../../words/retry.ts";
 import { signalled, type Unfinished } from "../attempts/attempt-outcome.ts";

@@ -7,7 +7,7 @@ import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { fromCarrier, spanContextOf } from "../../telemetry/context/propagation.ts";
 import { key, ownKey, scopeName } from "../../telemetry/names.ts";
 import type { PlainSpan } from "../../telemetry/spans/plain-span.ts";
-import { preciseNowMs, toHrTime } from "../../telemetry/spans/precise-time.ts";
+import { preciseNowMs, toHrTime } from "../../telemetry/spans/span-start.ts";
 import { productVersion } from "../../version.ts";
 import type { Failure } from "../../words/errors.ts";
 import type { Run } from "./thread-messages.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseTraceFilter } from "../../src/console/trace-filter.ts";
+import { parseTraceFilter } from "../../src/console/trace-search.ts";
 import { TaskError } from "../../src/words/errors.ts";
 
 const nowMs = Date.parse("2026-01-31T08:00:00Z");

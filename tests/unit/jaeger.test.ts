@@ -1,7 +1,7 @@
 /** Jaeger's JSON as spans: what its model has no place for, what old clients send, and what is none. */
 
 import { describe, expect, test } from "bun:test";
-import { parseJaegerTraces } from "../../src/console/jaeger-json.ts";
+import { parseJaegerTraces } from "../../src/console/jaeger.ts";
 
 const traceID = "4bf92f3577b34da6a3ce929d0e0e4736";
 

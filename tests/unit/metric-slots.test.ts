@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createMetricChanges } from "../../src/console/metric-change.ts";
+import { createMetricChanges } from "../../src/console/metric-slots.ts";
 
 const begunMs = 1_000_000;
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { preciseNowMs, toHrTime } from "../../src/telemetry/spans/precise-time.ts";
+import { CryptoIds, preciseNowMs, toHrTime } from "../../src/telemetry/spans/span-start.ts";
 
 describe("the precise time", () => {
   /** Enough that the system takes the processor away between two readings of a clock now and then. */
@@ -47,5 +47,30 @@ describe("milliseconds as seconds and nanoseconds", () => {
         expect(Math.abs(seconds * 1000 + nanoseconds / 1e6 - ms)).toBeLessThan(0.002);
       }),
     );
+  });
+});
+
+describe("trace and span ids", () => {
+  test("are 32 and 16 hex digits, and none comes twice, over many blocks", () => {
+    const ids = new CryptoIds();
+    const traceIds = Array.from({ length: 5000 }, ids.generateTraceId);
+    const spanIds = Array.from({ length: 5000 }, ids.generateSpanId);
+    expect(traceIds.filter((id) => !/^[0-9a-f]{32}$/.test(id))).toEqual([]);
+    expect(spanIds.filter((id) => !/^[0-9a-f]{16}$/.test(id))).toEqual([]);
+    expect(new Set([...traceIds, ...spanIds]).size).toBe(10_000);
+  });
+
+  test("share no block with those of another generator", () => {
+    const [one, other] = [new CryptoIds(), new CryptoIds()];
+    const ids = [one, other].flatMap((source) => Array.from({ length: 1000 }, source.generateSpanId));
+    expect(new Set(ids).size).toBe(2000);
+  });
+
+  test("give a reserved id to the next span, and only to that one", () => {
+    const ids = new CryptoIds();
+    ids.reserveSpanId("00f067aa0ba902b7");
+    expect(ids.generateTraceId()).not.toContain("00f067aa0ba902b7");
+    expect(ids.generateSpanId()).toBe("00f067aa0ba902b7");
+    expect(ids.generateSpanId()).not.toBe("00f067aa0ba902b7");
   });
 });

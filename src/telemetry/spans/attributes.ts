@@ -1,7 +1,10 @@
-/** What spans of HTTP say in the same way on both sides: method, URL and server, bounded. */
+/**
+ * Attributes that several spans write in the same way: HTTP's method, URL and server, bounded; and those of a task's
+ * metadata, of which only the keys that a setting names are shown, because it may be anything, personal data too.
+ */
 
 import type { Attributes } from "@opentelemetry/api";
-import { key } from "../names.ts";
+import { key, ownKey } from "../names.ts";
 
 /** OpenTelemetry semantic conventions 1.45, `http.request.method`. */
 const knownMethods = new Set("CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE".split(" "));
@@ -50,4 +53,14 @@ export function cutUrl(text: string): string {
 /** As it is sent: the fragment never is. What is secret in it is masked when the span is exported. */
 export function urlAttribute(url: URL): Attributes {
   return { [key.urlFull]: cutUrl(url.href.slice(0, url.href.length - url.hash.length)) };
+}
+
+/** `throughline.metadata.<key>` for each of the `shown` keys that the task has. */
+export function metadataAttributes(metadata: Readonly<Record<string, string>>, shown: readonly string[]): Attributes {
+  const attributes: Record<string, string> = {};
+  for (const name of shown) {
+    const value = Object.hasOwn(metadata, name) ? metadata[name] : undefined;
+    if (value !== undefined) attributes[ownKey.metadata + name] = value;
+  }
+  return attributes;
 }

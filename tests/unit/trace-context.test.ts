@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { emptyTraceState, ownMember, parseTraceState } from "../../src/telemetry/context/trace-state.ts";
+import { emptyTraceState, ownMember, parseTraceState } from "../../src/telemetry/context/trace-context.ts";
 import { anyText } from "../support/any-text.ts";
 
 /** As many members as `count`, each of 16 characters with its comma. */

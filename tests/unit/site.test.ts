@@ -1,7 +1,7 @@
 /** Who may ask the console what. */
 
 import { describe, expect, test } from "bun:test";
-import { refuseForeignPage } from "../../src/console/foreign-pages.ts";
+import { refuseForeignPage } from "../../src/console/site.ts";
 
 const json = { "content-type": "application/json" };
 const url = "http://127.0.0.1:8090";
