@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { currentShortcuts } from "../shortcuts.ts";
-import { Dialog } from "./dialog.tsx";
+import { Dialog } from "./controls.tsx";
 
 export const isHelpOpen = signal(false);
 

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { keyAsked, setApiKey } from "../api.ts";
-import { Dialog } from "./dialog.tsx";
+import { Dialog } from "./controls.tsx";
 
 export function KeyDialog({ why }: { why: string }) {
   const [text, setText] = useState("");

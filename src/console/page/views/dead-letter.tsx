@@ -6,14 +6,14 @@ import type { DeadLetter } from "../dead-letter.ts";
 import { addressOf } from "../location.ts";
 import { CopyButton } from "../parts/copy-button.tsx";
 import { PageHead } from "../parts/page-head.tsx";
-import { Problem } from "../parts/problem.tsx";
 import { Time } from "../parts/time.tsx";
+import { Problem } from "../parts/view.tsx";
 import { useShortcuts } from "../shortcuts.ts";
 import type { ViewProps } from "../views.ts";
+import { RedriveDialog } from "./dead-letters/dialogs.tsx";
 import { DiscardDialog } from "./dead-letters/discard-dialog.tsx";
 import { EditDialog } from "./dead-letters/edit-dialog.tsx";
-import { RedriveDialog } from "./dead-letters/redrive-dialog.tsx";
-import { RedriveView } from "./dead-letters/redrive-view.tsx";
+import { RedriveView } from "./dead-letters/redrives.tsx";
 
 const redrives = "redrives/";
 

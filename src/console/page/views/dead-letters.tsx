@@ -8,13 +8,13 @@ import { addressOf, changedQuery, here } from "../location.ts";
 import { Empty } from "../parts/empty.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { PageHead } from "../parts/page-head.tsx";
-import { Problem } from "../parts/problem.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { ClockTime, Time } from "../parts/time.tsx";
+import { Problem } from "../parts/view.tsx";
 import { useShortcuts } from "../shortcuts.ts";
+import { RedriveDialog } from "./dead-letters/dialogs.tsx";
 import { LetterList } from "./dead-letters/letter-list.tsx";
 import { RecentRedrives } from "./dead-letters/recent-redrives.tsx";
-import { RedriveDialog } from "./dead-letters/redrive-dialog.tsx";
 
 export function DeadLetters() {
   const { query } = here.value;

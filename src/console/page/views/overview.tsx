@@ -8,7 +8,7 @@ import { Chart, pointed } from "../parts/chart.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { totalOf } from "../parts/figure.ts";
 import { PageHead } from "../parts/page-head.tsx";
-import { Problem } from "../parts/problem.tsx";
+import { Problem } from "../parts/view.tsx";
 import { chartsOf } from "./overview/charts.ts";
 import { Tiles } from "./overview/tiles.tsx";
 

@@ -2,11 +2,11 @@
 
 import { useState } from "preact/hooks";
 import { type ApiProblem, send } from "../../api.ts";
-import { Dialog } from "../../parts/dialog.tsx";
+import { Dialog } from "../../parts/controls.tsx";
 import { tell } from "../../parts/notices.tsx";
-import { Problem } from "../../parts/problem.tsx";
+import { Problem } from "../../parts/view.tsx";
+import { toProblem } from "./dialogs.tsx";
 import { ReasonField } from "./reason-field.tsx";
-import { toProblem } from "./redrive-dialog.tsx";
 
 export function DiscardDialog({ id, onClose, onDone }: { id: string; onClose(): void; onDone(): void }) {
   const [reason, setReason] = useState("");

@@ -6,12 +6,12 @@ import type { ApiProblem } from "../../api.ts";
 import type { DeadLetter } from "../../dead-letter.ts";
 import { noteRedrive } from "../../known-redrives.ts";
 import { go } from "../../location.ts";
-import { Dialog } from "../../parts/dialog.tsx";
-import { Problem } from "../../parts/problem.tsx";
-import type { RegisteredType } from "../../task.ts";
+import { Dialog } from "../../parts/controls.tsx";
+import { Problem } from "../../parts/view.tsx";
+import type { RegisteredType } from "../../task.tsx";
 import { readPayload } from "../tasks/payload.ts";
+import { orderOf, toProblem } from "./dialogs.tsx";
 import { ReasonField } from "./reason-field.tsx";
-import { orderOf, toProblem } from "./redrive-dialog.tsx";
 
 export function EditDialog({ task, onClose }: { task: DeadLetter["task"]; onClose(): void }) {
   const before = JSON.stringify(task.payload, null, 2) ?? "null";

@@ -7,11 +7,11 @@ import { addressOf, changedQuery, here } from "../../location.ts";
 import { Empty } from "../../parts/empty.tsx";
 import { Icon } from "../../parts/icon.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
-import { Problem } from "../../parts/problem.tsx";
 import { type Column, Table } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
+import { Problem } from "../../parts/view.tsx";
 import { useShortcuts } from "../../shortcuts.ts";
-import { RedriveDialog } from "./redrive-dialog.tsx";
+import { RedriveDialog } from "./dialogs.tsx";
 
 const pageSize = "100";
 

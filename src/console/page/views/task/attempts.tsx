@@ -3,7 +3,7 @@
 import { formatDuration } from "../../../../terminal/times.ts";
 import { nowMs } from "../../now.ts";
 import { ClockTime, toRelative } from "../../parts/time.tsx";
-import type { Attempt, Task } from "../../task.ts";
+import type { Attempt, Task } from "../../task.tsx";
 
 export function Attempts({ task }: { task: Task }) {
   const isWaiting = task.status === "retrying" || task.status === "scheduled";

@@ -2,7 +2,7 @@
 
 import { Status } from "../../parts/status.tsx";
 import { ClockTime, Duration } from "../../parts/time.tsx";
-import type { TimelineEntry } from "../../task.ts";
+import type { TimelineEntry } from "../../task.tsx";
 
 export function Timeline({ entries }: { entries: readonly TimelineEntry[] }) {
   return (

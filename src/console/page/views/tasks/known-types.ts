@@ -1,6 +1,6 @@
 /** Task types to propose: those that are always there, and those that were seen. */
 
-import type { Task } from "../../task.ts";
+import type { Task } from "../../task.tsx";
 
 /** src/worker/handlers/built-in-handlers.ts; `crash` and `spin` are for who knows their names. */
 const builtIn = ["echo", "fail", "flaky", "http", "sleep"];

@@ -4,9 +4,9 @@ import { useState } from "preact/hooks";
 import { useAnswer } from "../../answer.ts";
 import { ApiProblem, send } from "../../api.ts";
 import { go } from "../../location.ts";
-import { Dialog } from "../../parts/dialog.tsx";
-import { Problem } from "../../parts/problem.tsx";
-import type { RegisteredType, Task } from "../../task.ts";
+import { Dialog } from "../../parts/controls.tsx";
+import { Problem } from "../../parts/view.tsx";
+import type { RegisteredType, Task } from "../../task.tsx";
 import { readPayload } from "./payload.ts";
 
 export interface SubmitDialogProps {

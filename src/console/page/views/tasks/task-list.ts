@@ -7,7 +7,7 @@ import { type TaskStatus, taskStatuses } from "../../../../words/task.ts";
 import { parseQueryTime } from "../../../../words/time-text.ts";
 import { ask } from "../../api.ts";
 import { addressOf } from "../../location.ts";
-import type { Task, TaskPage } from "../../task.ts";
+import type { Task, TaskPage } from "../../task.tsx";
 
 export interface TaskQuestion {
   status: TaskStatus | undefined;

@@ -5,8 +5,8 @@ import { ApiProblem, send } from "../../api.ts";
 import type { Redrive, Selection } from "../../dead-letter.ts";
 import { noteRedrive } from "../../known-redrives.ts";
 import { go } from "../../location.ts";
-import { Dialog } from "../../parts/dialog.tsx";
-import { Problem } from "../../parts/problem.tsx";
+import { Dialog } from "../../parts/controls.tsx";
+import { Problem } from "../../parts/view.tsx";
 import { ReasonField } from "./reason-field.tsx";
 
 export interface RedriveDialogProps {

@@ -6,8 +6,8 @@ import { hasEnded, type Redrive, underwayOf } from "../../dead-letter.ts";
 import { addressOf } from "../../location.ts";
 import { tellError } from "../../parts/notices.tsx";
 import { PageHead } from "../../parts/page-head.tsx";
-import { Problem } from "../../parts/problem.tsx";
 import { Time } from "../../parts/time.tsx";
+import { Problem } from "../../parts/view.tsx";
 import { ProgressBar } from "./progress-bar.tsx";
 import { useRedrive } from "./use-redrive.ts";
 
