@@ -11,7 +11,7 @@ export const pageModulePath = join(import.meta.dir, "../src/gen/console-page.ts"
 
 /** The module's text; throws what the bundler says. */
 export async function bundlePage(): Promise<string> {
-  const script = await bundle("main.tsx");
+  const script = await bundle("app.tsx");
   const style = await bundle("styles/page.css");
   return [
     "// Made by `bun run page` from src/console/page/: do not edit. Preact, its signals and uPlot are in it, all MIT.",

@@ -1,16 +1,21 @@
-/** The frame around every view: navigation, what is asked for and told, and the keys that work everywhere. */
+/**
+ * The console's page: starts what lives as long as the page does, and draws the frame around every view: navigation,
+ * dialogs for the keyboard and the API key, and the keys that work everywhere. What runs here runs in a browser;
+ * `bun run page` makes one script of it and puts that into src/gen/.
+ */
 
-import { useEffect } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { render } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { apiKey, keyAsked, setApiKey } from "./api.ts";
 import { isLive, toggleLive } from "./live.ts";
-import { go, here } from "./location.ts";
-import { Empty } from "./parts/empty.tsx";
-import { HelpDialog, isHelpOpen } from "./parts/help-dialog.tsx";
+import { followLinks, go, here } from "./location.ts";
+import { Dialog } from "./parts/controls.tsx";
 import { Icon, type IconName } from "./parts/icon.tsx";
-import { KeyDialog } from "./parts/key-dialog.tsx";
 import { Notices } from "./parts/notices.tsx";
-import { moveRow, useShortcuts } from "./shortcuts.ts";
-import { nextTheme, theme, themeNames } from "./theme.ts";
+import { Empty } from "./parts/view.tsx";
+import { currentShortcuts, listenToKeys, moveRow, useShortcuts } from "./shortcuts.ts";
+import { applyTheme, nextTheme, theme, themeNames } from "./theme.ts";
 import { type View, viewOf, views } from "./views.ts";
 
 export function App() {
@@ -111,3 +116,73 @@ function NotFound({ path }: { path: string }) {
     </Empty>
   );
 }
+
+export const isHelpOpen = signal(false);
+
+/** The keys that there are at the moment. */
+export function HelpDialog() {
+  return (
+    <Dialog title="Keyboard" onClose={() => (isHelpOpen.value = false)}>
+      <dl class="shortcuts">
+        {currentShortcuts().map(({ keys, says }) => (
+          <div key={keys}>
+            <dt>
+              {keys.split(" ").map((key) => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dt>
+            <dd>{says}</dd>
+          </div>
+        ))}
+        <div>
+          <dt>
+            <kbd>Esc</kbd>
+          </dt>
+          <dd>Leave a field, close a dialog</dd>
+        </div>
+      </dl>
+    </Dialog>
+  );
+}
+
+/** Asks for an API key when the console requires one. */
+export function KeyDialog({ why }: { why: string }) {
+  const [text, setText] = useState("");
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    setApiKey(text);
+  };
+  return (
+    <Dialog title="API key" onClose={() => (keyAsked.value = undefined)}>
+      <form onSubmit={submit}>
+        <p class="quiet">{why}</p>
+        <label class="field">
+          <span>Key</span>
+          <input
+            type="password"
+            autoComplete="off"
+            spellcheck={false}
+            placeholder="tl_…"
+            value={text}
+            onInput={(event) => setText(event.currentTarget.value)}
+          />
+        </label>
+        <p class="quiet small">
+          It stays in this tab, and is forgotten when the tab is closed. <code>throughline key create</code> makes one.
+        </p>
+        <footer>
+          <button type="submit" class="primary" disabled={text.trim() === ""}>
+            Use this key
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
+
+applyTheme();
+followLinks();
+listenToKeys();
+
+const root = document.getElementById("app");
+if (root) render(<App />, root);

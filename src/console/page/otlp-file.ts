@@ -1,12 +1,11 @@
 /**
  * Spans and log records of OTLP JSON, read by hand: the generated messages that the receiver uses are ten times the size
- * of all this. Lenient: what is missing is empty. Pure.
+ * of all this. Lenient: what is missing is empty. And the plain values of a JSON of any origin. Pure.
  */
 
 import type { ReceivedLog } from "../../otlp/log.ts";
 import type { ReceivedSpan, SpanKind, SpanStatus } from "../../otlp/span.ts";
 import type { Attributes, AttributeValue } from "../../otlp/values.ts";
-import { isRecord, listOf, numberOf, recordOf, textOf } from "./json-value.ts";
 
 export function spansOfOtlp(data: Record<string, unknown>): ReceivedSpan[] {
   return scopesOf(data.resourceSpans, ["scopeSpans", "instrumentationLibrarySpans"]).flatMap(({ origin, scope }) =>
@@ -131,4 +130,27 @@ function toValue(value: unknown): AttributeValue {
   if (isRecord(value.arrayValue)) return listOf(value.arrayValue.values).map(toValue);
   if (isRecord(value.kvlistValue)) return toAttributes(value.kvlistValue.values);
   return null;
+}
+
+/** Values of a JSON that came from anywhere, as far as they are what they should be. Pure. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function recordOf(value: unknown): Record<string, unknown> {
+  return isRecord(value) ? value : {};
+}
+
+export function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
+}
+
+/** 0 of what is none. */
+export function numberOf(value: unknown): number {
+  const number = typeof value === "string" || typeof value === "number" ? Number(value) : 0;
+  return Number.isFinite(number) ? number : 0;
 }

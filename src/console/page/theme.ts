@@ -2,7 +2,7 @@
 
 import { computed, effect, signal } from "@preact/signals";
 
-export const themes = ["system", "light", "dark"] as const;
+const themes = ["system", "light", "dark"] as const;
 export type Theme = (typeof themes)[number];
 
 export const themeNames: Record<Theme, string> = { system: "System theme", light: "Light theme", dark: "Dark theme" };

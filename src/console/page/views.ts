@@ -21,17 +21,13 @@ import { Tasks } from "./views/tasks.tsx";
 import { TracePage } from "./views/trace.tsx";
 import { Traces } from "./views/traces.tsx";
 
-export interface ViewProps {
-  /** What stands in the path behind that of the view; empty when it has no more. */
-  id: string;
-}
-
 export interface View {
   /** `/tasks` is that path alone, `/tasks/` every path that begins so. */
   path: string;
   /** Of the window. */
   title: string;
-  component: ComponentType<ViewProps>;
+  /** `id`: what stands in the path behind that of the view; empty when it has no more. */
+  component: ComponentType<{ id: string }>;
   nav?: { icon: IconName; key: string };
 }
 

@@ -1,10 +1,6 @@
-/**
- * A table whose rows are reached with `j` and `k`: the first cell holds the row's link, and a click anywhere on the row
- * follows it.
- */
+/** Tables: with rows that lead somewhere and are reached with `j` and `k`, and plain ones, which are only read. */
 
 import type { ComponentChildren } from "preact";
-import { type ColumnHead, ColumnHeads, classOf } from "./column-heads.tsx";
 
 export interface Column<Row> extends ColumnHead {
   cell(row: Row): ComponentChildren;
@@ -69,4 +65,49 @@ function followRow(event: MouseEvent): void {
 
 function plainOf({ ctrlKey, metaKey, shiftKey, button }: MouseEvent): MouseEventInit {
   return { ctrlKey, metaKey, shiftKey, button };
+}
+
+export interface PlainTableProps {
+  columns: readonly ColumnHead[];
+  /** What it is of, for a style of its own. */
+  kind?: string;
+  /** Its rows. */
+  children: ComponentChildren;
+}
+
+/** A table that is only read: its rows lead nowhere. */
+export function PlainTable({ columns, kind = "", children }: PlainTableProps) {
+  return (
+    <div class="table-frame">
+      <table class={`plain ${kind}`.trim()}>
+        <thead>
+          <tr>
+            <ColumnHeads columns={columns} />
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
+interface ColumnHead {
+  name: string;
+  /** `number` aligns right; `wide` takes what room is left. */
+  kind?: "number" | "wide";
+  /** It shows on a narrow screen too. */
+  isOnPhone?: boolean;
+}
+
+/** The heads of a table's columns. Columns that a phone has no room for are marked, in the head as in each row. */
+function ColumnHeads({ columns }: { columns: readonly ColumnHead[] }) {
+  return columns.map((column, index) => (
+    <th key={`${column.name}${index}`} scope="col" class={classOf(column)}>
+      {column.name}
+    </th>
+  ));
+}
+
+function classOf({ kind, isOnPhone }: ColumnHead): string {
+  return `${kind ?? ""}${isOnPhone ? "" : " roomy"}`.trim();
 }

@@ -1,7 +1,7 @@
 /** Moments and durations as people read them; the exact time is what the mouse finds. */
 
 import { formatDuration } from "../../../terminal/times.ts";
-import { nowMs } from "../now.ts";
+import { nowMs } from "../live.ts";
 
 /** How long ago, or in how long; `null`: not yet. */
 export function Time({ at }: { at: string | null | undefined }) {

@@ -1,5 +1,6 @@
-/** Why an answer did not come, in the API's own words. */
+/** What every view has: its head, what stands where there is nothing to show, and why an answer did not come. */
 
+import type { ComponentChildren } from "preact";
 import type { ApiProblem } from "../api.ts";
 
 export function Problem({ problem, again }: { problem: ApiProblem; again?: () => void }) {
@@ -23,5 +24,25 @@ export function Problem({ problem, again }: { problem: ApiProblem; again?: () =>
         </button>
       )}
     </div>
+  );
+}
+
+/** What stands where there is nothing to show: says why, and what to do next. */
+export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+  return (
+    <div class="empty">
+      <h2>{title}</h2>
+      {children !== undefined && <p>{children}</p>}
+    </div>
+  );
+}
+
+/** The head of a view: what it is, and what can be done on it. */
+export function PageHead({ title, children }: { title: ComponentChildren; children?: ComponentChildren }) {
+  return (
+    <header class="page-head">
+      <h1>{title}</h1>
+      {children !== undefined && <div class="actions">{children}</div>}
+    </header>
   );
 }

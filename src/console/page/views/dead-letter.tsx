@@ -1,23 +1,20 @@
 /** The view of one dead letter: what it died of, and its ways on; or of a redrive, which stands below this address too. */
 
 import { useState } from "preact/hooks";
-import { useAnswer } from "../answer.ts";
+import { useAnswer } from "../api.ts";
 import type { DeadLetter } from "../dead-letter.ts";
 import { addressOf } from "../location.ts";
-import { CopyButton } from "../parts/copy-button.tsx";
-import { PageHead } from "../parts/page-head.tsx";
+import { CopyButton } from "../parts/controls.tsx";
 import { Time } from "../parts/time.tsx";
-import { Problem } from "../parts/view.tsx";
+import { PageHead, Problem } from "../parts/view.tsx";
 import { useShortcuts } from "../shortcuts.ts";
-import type { ViewProps } from "../views.ts";
-import { RedriveDialog } from "./dead-letters/dialogs.tsx";
-import { DiscardDialog } from "./dead-letters/discard-dialog.tsx";
-import { EditDialog } from "./dead-letters/edit-dialog.tsx";
+
+import { DiscardDialog, EditDialog, RedriveDialog } from "./dead-letters/dialogs.tsx";
 import { RedriveView } from "./dead-letters/redrives.tsx";
 
 const redrives = "redrives/";
 
-export function DeadLetterPage({ id }: ViewProps) {
+export function DeadLetterPage({ id }: { id: string }) {
   return id.startsWith(redrives) ? <RedriveView id={id.slice(redrives.length)} /> : <Letter id={id} />;
 }
 

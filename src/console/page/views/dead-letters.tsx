@@ -2,19 +2,17 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { useAnswer } from "../answer.ts";
+import { useAnswer } from "../api.ts";
 import type { DeadFilter, DeadGroup } from "../dead-letter.ts";
 import { addressOf, changedQuery, here } from "../location.ts";
-import { Empty } from "../parts/empty.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { PageHead } from "../parts/page-head.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { ClockTime, Time } from "../parts/time.tsx";
-import { Problem } from "../parts/view.tsx";
+import { Empty, PageHead, Problem } from "../parts/view.tsx";
 import { useShortcuts } from "../shortcuts.ts";
 import { RedriveDialog } from "./dead-letters/dialogs.tsx";
 import { LetterList } from "./dead-letters/letter-list.tsx";
-import { RecentRedrives } from "./dead-letters/recent-redrives.tsx";
+import { RecentRedrives } from "./dead-letters/redrives.tsx";
 
 export function DeadLetters() {
   const { query } = here.value;

@@ -2,31 +2,34 @@
 
 import { useState } from "preact/hooks";
 import type { TaskTraceView } from "../../task-trace-view.ts";
-import { type Answered, useAnswer, useLoaded } from "../answer.ts";
-import { ask } from "../api.ts";
-import { cancelTasks } from "../cancel.ts";
+import { type Answered, ask, useAnswer, useLoaded } from "../api.ts";
 import { addressOf } from "../location.ts";
-import { CopyButton } from "../parts/copy-button.tsx";
-import { Empty } from "../parts/empty.tsx";
-import { PageHead } from "../parts/page-head.tsx";
-import { Status } from "../parts/status.tsx";
+import { CopyButton } from "../parts/controls.tsx";
 import { Duration, Time } from "../parts/time.tsx";
-import { Problem } from "../parts/view.tsx";
+import { Empty, PageHead, Problem } from "../parts/view.tsx";
 import { useShortcuts } from "../shortcuts.ts";
-import { currentError, isCancelable, isUnderway, ranMs, type Task, type TimelineEntry, waitedMs } from "../task.tsx";
-import type { ViewProps } from "../views.ts";
+import {
+  cancelTasks,
+  currentError,
+  isCancelable,
+  isUnderway,
+  knownTypes,
+  ranMs,
+  Status,
+  type Task,
+  type TimelineEntry,
+  waitedMs,
+} from "../task.tsx";
+
 import { Waterfall } from "../waterfall/waterfall.tsx";
-import { Attempts } from "./task/attempts.tsx";
-import { JsonBlock } from "./task/json-block.tsx";
-import { Timeline } from "./task/timeline.tsx";
-import { knownTypes } from "./tasks/known-types.ts";
+import { Attempts, Timeline } from "./task/history.tsx";
 import { SubmitDialog } from "./tasks/submit-dialog.tsx";
 
 const everyMs = 1000;
 /** Telemetry comes in batches: for so long after the end there may be more of it. */
 const lateTelemetryMs = 15_000;
 
-export function TaskPage({ id }: ViewProps) {
+export function TaskPage({ id }: { id: string }) {
   const [isOver, setOver] = useState(false);
   const path = `/tasks/${encodeURIComponent(id)}`;
   const task = useAnswer<Task>(path, { everyMs: isOver ? 0 : everyMs });
@@ -190,6 +193,35 @@ function TraceSection({ trace }: { trace: Answered<TaskTraceView | null> }) {
           Telemetry comes a few seconds late. When it stays away, the task was not sampled, or its trace is older than
           what is kept.
         </Empty>
+      )}
+    </section>
+  );
+}
+
+const cutLines = 30;
+
+/** A JSON value, laid out, with a button that copies it; cut when it is long. `none` stands there for null. */
+function JsonBlock({ title, value, none }: { title: string; value: unknown; none?: string }) {
+  const [isWhole, setWhole] = useState(false);
+  const isNone = none !== undefined && (value === null || value === undefined);
+  const text = JSON.stringify(value, null, 2) ?? "null";
+  const lines = text.split("\n");
+  const isCut = lines.length > cutLines && !isWhole;
+  return (
+    <section class="card">
+      <h2>
+        {title}
+        {!isNone && <CopyButton what={title.toLowerCase()} text={text} />}
+      </h2>
+      {isNone ? (
+        <p class="quiet">{none}</p>
+      ) : (
+        <pre class="json">{isCut ? lines.slice(0, cutLines).join("\n") : text}</pre>
+      )}
+      {isCut && (
+        <button type="button" class="link" onClick={() => setWhole(true)}>
+          All {lines.length} lines
+        </button>
       )}
     </section>
   );

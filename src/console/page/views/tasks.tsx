@@ -1,22 +1,34 @@
 /** The view Tasks: those of a status, narrowed by what stands in the address, the newest first; hand in and cancel. */
 
 import { useState } from "preact/hooks";
-import { useLoaded } from "../answer.ts";
-import { cancelTasks } from "../cancel.ts";
+import { useLoaded } from "../api.ts";
 import { changedQuery, go, here } from "../location.ts";
-import { Empty } from "../parts/empty.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { PageHead } from "../parts/page-head.tsx";
-import { Status } from "../parts/status.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { Duration, Time } from "../parts/time.tsx";
-import { Problem } from "../parts/view.tsx";
+import { Empty, PageHead, Problem } from "../parts/view.tsx";
 import { useShortcuts } from "../shortcuts.ts";
-import { currentError, isCancelable, isUnderway, ranMs, type Task, waitedMs } from "../task.tsx";
-import { Filters, StatusTabs } from "./tasks/filters.tsx";
-import { knownTypes } from "./tasks/known-types.ts";
+import {
+  cancelTasks,
+  currentError,
+  isCancelable,
+  isUnderway,
+  knownTypes,
+  ranMs,
+  Status,
+  type Task,
+  waitedMs,
+} from "../task.tsx";
+import {
+  countTasks,
+  Filters,
+  loadTasks,
+  readQuestion,
+  StatusTabs,
+  type TaskAnswer,
+  type TaskQuestion,
+} from "./tasks/filters.tsx";
 import { SubmitDialog } from "./tasks/submit-dialog.tsx";
-import { countTasks, loadTasks, readQuestion, type TaskAnswer, type TaskQuestion } from "./tasks/task-list.ts";
 
 const countEveryMs = 5000;
 const maxDetailChars = 300;

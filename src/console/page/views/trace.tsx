@@ -4,20 +4,18 @@ import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { taskIdOf, withWaits } from "../../task-trace.ts";
 import { toTaskTraceView } from "../../task-trace-view.ts";
-import { useAnswer } from "../answer.ts";
+import { useAnswer } from "../api.ts";
 import { changedQuery, here } from "../location.ts";
 import { filePath, openedFile } from "../opened-file.ts";
 import { logsOfOtlp, spansOfOtlp } from "../otlp-file.ts";
-import { CopyButton } from "../parts/copy-button.tsx";
-import { Empty } from "../parts/empty.tsx";
-import { PageHead } from "../parts/page-head.tsx";
+import { CopyButton } from "../parts/controls.tsx";
 import { Duration, Time } from "../parts/time.tsx";
-import { Problem } from "../parts/view.tsx";
+import { Empty, PageHead, Problem } from "../parts/view.tsx";
 import type { FileTrace } from "../trace-file.ts";
-import type { ViewProps } from "../views.ts";
+
 import { Waterfall } from "../waterfall/waterfall.tsx";
 
-export function TracePage({ id }: ViewProps) {
+export function TracePage({ id }: { id: string }) {
   return `/traces/${id}` === filePath ? <FromFile /> : <FromConsole id={id} />;
 }
 

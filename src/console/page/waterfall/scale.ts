@@ -115,3 +115,8 @@ function roundStep(ms: number): number {
 function clamp(value: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, value));
 }
+
+/** A part of the width for a style. */
+export function percent(part: number): string {
+  return `${(part * 100).toFixed(3)}%`;
+}

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import type { Attributes, AttributeValue } from "../../../otlp/values.ts";
 import { formatDuration } from "../../../terminal/times.ts";
 import type { LogView, SpanView } from "../../task-trace-view.ts";
-import { CopyButton } from "../parts/copy-button.tsx";
+import { CopyButton } from "../parts/controls.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { isSpan, keyOf, type TreeRow } from "./tree.ts";
 

@@ -3,10 +3,10 @@
  * around them.
  */
 
-import { useEffect, useMemo, useRef } from "preact/hooks";
-import { Ruler } from "./ruler.tsx";
-import { createScale, type TimeWindow } from "./scale.ts";
-import { rowHeightPx, scrollToRow, useSight } from "./sight.ts";
+import type { RefObject } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { formatDuration } from "../../../terminal/times.ts";
+import { createScale, percent, type Scale, type TimeWindow } from "./scale.ts";
 import { hasChildren, type TreeRow } from "./tree.ts";
 import { WaterfallRow } from "./waterfall-row.tsx";
 
@@ -117,4 +117,99 @@ function actionsOf({ tree, shown, folded, chosen, onChoose, onFold }: SpanTreePr
     Enter: () => onFold(chosen, !isFolded),
   };
   return actions;
+}
+
+const leastPart = 0.005;
+
+/** The time above the bars. Drawing over a part of it zooms in there. */
+function Ruler({ scale, onZoom }: { scale: Scale; onZoom(zoom: TimeWindow): void }) {
+  const line = useRef<HTMLDivElement>(null);
+  const [drawn, setDrawn] = useState<{ from: number; to: number }>();
+  const partAt = (event: PointerEvent): number => {
+    const box = line.current?.getBoundingClientRect();
+    return box ? Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) : 0;
+  };
+  const begin = (event: PointerEvent): void => {
+    event.preventDefault();
+    line.current?.setPointerCapture(event.pointerId);
+    setDrawn({ from: partAt(event), to: partAt(event) });
+  };
+  const end = (): void => {
+    setDrawn(undefined);
+    if (!drawn || Math.abs(drawn.to - drawn.from) < leastPart) return;
+    const [from, to] = [Math.min(drawn.from, drawn.to), Math.max(drawn.from, drawn.to)];
+    onZoom({ fromMs: scale.timeAt(from), toMs: scale.timeAt(to) });
+  };
+  return (
+    <div class="ruler" role="presentation">
+      <div class="ruler-head">Span</div>
+      <div
+        ref={line}
+        class="ruler-line"
+        title="Draw over a part to zoom in"
+        onPointerDown={begin}
+        onPointerMove={(event) => drawn && setDrawn({ ...drawn, to: partAt(event) })}
+        onPointerUp={end}
+        onPointerCancel={() => setDrawn(undefined)}
+      >
+        {scale.gaps.map(({ left, width, ms }) => (
+          <span
+            key={left}
+            class="ruler-gap"
+            style={{ left: percent(left), width: percent(width) }}
+            title={`${formatDuration(ms)} in which nothing ran`}
+          />
+        ))}
+        {scale.ticks.map(({ left, text }) => (
+          <span key={left} class="tick" style={{ left: percent(left) }}>
+            {text}
+          </span>
+        ))}
+        {drawn && (
+          <span
+            class="drawn"
+            style={{ left: percent(Math.min(drawn.from, drawn.to)), width: percent(Math.abs(drawn.to - drawn.from)) }}
+          />
+        )}
+      </div>
+    </div>
+  );
+}
+
+const rowHeightPx = 26;
+const rulerHeightPx = 28;
+
+export interface Sight {
+  top: number;
+  height: number;
+  width: number;
+}
+
+const unseen: Sight = { top: 0, height: 600, width: 600 };
+
+/** Follows the scrolling and the size of `frame`. */
+function useSight(frame: RefObject<HTMLElement | null>): Sight {
+  const [sight, setSight] = useState(unseen);
+  useEffect(() => {
+    const element = frame.current;
+    if (!element) return;
+    const look = (): void => {
+      setSight({ top: element.scrollTop, height: element.clientHeight, width: element.clientWidth });
+    };
+    const watcher = new ResizeObserver(look);
+    watcher.observe(element);
+    element.addEventListener("scroll", look, { passive: true });
+    return () => {
+      watcher.disconnect();
+      element.removeEventListener("scroll", look);
+    };
+  }, []);
+  return sight;
+}
+
+/** Scrolls no further than it takes to see the row at this place. */
+function scrollToRow(frame: HTMLElement, place: number): void {
+  const [top, height] = [place * rowHeightPx, frame.clientHeight - rulerHeightPx];
+  if (top < frame.scrollTop) frame.scrollTop = top;
+  else if (top + rowHeightPx > frame.scrollTop + height) frame.scrollTop = top + rowHeightPx - height;
 }

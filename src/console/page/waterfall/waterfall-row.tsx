@@ -2,8 +2,7 @@
 
 import { formatDuration } from "../../../terminal/times.ts";
 import { Icon } from "../parts/icon.tsx";
-import { percent } from "./ruler.tsx";
-import type { Scale } from "./scale.ts";
+import { percent, type Scale } from "./scale.ts";
 import { isError, type TraceRow } from "./tree.ts";
 
 const levelPx = 14;

@@ -1,13 +1,15 @@
-/** Orders a redrive: first says how many it would bring back, then how fast and why. */
+/** What is done to dead tasks: a redrive of many, of one with another payload, and the end of one for good. */
 
 import { useEffect, useState } from "preact/hooks";
-import { ApiProblem, send } from "../../api.ts";
-import type { Redrive, Selection } from "../../dead-letter.ts";
-import { noteRedrive } from "../../known-redrives.ts";
+import { ApiProblem, send, useAnswer } from "../../api.ts";
+import type { DeadLetter, Redrive, Selection } from "../../dead-letter.ts";
 import { go } from "../../location.ts";
-import { Dialog } from "../../parts/controls.tsx";
+import { Dialog, ReasonField } from "../../parts/controls.tsx";
+import { tell } from "../../parts/notices.tsx";
 import { Problem } from "../../parts/view.tsx";
-import { ReasonField } from "./reason-field.tsx";
+import type { RegisteredType } from "../../task.tsx";
+import { readPayload } from "../tasks/payload.ts";
+import { noteRedrive } from "./redrives.tsx";
 
 export interface RedriveDialogProps {
   selection: Selection;
@@ -113,10 +115,114 @@ function PreviewText({ preview, moving }: { preview: Preview | undefined; moving
   );
 }
 
-export function orderOf(body: object): Promise<Redrive> {
+function orderOf(body: object): Promise<Redrive> {
   return send<Redrive>("/dead-letters/redrive", body);
 }
 
-export function toProblem(thrown: unknown): ApiProblem {
+function toProblem(thrown: unknown): ApiProblem {
   return thrown instanceof ApiProblem ? thrown : new ApiProblem(0, { detail: String(thrown) });
+}
+
+/** Brings one dead task back with another payload; what does not fit its handler's schema is said beside it. */
+export function EditDialog({ task, onClose }: { task: DeadLetter["task"]; onClose(): void }) {
+  const before = JSON.stringify(task.payload, null, 2) ?? "null";
+  const [text, setText] = useState(before);
+  const [reason, setReason] = useState("");
+  const [problem, setProblem] = useState<ApiProblem>();
+  const [isSending, setSending] = useState(false);
+  const types = useAnswer<{ items: RegisteredType[] }>("/types", { everyMs: 0 });
+  const schema = types.data?.items.find(({ type }) => type === task.type)?.payload_schema;
+  const read = readEdited(text, schema);
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if ("problem" in read) return;
+    setSending(true);
+    try {
+      const order = await orderOf({ ids: [task.id], payload: read.value, ...(reason !== "" && { reason }) });
+      if (order.id !== null) noteRedrive(order.id);
+      onClose();
+      go(`/tasks/${task.id}`);
+    } catch (thrown) {
+      setProblem(toProblem(thrown));
+      setSending(false);
+    }
+  };
+  return (
+    <Dialog title={`Redrive ${task.type} with another payload`} width="wide" onClose={onClose}>
+      <form onSubmit={submit}>
+        {problem && <Problem problem={problem} />}
+        <label class="field">
+          <span>Payload, JSON</span>
+          <textarea
+            rows={14}
+            spellcheck={false}
+            aria-invalid={"problem" in read}
+            aria-describedby="edited-said"
+            value={text}
+            onInput={(event) => {
+              setText(event.currentTarget.value);
+              setProblem(undefined);
+            }}
+          />
+          <span id="edited-said" class="small quiet">
+            {"problem" in read ? (
+              <span class="bad">{read.problem}</span>
+            ) : (
+              "It takes the place of the payload it died with."
+            )}
+          </span>
+        </label>
+        <ReasonField value={reason} onTyped={setReason} />
+        <footer>
+          <button type="button" disabled={text === before} onClick={() => setText(before)}>
+            As it was
+          </button>
+          <button type="submit" class="primary" disabled={isSending || "problem" in read}>
+            Redrive with this
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}
+
+/** To bring a task back with nothing is no edit: null is a payload too. */
+function readEdited(text: string, schema: unknown): { value: unknown } | { problem: string } {
+  if (text.trim() === "") return { problem: "A payload is wanted; null is one" };
+  const read = readPayload(text, schema);
+  return read.problem === undefined ? { value: read.value } : { problem: read.problem };
+}
+
+/** Puts a dead task away for good; the reason stays with it. */
+export function DiscardDialog({ id, onClose, onDone }: { id: string; onClose(): void; onDone(): void }) {
+  const [reason, setReason] = useState("");
+  const [problem, setProblem] = useState<ApiProblem>();
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    try {
+      await send(`/dead-letters/${id}/discard`, { reason });
+      tell("The task is discarded.");
+      onClose();
+      onDone();
+    } catch (thrown) {
+      setProblem(toProblem(thrown));
+    }
+  };
+  return (
+    <Dialog title="Discard this task" onClose={onClose}>
+      <form onSubmit={submit}>
+        {problem && <Problem problem={problem} />}
+        <p>It never runs again. Its attempts and its trace stay for as long as others do.</p>
+        <ReasonField isRequired placeholder="Why nobody needs it" value={reason} onTyped={setReason} />
+        <footer>
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="danger" disabled={reason === ""}>
+            Discard
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
 }

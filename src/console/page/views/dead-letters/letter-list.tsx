@@ -1,15 +1,13 @@
 /** The dead letters of one group: chosen ones, or all, are brought back. */
 
 import { useState } from "preact/hooks";
-import { useAnswer } from "../../answer.ts";
+import { useAnswer } from "../../api.ts";
 import type { DeadFilter, DeadLetter, Selection } from "../../dead-letter.ts";
 import { addressOf, changedQuery, here } from "../../location.ts";
-import { Empty } from "../../parts/empty.tsx";
 import { Icon } from "../../parts/icon.tsx";
-import { PageHead } from "../../parts/page-head.tsx";
 import { type Column, Table } from "../../parts/table.tsx";
 import { Time } from "../../parts/time.tsx";
-import { Problem } from "../../parts/view.tsx";
+import { Empty, PageHead, Problem } from "../../parts/view.tsx";
 import { useShortcuts } from "../../shortcuts.ts";
 import { RedriveDialog } from "./dialogs.tsx";
 

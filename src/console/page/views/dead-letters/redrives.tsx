@@ -1,15 +1,17 @@
-/** The view of one redrive: how far it is, its brakes, and what has become of what it moved. */
+/**
+ * Redrives: those that were ordered from this browser, the newest first (the API has no list of all), how far each is,
+ * its brakes, and what has become of the tasks that it moved.
+ */
 
+import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
-import { send } from "../../api.ts";
-import { hasEnded, type Redrive, underwayOf } from "../../dead-letter.ts";
+import { type Answered, send, useAnswer } from "../../api.ts";
+import { hasEnded, outcomeText, type Redrive, underwayOf } from "../../dead-letter.ts";
 import { addressOf } from "../../location.ts";
+import { Icon } from "../../parts/icon.tsx";
 import { tellError } from "../../parts/notices.tsx";
-import { PageHead } from "../../parts/page-head.tsx";
 import { Time } from "../../parts/time.tsx";
-import { Problem } from "../../parts/view.tsx";
-import { ProgressBar } from "./progress-bar.tsx";
-import { useRedrive } from "./use-redrive.ts";
+import { PageHead, Problem } from "../../parts/view.tsx";
 
 type Command = "pause" | "resume" | "cancel";
 
@@ -123,4 +125,114 @@ function Figure({ name, count, tone }: { name: string; count: number; tone?: "go
       <b class="tile-figure">{count.toLocaleString("en")}</b>
     </li>
   );
+}
+
+export function RecentRedrives() {
+  const ids = knownRedrives.value;
+  if (ids.length === 0) return null;
+  return (
+    <section class="recent">
+      <h2>Redrives ordered here</h2>
+      <ul>
+        {ids.map((id) => (
+          <Row key={id} id={id} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Row({ id }: { id: string }) {
+  const { data: order, problem, isOver } = useRedrive(id);
+  const forget = (
+    <button type="button" class="icon-button" aria-label="Take it off this list" onClick={() => forgetRedrive(id)}>
+      <Icon name="close" />
+    </button>
+  );
+  if (problem) {
+    return (
+      <li class="redrive-row">
+        <span class="quiet">{problem.message}</span>
+        {forget}
+      </li>
+    );
+  }
+  if (!order) return <li class="redrive-row" aria-busy="true" />;
+  return (
+    <li class="redrive-row">
+      <a data-row href={`/dead-letters/redrives/${id}`}>
+        {order.matched.toLocaleString("en")} {order.matched === 1 ? "task" : "tasks"}
+        {order.reason ? `: ${order.reason}` : ""}
+      </a>
+      <ProgressBar redrive={order} />
+      <span>{outcomeText(order) || order.status}</span>
+      <span class="quiet">{isOver ? <Time at={order.ended_at} /> : order.status}</span>
+      {forget}
+    </li>
+  );
+}
+
+/** How far a redrive is, and what has become of the tasks that it moved: a bar of what was matched. */
+function ProgressBar({ redrive }: { redrive: Redrive }) {
+  const { matched, moved, failed, outcome } = redrive;
+  if (matched === 0) return <span class="way" />;
+  // What is followed stands for all that was moved.
+  const scale = outcome && outcome.followed > 0 ? moved / outcome.followed : 0;
+  const parts = [
+    { tone: "way-good", count: (outcome?.succeeded ?? 0) * scale },
+    { tone: "way-bad", count: (outcome?.dead ?? 0) * scale },
+    { tone: "way-over", count: ((outcome?.canceled ?? 0) + (outcome?.discarded ?? 0)) * scale },
+  ];
+  const ended = parts.reduce((sum, { count }) => sum + count, 0);
+  const all = [...parts, { tone: "way-run", count: Math.max(0, moved - ended) }, { tone: "way-over", count: failed }];
+  return (
+    <span
+      class="way"
+      role="img"
+      aria-label={`${moved} of ${matched} moved${outcome ? `; ${outcomeText(redrive)}` : ""}`}
+    >
+      {all.map(({ tone, count }, index) => (
+        <i key={`${tone}${index}`} class={tone} style={{ width: `${(count / matched) * 100}%` }} />
+      ))}
+    </span>
+  );
+}
+
+const underwayEveryMs = 1500;
+const overEveryMs = 20_000;
+
+/** A redrive with what has become of its tasks: asked for often while that changes, and seldom afterwards. */
+function useRedrive(id: string): Answered<Redrive> & { isOver: boolean } {
+  const [isOver, setOver] = useState(false);
+  const everyMs = isOver ? overEveryMs : underwayEveryMs;
+  const answered = useAnswer<Redrive>(`/dead-letters/redrives/${encodeURIComponent(id)}?outcome=true`, { everyMs });
+  const { data } = answered;
+  const isOverNow = data !== undefined && hasEnded(data) && underwayOf(data) === 0;
+  if (data && isOverNow !== isOver) setOver(isOverNow);
+  return { ...answered, isOver: isOverNow };
+}
+
+const storageName = "throughline-redrives";
+const maxKept = 8;
+const idText = /^[0-9a-f-]{36}$/;
+
+/** The newest first; kept in this browser, since the API has no list of all. */
+const knownRedrives = signal<readonly string[]>(read());
+
+function read(): string[] {
+  const words = (window.localStorage.getItem(storageName) ?? "").split(" ");
+  return words.filter((word) => idText.test(word)).slice(0, maxKept);
+}
+
+function keep(ids: readonly string[]): void {
+  knownRedrives.value = ids.slice(0, maxKept);
+  window.localStorage.setItem(storageName, knownRedrives.value.join(" "));
+}
+
+export function noteRedrive(id: string): void {
+  keep([id, ...knownRedrives.value.filter((each) => each !== id)]);
+}
+
+function forgetRedrive(id: string): void {
+  keep(knownRedrives.value.filter((each) => each !== id));
 }

@@ -1,8 +1,7 @@
 /** Hands in a task: what is wrong with it is said beside it, before it is sent where that can be known. */
 
 import { useState } from "preact/hooks";
-import { useAnswer } from "../../answer.ts";
-import { ApiProblem, send } from "../../api.ts";
+import { ApiProblem, send, useAnswer } from "../../api.ts";
 import { go } from "../../location.ts";
 import { Dialog } from "../../parts/controls.tsx";
 import { Problem } from "../../parts/view.tsx";

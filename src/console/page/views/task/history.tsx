@@ -1,9 +1,9 @@
-/** Every try to run a task: when, for how long, what came of it, and when the next one is. */
+/** What a task went through: its attempts, and every change of its state. */
 
 import { formatDuration } from "../../../../terminal/times.ts";
-import { nowMs } from "../../now.ts";
-import { ClockTime, toRelative } from "../../parts/time.tsx";
-import type { Attempt, Task } from "../../task.tsx";
+import { nowMs } from "../../live.ts";
+import { ClockTime, Duration, toRelative } from "../../parts/time.tsx";
+import { type Attempt, Status, type Task, type TimelineEntry } from "../../task.tsx";
 
 export function Attempts({ task }: { task: Task }) {
   const isWaiting = task.status === "retrying" || task.status === "scheduled";
@@ -57,5 +57,31 @@ function Row({ attempt }: { attempt: Attempt }) {
         </p>
       </div>
     </li>
+  );
+}
+
+/** Every change of a task's state, the oldest first. */
+export function Timeline({ entries }: { entries: readonly TimelineEntry[] }) {
+  return (
+    <section class="card">
+      <h2>Timeline</h2>
+      <ol class="timeline">
+        {entries.map((entry) => (
+          <li key={`${entry.at} ${entry.to} ${entry.attempt}`}>
+            <ClockTime at={entry.at} />
+            <Status status={entry.to} />
+            <span class="quiet small">
+              {entry.service}
+              {entry.from && (
+                <>
+                  {", after "}
+                  <Duration ms={entry.duration_ms} /> {entry.from}
+                </>
+              )}
+            </span>
+          </li>
+        ))}
+      </ol>
+    </section>
   );
 }
