@@ -9,7 +9,7 @@ import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { allowedBytes } from "./host/memory.ts";
+import { allowedBytes } from "./host/runtime.ts";
 import { type OtelSettings, readOtel, samplerProblems } from "./settings/otel-settings.ts";
 import { type UnsupportedVariable, unsupportedVariables } from "./settings/otel-unsupported.ts";
 import {

@@ -1,7 +1,7 @@
 /** The command line: chooses what to do; nothing else. */
 
 import { runCommandLine } from "./cli/command-line.ts";
-import { keepOffProxies } from "./http/proxies.ts";
+import { keepOffProxies } from "./http/fetch.ts";
 
 // First of all: clients read it when they are made.
 keepOffProxies([]);

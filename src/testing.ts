@@ -1,4 +1,3 @@
 /** `throughline/testing`: what tests of handlers import. `throughline init` writes it as one file, with no dependency. */
 
-export { formatSpans } from "./testing/span-tree.ts";
-export { testTask } from "./testing/test-task.ts";
+export { formatSpans, testTask } from "./testing/test-task.ts";

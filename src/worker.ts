@@ -6,7 +6,7 @@
 
 import { type Context, type Span, SpanKind } from "@opentelemetry/api";
 import type { Config } from "./config.ts";
-import { residentBytes } from "./host/memory.ts";
+import { residentBytes } from "./host/runtime.ts";
 import type { Clock } from "./limits/clock.ts";
 import { attributeNames, type Envelope, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";

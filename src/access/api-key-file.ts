@@ -3,9 +3,10 @@
 import { z } from "zod";
 import { type Rate, rate } from "../settings/parsers.ts";
 import { TaskError } from "../words/errors.ts";
-import type { Scope } from "./scope.ts";
 
-export const scopes = ["submit", "read", "operate"] as const satisfies readonly Scope[];
+/** What a caller may do: hand in tasks; look at anything; change what others have handed in. */
+export const scopes = ["submit", "read", "operate"] as const;
+export type Scope = (typeof scopes)[number];
 
 /** A file with more is somebody's mistake. */
 const maxKeys = 1000;

@@ -12,7 +12,7 @@ import { type ApiKeys, createApiKeys } from "./api-keys.ts";
 
 const lookEveryMs = 2000;
 
-export interface KeyWatch {
+interface KeyWatch {
   /** As they were last read. */
   keys(): ApiKeys;
 }

@@ -1,10 +1,14 @@
-/** The API keys that a gateway takes now, found by what a caller sends. */
+/**
+ * API keys: what one looks like, what is kept of it, and those that a gateway takes now. `tl_`, 160 random bits in
+ * hexadecimal, and a checksum: a reader who finds one knows what it is, and a typing mistake differs from a key that is not
+ * known. Only its SHA-256 is kept. A slow hash as for passwords would protect what people choose; 160 random bits cannot be
+ * guessed, and each request would pay for it.
+ */
 
-import { timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { crc32 } from "node:zlib";
 import type { Rate } from "../settings/parsers.ts";
-import { hashApiKey, isApiKey } from "./api-key.ts";
-import type { ParsedKeyEntry } from "./api-key-file.ts";
-import type { Scope } from "./scope.ts";
+import type { ParsedKeyEntry, Scope } from "./api-key-file.ts";
 
 export interface ApiKey {
   id: string;
@@ -55,4 +59,29 @@ function toApiKey(entry: ParsedKeyEntry): ApiKey {
     trustTraceContext: entry.trust_trace_context,
     expiresAtMs: entry.expires_at === undefined ? Number.POSITIVE_INFINITY : Date.parse(entry.expires_at),
   };
+}
+
+const prefix = "tl_";
+const randomLength = 20;
+const shape = /^tl_([0-9a-f]{40})([0-9a-f]{8})$/;
+
+/** A new key; nobody can get it back from its hash. */
+export function newApiKey(): string {
+  const random = randomBytes(randomLength).toString("hex");
+  return `${prefix}${random}${checksumOf(random)}`;
+}
+
+/** Whether it may be a key at all: shape and checksum. */
+export function isApiKey(text: string): boolean {
+  const [, random = "", checksum] = shape.exec(text) ?? [];
+  return checksum !== undefined && checksumOf(random) === checksum;
+}
+
+/** SHA-256 of the whole text. */
+export function hashApiKey(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+function checksumOf(random: string): string {
+  return crc32(random).toString(16).padStart(8, "0");
 }

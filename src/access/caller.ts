@@ -1,8 +1,8 @@
 /** Who asks, by the key that a request brings, and what that lets them do. Decides only; nothing here is told or counted. */
 
 import { TaskError } from "../words/errors.ts";
+import type { Scope } from "./api-key-file.ts";
 import type { ApiKey, ApiKeys } from "./api-keys.ts";
-import type { Scope } from "./scope.ts";
 
 export type Caller =
   /** There are no keys here: everybody may do everything. */

@@ -23,7 +23,7 @@ export interface Allowance {
   isSpent: boolean;
 }
 
-export interface RateLimits {
+interface RateLimits {
   /** undefined: the caller has no limit. */
   take(caller: Caller, address: string, count: number): Promise<Allowance> | undefined;
 }

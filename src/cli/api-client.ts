@@ -4,7 +4,7 @@
  */
 
 import { readRemote } from "../config.ts";
-import { keepOffProxies } from "../http/proxies.ts";
+import { keepOffProxies } from "../http/fetch.ts";
 import { productVersion } from "../version.ts";
 import { toTaskError } from "../words/errors.ts";
 import { toApiError, toUnreachable } from "./api-errors.ts";

@@ -9,7 +9,7 @@ import { chmod } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Config } from "../config.ts";
 import { databaseFile, logBytes } from "../store/sqlite/schema.ts";
-import { startLinkedThread } from "../threads/linked-thread.ts";
+import { startLinkedThread } from "../threads/thread-link.ts";
 import { TaskError, toFailure } from "../words/errors.ts";
 import { refuseTarget } from "./backup-target.ts";
 import { exitCodes } from "./exit-codes.ts";

@@ -1,7 +1,7 @@
 /** The console's query API, as the command line asks it: no call hangs, and an error says what to do next. */
 
 import { defaultConsoleUrl, readApiKey, readConsoleUrl } from "../config.ts";
-import { keepOffProxies } from "../http/proxies.ts";
+import { keepOffProxies } from "../http/fetch.ts";
 import { productVersion } from "../version.ts";
 import { TaskError } from "../words/errors.ts";
 import { toApiError } from "./api-errors.ts";

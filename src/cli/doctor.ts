@@ -3,7 +3,7 @@
 import type { Config } from "../config.ts";
 import { lowOpenFileLimit, openFileLimit } from "../host/open-files.ts";
 import { takeStdout } from "../host/stdout.ts";
-import { keepSettingsOffProxies } from "../http/proxies.ts";
+import { keepSettingsOffProxies } from "../http/fetch.ts";
 import { TaskError, toFailure } from "../words/errors.ts";
 import { lookAtAddresses } from "./doctor/addresses.ts";
 import { lookAtCollector } from "./doctor/collector.ts";

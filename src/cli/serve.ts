@@ -3,7 +3,7 @@
 import type { Config } from "../config.ts";
 import { reapOrphans } from "../host/orphans.ts";
 import { takeStdout } from "../host/stdout.ts";
-import { keepSettingsOffProxies } from "../http/proxies.ts";
+import { keepSettingsOffProxies } from "../http/fetch.ts";
 import { type System, startSystem } from "../supervisor.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { createLogOutput, type LogOutput } from "./log-output.ts";

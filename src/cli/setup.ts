@@ -2,7 +2,7 @@
 
 import { trace } from "@opentelemetry/api";
 import type { Config } from "../config.ts";
-import { keepSettingsOffProxies } from "../http/proxies.ts";
+import { keepSettingsOffProxies } from "../http/fetch.ts";
 import { openQueues } from "../queue/sqs.ts";
 import { prepareStore } from "../store/open-store.ts";
 import { scopeName } from "../telemetry/names.ts";

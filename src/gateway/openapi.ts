@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi";
-import type { Scope } from "../access/scope.ts";
+import type { Scope } from "../access/api-key-file.ts";
 import { problem } from "../http/problem.ts";
 import { productVersion } from "../version.ts";
 import { type ErrorCode, meanings } from "../words/errors.ts";

@@ -9,7 +9,7 @@
  */
 
 import { z } from "zod";
-import type { Scope } from "../access/scope.ts";
+import type { Scope } from "../access/api-key-file.ts";
 import type { ErrorCode } from "../words/errors.ts";
 
 /** An answer that is no problem. */

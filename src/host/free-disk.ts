@@ -14,7 +14,7 @@ const reserveShare = 0.1;
 const lookEveryMs = 500;
 
 /** A disk as `statfs` tells of it, in blocks of `bsize` bytes. */
-export interface DiskRoom {
+interface DiskRoom {
   bsize: number;
   blocks: number;
   /** Free for a program without special rights. */

@@ -80,14 +80,14 @@ const lookEveryMs = 100;
 /** Connections are taken again when so many of those that made it stop are gone. */
 const enoughRoom = 1 / 8;
 
-export interface FilesWatch {
+interface FilesWatch {
   /** The reserve is touched. Repeated with each look while `onRoom` has not been. */
   onScarce(): void;
   /** There is room again. A throw, as of a port that cannot be opened yet, has it tried again. */
   onRoom(): void | Promise<void>;
 }
 
-export interface FilesWatching extends Disposable {
+interface FilesWatching extends Disposable {
   /** Counts as scarce, though no look has seen it: the next look with enough room calls `onRoom`. */
   markScarce(): void;
 }

@@ -1,6 +1,8 @@
-/** Which runtime this is, and what it can do that the other cannot. */
+/** Which runtime this is, what it can do that the other cannot, and the memory of this process: both answer differently. */
 
-export interface Runtime {
+import { totalmem } from "node:os";
+
+interface Runtime {
   name: "bun" | "deno";
   version: string;
   /** This program is one file with the runtime in it. */
@@ -19,4 +21,21 @@ export const runtime: Runtime =
 /** The file that a shell would run for this name; Deno does not tell. */
 export function programOnPath(name: string): string | undefined {
   return runtime.name === "bun" ? (Bun.which(name) ?? undefined) : undefined;
+}
+
+/** What of the process is in the machine's memory, all its threads together; as it was last known where it is not told. */
+export function residentBytes(): number {
+  try {
+    lastResidentBytes = process.memoryUsage.rss();
+  } catch {
+    // It reads a file, and there is no file descriptor left.
+  }
+  return lastResidentBytes;
+}
+let lastResidentBytes = 0;
+
+/** The machine's memory, or what the cgroup allows when that is less. */
+export function allowedBytes(): number {
+  // Without a limit Bun tells the machine's memory, and Deno a number beyond all machines, or none.
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }

@@ -33,7 +33,7 @@ export interface Address {
   port: number;
 }
 
-export interface ListenOptions {
+interface ListenOptions {
   /** How long a connection may be silent, a request's head and body may take to arrive, and an answer to begin. */
   idleTimeoutSeconds?: number;
   /** How many file descriptors it leaves free. Default: "outer". */

@@ -4,7 +4,7 @@ import type { Config } from "../config.ts";
 import { TaskError } from "../words/errors.ts";
 import { type Address, urlOf } from "./listen.ts";
 
-export interface Unguarded {
+interface Unguarded {
   /** As people call it. */
   what: string;
   flag: string;

@@ -18,7 +18,7 @@ import { type Clock, systemClock } from "./clock.ts";
 
 export type BreakerState = "closed" | "half_open" | "open";
 
-export interface BreakerOptions {
+interface BreakerOptions {
   /** As metrics and log lines have it: `task-service`. */
   name: string;
   /** Who is away when it is open, for the error: `the task service`. */
@@ -30,7 +30,7 @@ export interface BreakerOptions {
   clock?: Clock;
 }
 
-export interface GuardOptions {
+interface GuardOptions {
   /** Which errors mean that the other side is away; else those with the code `unavailable` or `deadline_exceeded`. */
   isAway?(error: unknown): boolean;
   /**

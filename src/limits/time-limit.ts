@@ -5,7 +5,7 @@
 
 import type { Clock } from "./clock.ts";
 
-export interface TimeLimit {
+interface TimeLimit {
   /** Calls `onOver` once the limit is over, unless what this gives was called before. */
   start(onOver: () => void): () => void;
 }

@@ -31,7 +31,7 @@ export type RpcHandlers = {
 };
 
 /** A call as its protocol brought it, and how that protocol answers. */
-export interface IncomingCall<Answer> {
+interface IncomingCall<Answer> {
   method: RpcMethod;
   wire: Wire;
   /** Where the server listens. */
@@ -48,7 +48,7 @@ export interface IncomingCall<Answer> {
 /** Never rejects. */
 export type AnswerCall = <Answer>(incoming: IncomingCall<Answer>) => Promise<Answer>;
 
-export interface CallsOptions {
+interface CallsOptions {
   tracer: Tracer;
   log: Logger;
   newCorrelationId: () => string;

@@ -13,7 +13,7 @@ import { createConnectTransport } from "./connect/client.ts";
 import { fullMethod, type RpcMethod, type RpcMethods } from "./methods.ts";
 import { type CallMetadata, correlationHeader, requestIdHeader, type Wire } from "./wire.ts";
 
-export interface CallOptions extends CallMetadata {
+interface CallOptions extends CallMetadata {
   timeoutMs: number;
   /** The task service is asked to hold its answer: the call is long without anything being wrong. */
   isHeld?: boolean;
@@ -34,7 +34,7 @@ export interface TaskServiceClient {
   close(): void;
 }
 
-export interface TaskServiceClientOptions {
+interface TaskServiceClientOptions {
   url: string;
   /** To the task service at `url`; by Connect unless told otherwise. */
   transport?: Transport;
@@ -52,7 +52,7 @@ export interface Transport {
   close(): void;
 }
 
-export interface Exchange {
+interface Exchange {
   method: RpcMethod;
   /** In protobuf's JSON form, as the answer is. */
   request: unknown;

@@ -54,7 +54,7 @@ export interface OtelSampler {
 export const diagnosticsLevels = ["none", "error", "warn", "info", "debug", "verbose", "all"] as const;
 export type DiagnosticsLevel = (typeof diagnosticsLevels)[number];
 
-export interface LogRecordSettings {
+interface LogRecordSettings {
   maxQueueSize: number;
   scheduledDelayMillis: number;
   maxExportBatchSize: number;

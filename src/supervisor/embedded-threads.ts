@@ -2,7 +2,7 @@
 
 import { openStore } from "../store/open-store.ts";
 import { housekeeping } from "../telemetry/spans/tracing.ts";
-import { type LinkedThread, startLinkedThread } from "../threads/linked-thread.ts";
+import { type LinkedThread, startLinkedThread } from "../threads/thread-link.ts";
 import { TaskError, toFailure } from "../words/errors.ts";
 import {
   abortLimitMs,
@@ -13,7 +13,7 @@ import {
   startLimitsMs,
 } from "./supervision.ts";
 
-export interface EmbeddedEvents {
+interface EmbeddedEvents {
   /** Where the broker listens. */
   onQueueEndpoint(endpoint: string): void;
   /** The store is there again, and every line to the one before is cut. */

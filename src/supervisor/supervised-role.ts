@@ -8,7 +8,7 @@ import { needsStore, type RoleParts, type RunningRole, startRole } from "../role
 import type { EventsFigures } from "../telemetry/events.ts";
 import { elapsedMs } from "../telemetry/logs/log.ts";
 import type { MetricFamily } from "../telemetry/metrics/prometheus.ts";
-import { type LinkedThread, startLinkedThread } from "../threads/linked-thread.ts";
+import { type LinkedThread, startLinkedThread } from "../threads/thread-link.ts";
 import { toFailure } from "../words/errors.ts";
 import { type Checks, roleLimitMs, within } from "../words/health.ts";
 import {

@@ -1,22 +1,25 @@
-/** A handler's place in one test: its runner, its attempts one after the other, and what was seen of them. */
+/**
+ * A handler's place in one test: its runner, its attempts one after the other, and what was seen of them. Tracing of the
+ * test's process is set up once, however many tasks are tested at the same time; each sees the spans of its own trace.
+ */
 
-import { fetchPlaces } from "../http/fetch-places.ts";
+import { type Config, readConfig } from "../config.ts";
+import { fetchPlaces } from "../http/fetch.ts";
 import { createRedaction } from "../telemetry/logs/redact.ts";
 import { ownKey } from "../telemetry/names.ts";
 import type { PlainSpan } from "../telemetry/spans/plain-span.ts";
+import { CryptoIds } from "../telemetry/spans/span-start.ts";
+import { startThreadTracing, type ThreadTracing } from "../telemetry/spans/thread-tracing.ts";
 import type { Outcome } from "../words/retry.ts";
 import { outcomeOfEnd, signalled } from "../worker/attempts/attempt-outcome.ts";
 import type { LoadedHandler } from "../worker/handlers/loaded-handler.ts";
-import { createRunner } from "../worker/handlers/run.ts";
-import { createRunScopes } from "../worker/handlers/run-scopes.ts";
+import { createRunner, createRunScopes } from "../worker/handlers/run.ts";
 import { createHandlerCalls } from "../worker/http/calls.ts";
 import { type Attempt, startAttempt } from "../worker/threads/attempt.ts";
 import type { CancelReason, FromRunner, HandlerLogLine, Run } from "../worker/threads/thread-messages.ts";
-import { toSpanTree } from "./span-tree.ts";
-import { openTestTrace, testConfig } from "./test-tracing.ts";
 import type { TestedTask, TestOptions } from "./tested-task.ts";
 
-export interface BenchOptions {
+interface BenchOptions {
   /** The task, the same for every attempt. */
   run: Omit<Run, "number" | "attempt" | "carrier" | "spanId">;
   timeoutMs: number;
@@ -24,9 +27,9 @@ export interface BenchOptions {
   fetch: TestOptions["fetch"];
 }
 
-export interface Bench {
+interface Bench {
   runAttempt(number: number): Promise<Outcome>;
-  seen(): Pick<TestedTask, "logs" | "progress" | "spans">;
+  seen(): Pick<TestedTask, "logs" | "progress"> & { spans: readonly PlainSpan[] };
   close(): void;
 }
 
@@ -101,7 +104,7 @@ export function createBench(loaded: LoadedHandler, { run, timeoutMs, signal, fet
     seen: () => ({
       logs: lines.map(({ level, msg, fields }) => ({ level, msg, fields: { ...fields } })),
       progress: spans.flatMap(({ events }) => events.flatMap(({ attributes }) => shareOf(attributes))),
-      spans: toSpanTree(spans),
+      spans,
     }),
     close: trace.end,
   };
@@ -110,4 +113,40 @@ export function createBench(loaded: LoadedHandler, { run, timeoutMs, signal, fet
 function shareOf(attributes: PlainSpan["attributes"] = {}): number[] {
   const share = attributes[ownKey.progress];
   return typeof share === "number" ? [share] : [];
+}
+
+interface TestTrace {
+  /** What the process span of the attempt would be. */
+  carrier: { traceparent: string };
+  newSpanId(): string;
+  /** Spans of this trace go to `deliver` from now on, until `end`. */
+  start(deliver: (span: PlainSpan) => void): ThreadTracing;
+  end(): void;
+}
+
+const listeners = new Map<string, (span: PlainSpan) => void>();
+const ids = new CryptoIds();
+let tracing: ThreadTracing | undefined;
+
+/** The defaults of the settings: nothing of a test's process changes what a handler sees. */
+export const testConfig: Config = readConfig({ handlers: "" }, {}).config;
+
+function openTestTrace(): TestTrace {
+  const traceId = ids.generateTraceId();
+  return {
+    carrier: { traceparent: `00-${traceId}-${ids.generateSpanId()}-01` },
+    newSpanId: () => ids.generateSpanId(),
+    start: (deliver) => {
+      listeners.set(traceId, deliver);
+      tracing ??= startTracing();
+      return tracing;
+    },
+    end: () => {
+      listeners.delete(traceId);
+    },
+  };
+}
+
+function startTracing(): ThreadTracing {
+  return startThreadTracing(testConfig, (span) => listeners.get(span.context.traceId)?.(span));
 }

@@ -3,15 +3,16 @@
  * decision what follows are those of production. Only the thread, the queue, the store and the waiting are not there.
  */
 
+import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { parseDuration } from "../settings/parsers.ts";
+import type { PlainSpan } from "../telemetry/spans/plain-span.ts";
 import { toFailure } from "../words/errors.ts";
 import { decide, type Outcome, type Verdict } from "../words/retry.ts";
 import { newTaskId } from "../words/task-id.ts";
 import type { TaskHandler } from "../worker/handlers/handler.ts";
 import { type LoadedHandler, toHandler, toLoaded } from "../worker/handlers/loaded-handler.ts";
-import { createBench } from "./bench.ts";
-import { testConfig } from "./test-tracing.ts";
-import type { TestedAttempt, TestedTask, TestOptions, TestTask } from "./tested-task.ts";
+import { createBench, testConfig } from "./bench.ts";
+import type { FormatSpans, TestedAttempt, TestedSpan, TestedTask, TestOptions, TestTask } from "./tested-task.ts";
 
 const maxAttempts = 100;
 
@@ -33,12 +34,13 @@ export const testTask: TestTask = async (handler, options = {}) => {
     const attempts: TestedAttempt[] = [];
     for (let number = first; ; number++) {
       const outcome = await bench.runAttempt(number);
-      attempts.push(toTested(number, outcome));
+      attempts.push(toTestedAttempt(number, outcome));
       const policy = { maxAttempts: last, baseMs: testConfig.retryBase, capMs: testConfig.retryCap };
       const status = toStatus(decide(outcome, number, policy, Math.random));
       if (status === undefined) continue;
-      const { outcome: word, result, error } = toTested(number, outcome);
-      return { status, outcome: word, result, error, attempts, ...bench.seen() };
+      const { outcome: word, result, error } = toTestedAttempt(number, outcome);
+      const { spans, ...seen } = bench.seen();
+      return { status, outcome: word, result, error, attempts, ...seen, spans: toSpanTree(spans) };
     }
   } finally {
     bench.close();
@@ -85,7 +87,7 @@ function toStatus(verdict: Verdict): TestedTask["status"] | undefined {
   }
 }
 
-function toTested(number: number, outcome: Outcome): TestedAttempt {
+function toTestedAttempt(number: number, outcome: Outcome): TestedAttempt {
   const none = { number, result: undefined, error: undefined, fatal: false, retryAfterMs: undefined };
   switch (outcome.kind) {
     case "succeeded":
@@ -103,4 +105,54 @@ function toTested(number: number, outcome: Outcome): TestedAttempt {
     case "lease_lost":
       return { ...none, outcome: "failed", error: outcome.error };
   }
+}
+
+const kinds: Record<SpanKind, TestedSpan["kind"]> = {
+  [SpanKind.INTERNAL]: "internal",
+  [SpanKind.SERVER]: "server",
+  [SpanKind.CLIENT]: "client",
+  [SpanKind.PRODUCER]: "producer",
+  [SpanKind.CONSUMER]: "consumer",
+};
+
+const codes: Record<SpanStatusCode, TestedSpan["status"]["code"]> = {
+  [SpanStatusCode.UNSET]: "unset",
+  [SpanStatusCode.OK]: "ok",
+  [SpanStatusCode.ERROR]: "error",
+};
+
+/** In the order in which they started. A span whose parent has not ended is a root. */
+function toSpanTree(spans: readonly PlainSpan[]): TestedSpan[] {
+  const ids = new Set(spans.map(({ context }) => context.spanId));
+  const ordered = spans.toSorted((a, b) => a.startTime[0] - b.startTime[0] || a.startTime[1] - b.startTime[1]);
+  const childrenOf = (parentId: string): TestedSpan[] =>
+    ordered.filter(({ parent }) => parent?.spanId === parentId).map(toTestedSpan);
+  const toTestedSpan = ({ name, kind, attributes, events, status, context }: PlainSpan): TestedSpan => ({
+    name,
+    kind: kinds[kind],
+    attributes: { ...attributes },
+    events: events.map((event) => ({ name: event.name, attributes: { ...event.attributes } })),
+    status: { code: codes[status.code], ...(status.message !== undefined && { message: status.message }) },
+    children: childrenOf(context.spanId),
+  });
+  return ordered.filter(({ parent }) => parent === undefined || !ids.has(parent.spanId)).map(toTestedSpan);
+}
+
+/** Spans as lines of text, each below its parent: `run send-email`, then `└─ POST  error: 503`. */
+export const formatSpans: FormatSpans = (spans) => spans.flatMap((span) => [lineOf(span), ...below(span)]).join("\n");
+
+function below({ children }: TestedSpan): string[] {
+  return children.flatMap((child, n) => {
+    const isLast = n === children.length - 1;
+    return [
+      `${isLast ? "└─" : "├─"} ${lineOf(child)}`,
+      ...below(child).map((line) => `${isLast ? "  " : "│ "} ${line}`),
+    ];
+  });
+}
+
+function lineOf({ name, status, events }: TestedSpan): string {
+  const error = status.code === "error" ? `  error: ${status.message ?? "no message"}` : "";
+  const told = events.length > 0 ? `  [${events.map((event) => event.name).join(", ")}]` : "";
+  return `${name}${error}${told}`;
 }

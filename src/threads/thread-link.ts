@@ -1,5 +1,6 @@
-/** Questions and answers between two threads, over whatever posts messages. Errors cross as plain failures. */
+/** Questions and answers between two threads, over any channel that posts messages. Errors cross as plain failures. */
 
+import { spawnThread, type Thread, type ThreadPart } from "../spawn.ts";
 import { type ErrorCode, type Failure, meanings, TaskError, toFailure } from "../words/errors.ts";
 
 type Message =
@@ -78,4 +79,37 @@ export function createLink(post: (message: unknown, transfer?: Transferable[]) =
 function fromFailure(failure: Failure): TaskError {
   const isCode = Object.hasOwn(meanings, failure.type);
   return new TaskError(isCode ? (failure.type as ErrorCode) : "internal", failure.message);
+}
+
+/** A thread that answers questions. */
+export interface LinkedThread {
+  link: Link;
+  terminate(): void;
+  /** Ends it as if it had crashed. */
+  crash(): void;
+}
+
+export function startLinkedThread(
+  part: ThreadPart,
+  name: string,
+  handlers: LinkHandlers,
+  onExit: (reason: string) => void,
+): LinkedThread {
+  const exit = (reason: string): void => {
+    link.close(`the thread ${name} ended: ${reason}`);
+    onExit(reason);
+  };
+  const thread: Thread = spawnThread(part, name, { onMessage: (message) => link.receive(message), onExit: exit });
+  const link = createLink((message, transfer) => thread.post(message, transfer), handlers);
+  return {
+    link,
+    terminate: () => {
+      thread.terminate();
+      link.close(`the thread ${name} was ended`);
+    },
+    crash: () => {
+      thread.terminate();
+      exit("it was ended");
+    },
+  };
 }

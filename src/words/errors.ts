@@ -3,8 +3,7 @@
  * border (HTTP status, RPC code) is looked up here and nowhere else; the compiler checks that no code is forgotten.
  */
 
-import { cutText } from "./text.ts";
-import { isError, isInstance, propertyOf, toText } from "./thrown.ts";
+import { cutText, isError, isInstance, propertyOf, toText } from "./text.ts";
 
 export type ErrorCode =
   | "invalid_argument"
@@ -28,7 +27,7 @@ export interface FieldProblem {
   detail: string;
 }
 
-export interface TaskErrorOptions {
+interface TaskErrorOptions {
   cause?: unknown;
   problems?: FieldProblem[];
   /** After how many milliseconds it is worth trying again. */

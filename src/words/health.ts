@@ -81,7 +81,7 @@ export interface Connections {
 }
 
 /** The two things that every role but the gateway leans on. */
-export interface Parts {
+interface Parts {
   store: { ping(): Promise<unknown>; connections(): Connections };
   queues: readonly { depth(): Promise<unknown> }[];
 }

@@ -9,7 +9,7 @@
 
 import type { FieldProblem } from "./errors.ts";
 
-export type JsonTextFault = "too_deep" | "loses_numbers";
+type JsonTextFault = "too_deep" | "loses_numbers";
 
 /** Every number of so many characters without an exponent keeps its digits: a double holds 15 of them (DBL_DIG). */
 const alwaysKeptChars = 15;

@@ -1,7 +1,7 @@
 /** Retry or bury: the one pure function that decides what follows from an attempt's outcome, and the back-off. */
 
 import type { Failure } from "./errors.ts";
-import type { AttemptOutcome, DeadReason } from "./task.ts";
+import type { DeadReason } from "./task.ts";
 
 /** What happened in an attempt. */
 export type Outcome =
@@ -63,9 +63,4 @@ export function decide(outcome: Outcome, attempt: number, policy: RetryPolicy, r
 export function backoffMs(attempt: number, policy: RetryPolicy, random: () => number): number {
   const ceiling = Math.min(policy.capMs, policy.baseMs * 2 ** (attempt - 1));
   return Math.floor(random() * ceiling);
-}
-
-/** The history's word for an outcome. */
-export function toAttemptOutcome(outcome: Outcome): AttemptOutcome {
-  return outcome.kind;
 }

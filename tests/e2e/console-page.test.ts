@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
-import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
 import { toFileText } from "../../src/access/api-key-file.ts";
+import { hashApiKey, newApiKey } from "../../src/access/api-keys.ts";
 import { toOtlpJson } from "../../src/otlp/json.ts";
 import { startChromium } from "../parts/chromium.ts";
 import { openPage, seriousFaults } from "../support/browser.ts";

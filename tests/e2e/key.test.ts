@@ -3,8 +3,8 @@
 import { describe, expect, test } from "bun:test";
 import { readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hashApiKey, isApiKey } from "../../src/access/api-key.ts";
 import { parseKeyFile } from "../../src/access/api-key-file.ts";
+import { hashApiKey, isApiKey } from "../../src/access/api-keys.ts";
 import { runThroughline } from "../support/command.ts";
 import { freePorts, startThroughline } from "../support/process.ts";
 import { tempFolder } from "../support/temp-folder.ts";

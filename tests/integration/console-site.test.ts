@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
 import { toFileText } from "../../src/access/api-key-file.ts";
+import { hashApiKey, newApiKey } from "../../src/access/api-keys.ts";
 import { startTestSystem, type TestFlags, type TestSystem } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 

@@ -3,9 +3,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
-import { type KeyEntry, toFileText } from "../../src/access/api-key-file.ts";
-import type { Scope } from "../../src/access/scope.ts";
+import { type KeyEntry, type Scope, toFileText } from "../../src/access/api-key-file.ts";
+import { hashApiKey, newApiKey } from "../../src/access/api-keys.ts";
 import { allRoutes } from "../../src/gateway/routes.ts";
 import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { eventually } from "../support/eventually.ts";

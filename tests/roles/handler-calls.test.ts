@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { context, ROOT_CONTEXT } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
-import { fetchPlacesOfThread } from "../../src/http/fetch-places.ts";
+import { fetchPlacesOfThread } from "../../src/http/fetch.ts";
 import { type AttemptCalls, createHandlerCalls } from "../../src/worker/http/calls.ts";
 import type { Fetch } from "../../src/worker/http/traced-fetch.ts";
 import { eventually } from "../support/eventually.ts";

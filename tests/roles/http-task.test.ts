@@ -10,7 +10,7 @@ import { SpanKind } from "@opentelemetry/api";
 import type { HandlerContext } from "../../src/worker/handlers/handler.ts";
 import { toResultText } from "../../src/worker/handlers/result.ts";
 import type { Resolve } from "../../src/worker/http/allow.ts";
-import { maxAnswerBytes } from "../../src/worker/http/answer-body.ts";
+import { maxAnswerBytes } from "../../src/worker/http/body.ts";
 import { createHttpHandler } from "../../src/worker/http/task.ts";
 import { startBlackHole } from "../support/black-hole.ts";
 import { projectFolder } from "../support/executable.ts";

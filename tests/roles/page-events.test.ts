@@ -2,8 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
 import { toFileText } from "../../src/access/api-key-file.ts";
+import { hashApiKey, newApiKey } from "../../src/access/api-keys.ts";
 import { eventually } from "../support/eventually.ts";
 import { codeBlocks, readDoc } from "../support/markdown.ts";
 import { rejectionOf } from "../support/rejection.ts";

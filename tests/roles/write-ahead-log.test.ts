@@ -8,7 +8,7 @@ import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { logLevelsOf } from "../../src/settings/parsers.ts";
 import { SqliteConnection } from "../../src/store/sqlite/connection.ts";
 import { databaseFile, largeLogBytes, logBytes, usualLogBytes } from "../../src/store/sqlite/schema.ts";
-import { watchWriteAheadLog } from "../../src/supervisor/log-watch.ts";
+import { watchWriteAheadLog } from "../../src/supervisor/watches.ts";
 import { createLogger } from "../../src/telemetry/logs/log.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { tempFolder } from "../support/temp-folder.ts";

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { hashApiKey, newApiKey } from "../../src/access/api-key.ts";
-import { createApiKeys } from "../../src/access/api-keys.ts";
+import type { Scope } from "../../src/access/api-key-file.ts";
+import { createApiKeys, hashApiKey, newApiKey } from "../../src/access/api-keys.ts";
 import { type Caller, callerId, identify, isTrusted, mayForce, permit } from "../../src/access/caller.ts";
-import type { Scope } from "../../src/access/scope.ts";
 
 const nowMs = Date.parse("2026-11-21T12:00:00Z");
 const text = newApiKey();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { ForbiddenTarget } from "../../src/worker/http/allow.ts";
-import { redirected } from "../../src/worker/http/redirect.ts";
 import type { HttpRequest } from "../../src/worker/http/send.ts";
+import { redirected } from "../../src/worker/http/task.ts";
 
 const secrets = { authorization: "Bearer a", cookie: "a=b", "x-api-key": "c" };
 

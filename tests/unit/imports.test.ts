@@ -226,7 +226,7 @@ describe("packages with one home", () => {
 
 describe("words with one home", () => {
   const homes: [what: string, word: RegExp, files: string[]][] = [
-    ["process.env", /\bprocess\.env\b/, ["config.ts", "http/fetch-places.ts", "http/proxies.ts"]],
+    ["process.env", /\bprocess\.env\b/, ["config.ts", "http/fetch.ts"]],
     // The task type `crash` has to end its thread: there `process.exit` ends no more than that.
     ["process.exit", /\bprocess\.exit\(/, ["main.ts", "worker/handlers/stray-errors.ts"]],
     ["new Worker", /\bnew Worker\(/, ["spawn.ts"]],
@@ -243,14 +243,7 @@ describe("words with one home", () => {
     [
       "the runtimes' own globals",
       /\bBun\.|\bDeno\b/,
-      [
-        "host/libc.ts",
-        "host/runtime.ts",
-        "host/stdout.ts",
-        "http/listen.ts",
-        "worker/handlers/provided-modules.ts",
-        "worker/handlers/typescript-settings.ts",
-      ],
+      ["host/libc.ts", "host/runtime.ts", "host/stdout.ts", "http/listen.ts", "worker/handlers/import-file.ts"],
     ],
   ];
 

@@ -6,8 +6,7 @@ import { toStandardJsonSchema } from "@valibot/to-json-schema";
 import { type } from "arktype";
 import * as v from "valibot";
 import { z } from "zod";
-import { toLoaded } from "../../src/worker/handlers/loaded-handler.ts";
-import { checkPayload, PayloadError, toPayloadSchema } from "../../src/worker/handlers/payload-schema.ts";
+import { checkPayload, PayloadError, toLoaded, toPayloadSchema } from "../../src/worker/handlers/loaded-handler.ts";
 import { rejectionOf } from "../support/rejection.ts";
 
 const valibotEmail = v.object({ to: v.pipe(v.string(), v.email()), copies: v.optional(v.number(), 1) });

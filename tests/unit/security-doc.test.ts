@@ -9,8 +9,8 @@ import { taskRoutes } from "../../src/gateway/task-routes.ts";
 import { unguardedAddresses } from "../../src/http/open-addresses.ts";
 import { maxMessageBytes } from "../../src/rpc/call.ts";
 import { maxMessageDepth } from "../../src/rpc/methods.ts";
-import { maxAnswerBytes } from "../../src/worker/http/answer-body.ts";
-import { maxRedirects } from "../../src/worker/http/redirect.ts";
+import { maxAnswerBytes } from "../../src/worker/http/body.ts";
+import { maxRedirects } from "../../src/worker/http/task.ts";
 import { projectFolder } from "../support/executable.ts";
 import { codeWords, readDoc, tableBelow } from "../support/markdown.ts";
 

@@ -2,8 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { RestartDelay, startedWithin } from "../../src/supervisor/supervision.ts";
-import { startLinkedThread } from "../../src/threads/linked-thread.ts";
-import { createLink } from "../../src/threads/thread-link.ts";
+import { createLink, startLinkedThread } from "../../src/threads/thread-link.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";
 

@@ -1,7 +1,7 @@
 /** `throughline key create`: a new key on stdout, once, and its entry in the file. */
 
-import { hashApiKey, newApiKey } from "../../access/api-key.ts";
 import { type KeyEntry, parseKeyFile, scopes, toFileText } from "../../access/api-key-file.ts";
+import { hashApiKey, newApiKey } from "../../access/api-keys.ts";
 import { readKeysPath } from "../../config.ts";
 import { listOf, oneOf, parseDuration } from "../../settings/parsers.ts";
 import { TaskError } from "../../words/errors.ts";

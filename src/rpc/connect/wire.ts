@@ -21,7 +21,7 @@ import { badRequestName, fromBadRequest, retryAfterHeader, toBadRequest, type Wi
 export const connectWire: Wire = { systemName: "connectrpc", statusOf: (code) => code };
 
 export const contentTypes = { json: "application/json", proto: "application/proto" } as const;
-export type Codec = keyof typeof contentTypes;
+type Codec = keyof typeof contentTypes;
 
 export function codecOf(contentType: string | null): Codec | undefined {
   const essence = contentType?.split(";", 1)[0]?.trim().toLowerCase();

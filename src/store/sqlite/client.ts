@@ -10,7 +10,7 @@ import { systemClock } from "../../limits/clock.ts";
 import { createTimeLimit } from "../../limits/time-limit.ts";
 import { key } from "../../telemetry/names.ts";
 import { markFailed, startSpan } from "../../telemetry/spans/tracing.ts";
-import { createTurnPost, readTurn } from "../../threads/turn-messages.ts";
+import { createBatchedPost, readBatch } from "../../threads/batched-post.ts";
 import { type ErrorCode, type Failure, TaskError } from "../../words/errors.ts";
 import type { TaskRecord } from "../../words/task.ts";
 import type { Store } from "../ports/store.ts";
@@ -91,7 +91,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
   let lastNumber = 0;
 
   port.onmessage = (event: MessageEvent<string>) => {
-    for (const answer of readTurn<StoreAnswer>(event.data)) {
+    for (const answer of readBatch<StoreAnswer>(event.data)) {
       const caller = pending.get(answer.number);
       pending.delete(answer.number);
       if ("failure" in answer) caller?.fail(answer.failure, answer.isAway === true);
@@ -99,7 +99,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     }
   };
 
-  const post = createTurnPost<StoreQuestion>((text) => port.postMessage(text));
+  const post = createBatchedPost<StoreQuestion>((text) => port.postMessage(text));
 
   /** The longest wait is no trial: a ping goes before it. */
   const probe = (): Promise<unknown> => send({ op: "ping", args: [] });

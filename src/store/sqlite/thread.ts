@@ -5,7 +5,7 @@
  */
 
 import { type Clock, systemClock } from "../../limits/clock.ts";
-import { createTurnPost, readTurn } from "../../threads/turn-messages.ts";
+import { createBatchedPost, readBatch } from "../../threads/batched-post.ts";
 import { type Failure, toFailure } from "../../words/errors.ts";
 import { isEnded, type TaskRecord } from "../../words/task.ts";
 import { nothingSeen, type Seen, type WatchedTask } from "../ports/tasks.ts";
@@ -163,9 +163,9 @@ export function startStoreThread(location: SqliteLocation, systemTime: Clock = s
 
   return {
     serve: (port) => {
-      const tell = createTurnPost<StoreAnswer>((text) => port.postMessage(text));
+      const tell = createBatchedPost<StoreAnswer>((text) => port.postMessage(text));
       port.onmessage = (event: MessageEvent<string>) => {
-        for (const { number, call } of readTurn<StoreQuestion>(event.data)) {
+        for (const { number, call } of readBatch<StoreQuestion>(event.data)) {
           if (call.op === "awaitEnd" || call.op === "awaitChange") wait(tell, number, call);
           else if (call.op === "waitOver") endWait(tell, ...call.args);
           else waiting.push({ tell, number, call });

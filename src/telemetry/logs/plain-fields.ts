@@ -4,7 +4,7 @@
  */
 
 import { toFailure } from "../../words/errors.ts";
-import { isError, tagOf } from "../../words/thrown.ts";
+import { isError, tagOf } from "../../words/text.ts";
 import { type Redaction, redacted } from "./redact.ts";
 
 export type PlainFields = Record<string, unknown>;

@@ -4,8 +4,8 @@
  */
 
 import type { SpanContext } from "@opentelemetry/api";
-import { residentBytes } from "../../host/memory.ts";
 import { openFileCount, openFileLimit } from "../../host/open-files.ts";
+import { residentBytes } from "../../host/runtime.ts";
 import { type Breaker, type BreakerState, createBreaker } from "../../limits/breaker.ts";
 import type { QueueDepth } from "../../queue/queue.ts";
 import type { StoreFigures } from "../../store/ports/sends.ts";

@@ -7,7 +7,7 @@ import type { Attributes, HrTime, Link, SpanContext, SpanKind, SpanStatus } from
 import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import type { Scope } from "../../otlp/request.ts";
-import { toText } from "../../words/thrown.ts";
+import { toText } from "../../words/text.ts";
 import { parseTraceState } from "../context/trace-context.ts";
 
 /** Of a span, an event, a tracer. */

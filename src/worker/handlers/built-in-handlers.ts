@@ -2,8 +2,8 @@
 
 import type { Config } from "../../config.ts";
 import { createHttpHandler } from "../http/task.ts";
+import { payloadOf } from "./built-in-payloads.ts";
 import type { TaskHandler } from "./handler.ts";
-import { payloadOf } from "./payload.ts";
 
 /** That of the runtime: the one of handlers throws. */
 const endThread = process.exit.bind(process);
@@ -14,7 +14,7 @@ export function builtInHandlers(config: Config): TaskHandler[] {
     {
       type: "sleep",
       run: async (task, ctx) => {
-        const { ms } = await payloadOf("sleep", task, ctx);
+        const { ms } = payloadOf("sleep", task, ctx);
         await pause(ms, ctx.signal);
         return { slept_ms: ms };
       },
@@ -22,7 +22,7 @@ export function builtInHandlers(config: Config): TaskHandler[] {
     {
       type: "flaky",
       run: async (task, ctx) => {
-        const { failures } = await payloadOf("flaky", task, ctx);
+        const { failures } = payloadOf("flaky", task, ctx);
         if (task.attempt <= failures) throw new Error(`failure ${task.attempt} of ${failures}, as asked`);
         return { attempts: task.attempt };
       },
@@ -30,7 +30,7 @@ export function builtInHandlers(config: Config): TaskHandler[] {
     {
       type: "fail",
       run: async (task, ctx) => {
-        const payload = await payloadOf("fail", task, ctx);
+        const payload = payloadOf("fail", task, ctx);
         const message = payload?.message ?? "failed, as asked";
         throw payload?.fatal ? ctx.fatal(message) : new Error(message);
       },

@@ -1,12 +1,13 @@
 /** What the payloads of the built-in task types must be. */
 
 import { z } from "zod";
+import type { HandlerContext, HandlerTask } from "./handler.ts";
 
 /** They say how the message is framed, or whom it is for: not the caller's to say. Fetch standard, "forbidden request-header". */
 const ownHeaders =
   /^(host|connection|content-length|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy-.*|accept-encoding)$/i;
 
-export const payloads = {
+const payloads = {
   sleep: z.strictObject({ ms: z.number().min(0) }),
   flaky: z.strictObject({ failures: z.int().min(0) }),
   fail: z.strictObject({ message: z.string().optional(), fatal: z.boolean().optional() }).nullish(),
@@ -34,15 +35,16 @@ export const payloads = {
 
 export type BuiltInPayloads = { [Type in keyof typeof payloads]: z.infer<(typeof payloads)[Type]> };
 
-/** The payload, or why it does not fit. */
-export function parsePayload<Type extends keyof BuiltInPayloads>(
+/** Fails the task for good when its payload does not fit: the next attempt would have the same one. */
+export function payloadOf<Type extends keyof BuiltInPayloads>(
   type: Type,
-  payload: unknown,
-): { payload: BuiltInPayloads[Type] } | { problem: string } {
-  const parsed = payloads[type].safeParse(payload);
-  if (!parsed.success) return { problem: z.prettifyError(parsed.error) };
+  task: HandlerTask,
+  ctx: HandlerContext,
+): BuiltInPayloads[Type] {
+  const parsed = payloads[type].safeParse(task.payload);
+  if (!parsed.success) throw ctx.fatal(`the payload does not fit: ${z.prettifyError(parsed.error)}`);
   // What the schema of this type gives.
-  return { payload: parsed.data as BuiltInPayloads[Type] };
+  return parsed.data as BuiltInPayloads[Type];
 }
 
 function areHeaders(headers: Record<string, string>): boolean {

@@ -12,7 +12,7 @@ import type { Logger } from "../../telemetry/logs/log.ts";
 import { toTaskError } from "../../words/errors.ts";
 import type { ThreadPool } from "../threads/pool.ts";
 
-export interface EditsDeps {
+interface EditsDeps {
   config: Pick<Config, "handlers">;
   pool: Pick<ThreadPool, "reload" | "types">;
   /** Tells the store of the pool's types. */
@@ -21,7 +21,7 @@ export interface EditsDeps {
   clock?: Clock;
 }
 
-export interface Edits {
+interface Edits {
   /** From now on no edit is missed. */
   ready: Promise<void>;
   /** No load is under way any more. */

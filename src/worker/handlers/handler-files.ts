@@ -6,7 +6,7 @@ import type { Logger } from "../../telemetry/logs/log.ts";
 
 const endings = new Set([".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"]);
 
-export interface HandlerFiles {
+interface HandlerFiles {
   handlers: string[];
   /** Everything else that is not hidden: other endings, tests, declarations, names with `_`, and folders (with `/`). */
   passedOver: string[];

@@ -1,15 +1,18 @@
 /**
- * What a handler tells, by `ctx.log` or by the console, as a message and fields. Handlers are written by people who are
- * used to other loggers: message and fields come in either order (pino's is fields first), errors stand anywhere, and any
- * other value may be among them. All of it is on the line; nothing that is given can make this throw.
+ * What handlers write: `ctx.log`, the console, and `write` of `process.stdout` and `process.stderr`, be it by a handler, what
+ * it imports, or a library. Each call is one log line with its level, its fields, and the attempt and the span in which it was
+ * made; the async context knows both. What goes to file descriptor 1 itself is not seen here: see stdout.ts.
  */
 
+import { Console } from "node:console";
 import { format } from "node:util";
+import { type Context, context as contextApi, createContextKey, trace } from "@opentelemetry/api";
 import type { LogLevel } from "../../settings/parsers.ts";
 import { type PlainFields, toPlainFields } from "../../telemetry/logs/plain-fields.ts";
 import type { Redaction } from "../../telemetry/logs/redact.ts";
 import { toFailure } from "../../words/errors.ts";
-import { isError, propertyOf, tagOf } from "../../words/thrown.ts";
+import { isError, propertyOf, tagOf } from "../../words/text.ts";
+import type { HandlerLogLine, LineTask } from "../threads/thread-messages.ts";
 import type { HandlerLog } from "./handler.ts";
 
 /** What one line says: plain values, bounded, without secrets. */
@@ -130,4 +133,66 @@ function isRecord(value: unknown): value is PlainFields {
     // A Proxy may throw whatever it is asked.
     return false;
   }
+}
+
+const taskKey = createContextKey("throughline.task");
+
+/** What runs in the context that this gives is of that task, also after its attempt has ended. */
+export function withTask(context: Context, { taskId, type, attempt, correlationId }: LineTask): Context {
+  return context.setValue(taskKey, { taskId, type, attempt, correlationId } satisfies LineTask);
+}
+
+/** A line of `context`, under the span that is active now. */
+export function lineIn(context: Context, level: LogLevel, { msg, fields }: Said): HandlerLogLine {
+  const active = contextApi.active();
+  const span = trace.getSpanContext(active) ?? trace.getSpanContext(context);
+  return {
+    level,
+    msg,
+    fields,
+    // Set by `withTask` alone.
+    task: (context.getValue(taskKey) ?? active.getValue(taskKey)) as LineTask | undefined,
+    span: span && { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags },
+  };
+}
+
+interface PrintedBy {
+  /** A call of a method of the console whose name is that of a level, or `log`. */
+  onLogged(level: LogLevel, given: readonly unknown[]): void;
+  /** Text that is formatted already: a table, a stack, what a library wrote. */
+  onWritten(level: LogLevel, text: string): void;
+}
+
+const loggedAs = { log: "info", info: "info", debug: "debug", warn: "warn", error: "error" } as const;
+
+/** All others write what they have formatted. */
+const written = [
+  ...(["table", "dir", "dirxml", "trace", "assert", "group", "groupCollapsed", "groupEnd"] as const),
+  ...(["count", "countReset", "time", "timeLog", "timeEnd"] as const),
+];
+
+/** For the rest of this thread's life. */
+export function captureOutput({ onLogged, onWritten }: PrintedBy): void {
+  const { console } = globalThis;
+  for (const [name, level] of Object.entries(loggedAs)) {
+    Object.assign(console, { [name]: (...given: unknown[]) => onLogged(level, given) });
+  }
+  captureWrites(process.stdout, (text) => onWritten("info", text));
+  captureWrites(process.stderr, (text) => onWritten("warn", text));
+  const formatting = new Console(process.stdout, process.stderr);
+  for (const name of written) Object.assign(console, { [name]: formatting[name].bind(formatting) });
+}
+
+function captureWrites(stream: NodeJS.WriteStream, onText: (text: string) => void): void {
+  const write = (chunk: unknown, encoding?: unknown, callback: unknown = encoding): boolean => {
+    const text = typeof chunk === "string" ? chunk : new TextDecoder().decode(toBytes(chunk));
+    if (text.trim() !== "") onText(text.replace(/\r?\n$/, ""));
+    if (typeof callback === "function") queueMicrotask(() => callback());
+    return true;
+  };
+  Object.assign(stream, { write });
+}
+
+function toBytes(chunk: unknown): Uint8Array {
+  return chunk instanceof Uint8Array ? chunk : new Uint8Array();
 }

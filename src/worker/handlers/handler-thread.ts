@@ -1,21 +1,18 @@
 /** A handlers' thread from its start: loads the handlers, says which types they are, then runs what comes. */
 
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import type { Config } from "../../config.ts";
-import { fetchPlacesOfThread } from "../../http/fetch-places.ts";
+import { type Config, environmentWith } from "../../config.ts";
+import { runtime } from "../../host/runtime.ts";
+import { fetchPlacesOfThread } from "../../http/fetch.ts";
 import type { LogLevel } from "../../settings/parsers.ts";
 import { createRedaction } from "../../telemetry/logs/redact.ts";
 import { startThreadTracing } from "../../telemetry/spans/thread-tracing.ts";
 import { toFailure } from "../../words/errors.ts";
 import { createHandlerCalls } from "../http/calls.ts";
 import type { FromHandlerThread, ToHandlerThread } from "../threads/thread-messages.ts";
-import { runForksByBun } from "./fork.ts";
-import { type Said, toPrinted } from "./handler-log.ts";
-import { captureOutput } from "./handler-output.ts";
+import { captureOutput, lineIn, type Said, toPrinted } from "./handler-log.ts";
 import { HandlerError, type Handlers, loadHandlers } from "./handlers.ts";
-import { lineIn } from "./line-context.ts";
-import { createRunner } from "./run.ts";
-import { createRunScopes } from "./run-scopes.ts";
+import { createRunner, createRunScopes } from "./run.ts";
 import { type StrayErrors, takeStrayErrors } from "./stray-errors.ts";
 
 export interface HandlerThreadStart {
@@ -76,4 +73,28 @@ async function load(config: Config, strays: StrayErrors): Promise<Handlers | str
     const problems = error instanceof HandlerError ? error.problems : [toFailure(error).message];
     return [...problems, ...(await strays.loaded())];
   }
+}
+
+type Spawn = (...given: [unknown, unknown?]) => unknown;
+
+/**
+ * `child_process.fork` of all handlers of this thread, in the compiled executable. A fork is a child with a channel to it,
+ * which Bun starts by `Bun.spawn`. It would start this very executable, which is Throughline and not a runtime; with
+ * `BUN_BE_BUN` in its environment it is the Bun that is in it (bun.com/docs/bundler/executables, "Act as the Bun CLI"). Only
+ * forks get the variable: any other program that was compiled by Bun would take it, too.
+ */
+function runForksByBun(): void {
+  if (!runtime.isCompiled) return;
+  const bun: unknown = Reflect.get(globalThis, "Bun");
+  // The one signature for both of its forms: `spawn(command, options)` and `spawn({ cmd, ...options })`.
+  const spawn = Reflect.get(Object(bun), "spawn") as Spawn;
+  const spawnByBun: Spawn = (first, second) => {
+    const options: Record<string, unknown> = { ...Object(Array.isArray(first) ? second : first) };
+    const [file] = Array.isArray(first) ? first : Array.isArray(options.cmd) ? options.cmd : [];
+    if (file !== process.execPath || options.ipc === undefined) return spawn(first, second);
+    const beBun = { BUN_BE_BUN: "1" };
+    const env = options.env === undefined ? environmentWith(beBun) : { ...Object(options.env), ...beBun };
+    return Array.isArray(first) ? spawn(first, { ...options, env }) : spawn({ ...options, env });
+  };
+  Reflect.set(Object(bun), "spawn", spawnByBun);
 }

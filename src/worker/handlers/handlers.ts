@@ -5,10 +5,8 @@ import type { Config } from "../../config.ts";
 import { toFailure } from "../../words/errors.ts";
 import { builtInHandlers } from "./built-in-handlers.ts";
 import { handlerFiles, typeOfFile } from "./handler-files.ts";
-import { importFile } from "./import-file.ts";
+import { applyTypescriptSettings, importFile, provideModules } from "./import-file.ts";
 import { isClass, type LoadedHandler, toHandler, toLoaded } from "./loaded-handler.ts";
-import { provideModules } from "./provided-modules.ts";
-import { applyTypescriptSettings } from "./typescript-settings.ts";
 
 export type Handlers = Map<string, LoadedHandler>;
 

@@ -6,7 +6,7 @@
  */
 
 import { toFailure } from "../../words/errors.ts";
-import { isError, isInstance, tagOf } from "../../words/thrown.ts";
+import { isError, isInstance, tagOf } from "../../words/text.ts";
 
 /** No other attempt returns anything else, so this is fatal. */
 export class ResultError extends Error {
@@ -18,7 +18,7 @@ export class ResultError extends Error {
   }
 }
 
-export interface ResultText {
+interface ResultText {
   /** JSON. */
   text: string;
   /** JSON pointers (RFC 6901) of values that JSON leaves out, or has null for; the first few. */

@@ -6,7 +6,7 @@
 
 import { durationMs, showDuration } from "../../settings/parsers.ts";
 import { toFailure } from "../../words/errors.ts";
-import { isError, toText } from "../../words/thrown.ts";
+import { isError, toText } from "../../words/text.ts";
 import type { HandlerLog } from "./handler.ts";
 
 /** A longer delay is cut to this: a provider that names a far date does not park a task for years. */

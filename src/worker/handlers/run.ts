@@ -1,8 +1,12 @@
 /**
- * Inside a handler's thread, or in a test: runs attempts, each under its own span, signal and context, and tells the worker how each
- * ended. Finished spans leave at once, so that a thread that has to be ended takes none with it.
+ * Inside a handler's thread, or in a test: runs attempts, each under its own span, signal and context, and reports to the
+ * worker how each ended. Finished spans leave at once, so that a thread that has to be ended takes none with it.
+ *
+ * Knows which run the code of the thread belongs to. A run is entered once, and all that it starts belongs to it, timers and
+ * promises included, even after it has ended.
  */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { context as contextApi, SpanKind } from "@opentelemetry/api";
 import { fromCarrier } from "../../telemetry/context/propagation.ts";
 import type { Redaction } from "../../telemetry/logs/redact.ts";
@@ -10,22 +14,18 @@ import { key, ownKey } from "../../telemetry/names.ts";
 import type { PlainSpan } from "../../telemetry/spans/plain-span.ts";
 import type { ThreadTracing } from "../../telemetry/spans/thread-tracing.ts";
 import { markFailed, recordException, startSpan } from "../../telemetry/spans/tracing.ts";
-import { TaskError, toFailure } from "../../words/errors.ts";
-import { toWellFormedJson } from "../../words/text.ts";
-import { isInstance } from "../../words/thrown.ts";
+import { type Failure, TaskError, toFailure } from "../../words/errors.ts";
+import { isInstance, toWellFormedJson } from "../../words/text.ts";
 import type { HandlerCalls } from "../http/calls.ts";
 import { createTracedFetch } from "../http/traced-fetch.ts";
 import type { FromRunner, Run, RunEnd, SignalReason, ToHandlerThread } from "../threads/thread-messages.ts";
 import type { HandlerContext, HandlerTask } from "./handler.ts";
-import { createHandlerLog, toSaid } from "./handler-log.ts";
-import { lineIn, withTask } from "./line-context.ts";
-import type { LoadedHandler } from "./loaded-handler.ts";
-import { checkPayload, PayloadError } from "./payload-schema.ts";
+import { createHandlerLog, lineIn, toSaid, withTask } from "./handler-log.ts";
+import { checkPayload, type LoadedHandler, PayloadError } from "./loaded-handler.ts";
 import { ResultError, toResultText } from "./result.ts";
 import { RetryAfterError, toRetryAfter } from "./retry-after.ts";
-import type { RunScope, RunScopes } from "./run-scopes.ts";
 
-export interface RunnerDeps {
+interface RunnerDeps {
   find(type: string): LoadedHandler | undefined;
   scopes: RunScopes;
   /** `deliver` gets each span as it ends. */
@@ -169,4 +169,61 @@ function toShare(share: number): number {
 
 function reasonOf(reason: SignalReason): DOMException {
   return new DOMException(`the attempt was ended: ${reason}`, reason === "timed_out" ? "TimeoutError" : "AbortError");
+}
+
+export interface RunScope {
+  /** Without its payload: what the run leaves behind must not keep that in memory. */
+  readonly run: Omit<Run, "payload">;
+  isOver: boolean;
+  /** The error that no code caught, which is how the run ends. */
+  crash: Failure | undefined;
+}
+
+export interface RunScopes {
+  /** Runs `work` as this run, which is over when `work` settles. */
+  enter<T>(run: Run, work: (scope: RunScope) => Promise<T>): Promise<T>;
+  /** undefined: the code belongs to no run, or the runtime has lost its async context. */
+  current(): RunScope | undefined;
+  /** The one run of this type that may have left something behind; undefined when there are several, or none. */
+  onlyOf(type: string): RunScope | undefined;
+}
+
+/** Ended runs of one type that are remembered. */
+const maxEnded = 64;
+
+export function createRunScopes(): RunScopes {
+  const storage = new AsyncLocalStorage<RunScope>();
+  const running = new Set<RunScope>();
+  /** By type. A run that nothing refers to any more, no timer and no promise, is collected and can do nothing. */
+  const ended = new Map<string, WeakRef<RunScope>[]>();
+
+  const leave = (scope: RunScope): void => {
+    scope.isOver = true;
+    running.delete(scope);
+    // Its error is known already: the next one of this type is another run's.
+    if (scope.crash) return;
+    const { type } = scope.run;
+    const earlier = ended.get(type) ?? [];
+    earlier.push(new WeakRef(scope));
+    if (earlier.length > maxEnded) earlier.shift();
+    ended.set(type, earlier);
+  };
+
+  return {
+    enter: async ({ payload: _, ...run }, work) => {
+      const scope: RunScope = { run, isOver: false, crash: undefined };
+      running.add(scope);
+      try {
+        return await storage.run(scope, () => work(scope));
+      } finally {
+        leave(scope);
+      }
+    },
+    current: () => storage.getStore(),
+    onlyOf: (type) => {
+      const left = (ended.get(type) ?? []).flatMap((scope) => scope.deref() ?? []);
+      const [only, ...others] = [...left, ...running].filter(({ run }) => run.type === type);
+      return others.length === 0 ? only : undefined;
+    },
+  };
 }

@@ -11,12 +11,12 @@ import { join } from "node:path";
 import { context as contextApi, trace } from "@opentelemetry/api";
 import { fromCarrier, spanContextOf } from "../../telemetry/context/propagation.ts";
 import { type Failure, toFailure } from "../../words/errors.ts";
-import { isInstance } from "../../words/thrown.ts";
+import { isInstance } from "../../words/text.ts";
 import type { FromHandlerThread } from "../threads/thread-messages.ts";
 import { reasonOf } from "./handlers.ts";
-import type { RunScope, RunScopes } from "./run-scopes.ts";
+import type { RunScope, RunScopes } from "./run.ts";
 
-export interface StrayErrorsDeps {
+interface StrayErrorsDeps {
   scopes: RunScopes;
   /** The handlers' folder; undefined: there are built-in handlers only. */
   folder: string | undefined;

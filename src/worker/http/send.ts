@@ -2,12 +2,15 @@
  * One HTTP request to addresses that were looked at, in the name of a host. The addresses go to the socket, the name into
  * the `Host` header and the TLS handshake, which checks the certificate against it. A socket serves one request: one that
  * waited in a pool could be one to another name. Redirects are answers like any other, and nothing is decompressed.
+ *
+ * By a proxy of the environment it is different: the proxy gets the host's name and looks it up anew, and its rules say what
+ * that may mean. `fetch` is the client then, which knows how proxies are asked.
  */
 
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
-import { maxAnswerBytes, tooLarge } from "./answer-body.ts";
+import { maxAnswerBytes, tooLarge } from "./body.ts";
 
 export interface HttpRequest {
   url: URL;
@@ -110,4 +113,48 @@ function lookupOf(addresses: readonly string[]): LookupFunction {
     if (all) callback(null, found);
     else callback(null, found[0]?.address ?? "", found[0]?.family);
   };
+}
+
+/** Rejects as `send` does. */
+export async function sendByProxy(
+  { url, method, headers, body }: HttpRequest,
+  proxy: string,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  const answer = await fetch(url, {
+    method,
+    headers,
+    ...(body !== undefined && { body: new Uint8Array(Buffer.from(body)) }),
+    signal,
+    redirect: "manual",
+    proxy,
+    // Within a limit it is unpacked later.
+    decompress: false,
+  });
+  const { status } = answer;
+  const header = (name: string): string | undefined => answer.headers.get(name) ?? undefined;
+  return {
+    status,
+    location: header("location"),
+    retryAfter: header("retry-after"),
+    contentEncoding: header("content-encoding"),
+    contentType: header("content-type"),
+    bytes: await readBytes(answer, url.host),
+  };
+}
+
+async function readBytes(answer: Response, host: string): Promise<Uint8Array> {
+  if (answer.status >= 400) {
+    await answer.body?.cancel();
+    return new Uint8Array();
+  }
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  // Leaving the loop ends the answer.
+  for await (const chunk of answer.body ?? []) {
+    length += chunk.byteLength;
+    if (length > maxAnswerBytes) throw tooLarge(host);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }

@@ -1,13 +1,15 @@
-/** The task type `http`: one call to wherever the task says and the settings allow, its redirects included. */
+/**
+ * The task type `http`: one call to wherever the task says and the settings allow, its redirects included (RFC 9110, 15.4,
+ * with the changes of method that fetch makes of it).
+ */
 
 import { context as contextApi } from "@opentelemetry/api";
-import { proxyOf } from "../../http/proxies.ts";
+import { proxyOf } from "../../http/fetch.ts";
 import { productVersion } from "../../version.ts";
 import { toFailure } from "../../words/errors.ts";
 import { inspectJson } from "../../words/json-text.ts";
-import type { BuiltInPayloads } from "../handlers/built-in-payloads.ts";
+import { type BuiltInPayloads, payloadOf } from "../handlers/built-in-payloads.ts";
 import type { HandlerContext, TaskHandler } from "../handlers/handler.ts";
-import { payloadOf } from "../handlers/payload.ts";
 import { maxResultDepth } from "../handlers/result.ts";
 import { retryAfterMs } from "../handlers/retry-after.ts";
 import {
@@ -18,11 +20,8 @@ import {
   type Resolve,
   resolveBySystem,
 } from "./allow.ts";
-import { UnreadableAnswer, unpack } from "./answer-body.ts";
-import { maxRedirects, redirected } from "./redirect.ts";
-import { toBody, UnfitBody } from "./request-body.ts";
-import { type HttpAnswer, type HttpRequest, send } from "./send.ts";
-import { sendByProxy } from "./send-by-proxy.ts";
+import { toBody, UnfitBody, UnreadableAnswer, unpack } from "./body.ts";
+import { type HttpAnswer, type HttpRequest, send, sendByProxy } from "./send.ts";
 import { createTracedCall } from "./traced-fetch.ts";
 
 /** Statuses of the 4xx range after which another attempt may succeed. */
@@ -33,7 +32,7 @@ export function createHttpHandler(allow: readonly string[], resolve: Resolve = r
   return {
     type: "http",
     run: async (task, ctx) => {
-      const payload = await payloadOf("http", task, ctx);
+      const payload = payloadOf("http", task, ctx);
       const call = createTracedCall({
         tracer: ctx.tracer,
         context: contextApi.active(),
@@ -130,4 +129,41 @@ function until<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
   if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
   return Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", stop));
+}
+
+/** As many as curl and the browsers are asked for by careful callers; a loop ends here. */
+export const maxRedirects = 5;
+
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** All that goes on to another origin: what anybody else is called may be a secret that was meant for the first. */
+const harmlessHeaders: ReadonlySet<string> = new Set(["accept", "accept-language", "content-type", "user-agent"]);
+
+/** The next request; undefined when the answer is the last. Throws `ForbiddenTarget` for where nobody should follow. */
+export function redirected(
+  request: HttpRequest,
+  status: number,
+  location: string | undefined,
+): HttpRequest | undefined {
+  if (!redirects.has(status) || location === undefined) return undefined;
+  const url = URL.parse(location, request.url);
+  if (!url) throw new ForbiddenTarget(`${request.url.host} redirects to "${location.slice(0, 200)}", which is no URL`);
+  if (request.url.protocol === "https:" && url.protocol === "http:") {
+    throw new ForbiddenTarget(`${request.url.host} redirects from https to http (${url.host}), which is not followed`);
+  }
+  // A fragment stays with the caller.
+  url.hash = "";
+  const headers = new Headers(request.headers);
+  if (url.origin !== request.url.origin) {
+    for (const name of [...headers.keys()]) if (!harmlessHeaders.has(name)) headers.delete(name);
+  }
+  if (!becomesGet(status, request.method)) return { ...request, url, headers };
+  for (const name of [...headers.keys()]) if (name.startsWith("content-")) headers.delete(name);
+  return { url, method: "GET", headers, body: undefined };
+}
+
+/** Fetch standard, "HTTP-redirect fetch", step 12. */
+function becomesGet(status: number, method: string): boolean {
+  if (status === 303) return method !== "GET" && method !== "HEAD";
+  return (status === 301 || status === 302) && method === "POST";
 }

@@ -15,7 +15,7 @@ import type { HandlerContext } from "../handlers/handler.ts";
 /** The part of `fetch` that is used here: all that a stand-in has to be. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
-export interface TracedFetchOptions {
+interface TracedFetchOptions {
   tracer: Tracer;
   /** The run's own context, for calls made where the thread's active one was lost. */
   context: Context;
@@ -23,7 +23,7 @@ export interface TracedFetchOptions {
 }
 
 /** What is called, as it would be sent without a trace. */
-export interface Called {
+interface Called {
   url: URL;
   method: string;
   headers: Headers;
@@ -32,10 +32,7 @@ export interface Called {
 }
 
 /** `send` gets the headers with the trace in them. */
-export type TracedCall = <T extends { status: number }>(
-  called: Called,
-  send: (headers: Headers) => Promise<T>,
-) => Promise<T>;
+type TracedCall = <T extends { status: number }>(called: Called, send: (headers: Headers) => Promise<T>) => Promise<T>;
 
 export function createTracedCall({ tracer, context, correlationId }: TracedFetchOptions): TracedCall {
   return async ({ url, method, headers, resendCount }, send) => {

@@ -7,7 +7,7 @@ import type { Config } from "../../config.ts";
 import { systemClock } from "../../limits/clock.ts";
 import { spawnThread } from "../../spawn.ts";
 import type { PlainSpan } from "../../telemetry/spans/plain-span.ts";
-import { createTurnPost } from "../../threads/turn-messages.ts";
+import { createBatchedPost } from "../../threads/batched-post.ts";
 import { type ErrorCode, TaskError } from "../../words/errors.ts";
 import { within } from "../../words/health.ts";
 import { outcomeOfEnd, type Unfinished } from "../attempts/attempt-outcome.ts";
@@ -92,7 +92,7 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
     },
   });
 
-  const post = createTurnPost<ToHandlerThread>((text) => thread.post(text));
+  const post = createBatchedPost<ToHandlerThread>((text) => thread.post(text));
 
   const receive = (message: FromHandlerThread): void => {
     switch (message.kind) {

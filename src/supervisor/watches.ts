@@ -1,11 +1,12 @@
-/**
- * Tells in the log when file descriptors run out, once, and when there are enough again. Holds a few of its own, which
- * connections that come faster than the listeners look can never take: they are let go once the listeners have closed.
- */
+/** What the supervisor watches in its process: open files, and the write-ahead log of the store. Each is logged when it becomes a problem and when it is solved. */
 
 import { closeSync, openSync } from "node:fs";
 import { lowOpenFileLimit, openFileCount, openFileLimit, watchFiles } from "../host/open-files.ts";
+import type { Clock } from "../limits/clock.ts";
+import { largeLogBytes, logBytes, lookAtLogEveryMs, usualLogBytes } from "../store/sqlite/schema.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
+import { instruments } from "../telemetry/metrics/instruments.ts";
+import type { Meter } from "../telemetry/metrics/meter.ts";
 
 /** Connections that come and go at the limit are one occasion, which ends after so long a calm. */
 const calmMs = 10_000;
@@ -77,4 +78,29 @@ function holdFiles(count: number) {
       letting = setTimeout(letGo, untilClosedMs);
     },
   };
+}
+
+interface LogWatchDeps {
+  /** Where the database is. */
+  folder: string;
+  meter: Meter;
+  log: Logger;
+  clock: Clock;
+}
+
+/** Looks until `signal` aborts. */
+export async function watchWriteAheadLog({ folder, meter, log, clock }: LogWatchDeps, signal: AbortSignal) {
+  meter.observe(instruments.storeLogSize, (observe) => observe(logBytes(folder)));
+  let isLarge = false;
+  while (!signal.aborted) {
+    const bytes = logBytes(folder);
+    if (!isLarge && bytes > largeLogBytes) {
+      isLarge = true;
+      log.warn("the write-ahead log grows while a program reads the database in one long transaction", { bytes });
+    } else if (isLarge && bytes <= usualLogBytes) {
+      isLarge = false;
+      log.info("the write-ahead log has its usual size again", { bytes });
+    }
+    await clock.sleep(lookAtLogEveryMs, signal);
+  }
 }

@@ -1,12 +1,16 @@
 /**
- * Proxies of the environment: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, each also in small letters, which win.
- * `fetch` follows them by itself, and reads them for each call. What stays on this machine, or goes to a plain address of
- * the settings, must not: a proxy would read keys and payloads, and often finds no way back.
+ * What `fetch` does in this process by the environment. It follows `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`,
+ * each also in small letters, which win, and reads them for each call. Calls that stay on this machine, or go to a plain
+ * address of the settings, must not use a proxy: it would read keys and payloads, and often finds no way back.
+ *
+ * Bun bounds how many requests are under way at once, for all threads of a process together; every other one waits, those of
+ * the queue and of the RPC among them. Bun reads that bound once, when the process starts.
  */
 
 import { BlockList, isIP } from "node:net";
 import { hostname, networkInterfaces } from "node:os";
 import type { Config } from "../config.ts";
+import { runtime } from "../host/runtime.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -18,10 +22,10 @@ const ownAddresses = ["localhost", "127.0.0.1", "127.0.0.0/8", "::1", "[::1]", "
 
 /**
  * Adds this machine's addresses, and the hosts of `urls` that are `http:`, to `NO_PROXY`, for this process, its threads and
- * its children. One that is `https:` may be beyond the proxy, which cannot read along. Changes nothing without a proxy.
+ * its children. One that is `https:` may be beyond the proxy, which cannot readVariable along. Changes nothing without a proxy.
  */
 export function keepOffProxies(urls: readonly (string | undefined)[], env: Environment = process.env): void {
-  if (!proxyVariables.some((name) => read(env, name))) return;
+  if (!proxyVariables.some((name) => readVariable(env, name))) return;
   const hosts = urls.flatMap((url) => {
     const { protocol, hostname: host } = (url === undefined ? null : URL.parse(url)) ?? { protocol: "", hostname: "" };
     return protocol === "http:" ? [host, host.replace(/^\[|\]$/g, "")] : [];
@@ -43,7 +47,7 @@ export function keepSettingsOffProxies(config: Pick<Config, SettingUrl>, env: En
 /** The proxy for a call to `url`, as `fetch` would find it; undefined: none. */
 export function proxyOf({ protocol, hostname: name, port }: URL, env: Environment = process.env): string | undefined {
   const isSecure = protocol === "https:";
-  const proxy = read(env, isSecure ? "https_proxy" : "http_proxy") ?? read(env, "all_proxy");
+  const proxy = readVariable(env, isSecure ? "https_proxy" : "http_proxy") ?? readVariable(env, "all_proxy");
   if (proxy === undefined) return undefined;
   const host = name
     .replace(/^\[|\]$/g, "")
@@ -54,12 +58,12 @@ export function proxyOf({ protocol, hostname: name, port }: URL, env: Environmen
   return proxy.includes("://") ? proxy : `http://${proxy}`;
 }
 
-function read(env: Environment, name: string): string | undefined {
+function readVariable(env: Environment, name: string): string | undefined {
   return env[name] || env[name.toUpperCase()] || undefined;
 }
 
 function entriesOf(env: Environment): string[] {
-  return (read(env, "no_proxy") ?? "")
+  return (readVariable(env, "no_proxy") ?? "")
     .toLowerCase()
     .split(/[\s,]+/)
     .filter((entry) => entry !== "");
@@ -84,4 +88,25 @@ function isInRange(range: string, host: string): boolean {
   const list = new BlockList();
   list.addSubnet(network, Number(prefix), family);
   return list.check(host, family);
+}
+
+export const fetchPlacesVariable = "BUN_CONFIG_MAX_HTTP_REQUESTS";
+
+/** Bun's own, without the variable. */
+const usualPlaces = 256;
+/** Where the runtime has no bound. */
+const unboundedPlaces = 4096;
+/** What the roles of a process need at most, with room. */
+const placesOfRoles = 256;
+
+/** All of the process. Deno has no bound. */
+export function fetchPlaces(env: NodeJS.ProcessEnv = process.env): number {
+  const said = Number(env[fetchPlacesVariable]);
+  if (Number.isInteger(said) && said > 0) return said;
+  return runtime.name === "deno" ? unboundedPlaces : usualPlaces;
+}
+
+/** Those of each of a process's handler threads; the rest is for the roles. */
+export function fetchPlacesOfThread(threads: number, places: number = fetchPlaces()): number {
+  return Math.max(1, Math.floor((places - Math.min(placesOfRoles, places / 2)) / threads));
 }

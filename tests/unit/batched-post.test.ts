@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createLineBatch } from "../../src/threads/line-batch.ts";
+import { createBatchedPost, createLineBatch, readBatch } from "../../src/threads/batched-post.ts";
 
 function line(level: string, msg: string): string {
   return `${JSON.stringify({ level, msg })}\n`;
@@ -34,5 +34,28 @@ describe("lines on their way to the main thread", () => {
     batch.flush();
     await new Promise((resolve) => setImmediate(resolve));
     expect(posted).toEqual([line("info", "a")]);
+  });
+});
+
+describe("messages to another thread", () => {
+  test("of one turn are one text, in their order, however deep in promises they are made", async () => {
+    const posted: string[] = [];
+    const post = createBatchedPost<number>((text) => posted.push(text));
+    await Promise.all([1, 2, 3].map(async (n) => post(await Promise.resolve(n))));
+    await new Promise((resolve) => setImmediate(resolve));
+    post(4);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(posted.map((text) => readBatch<number>(text))).toEqual([[1, 2, 3], [4]]);
+  });
+
+  test("that are made while a turn is posted are of the next", async () => {
+    const posted: string[] = [];
+    const post = createBatchedPost<string>((text) => {
+      posted.push(text);
+      if (posted.length === 1) post("answer");
+    });
+    post("question");
+    while (posted.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect(posted).toEqual(['["question"]', '["answer"]']);
   });
 });
