@@ -21,18 +21,14 @@ export function LetterList({ filter }: { filter: DeadFilter }) {
   const [ordered, setOrdered] = useState<{ selection: Selection; what: string }>();
   const letters = data?.items ?? [];
   const ids = letters.map(({ task }) => task.id).filter((id) => chosen.has(id));
-  const error = letters[0]?.task.error;
   const choose = (which: readonly string[], isChosen: boolean): void => {
     const others = [...chosen].filter((id) => !which.includes(id));
     setChosen(new Set(isChosen ? [...others, ...which] : others));
   };
+  const orderChosen = (): void => setOrdered({ selection: { ids }, what: `${ids.length} chosen` });
   useShortcuts([
     { keys: "x", says: "Choose the row", act: () => boxOfRow()?.click() },
-    {
-      keys: "r",
-      says: "Redrive the chosen",
-      act: () => ids.length > 0 && setOrdered({ selection: { ids }, what: `${ids.length} chosen` }),
-    },
+    { keys: "r", says: "Redrive the chosen", act: () => ids.length > 0 && orderChosen() },
   ]);
   return (
     <>
@@ -40,15 +36,11 @@ export function LetterList({ filter }: { filter: DeadFilter }) {
         title={
           <>
             <a href={addressOf("/dead-letters")}>Dead letters</a> <span class="quiet">/</span>{" "}
-            {error?.type ?? filter.group}
+            {letters[0]?.task.error?.type ?? filter.group}
           </>
         }
       >
-        <button
-          type="button"
-          disabled={ids.length === 0}
-          onClick={() => setOrdered({ selection: { ids }, what: `${ids.length} chosen` })}
-        >
+        <button type="button" disabled={ids.length === 0} onClick={orderChosen}>
           Redrive chosen{ids.length > 0 ? ` ${ids.length}` : ""}…
         </button>
         <button
@@ -62,42 +54,7 @@ export function LetterList({ filter }: { filter: DeadFilter }) {
       </PageHead>
       {problem && <Problem problem={problem} again={again} />}
       {letters.length > 0 && (
-        <Table
-          caption="Dead letters of the group, the newest first"
-          columns={columns}
-          rows={letters}
-          keyOf={({ task }) => task.id}
-          hrefOf={({ task }) => `/dead-letters/${task.id}`}
-          linkName="Task"
-          linkOf={({ task }) => (
-            <>
-              {task.type} <span class="mono quiet">{task.id.slice(-8)}</span>
-            </>
-          )}
-          before={{
-            head: (
-              <input
-                type="checkbox"
-                aria-label="Choose all that are shown"
-                checked={ids.length === letters.length}
-                onChange={(event) =>
-                  choose(
-                    letters.map(({ task }) => task.id),
-                    event.currentTarget.checked,
-                  )
-                }
-              />
-            ),
-            cell: ({ task }) => (
-              <input
-                type="checkbox"
-                aria-label={`Choose ${task.id}`}
-                checked={chosen.has(task.id)}
-                onChange={(event) => choose([task.id], event.currentTarget.checked)}
-              />
-            ),
-          }}
-        />
+        <LetterTable letters={letters} chosen={chosen} isAllChosen={ids.length === letters.length} choose={choose} />
       )}
       {data && letters.length === 0 && (
         <Empty title="The group is empty">
@@ -114,6 +71,54 @@ export function LetterList({ filter }: { filter: DeadFilter }) {
       )}
       {ordered && <RedriveDialog {...ordered} onClose={() => setOrdered(undefined)} />}
     </>
+  );
+}
+
+interface LetterTableProps {
+  letters: readonly DeadLetter[];
+  chosen: ReadonlySet<string>;
+  isAllChosen: boolean;
+  choose(ids: readonly string[], isChosen: boolean): void;
+}
+
+function LetterTable({ letters, chosen, isAllChosen, choose }: LetterTableProps) {
+  return (
+    <Table
+      caption="Dead letters of the group, the newest first"
+      columns={columns}
+      rows={letters}
+      keyOf={({ task }) => task.id}
+      hrefOf={({ task }) => `/dead-letters/${task.id}`}
+      linkName="Task"
+      linkOf={({ task }) => (
+        <>
+          {task.type} <span class="mono quiet">{task.id.slice(-8)}</span>
+        </>
+      )}
+      before={{
+        head: (
+          <input
+            type="checkbox"
+            aria-label="Choose all that are shown"
+            checked={isAllChosen}
+            onChange={(event) =>
+              choose(
+                letters.map(({ task }) => task.id),
+                event.currentTarget.checked,
+              )
+            }
+          />
+        ),
+        cell: ({ task }) => (
+          <input
+            type="checkbox"
+            aria-label={`Choose ${task.id}`}
+            checked={chosen.has(task.id)}
+            onChange={(event) => choose([task.id], event.currentTarget.checked)}
+          />
+        ),
+      }}
+    />
   );
 }
 

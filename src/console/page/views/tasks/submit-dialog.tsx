@@ -6,7 +6,7 @@ import { go } from "../../location.ts";
 import { Dialog } from "../../parts/controls.tsx";
 import { Problem } from "../../parts/view.tsx";
 import type { RegisteredType, Task } from "../../task.tsx";
-import { readPayload } from "./payload.ts";
+import { type ReadPayload, readPayload } from "./payload.ts";
 
 export interface SubmitDialogProps {
   types: readonly string[];
@@ -66,63 +66,13 @@ export function SubmitDialog({ types, type = "echo", payload = { hello: "world" 
     <Dialog title="New task" width="wide" onClose={onClose}>
       <form class="submit" onSubmit={submit} onKeyDown={sendByKey}>
         {problem && <Problem problem={problem} />}
-        <label class="field">
-          <span>Type</span>
-          <input
-            required
-            list="known-types"
-            autoComplete="off"
-            spellcheck={false}
-            value={draft.type}
-            onInput={(event) => change({ type: event.currentTarget.value })}
-          />
-          <datalist id="known-types">
-            {[...new Set([...registered.map((each) => each.type), ...types])].sort().map((each) => (
-              <option key={each} value={each} />
-            ))}
-          </datalist>
-        </label>
-        <label class="field">
-          <span>Payload, JSON</span>
-          <textarea
-            rows={9}
-            spellcheck={false}
-            aria-invalid={read.problem !== undefined}
-            aria-describedby="payload-said"
-            value={draft.payload}
-            onInput={(event) => change({ payload: event.currentTarget.value })}
-          />
-        </label>
-        <p
-          id="payload-said"
-          class={read.problem === undefined ? "quiet small said" : "bad small said"}
-          aria-live="polite"
-        >
-          {read.problem ?? `${read.bytes} bytes${schema ? ", fits the type" : ""}`}
-        </p>
-        <div class="field-row">
-          <SmallField label="Delay" placeholder="none" value={draft.delay} onText={(delay) => change({ delay })} />
-          <SmallField
-            label="Timeout"
-            placeholder="its type's"
-            value={draft.timeout}
-            onText={(timeout) => change({ timeout })}
-          />
-          <SmallField
-            label="Attempts"
-            placeholder="its type's"
-            value={draft.maxAttempts}
-            onText={(maxAttempts) => change({ maxAttempts })}
-          />
-        </div>
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={draft.isForced}
-            onChange={(event) => change({ isForced: event.currentTarget.checked })}
-          />
-          Keep its trace, whatever the sampling
-        </label>
+        <DraftFields
+          draft={draft}
+          change={change}
+          types={[...new Set([...registered.map((each) => each.type), ...types])].sort()}
+          read={read}
+          hasSchema={Boolean(schema)}
+        />
         <footer>
           <span class="quiet small hint">
             <kbd>Ctrl</kbd> <kbd>Enter</kbd>
@@ -140,6 +90,79 @@ export function SubmitDialog({ types, type = "echo", payload = { hello: "world" 
         </footer>
       </form>
     </Dialog>
+  );
+}
+
+interface DraftFieldsProps {
+  draft: Draft;
+  change(changes: Partial<Draft>): void;
+  types: readonly string[];
+  /** What the payload amounts to, or what is wrong with it. */
+  read: ReadPayload;
+  hasSchema: boolean;
+}
+
+function DraftFields({ draft, change, types, read, hasSchema }: DraftFieldsProps) {
+  return (
+    <>
+      <label class="field">
+        <span>Type</span>
+        <input
+          required
+          list="known-types"
+          autoComplete="off"
+          spellcheck={false}
+          value={draft.type}
+          onInput={(event) => change({ type: event.currentTarget.value })}
+        />
+        <datalist id="known-types">
+          {types.map((each) => (
+            <option key={each} value={each} />
+          ))}
+        </datalist>
+      </label>
+      <label class="field">
+        <span>Payload, JSON</span>
+        <textarea
+          rows={9}
+          spellcheck={false}
+          aria-invalid={read.problem !== undefined}
+          aria-describedby="payload-said"
+          value={draft.payload}
+          onInput={(event) => change({ payload: event.currentTarget.value })}
+        />
+      </label>
+      <p
+        id="payload-said"
+        class={read.problem === undefined ? "quiet small said" : "bad small said"}
+        aria-live="polite"
+      >
+        {read.problem ?? `${read.bytes} bytes${hasSchema ? ", fits the type" : ""}`}
+      </p>
+      <div class="field-row">
+        <SmallField label="Delay" placeholder="none" value={draft.delay} onText={(delay) => change({ delay })} />
+        <SmallField
+          label="Timeout"
+          placeholder="its type's"
+          value={draft.timeout}
+          onText={(timeout) => change({ timeout })}
+        />
+        <SmallField
+          label="Attempts"
+          placeholder="its type's"
+          value={draft.maxAttempts}
+          onText={(maxAttempts) => change({ maxAttempts })}
+        />
+      </div>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={draft.isForced}
+          onChange={(event) => change({ isForced: event.currentTarget.checked })}
+        />
+        Keep its trace, whatever the sampling
+      </label>
+    </>
   );
 }
 
