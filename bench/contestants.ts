@@ -14,7 +14,7 @@ import { compiledExecutable } from "../tests/support/executable.ts";
 import { tempFolder } from "../tests/support/temp-folder.ts";
 import { type Child, startChild } from "./child.ts";
 
-export interface ContestantOptions {
+interface ContestantOptions {
   /** Where handlers tell what they have run. */
   doneUrl: string;
   /** Where telemetry goes; undefined: it is off. */

@@ -29,7 +29,7 @@ export interface Round {
 }
 
 /** What its processes have, at a moment of a round. */
-export interface Sample {
+interface Sample {
   seconds: number;
   rssMb: number;
 }

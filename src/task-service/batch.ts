@@ -13,7 +13,7 @@ import { markFailed, recordException, startSpan } from "../telemetry/spans/traci
 import { meanings, serverFaults, type TaskError, toFailure, toTaskError } from "../words/errors.ts";
 import { type CreateTask, parseCreateTask } from "./requests.ts";
 
-export const maxBatchTasks = 1000;
+const maxBatchTasks = 1000;
 const atOnce = 100;
 
 const createTasksRequest = z.strictObject({ tasks: z.array(z.unknown()).min(1).max(maxBatchTasks) });

@@ -39,7 +39,7 @@ export interface ScheduleDeps {
 }
 
 /** Schedules that there may be. */
-export const maxSchedules = 1000;
+const maxSchedules = 1000;
 
 /** Ticks change a schedule, too: what a person wants is tried again on what has become of it. */
 const maxTries = 20;

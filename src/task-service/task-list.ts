@@ -57,11 +57,11 @@ function parseListTasks(message: unknown): { filter: TaskFilter; limit: number; 
 }
 
 /** Where a list goes on, as a word that callers give back as it is, with the same filter. */
-export function toCursor(id: string, filter: TaskFilter): string {
+function toCursor(id: string, filter: TaskFilter): string {
   return Buffer.from(`${id} ${digestOf(filter)}`).toString("base64url");
 }
 
-export function fromCursor(text: string, filter: TaskFilter): string {
+function fromCursor(text: string, filter: TaskFilter): string {
   const [id = "", digest] = Buffer.from(text, "base64url").toString().split(" ");
   if (!isTaskId(id) || toCursor(id, filter) !== text) {
     const isOfOther = isTaskId(id) && /^[\w-]{8}$/.test(digest ?? "");

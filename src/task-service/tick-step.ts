@@ -19,7 +19,7 @@ export type TickStep =
   | { kind: "wait"; after: Schedule };
 
 /** A tick that is later than this was missed: nobody was there to see it. */
-export const missedAfterMs = 60_000;
+const missedAfterMs = 60_000;
 
 /** As far as missed ticks are counted. */
 const maxCounted = 1000;

@@ -26,7 +26,7 @@ export interface Recipe {
 const leftoverAgeMs = 24 * 60 * 60 * 1000;
 
 /** `$PARTS_CACHE`, or `throughline-parts` in the user's cache folder. */
-export function cacheFolder(): string {
+function cacheFolder(): string {
   const { PARTS_CACHE, XDG_CACHE_HOME } = process.env;
   return PARTS_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "throughline-parts");
 }

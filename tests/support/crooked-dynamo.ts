@@ -1,7 +1,7 @@
 /** A line to a real DynamoDB on which things go wrong: an answer is lost, or the service says that it is too much. */
 
 /** What becomes of a call; undefined: it passes as it is. */
-export type DynamoFault =
+type DynamoFault =
   /** The service does it, and its answer never arrives. */
   | "lost answer"
   /** It is refused, as DynamoDB refuses what is over its capacity. */

@@ -3,7 +3,7 @@
 import { basename, join } from "node:path";
 import { projectFolder } from "./executable.ts";
 
-export interface Target {
+interface Target {
   expr: string;
   legendFormat: string;
   /** Whether its exemplars are drawn. */

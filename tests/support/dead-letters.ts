@@ -3,7 +3,7 @@
 import { eventually } from "./eventually.ts";
 import type { HttpTask, TestSystem } from "./system.ts";
 
-export interface HttpDeadLetter {
+interface HttpDeadLetter {
   task: HttpTask;
   reason: string;
   died_at: string;
@@ -12,7 +12,7 @@ export interface HttpDeadLetter {
   group: string;
 }
 
-export interface HttpDeadGroup {
+interface HttpDeadGroup {
   group: string;
   type: string;
   error: { type: string; message: string };
@@ -35,7 +35,7 @@ export interface HttpRedrive {
   ended_at: string | null;
 }
 
-export interface HttpUnreadable {
+interface HttpUnreadable {
   message_id: string;
   body: string;
   attributes: Record<string, string>;

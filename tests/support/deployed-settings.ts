@@ -16,7 +16,7 @@ export async function imageInstructions(): Promise<string[]> {
 }
 
 /** Our variables, as the image sets them. */
-export async function imageEnvironment(): Promise<Environment> {
+async function imageEnvironment(): Promise<Environment> {
   const text = (await imageInstructions()).join(" ");
   return Object.fromEntries([...text.matchAll(/\b(THROUGHLINE_\w+)=(\S+)/g)].map(([, name, value]) => [name, value]));
 }

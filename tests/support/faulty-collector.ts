@@ -3,7 +3,7 @@
 import { createReceiver, type DecodedSink, toSink } from "../../src/console/receiver.ts";
 import { freePort } from "../parts/free-port.ts";
 
-export const collectorStates = ["well", "away", "slow", "hanging", "busy"] as const;
+const collectorStates = ["well", "away", "slow", "hanging", "busy"] as const;
 
 /** `away`: nobody listens. `slow`: answers after a while. `hanging`: never answers. `busy`: 503. */
 export type CollectorState = (typeof collectorStates)[number];

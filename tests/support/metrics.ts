@@ -20,7 +20,7 @@ export function roleResource(service: string, instance = service) {
 
 export type Sender = (atMs: number, sinceMs?: number) => RoleMetrics;
 
-export interface RoleMetrics {
+interface RoleMetrics {
   tasks(status: string, total: number, temporality?: Temporality): ReceivedMetric;
   queueWait(bucketCounts: number[]): ReceivedMetric;
   gauge(name: string, ...points: [value: number, attributes?: Record<string, string>][]): ReceivedMetric;

@@ -22,7 +22,7 @@ export const all: DeadSelection = { kind: "filter" };
 export const sendWithinMs = 30_000;
 
 /** An order of everything, as fast as it goes. */
-export function orderOf(changes: Partial<RedriveOrder> = {}): RedriveOrder {
+function orderOf(changes: Partial<RedriveOrder> = {}): RedriveOrder {
   return {
     id: newTaskId(),
     selection: all,

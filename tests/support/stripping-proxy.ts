@@ -10,7 +10,7 @@ export interface StrippingProxy extends AsyncDisposable {
 }
 
 /** `headers`: trace context and baggage; `attributes`: all message attributes of what is sent to SQS. */
-export type Stripped = "nothing" | "headers" | "attributes";
+type Stripped = "nothing" | "headers" | "attributes";
 
 const contextHeaders = ["traceparent", "tracestate", "baggage"];
 

@@ -35,7 +35,7 @@ export interface HttpTask {
   attempts: HttpAttempt[];
 }
 
-export interface HttpAttempt {
+interface HttpAttempt {
   number: number;
   started_at: string;
   ended_at: string | null;

@@ -13,13 +13,13 @@ export interface PoolTask {
   payload?: unknown;
 }
 
-export interface RunOptions {
+interface RunOptions {
   /** Default: none that a test would meet. */
   timeoutMs?: number;
   isAlone?: boolean;
 }
 
-export interface PoolRun {
+interface PoolRun {
   outcome: Promise<Outcome>;
   signal(reason: CancelReason): void;
 }

@@ -5,7 +5,7 @@
 
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 
-export interface RunLine {
+interface RunLine {
   kind: "start" | "end";
   run: string;
   task: string;

@@ -20,7 +20,7 @@ export interface KeyUse {
   ids: string[];
 }
 
-export interface LoadFigures {
+interface LoadFigures {
   /** Submissions that got no answer, or another one than accepted. */
   refused: number;
   /** Accepted submissions of a key that had been submitted before. */
