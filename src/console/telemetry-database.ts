@@ -5,7 +5,8 @@
 
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { PreparedStatements } from "../host/prepared-statements.ts";
 import { TaskError } from "../words/errors.ts";
 
 export const telemetryFileName = "telemetry.db";
@@ -37,7 +38,7 @@ export type OnReplaced = (reason: string) => void;
 
 export class TelemetryDatabase {
   #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  #statements: PreparedStatements;
   readonly #folder: string | undefined;
   readonly #onReplaced: OnReplaced;
 
@@ -46,6 +47,7 @@ export class TelemetryDatabase {
     this.#folder = folder;
     this.#onReplaced = onReplaced;
     this.#db = folder === undefined ? openDatabase(":memory:") : openFile(folder, onReplaced);
+    this.#statements = new PreparedStatements(this.#db);
   }
 
   close(): void {
@@ -54,11 +56,11 @@ export class TelemetryDatabase {
 
   /** The columns are those of the STRICT tables above. */
   first<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#unlessDamaged(() => this.#prepared(sql).get(...values)) as unknown as Row | undefined;
+    return this.#unlessDamaged(() => this.#statements.get<Row>(sql, values));
   }
 
   all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#unlessDamaged(() => this.#prepared(sql).all(...values)) as unknown as Row[];
+    return this.#unlessDamaged(() => this.#statements.all<Row>(sql, values));
   }
 
   /** One statement after the other, all or none. */
@@ -66,7 +68,7 @@ export class TelemetryDatabase {
     this.#unlessDamaged(() => {
       this.#db.exec("BEGIN IMMEDIATE");
       try {
-        for (const [sql, ...values] of statements) this.#prepared(sql).run(...values);
+        for (const [sql, ...values] of statements) this.#statements.run(sql, values);
         this.#db.exec("COMMIT");
       } catch (error) {
         if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
@@ -100,23 +102,13 @@ export class TelemetryDatabase {
   /** A damaged file is no better the next time: what it held is given up, and what to tell the asker is given. */
   #replaceIfDamaged(error: unknown): unknown {
     if (!isDamage(error) || this.#folder === undefined) return error;
-    this.#statements.clear();
     this.#db.close();
     removeFile(this.#folder);
     this.#db = openFile(this.#folder, this.#onReplaced);
+    this.#statements = new PreparedStatements(this.#db);
     this.#onReplaced(error.message);
     const message = "the console's file was damaged: a new one takes its place, without what the old one held";
     return new TaskError("unavailable", message, { cause: error });
-  }
-
-  /** The texts are those of our own files: a few. */
-  #prepared(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (!statement) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
   }
 }
 

@@ -2,8 +2,9 @@
 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { fromRow, fromTimelineRow, type TaskRow, type TimelineRow } from "../../src/store/sqlite/rows.ts";
 import { databaseFile } from "../../src/store/sqlite/schema.ts";
+import { fromRow, type TaskRow } from "../../src/store/sqlite/tasks.ts";
+import { fromTimelineRow, type TimelineRow } from "../../src/store/sqlite/timeline.ts";
 import {
   type DeadReason,
   isEnded,

@@ -199,6 +199,7 @@ describe("packages with one home", () => {
       [
         "broker/folder-lock.ts",
         "console/telemetry-database.ts",
+        "host/prepared-statements.ts",
         "store/sqlite/connection.ts",
         "store/sqlite/schema.ts",
         "store/sqlite/sqlite.ts",

@@ -15,10 +15,17 @@ import { type ErrorCode, type Failure, TaskError } from "../../words/errors.ts";
 import type { TaskRecord } from "../../words/task.ts";
 import type { Store } from "../ports/store.ts";
 import type { WatchedTask } from "../ports/tasks.ts";
+import { attemptSql } from "./attempts.ts";
+import { deadLetterSql } from "./dead-letters.ts";
+import { redriveSql } from "./redrives.ts";
+import { scheduleSql } from "./schedules.ts";
 import { databaseFile } from "./schema.ts";
-import { sqlFor, type TaskSql } from "./sql.ts";
+import { sendSql } from "./sends.ts";
 import type { SqliteOperations } from "./sqlite.ts";
+import { taskSql } from "./tasks.ts";
 import type { Operation, OperationCall, StoreAnswer, StoreCall, StoreQuestion, WaitCall } from "./thread.ts";
+import { timelineSql } from "./timeline.ts";
+import { typeSql } from "./types.ts";
 
 interface Pending {
   settle(value: unknown): void;
@@ -59,10 +66,26 @@ interface ShownStatement {
   attributes: Attributes;
 }
 
-function showStatements(sql: TaskSql): Record<keyof TaskSql, ShownStatement> {
+/** The statements that stand for the calls in spans. */
+function shownSql(table: string) {
+  return {
+    ...taskSql(table),
+    ...timelineSql(table),
+    ...attemptSql(table),
+    ...sendSql(table),
+    ...deadLetterSql(table),
+    ...redriveSql(table),
+    ...scheduleSql(table),
+    ...typeSql(table),
+  };
+}
+
+type ShownSql = ReturnType<typeof shownSql>;
+
+function showStatements(sql: ShownSql): Record<keyof ShownSql, ShownStatement> {
   // The names are those of `sql`.
   return Object.fromEntries(Object.entries(sql).map(([name, text]) => [name, showStatement(text)])) as Record<
-    keyof TaskSql,
+    keyof ShownSql,
     ShownStatement
   >;
 }
@@ -87,7 +110,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
   const admit = createAdmission(maxUnanswered, "calls that wait for the store");
   const pending = new Map<number, Pending>();
   const answerLimit = createTimeLimit(answerLimitMs, systemClock);
-  const shown = showStatements(sqlFor(table));
+  const shown = showStatements(shownSql(table));
   let lastNumber = 0;
 
   port.onmessage = (event: MessageEvent<string>) => {
@@ -152,7 +175,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
       post({ number, call });
     });
 
-  const inSpan = async <T>(statement: keyof TaskSql, context: Context, work: () => Promise<T>): Promise<T> => {
+  const inSpan = async <T>(statement: keyof ShownSql, context: Context, work: () => Promise<T>): Promise<T> => {
     const { name, attributes } = shown[statement];
     const { span } = startSpan(tracer, name, context, { kind: SpanKind.CLIENT, attributes });
     try {
@@ -174,7 +197,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
 
   /** The same in a span of its own, which shows `statement`; the context comes last, as in the port. */
   const traced =
-    <O extends Operation>(op: O, statement: keyof TaskSql) =>
+    <O extends Operation>(op: O, statement: keyof ShownSql) =>
     (...given: [...Parameters<SqliteOperations[O]>, Context]) => {
       const args = given.slice(0, -1) as Parameters<SqliteOperations[O]>;
       // The last one by the type of this function.

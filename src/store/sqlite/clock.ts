@@ -9,7 +9,23 @@
 import { type Clock, createStepDetector, noticedStepMs } from "../../limits/clock.ts";
 import { timingAfterStep } from "../../words/ticks.ts";
 import type { Schedule } from "../ports/schedules.ts";
-import type { SqliteTable } from "./table.ts";
+import { scheduleSql } from "./schedules.ts";
+import type { SqliteTable } from "./tasks.ts";
+
+export function clockSql(table: string) {
+  // A time that the caller named stays as it is, until an attempt has failed and the retry waits.
+  return {
+    newestStep: `SELECT max(id) AS id FROM ${table}_clock_steps`,
+    stepsAfter: `SELECT coalesce(sum(by_ms), 0) AS total FROM ${table}_clock_steps WHERE id > ?`,
+    noteStep: `INSERT INTO ${table}_clock_steps (by_ms, at) VALUES (?, ?)`,
+    forgetSteps: `DELETE FROM ${table}_clock_steps WHERE id <= (SELECT max(id) FROM ${table}_clock_steps) - 1000`,
+    moveTasks: `UPDATE ${table} SET run_at = run_at + iif(is_timed = 1 AND status <> 'retrying', 0, ?1), send_at = send_at + iif(is_timed = 1 AND status = 'scheduled', 0, ?1), lease_until = lease_until + ?1, sent_at = sent_at + ?1 WHERE status IN ('scheduled', 'queued', 'running', 'retrying', 'failed')`,
+    // A redrive brings back what died before it was ordered.
+    moveDeaths: `UPDATE ${table} SET status_at = ?1 WHERE status = 'dead' AND status_at > ?1`,
+    moveRedrives: `UPDATE ${table}_redrives SET next_at = next_at + ? WHERE ended_at IS NULL`,
+    allSchedules: `SELECT body FROM ${table}_schedules`,
+  };
+}
 
 export interface StoreClock {
   /** To be called before the operations of each turn; throws when the times could not be moved, and is then called again. */
@@ -18,7 +34,9 @@ export interface StoreClock {
   look(): void;
 }
 
-export function createStoreClock({ db, sql }: SqliteTable, clock: Clock): StoreClock {
+export function createStoreClock({ db, name }: SqliteTable, clock: Clock): StoreClock {
+  const sql = clockSql(name);
+  const { changeSchedule } = scheduleSql(name);
   const takeStep = createStepDetector(clock);
   const newestStep = (): number => db.get<{ id: number | null }>(sql.newestStep)?.id ?? 0;
   /** The newest step that this process has taken part in, or that came before its start. */
@@ -45,7 +63,7 @@ export function createStoreClock({ db, sql }: SqliteTable, clock: Clock): StoreC
     // A tick that is held is looked at again, and finds its own next look.
     const lookAtMs = schedule.heldTickMs === null ? nextTickMs : nowMs;
     const after = { ...schedule, timing, nextTickMs, lookAtMs, version: schedule.version + 1 };
-    db.run(sql.changeSchedule, after.version, lookAtMs, JSON.stringify(after), after.id);
+    db.run(changeSchedule, after.version, lookAtMs, JSON.stringify(after), after.id);
   };
 
   const follow = (): void => {

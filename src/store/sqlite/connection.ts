@@ -5,8 +5,9 @@
 
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { pathToFileURL } from "node:url";
+import { PreparedStatements } from "../../host/prepared-statements.ts";
 import { TaskError } from "../../words/errors.ts";
 import { databaseFile, logBytes, migrate, usualLogBytes } from "./schema.ts";
 
@@ -32,7 +33,7 @@ export interface Durability {
 export class SqliteConnection {
   readonly #db: DatabaseSync;
   readonly #folder: string;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: PreparedStatements;
 
   /**
    * Opens the file, makes it when there is none, and brings it to the newest schema. Throws `TaskError` `unavailable`
@@ -42,6 +43,7 @@ export class SqliteConnection {
     mkdirSync(folder, { recursive: true });
     this.#folder = folder;
     this.#db = openFile(join(folder, databaseFile));
+    this.#statements = new PreparedStatements(this.#db);
     try {
       refuseOld(this.#db);
       useWriteAheadLog(this.#db);
@@ -67,18 +69,18 @@ export class SqliteConnection {
     this.#db.close();
   }
 
-  /** The first row; its columns are those of the STRICT tables that the schema makes. */
+  /** The first row. */
   get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#prepared(sql).get(...values) as unknown as Row | undefined;
+    return this.#statements.get<Row>(sql, values);
   }
 
   all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#prepared(sql).all(...values) as unknown as Row[];
+    return this.#statements.all<Row>(sql, values);
   }
 
   /** Gives the number of rows that were changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#prepared(sql).run(...values).changes);
+    return this.#statements.run(sql, values);
   }
 
   /**
@@ -133,15 +135,6 @@ export class SqliteConnection {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
-  }
-
-  #prepared(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (!statement) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
   }
 }
 

@@ -15,14 +15,31 @@ import type {
 } from "../ports/dead-letters.ts";
 import { bytesOfTask, maxAnswerBytes } from "../ports/pages.ts";
 import type { Actor } from "../ports/tasks.ts";
-import { fromRow, type TaskRow } from "./rows.ts";
-import type { SqliteTable } from "./table.ts";
+import type { SqliteTable } from "./tasks.ts";
+import { fromRow, type TaskRow } from "./tasks.ts";
+
+export function deadLetterSql(table: string) {
+  return {
+    die: `UPDATE ${table} SET status = 'dead', status_at = ?, version = version + 1, reason = ?, ended_at = ?, dead_group = ?, lease_until = NULL, send_at = NULL WHERE id = ?`,
+    discard: `UPDATE ${table} SET status = 'discarded', status_at = ?, version = version + 1, ended_at = ? WHERE id = ?`,
+    keepUnreadable: `INSERT INTO ${table}_unreadable (message_id, body, attributes, reason, received_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING`,
+    unreadable: `SELECT * FROM ${table}_unreadable ORDER BY received_at DESC, message_id LIMIT ?`,
+    /** The conditions and the order follow. */
+    dead: `SELECT * FROM ${table} INDEXED BY ${table}_dead WHERE status = 'dead'`,
+    deadOfIds: `SELECT * FROM ${table} WHERE status = 'dead'`,
+    deadGroups: `SELECT type, dead_group, count(*) AS count, min(status_at) AS first_seen, max(status_at) AS last_seen FROM ${table} INDEXED BY ${table}_groups WHERE status = 'dead'`,
+    newestOfGroup: `SELECT * FROM ${table} INDEXED BY ${table}_groups WHERE status = 'dead' AND dead_group = ? AND type = ? AND status_at = ? ORDER BY id DESC LIMIT 1`,
+    ungrouped: `SELECT * FROM ${table} INDEXED BY ${table}_groups WHERE status = 'dead' AND dead_group IS NULL`,
+    setGroup: `UPDATE ${table} SET dead_group = ? WHERE id = ?`,
+  };
+}
 
 /** A row may have a megabyte. */
 const rowsAtOnce = 20;
 
 export function createDeadLetterOperations(table: SqliteTable) {
-  const { db, sql, row: rowOf, note, lastTraceparent } = table;
+  const { db, row: rowOf, note, lastTraceparent } = table;
+  const sql = deadLetterSql(table.name);
 
   const recordDead = ({ id, reason, actor }: DeathReport): DeathResult => {
     const row = rowOf(id);

@@ -3,16 +3,31 @@
 import { toWellFormedJson } from "../../words/text.ts";
 import type { DueSchedules, NewRun, Schedule } from "../ports/schedules.ts";
 import type { Actor, CreateResult, NewTask } from "../ports/tasks.ts";
-import type { SqliteTable } from "./table.ts";
+import type { SqliteTable } from "./tasks.ts";
+
+export function scheduleSql(table: string) {
+  return {
+    insertSchedule: `INSERT INTO ${table}_schedules (id, version, look_at, body) VALUES (?, ?, ?, ?)`,
+    schedule: `SELECT version, body FROM ${table}_schedules WHERE id = ?`,
+    schedules: `SELECT body FROM ${table}_schedules WHERE id > ? ORDER BY id LIMIT ?`,
+    countSchedules: `SELECT count(*) AS count FROM ${table}_schedules`,
+    dueSchedules: `SELECT body FROM ${table}_schedules WHERE look_at <= ? ORDER BY look_at LIMIT ?`,
+    nextSchedule: `SELECT min(look_at) AS next FROM ${table}_schedules WHERE look_at > ?`,
+    changeSchedule: `UPDATE ${table}_schedules SET version = ?, look_at = ?, body = ? WHERE id = ?`,
+    deleteSchedule: `DELETE FROM ${table}_schedules WHERE id = ?`,
+  };
+}
 
 interface ScheduleRow {
   body: string;
 }
 
 export function createScheduleOperations(
-  { db, sql }: SqliteTable,
+  { db, name }: SqliteTable,
   createTask: (task: NewTask, actor: Actor) => CreateResult,
 ) {
+  const sql = scheduleSql(name);
+
   const createSchedule = (schedule: Schedule, limit: number): "created" | "exists" | "full" => {
     if (getSchedule(schedule.id)) return "exists";
     if ((db.get<{ count: number }>(sql.countSchedules)?.count ?? 0) >= limit) return "full";

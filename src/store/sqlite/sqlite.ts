@@ -8,17 +8,17 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createFreeDisk } from "../../host/free-disk.ts";
 import { type Clock, systemClock } from "../../limits/clock.ts";
-import { createStoreClock } from "./clock.ts";
+import { attemptSql, createAttemptOperations } from "./attempts.ts";
+import { clockSql, createStoreClock } from "./clock.ts";
 import { openReadOnly, refuseFolder, SqliteConnection, type SqliteLocation, toStoreError } from "./connection.ts";
-import { createDeadLetterOperations } from "./dead-letters.ts";
-import { createListOperations } from "./list.ts";
-import { createRedriveOperations } from "./redrive.ts";
-import { createScheduleOperations } from "./schedules.ts";
+import { createDeadLetterOperations, deadLetterSql } from "./dead-letters.ts";
+import { createRedriveOperations, redriveSql } from "./redrives.ts";
+import { createScheduleOperations, scheduleSql } from "./schedules.ts";
 import { databaseFile, migrate } from "./schema.ts";
-import { sqlFor } from "./sql.ts";
-import { createSqliteTable } from "./table.ts";
-import { createTaskOperations } from "./tasks.ts";
-import { createUpkeepOperations } from "./upkeep.ts";
+import { createSendOperations, sendSql } from "./sends.ts";
+import { createSqliteTable, createTaskOperations, taskSql } from "./tasks.ts";
+import { timelineSql } from "./timeline.ts";
+import { createTypeOperations, typeSql } from "./types.ts";
 
 export type SqliteStore = ReturnType<typeof openSqlite>;
 
@@ -27,17 +27,19 @@ export type SqliteOperations = SqliteStore["operations"];
 
 export function openSqlite(location: SqliteLocation, clock: Clock = systemClock) {
   const connection = new SqliteConnection(location);
-  const table = createSqliteTable(connection, sqlFor(location.table));
+  const table = createSqliteTable(connection, location.table);
   const tasks = createTaskOperations(table, createFreeDisk(location.folder, clock));
   const { groupUngrouped, ...deadLetters } = createDeadLetterOperations(table);
   for (const grouped of connection.runBatch([groupUngrouped])) grouped();
   const operations = {
     ...tasks,
-    ...createListOperations(table),
+    ...createAttemptOperations(table),
+    ...createSendOperations(table),
     ...deadLetters,
     ...createRedriveOperations(table),
     ...createScheduleOperations(table, tasks.create),
-    ...createUpkeepOperations(table),
+    ...createTypeOperations(table),
+    ping: (): void => {},
   };
   return { connection, operations, takeChanged: table.takeChanged, clock: createStoreClock(table, clock) };
 }
@@ -62,6 +64,11 @@ export function previewOpening({ folder, table }: SqliteLocation): void {
   }
 }
 
+function allStatements(table: string): string[] {
+  const nouns = [taskSql, timelineSql, attemptSql, sendSql, deadLetterSql, redriveSql, scheduleSql, typeSql, clockSql];
+  return nouns.flatMap((sqlOf) => Object.values<string>(sqlOf(table)));
+}
+
 /** Runs the real migration, on tables in memory that have the file's schema and no rows. */
 function previewMigration(file: DatabaseSync, table: string): void {
   const made = file
@@ -77,7 +84,7 @@ function previewMigration(file: DatabaseSync, table: string): void {
     for (const { sql } of made) copy.prepare(String(sql)).run();
     copy.exec(`PRAGMA user_version = ${version}`);
     migrate(copy, table);
-    for (const statement of Object.values(sqlFor(table))) copy.prepare(statement);
+    for (const statement of allStatements(table)) copy.prepare(statement);
   } finally {
     copy.close();
   }

@@ -1,216 +1,109 @@
-/** A task's life on SQLite: created, read, claimed, prolonged, finished, canceled. None of these commits by itself. */
+/**
+ * Tasks on SQLite: created, read, listed, canceled. None of the operations commits by itself: `connection.runBatch` does.
+ *
+ * An index has each list that is selected by one property alone. Any further property is checked row by row, up to a
+ * bound in one step, so that no list blocks the store's thread.
+ */
 
-import type { Failure } from "../../words/errors.ts";
-import { type DeadReason, isEnded, type TaskRecord, type TimelineEntry } from "../../words/task.ts";
-import type {
-  ClaimRequest,
-  ClaimResult,
-  Ending,
-  FinishRequest,
-  HandlerWait,
-  Lease,
-  LeaseState,
-  Progress,
-} from "../ports/attempts.ts";
+import { toKeptFailure } from "../../words/errors.ts";
+import { type DeadReason, isEnded, type TaskRecord, type TaskStatus } from "../../words/task.ts";
+import { toWellFormedJson } from "../../words/text.ts";
+import { idRangeOf, startPage } from "../ports/pages.ts";
+import type { DueTask } from "../ports/sends.ts";
 import {
-  abandonedAfterMs,
-  finishedBefore,
-  noHandlerError,
-  outcomeOf,
-  putOffUntil,
-  sendAtAfter,
-  withoutFurtherAttempt,
-} from "../ports/attempts.ts";
-import type { Actor, CancelResult, CreateResult, NewTask } from "../ports/tasks.ts";
-import { isNews, type Seen, type WatchedTask } from "../ports/tasks.ts";
-import { fromRow, fromTimelineRow, type TaskRow, type TimelineRow } from "./rows.ts";
-import type { SqliteTable } from "./table.ts";
+  type Actor,
+  type CancelResult,
+  type CreateResult,
+  isNews,
+  type NewTask,
+  type Seen,
+  type TaskFilter,
+  type TaskPage,
+  type WatchedTask,
+} from "../ports/tasks.ts";
+import type { SqliteConnection } from "./connection.ts";
+import { createTimelines, type Timelines } from "./timeline.ts";
 
-/** `isDiskNearlyFull`: no new task is taken, so that those that were have room to end. */
-export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () => boolean) {
-  const { db, sql, row: rowOf, note, noteChange, lastTraceparent } = table;
+type TaskSql = ReturnType<typeof taskSql>;
 
-  const create = (task: NewTask, actor: Actor): CreateResult => {
-    if (task.idempotency) {
-      const { key, digest } = task.idempotency;
-      const known = db.get<{ digest: string; task_id: string }>(sql.key, key);
-      if (known) {
-        const earlier = rowOf(known.task_id);
-        if (known.digest !== digest || !earlier) return { kind: "mismatch" };
-        return { kind: "replayed", task: fromRow(earlier) };
-      }
-    }
-    // Not thrown: that would undo the other calls of the batch, and bring each of them a commit of its own.
-    if (isDiskNearlyFull()) return { kind: "no_room" };
-    if (task.idempotency) {
-      db.run(sql.insertKey, task.idempotency.key, task.idempotency.digest, task.id, actor.atMs);
-    }
-    const row = toNewRow(task, actor);
-    db.run(sql.insert, ...Object.values(row));
-    note(row, null, actor, { to: task.status, attempt: 0 });
-    return { kind: "created", task: fromRow(row) };
+export function taskSql(table: string) {
+  // The conditions, the order and the limit follow. Properties that an index lacks are left to the caller to check.
+  const looked = `SELECT id, type, status FROM ${table}`;
+  return {
+    insert: `INSERT INTO ${table} (${insertedColumns.join(", ")}) VALUES (${insertedColumns.map(() => "?").join(", ")})`,
+    select: `SELECT * FROM ${table} WHERE id = ?`,
+    key: `SELECT digest, task_id FROM ${table}_keys WHERE key = ?`,
+    insertKey: `INSERT INTO ${table}_keys (key, digest, task_id, created_at) VALUES (?, ?, ?, ?)`,
+    queue: `UPDATE ${table} SET status = 'queued', status_at = ?, version = version + 1 WHERE id = ?`,
+    requestCancel: `UPDATE ${table} SET cancel_requested = 1 WHERE id = ?`,
+    cancel: `UPDATE ${table} SET status = 'canceled', status_at = ?, version = version + 1, ended_at = ?, lease_until = NULL, send_at = NULL WHERE id = ?`,
+    list: `${looked} WHERE true`,
+    listByCorrelation: `${looked} INDEXED BY ${table}_correlation WHERE correlation_id = ?`,
+    listByStatus: `${looked} INDEXED BY ${table}_status WHERE status = ?`,
+    listByType: `${looked} INDEXED BY ${table}_type WHERE type = ?`,
   };
-
-  const get = (id: string): TaskRecord | undefined => {
-    const row = rowOf(id);
-    return row && fromRow(row);
-  };
-
-  const timeline = (id: string): TimelineEntry[] => db.all<TimelineRow>(sql.timeline, id).map(fromTimelineRow);
-
-  /** undefined: there is none of that id; null: nothing that was not seen. */
-  const watch = (id: string, seen: Seen): WatchedTask | null | undefined => {
-    const row = rowOf(id);
-    if (!row) return undefined;
-    const task = fromRow(row);
-    // The row counts its changes of state.
-    return isNews(seen, row.version, task) ? { task, timeline: timeline(id), firstNumber: 1 } : null;
-  };
-
-  const claim = ({ id, worker, leaseMs, actor, lacksHandler }: ClaimRequest): ClaimResult => {
-    const row = rowOf(id);
-    if (!row) return { kind: "unknown" };
-    const { status } = row;
-    if (isEnded(status)) return { kind: "ended", status };
-    if (status === "failed") return { kind: "failed", reason: row.reason ?? "attempts_exhausted", task: fromRow(row) };
-    if (status === "running" && (row.lease_until ?? 0) > actor.atMs) {
-      return { kind: "leased", untilMs: row.lease_until ?? actor.atMs };
-    }
-    if (row.cancel_requested) return endCanceled(row, actor);
-    // One that is queued was due before: a clock that was set back does not change that.
-    const isWaiting = status === "scheduled" || status === "retrying";
-    if (isWaiting && row.run_at > actor.atMs) return { kind: "early", untilMs: row.run_at };
-    if (row.attempt >= row.max_attempts) return exhaust(row, actor);
-    // Due, and received before a sweeper came by.
-    const due = status === "scheduled" ? enqueue(table, row, actor) : row;
-    return lacksHandler ? putOff(due, lacksHandler, actor) : win(due, worker, leaseMs, actor);
-  };
-
-  const win = (row: TaskRow, worker: string, leaseMs: number, actor: Actor): ClaimResult => {
-    const leaseUntil = actor.atMs + leaseMs;
-    const won = {
-      attempt: row.attempt + 1,
-      claim: row.claim + 1,
-      started_at: row.started_at ?? actor.atMs,
-      // A lease that ran out: the attempt before this one never told how it ended, and may be what ended its worker.
-      runs_alone: row.status === "running" ? 1 : row.runs_alone,
-    };
-    const sendAt = leaseUntil + abandonedAfterMs;
-    const previous = row.attempt > 0 ? lastTraceparent(row.id) : null;
-    const values = [actor.atMs, won.attempt, won.claim, leaseUntil, worker, won.started_at, sendAt, won.runs_alone];
-    db.run(sql.claim, ...values, row.id);
-    const crashed = row.status === "running" ? ({ outcome: "crashed" } as const) : {};
-    note(row, row.status, actor, { to: "running", attempt: won.attempt, worker, ...crashed });
-    return {
-      kind: "won",
-      claim: won.claim,
-      previous,
-      task: fromRow({ ...row, ...won, progress: null, status: "running" }),
-    };
-  };
-
-  /** The number of the claim is raised, too, so that a send from before is not taken for the next one. */
-  const putOff = (row: TaskRow, { limitMs }: HandlerWait, actor: Actor): ClaimResult => {
-    const dueMs = row.lease_until ?? row.run_at;
-    const error = noHandlerError(row.type);
-    if (actor.atMs - dueMs >= limitMs) return fail(row, actor, "no_handler", error);
-    const untilMs = putOffUntil(dueMs, actor.atMs);
-    db.run(sql.putOff, untilMs, JSON.stringify(error), row.id);
-    noteChange(row.id);
-    return { kind: "put_off", untilMs };
-  };
-
-  /** A task whose last attempt was begun and never told how it ended. */
-  const exhaust = (row: TaskRow, actor: Actor): ClaimResult =>
-    fail(row, actor, "never_finished", { type: "never_finished", message: `attempt ${row.attempt} never finished` });
-
-  const fail = (row: TaskRow, actor: Actor, reason: DeadReason, error: Failure): ClaimResult => {
-    const failed = { status: "failed", error: JSON.stringify(error), ended_at: actor.atMs } as const;
-    db.run(sql.fail, actor.atMs, failed.error, reason, actor.atMs, row.id);
-    const crashed = row.status === "running" ? ({ outcome: "crashed" } as const) : {};
-    note(row, row.status, actor, { to: "failed", attempt: row.attempt, error, ...crashed });
-    return { kind: "failed", reason, task: fromRow({ ...row, ...failed }) };
-  };
-
-  const endCanceled = (row: TaskRow, actor: Actor): ClaimResult => {
-    endByCancel(row, actor);
-    const task = fromRow({ ...row, status: "canceled", ended_at: actor.atMs });
-    return { kind: "ended", status: "canceled", task };
-  };
-
-  const endByCancel = (row: TaskRow, actor: Actor): void => {
-    db.run(sql.cancel, actor.atMs, actor.atMs, row.id);
-    const outcome = row.status === "running" ? ({ outcome: "crashed" } as const) : {};
-    note(row, row.status, actor, { to: "canceled", attempt: row.attempt, ...outcome });
-  };
-
-  const extend = (leases: readonly Lease[], leaseMs: number, nowMs: number): LeaseState[] => {
-    const until = nowMs + leaseMs;
-    return leases.map(({ id, claim }) => {
-      const kept = db.get<{ cancel_requested: number }>(sql.extend, until, until + abandonedAfterMs, id, claim);
-      if (!kept) return "lost";
-      return kept.cancel_requested ? "canceled" : "kept";
-    });
-  };
-
-  const noteProgress = (told: readonly Progress[]): void => {
-    for (const { id, claim, share } of told) if (db.run(sql.noteProgress, share, id, claim) > 0) noteChange(id);
-  };
-
-  const finish = ({ id, claim: number, ending: asked, actor, progress }: FinishRequest): Ending["to"] | null => {
-    const row = rowOf(id);
-    if (!row || row.claim !== number) return null;
-    if (row.status !== "running") return finishedBefore(timeline(id), asked, actor);
-    const ending = row.cancel_requested ? withoutFurtherAttempt(asked) : asked;
-    const isOver = ending.to !== "retrying" && ending.to !== "queued";
-    db.run(
-      sql.finish,
-      ending.to,
-      actor.atMs,
-      ending.to === "queued" ? row.attempt - 1 : row.attempt,
-      ending.to === "succeeded" ? ending.result : null,
-      "error" in ending && ending.to !== "canceled" ? JSON.stringify(ending.error) : null,
-      ending.to === "failed" ? ending.reason : null,
-      ending.to === "retrying" ? ending.runAtMs : row.run_at,
-      isOver ? actor.atMs : null,
-      sendAtAfter(ending, actor.atMs),
-      ending.to === "queued" && ending.runsAlone ? 1 : 0,
-      progress ?? null,
-      id,
-    );
-    note(row, "running", actor, {
-      to: ending.to,
-      attempt: row.attempt,
-      outcome: outcomeOf(ending),
-      error: "error" in ending ? ending.error : null,
-      worker: row.worker,
-    });
-    return ending.to;
-  };
-
-  const cancel = (id: string, actor: Actor): CancelResult => {
-    const row = rowOf(id);
-    if (!row) return { kind: "unknown" };
-    if (isEnded(row.status) || row.status === "failed") return { kind: "moved_on", status: row.status };
-    if (row.status === "running") {
-      db.run(sql.requestCancel, id);
-      return { kind: "requested", task: fromRow(row) };
-    }
-    endByCancel(row, actor);
-    return { kind: "canceled", task: fromRow({ ...row, status: "canceled", ended_at: actor.atMs }) };
-  };
-
-  return { create, get, timeline, watch, claim, extend, noteProgress, finish, cancel };
 }
 
-/** Moves a scheduled task that is due. */
-export function enqueue({ db, sql, note }: SqliteTable, row: TaskRow, actor: Actor): TaskRow {
-  db.run(sql.queue, actor.atMs, row.id);
-  note(row, row.status, actor, { to: "queued", attempt: row.attempt });
-  return { ...row, status: "queued", status_at: actor.atMs, version: row.version + 1 };
+/** The columns of a new task. All others are NULL, or have their default. */
+const insertedColumns = [
+  "id",
+  "type",
+  "status",
+  "status_at",
+  "version",
+  "payload",
+  "metadata",
+  "attempt",
+  "max_attempts",
+  "timeout_ms",
+  "claim",
+  "correlation_id",
+  "trace_id",
+  "origin",
+  "created_at",
+  "run_at",
+  "runs_alone",
+  "send_at",
+  "is_timed",
+] as const satisfies readonly (keyof TaskRow)[];
+
+export interface TaskRow {
+  id: string;
+  type: string;
+  status: TaskStatus;
+  status_at: number;
+  version: number;
+  payload: string;
+  metadata: string;
+  result: string | null;
+  error: string | null;
+  reason: DeadReason | null;
+  attempt: number;
+  max_attempts: number;
+  timeout_ms: number | null;
+  claim: number;
+  lease_until: number | null;
+  worker: string | null;
+  correlation_id: string;
+  trace_id: string;
+  origin: string;
+  created_at: number;
+  run_at: number;
+  started_at: number | null;
+  ended_at: number | null;
+  runs_alone: number;
+  send_at: number | null;
+  cancel_requested: number;
+  sent_at: number | null;
+  redrives: number;
+  redriven_at: number | null;
+  redrive_origin: string | null;
+  redriven_from: string | null;
+  progress: number | null;
+  dead_group: string | null;
+  is_timed: number;
 }
 
-/** The columns in the order of the table. */
 function toNewRow(task: NewTask, actor: Actor): TaskRow {
   return {
     id: task.id,
@@ -248,4 +141,162 @@ function toNewRow(task: NewTask, actor: Actor): TaskRow {
     dead_group: null,
     is_timed: task.isTimed ? 1 : 0,
   };
+}
+
+export function fromRow(row: TaskRow): TaskRecord {
+  return {
+    id: row.id,
+    type: row.type,
+    status: row.status,
+    payload: row.payload,
+    result: row.result,
+    error: row.error === null ? null : toKeptFailure(JSON.parse(toWellFormedJson(row.error))),
+    attempt: row.attempt,
+    maxAttempts: row.max_attempts,
+    timeoutMs: row.timeout_ms,
+    correlationId: row.correlation_id,
+    traceId: row.trace_id,
+    metadata: JSON.parse(toWellFormedJson(row.metadata)),
+    createdAtMs: row.created_at,
+    runAtMs: row.run_at,
+    startedAtMs: row.started_at,
+    endedAtMs: row.ended_at,
+    runsAlone: row.runs_alone === 1,
+    redrives: row.redrives,
+    redrivenFrom: row.redriven_from,
+    progress: row.progress,
+  };
+}
+
+/** What a send of the task needs, and starts from. */
+export function toDueTask(row: TaskRow): DueTask {
+  return {
+    id: row.id,
+    claim: row.claim,
+    type: row.type,
+    correlationId: row.correlation_id,
+    origin: JSON.parse(row.redrive_origin ?? row.origin),
+    redrivenAtMs: row.redriven_at,
+  };
+}
+
+/** The table of tasks with their timelines, as the operations of every noun use it. */
+export interface SqliteTable extends Timelines {
+  db: SqliteConnection;
+  /** The name of the table of tasks, with which the names of all others begin. */
+  name: string;
+  /** The statements of tasks. */
+  sql: TaskSql;
+  row(id: string): TaskRow | undefined;
+}
+
+export function createSqliteTable(db: SqliteConnection, name: string): SqliteTable {
+  const sql = taskSql(name);
+  return { db, name, sql, row: (id) => db.get<TaskRow>(sql.select, id), ...createTimelines(db, name) };
+}
+
+/** Moves a scheduled task that is due. */
+export function enqueue({ db, sql, note }: SqliteTable, row: TaskRow, actor: Actor): TaskRow {
+  db.run(sql.queue, actor.atMs, row.id);
+  note(row, row.status, actor, { to: "queued", attempt: row.attempt });
+  return { ...row, status: "queued", status_at: actor.atMs, version: row.version + 1 };
+}
+
+/** Ends a task as canceled. The outcome of a running attempt is unknown: its lease ran out. */
+export function endByCancel({ db, sql, note }: SqliteTable, row: TaskRow, actor: Actor): TaskRow {
+  db.run(sql.cancel, actor.atMs, actor.atMs, row.id);
+  const outcome = row.status === "running" ? ({ outcome: "crashed" } as const) : {};
+  note(row, row.status, actor, { to: "canceled", attempt: row.attempt, ...outcome });
+  return { ...row, status: "canceled", ended_at: actor.atMs };
+}
+
+/** Rows that one step examines: some milliseconds of the thread. */
+const maxLooked = 1000;
+
+interface LookedRow {
+  id: string;
+  type: string;
+  status: TaskStatus;
+}
+
+/** `isDiskNearlyFull`: no new task is accepted, so that those accepted before have room to end. */
+export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () => boolean) {
+  const { db, sql, row: rowOf, note, timeline } = table;
+
+  const create = (task: NewTask, actor: Actor): CreateResult => {
+    if (task.idempotency) {
+      const { key, digest } = task.idempotency;
+      const known = db.get<{ digest: string; task_id: string }>(sql.key, key);
+      if (known) {
+        const earlier = rowOf(known.task_id);
+        if (known.digest !== digest || !earlier) return { kind: "mismatch" };
+        return { kind: "replayed", task: fromRow(earlier) };
+      }
+    }
+    // Not thrown: that would undo the other calls of the batch, and bring each of them a commit of its own.
+    if (isDiskNearlyFull()) return { kind: "no_room" };
+    if (task.idempotency) {
+      db.run(sql.insertKey, task.idempotency.key, task.idempotency.digest, task.id, actor.atMs);
+    }
+    const row = toNewRow(task, actor);
+    db.run(sql.insert, ...insertedColumns.map((column) => row[column]));
+    note(row, null, actor, { to: task.status, attempt: 0 });
+    return { kind: "created", task: fromRow(row) };
+  };
+
+  const get = (id: string): TaskRecord | undefined => {
+    const row = rowOf(id);
+    return row && fromRow(row);
+  };
+
+  /** undefined: there is none of that id; null: nothing that was not seen. */
+  const watch = (id: string, seen: Seen): WatchedTask | null | undefined => {
+    const row = rowOf(id);
+    if (!row) return undefined;
+    const task = fromRow(row);
+    // The row counts its changes of state.
+    return isNews(seen, row.version, task) ? { task, timeline: timeline(id), firstNumber: 1 } : null;
+  };
+
+  const cancel = (id: string, actor: Actor): CancelResult => {
+    const row = rowOf(id);
+    if (!row) return { kind: "unknown" };
+    if (isEnded(row.status) || row.status === "failed") return { kind: "moved_on", status: row.status };
+    if (row.status === "running") {
+      db.run(sql.requestCancel, id);
+      return { kind: "requested", task: fromRow(row) };
+    }
+    return { kind: "canceled", task: fromRow(endByCancel(table, row, actor)) };
+  };
+
+  const listTasks = (filter: TaskFilter, limit: number, before: string | null): TaskPage => {
+    const { text, values } = lookText(sql, filter);
+    const { from, to } = idRangeOf(filter, before);
+    const count = values.length < propertiesIn(filter) ? maxLooked : limit + 1;
+    const looked = db.all<LookedRow>(text, ...values, from, to, count);
+    const page = startPage(filter, limit);
+    for (const { id, type, status } of looked) {
+      const fits = type === (filter.type ?? type) && status === (filter.status ?? status);
+      const row = fits ? rowOf(id) : undefined;
+      if (!row) continue;
+      if (!page.add({ task: fromRow(row), timeline: timeline(id) })) break;
+    }
+    return page.end(looked.length < count ? null : (looked.at(-1)?.id ?? null));
+  };
+
+  return { create, get, timeline, watch, cancel, listTasks };
+}
+
+/** How many properties the filter has beside the time. */
+function propertiesIn({ correlationId, status, type }: TaskFilter): number {
+  return [correlationId, status, type].filter((value) => value !== undefined).length;
+}
+
+/** The statement that reads from the index; its other values are the range of ids and the limit. */
+export function lookText(sql: TaskSql, { correlationId, status, type }: TaskFilter) {
+  const range = " AND id >= ? AND id < ? ORDER BY id DESC LIMIT ?";
+  if (correlationId !== undefined) return { text: sql.listByCorrelation + range, values: [correlationId] };
+  if (status !== undefined) return { text: sql.listByStatus + range, values: [status] };
+  if (type !== undefined) return { text: sql.listByType + range, values: [type] };
+  return { text: sql.list + range, values: [] };
 }

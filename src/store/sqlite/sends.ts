@@ -1,23 +1,36 @@
-/** What the sweeper asks of SQLite: what has to be sent, what the broker may have lost, what may go. */
+/** Sends on SQLite, as the sweeper makes them: what is due, what the broker may have lost, what is removed; and the figures. */
 
-import { isEnded, type LiveStatus, type TaskStatus, type TaskType } from "../../words/task.ts";
+import { isEnded, type LiveStatus, type TaskStatus } from "../../words/task.ts";
 import { firstIdAt } from "../../words/task-id.ts";
 import type { DueTask, PruneResult, Sent, StoreFigures } from "../ports/sends.ts";
 import type { Actor } from "../ports/tasks.ts";
-import { type TaskRow, toDueTask } from "./rows.ts";
-import type { SqliteTable } from "./table.ts";
-import { enqueue } from "./tasks.ts";
+import { enqueue, type SqliteTable, type TaskRow, toDueTask } from "./tasks.ts";
 
-interface TypeRow {
-  type: string;
-  max_attempts: number | null;
-  timeout_ms: number | null;
-  isolation: string;
-  payload_schema: string | null;
+export function sendSql(table: string) {
+  // Of several indexes that fit, the one without other tasks is named wherever SQLite might choose another.
+  const waiting = "status IN ('queued', 'retrying') AND send_at IS NULL AND sent_at <= ?";
+  return {
+    markSent: `UPDATE ${table} SET send_at = NULL, sent_at = ? WHERE id = ? AND claim = ? AND status IN ('queued', 'retrying')`,
+    due: `SELECT * FROM ${table} WHERE send_at <= ? ORDER BY send_at LIMIT ?`,
+    hold: `UPDATE ${table} SET send_at = ? WHERE id = ?`,
+    resendAll: `UPDATE ${table} SET send_at = coalesce(lease_until, run_at) WHERE status IN ('scheduled', 'queued', 'running', 'retrying', 'failed')`,
+    countWaiting: `SELECT count(*) AS count FROM ${table} INDEXED BY ${table}_waiting WHERE ${waiting}`,
+    resendWaiting: `UPDATE ${table} SET send_at = ? WHERE id IN (SELECT id FROM ${table} INDEXED BY ${table}_waiting WHERE ${waiting} ORDER BY sent_at LIMIT ?)`,
+    prunable: `SELECT id, status, status_at FROM ${table} WHERE id > ? ORDER BY id LIMIT ?`,
+    removeTask: `DELETE FROM ${table} WHERE id = ?`,
+    removeTimeline: `DELETE FROM ${table}_timeline WHERE task_id = ?`,
+    removeKeys: `DELETE FROM ${table}_keys WHERE task_id = ?`,
+    removeUnreadable: `DELETE FROM ${table}_unreadable WHERE received_at < ?`,
+    removeFollowed: `DELETE FROM ${table}_redriven WHERE redrive_id IN (SELECT id FROM ${table}_redrives WHERE ended_at < ?)`,
+    removeRedrives: `DELETE FROM ${table}_redrives WHERE ended_at < ?`,
+    live: `SELECT status, count(*) AS count, min(run_at) AS oldest FROM ${table} WHERE status IN ('scheduled', 'queued', 'running', 'retrying', 'failed') GROUP BY status`,
+    oldestDead: `SELECT min(status_at) AS oldest FROM ${table} INDEXED BY ${table}_dead WHERE status = 'dead'`,
+  };
 }
 
-export function createUpkeepOperations(table: SqliteTable) {
-  const { db, sql } = table;
+export function createSendOperations(table: SqliteTable) {
+  const { db } = table;
+  const sql = sendSql(table.name);
 
   const markSent = (sent: readonly Sent[], nowMs: number): void => {
     for (const { id, claim } of sent) db.run(sql.markSent, nowMs, id, claim);
@@ -43,8 +56,8 @@ export function createUpkeepOperations(table: SqliteTable) {
     db.run(sql.resendWaiting, nowMs, sentBeforeMs, limit);
 
   /**
-   * Ids begin with the time of creation, so what was made last ends the walk. A dead letter ended with its death, not
-   * with the failure: it is kept as long as any, however long the dlq was away.
+   * Ids begin with the time of creation, so the newest task to examine ends the walk. A dead letter ended with its death,
+   * not with the failure: it is stored as long as any, however long the dlq was away.
    */
   const prune = (endedBeforeMs: number, after: string, limit: number): PruneResult => {
     const rows = db.all<{ id: string; status: TaskStatus; status_at: number }>(sql.prunable, after, limit);
@@ -64,23 +77,6 @@ export function createUpkeepOperations(table: SqliteTable) {
     return { pruned: gone.length, next: isOver ? null : (rows.at(-1)?.id ?? null) };
   };
 
-  const registerTypes = (types: readonly TaskType[]): void => {
-    for (const { type, maxAttempts, timeoutMs, isolation, payloadSchema } of types) {
-      db.run(sql.registerType, type, maxAttempts, timeoutMs, isolation, payloadSchema);
-    }
-  };
-
-  const listTypes = (): TaskType[] =>
-    db
-      .all<TypeRow>(sql.types)
-      .map(({ type, max_attempts: maxAttempts, timeout_ms: timeoutMs, isolation, payload_schema: payloadSchema }) => ({
-        type,
-        maxAttempts,
-        timeoutMs,
-        isolation: isolation === "exclusive" ? "exclusive" : "shared",
-        payloadSchema,
-      }));
-
   const figures = (nowMs: number): StoreFigures => {
     const rows = db.all<{ status: LiveStatus; count: number; oldest: number }>(sql.live);
     const counted = new Map(rows.map(({ status, count }) => [status, count]));
@@ -99,7 +95,5 @@ export function createUpkeepOperations(table: SqliteTable) {
     };
   };
 
-  const ping = (): void => {};
-
-  return { markSent, takeDue, resendAll, countWaiting, resendWaiting, prune, registerTypes, listTypes, figures, ping };
+  return { markSent, takeDue, resendAll, countWaiting, resendWaiting, prune, figures };
 }

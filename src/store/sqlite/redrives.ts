@@ -24,12 +24,46 @@ import {
 } from "../ports/redrives.ts";
 import type { DueTask } from "../ports/sends.ts";
 import type { Actor } from "../ports/tasks.ts";
-import { conditionsOf } from "./dead-letters.ts";
-import { type TaskRow, toDueTask } from "./rows.ts";
-import type { SqliteTable } from "./table.ts";
+import { conditionsOf, deadLetterSql } from "./dead-letters.ts";
+import type { SqliteTable } from "./tasks.ts";
+import { type TaskRow, toDueTask } from "./tasks.ts";
+
+export function redriveSql(table: string) {
+  return {
+    insertRedrive: `INSERT INTO ${table}_redrives (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`,
+    redrive: `SELECT * FROM ${table}_redrives WHERE id = ?`,
+    nextRedrive: `SELECT * FROM ${table}_redrives WHERE status = 'running' ORDER BY next_at LIMIT 1`,
+    controlRedrive: `UPDATE ${table}_redrives SET status = ?, next_at = ?, ended_at = ? WHERE id = ?`,
+    stepRedrive: `UPDATE ${table}_redrives SET status = ?, matched = ?, moved = ?, failed = ?, step = step + 1, cursor = ?, next_at = ?, ended_at = ? WHERE id = ?`,
+    follow: `INSERT INTO ${table}_redriven (redrive_id, task_id, moved_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+    followed: `SELECT moved_at, status, redriven_at FROM ${table}_redriven JOIN ${table} ON id = task_id WHERE redrive_id = ?`,
+    countDead: `SELECT count(*) AS matched, coalesce(sum(redrives >= ?), 0) AS refused FROM ${table} INDEXED BY ${table}_dead WHERE status = 'dead'`,
+    revive: `UPDATE ${table} SET status = 'queued', status_at = ?, version = version + 1, attempt = 0, error = NULL, reason = NULL, run_at = ?, ended_at = NULL, send_at = ?, sent_at = NULL, runs_alone = 0, cancel_requested = 0, redrives = redrives + 1, redriven_at = ?, redrive_origin = ?, redriven_from = ?, payload = coalesce(?, payload) WHERE id = ?`,
+  };
+}
+
+const columns = [
+  "id",
+  "status",
+  "selection",
+  "rate",
+  "is_forced",
+  "reason",
+  "matched",
+  "moved",
+  "failed",
+  "step",
+  "cursor",
+  "next_at",
+  "created_at",
+  "ended_at",
+  "payload",
+] as const satisfies readonly (keyof RedriveRow)[];
 
 export function createRedriveOperations(table: SqliteTable) {
-  const { db, sql, row: rowOf, note, lastTraceparent } = table;
+  const { db, row: rowOf, note, lastTraceparent } = table;
+  const sql = redriveSql(table.name);
+  const { dead } = deadLetterSql(table.name);
 
   const countRedrive = ({ selection, isForced }: RedriveOrder): { matched: number; refused: number } => {
     const guard = isForced ? Number.MAX_SAFE_INTEGER : redriveGuard;
@@ -46,7 +80,7 @@ export function createRedriveOperations(table: SqliteTable) {
   const startRedrive = (order: RedriveOrder, nowMs: number): Redrive => {
     const { matched } = countRedrive(order);
     const row = toRedriveRow(order, matched, nowMs);
-    db.run(sql.insertRedrive, ...Object.values(row));
+    db.run(sql.insertRedrive, ...columns.map((column) => row[column] ?? null));
     return fromRedriveRow(row);
   };
 
@@ -112,7 +146,7 @@ export function createRedriveOperations(table: SqliteTable) {
       const [diedAt, id] = JSON.parse(cursor);
       fits.and("(status_at, id) > (?, ?)", diedAt, id);
     }
-    const rows = db.all<TaskRow>(`${sql.dead}${fits.text} ORDER BY status_at, id LIMIT ?`, ...fits.values, limit);
+    const rows = db.all<TaskRow>(`${dead}${fits.text} ORDER BY status_at, id LIMIT ?`, ...fits.values, limit);
     const last = rows.at(-1);
     return {
       rows,

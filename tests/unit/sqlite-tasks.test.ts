@@ -2,11 +2,12 @@
 
 import { expect, test } from "bun:test";
 import { DatabaseSync } from "node:sqlite";
-import { lookText } from "../../src/store/sqlite/list.ts";
+import { deadLetterSql } from "../../src/store/sqlite/dead-letters.ts";
 import { migrate } from "../../src/store/sqlite/schema.ts";
-import { sqlFor } from "../../src/store/sqlite/sql.ts";
+import { sendSql } from "../../src/store/sqlite/sends.ts";
+import { lookText, taskSql } from "../../src/store/sqlite/tasks.ts";
 
-const sql = sqlFor("tasks");
+const sql = { ...taskSql("tasks"), ...sendSql("tasks"), ...deadLetterSql("tasks") };
 
 /** How SQLite does it, in its own words. */
 function planOf(text: string, count: number): string[] {
