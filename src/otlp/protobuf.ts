@@ -228,6 +228,33 @@ export class ProtobufWriter {
     this.#end += 8;
   }
 
+  /** A whole number in 64 bits: a count, or two's complement of what is negative. */
+  fixed64(field: number, value: number): void {
+    this.#tag(field, wireType.fixed64);
+    this.#writeFixed64(value);
+  }
+
+  /** A packed list; nothing for an empty one. */
+  fixed64s(field: number, values: readonly number[]): void {
+    if (values.length === 0) return;
+    this.#room(8 * values.length);
+    const start = this.open(field);
+    for (const value of values) this.#writeFixed64(value);
+    this.close(start);
+  }
+
+  /** The same of doubles. */
+  doubles(field: number, values: readonly number[]): void {
+    if (values.length === 0) return;
+    this.#room(8 * values.length);
+    const start = this.open(field);
+    for (const value of values) {
+      this.#view.setFloat64(this.#end, value, true);
+      this.#end += 8;
+    }
+    this.close(start);
+  }
+
   /** Nothing for 0. */
   fixed32(field: number, value: number): void {
     if (value === 0) return;
@@ -253,6 +280,12 @@ export class ProtobufWriter {
   #tag(field: number, type: number): void {
     this.#room(2 * maxVarintBytes);
     this.#end = this.#writeVarint(this.#end, field * 8 + type);
+  }
+
+  #writeFixed64(value: number): void {
+    this.#view.setUint32(this.#end, value >>> 0, true);
+    this.#view.setUint32(this.#end + 4, Math.floor(value / 2 ** 32) >>> 0, true);
+    this.#end += 8;
   }
 
   /** Gives where it ends. */

@@ -177,6 +177,8 @@ export interface EncodedItem {
   resource: Resource;
   instrumentationScope: Scope;
   bytes: Uint8Array;
+  /** Of a metric: its points, which count one by one. */
+  points?: number;
 }
 
 const resource = { attributes: 1 } as const;

@@ -18,6 +18,8 @@ export interface OtelSettings {
   metricIntervalMs: number;
   /** `OTEL_METRIC_EXPORT_TIMEOUT`, at most the interval. */
   metricTimeoutMs: number;
+  /** `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` */
+  metricTemporality: MetricTemporality;
   /** `OTEL_SERVICE_NAME`, for a process with a single role. */
   serviceName: string | undefined;
   /** What `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` choose, if they do. */
@@ -51,6 +53,10 @@ export interface OtelSampler {
   ratio: number;
 }
 
+/** OTLP metrics exporter, "Additional environment variable configuration". */
+const metricTemporalities = ["cumulative", "delta", "lowmemory"] as const;
+export type MetricTemporality = (typeof metricTemporalities)[number];
+
 export const diagnosticsLevels = ["none", "error", "warn", "info", "debug", "verbose", "all"] as const;
 export type DiagnosticsLevel = (typeof diagnosticsLevels)[number];
 
@@ -71,6 +77,7 @@ export function readOtel(env: Record<string, string | undefined>): OtelSettings 
     if (!exporters.includes("otlp")) return undefined;
     return env[`OTEL_EXPORTER_OTLP_${name}_ENDPOINT`] || (base ? `${base}/v1/${name.toLowerCase()}` : undefined);
   };
+  const temporality = env.OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE;
   const metricIntervalMs = otelNumber(env.OTEL_METRIC_EXPORT_INTERVAL) ?? 60_000;
   return {
     disabled: env.OTEL_SDK_DISABLED?.toLowerCase() === "true",
@@ -80,6 +87,7 @@ export function readOtel(env: Record<string, string | undefined>): OtelSettings 
     copyUrls: { traces: undefined, metrics: undefined, logs: undefined },
     metricIntervalMs,
     metricTimeoutMs: Math.min(otelNumber(env.OTEL_METRIC_EXPORT_TIMEOUT) ?? 30_000, metricIntervalMs),
+    metricTemporality: metricTemporalities.find((name) => name === temporality?.toLowerCase()) ?? "cumulative",
     serviceName: env.OTEL_SERVICE_NAME || undefined,
     sampler: samplerOf(env),
     propagators: wordsOf(env.OTEL_PROPAGATORS),

@@ -88,6 +88,7 @@ describe("the settings", () => {
         copyUrls: { traces: undefined, metrics: undefined, logs: undefined },
         metricIntervalMs: 60_000,
         metricTimeoutMs: 30_000,
+        metricTemporality: "cumulative",
         serviceName: undefined,
         sampler: undefined,
         propagators: undefined,
@@ -437,6 +438,7 @@ describe("where telemetry goes", () => {
     const env = {
       OTEL_SDK_DISABLED: "TRUE",
       OTEL_METRIC_EXPORT_INTERVAL: "250",
+      OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: "Delta",
       OTEL_SERVICE_NAME: "mine",
       OTEL_TRACES_SAMPLER: "always_off",
       OTEL_PROPAGATORS: "B3, tracecontext,",
@@ -446,6 +448,7 @@ describe("where telemetry goes", () => {
       disabled: true,
       metricIntervalMs: 250,
       metricTimeoutMs: 250,
+      metricTemporality: "delta",
       serviceName: "mine",
       sampler: { name: "always_off", ratio: 1 },
       propagators: ["b3", "tracecontext"],

@@ -1,16 +1,28 @@
-/** Requests of OTLP put together here, beside those that the SDK makes of the same spans and log records. */
+/** Requests of OTLP put together here, beside those that the SDK makes of the same spans, log records and metrics. */
 
 import { describe, expect, test } from "bun:test";
 import { fromBinary } from "@bufbuild/protobuf";
-import type { Attributes, HrTime, SpanContext } from "@opentelemetry/api";
-import { ProtobufLogsSerializer, ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
+import { type Attributes, type HrTime, type SpanContext, ValueType } from "@opentelemetry/api";
+import {
+  ProtobufLogsSerializer,
+  ProtobufMetricsSerializer,
+  ProtobufTraceSerializer,
+} from "@opentelemetry/otlp-transformer";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import type { ReadableLogRecord, SdkLogRecord } from "@opentelemetry/sdk-logs";
+import {
+  AggregationTemporality,
+  DataPointType,
+  type MetricData,
+  type ResourceMetrics,
+} from "@opentelemetry/sdk-metrics";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import fc from "fast-check";
 import { ExportLogsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
+import { ExportMetricsServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
 import { ExportTraceServiceRequestSchema } from "../../src/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import { encodeLog } from "../../src/otlp/log.ts";
+import { encodeMetrics } from "../../src/otlp/metric.ts";
 import { toRequest } from "../../src/otlp/request.ts";
 import { encodeSpan } from "../../src/otlp/span.ts";
 import { parseTraceState } from "../../src/telemetry/context/trace-context.ts";
@@ -114,6 +126,47 @@ const record: fc.Arbitrary<ReadableLogRecord> = fc
   // Each is of the type that a record has; the union of their types is not.
   .map((made) => made as ReadableLogRecord);
 
+const descriptor = { description: text, unit: fc.constantFrom("", "s", "{task}") };
+const points = <Value>(value: fc.Arbitrary<Value>) =>
+  fc.array(fc.record({ startTime: time, endTime: time, attributes, value }), { maxLength: 4 });
+const aggregationTemporality = fc.constantFrom(AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE);
+const numbers = fc.constantFrom(ValueType.INT, ValueType.DOUBLE).chain((valueType) =>
+  fc.record({
+    descriptor: fc.record({ ...descriptor, name: text, valueType: fc.constant(valueType) }),
+    aggregationTemporality,
+    dataPoints: points(valueType === ValueType.INT ? fc.maxSafeInteger() : number),
+  }),
+);
+const bucketCount = fc.oneof(fc.nat(1000), fc.constantFrom(2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER));
+const histogram = fc.record(
+  {
+    buckets: fc.record({ boundaries: fc.array(number, { maxLength: 20 }), counts: fc.array(bucketCount) }),
+    count: bucketCount,
+    sum: number,
+    min: number,
+    max: number,
+  },
+  { requiredKeys: ["buckets", "count"] },
+);
+const metric: fc.Arbitrary<MetricData> = fc.oneof(
+  numbers.map((made) => ({ ...made, dataPointType: DataPointType.GAUGE as const })),
+  fc
+    .tuple(numbers, fc.boolean())
+    .map(([made, isMonotonic]) => ({ ...made, isMonotonic, dataPointType: DataPointType.SUM as const })),
+  fc.record({
+    descriptor: fc.record({ ...descriptor, name: text, valueType: fc.constant(ValueType.DOUBLE) }),
+    aggregationTemporality,
+    dataPoints: points(histogram),
+    dataPointType: fc.constant<DataPointType.HISTOGRAM>(DataPointType.HISTOGRAM),
+  }),
+);
+const collected: fc.Arbitrary<ResourceMetrics> = fc.record({
+  resource: fc.constantFrom(...resources),
+  scopeMetrics: fc
+    .array(fc.array(metric, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: scopes.length })
+    .map((all) => all.map((metrics, index) => ({ scope: scopes[index] ?? { name: "" }, metrics }))),
+});
+
 describe("a request of OTLP says the same as the SDK's", () => {
   test("of spans", () => {
     const read = (bytes: Uint8Array | undefined) =>
@@ -149,6 +202,18 @@ describe("a request of OTLP says the same as the SDK's", () => {
         const encoded = records.map((each) => encodeLog(each as SdkLogRecord));
         const theirs = ProtobufLogsSerializer.serializeRequest(records);
         expect(read(toRequest(encoded))).toEqual(read(theirs));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("of metrics", () => {
+    const read = (bytes: Uint8Array | undefined) =>
+      fromBinary(ExportMetricsServiceRequestSchema, bytes ?? new Uint8Array());
+    fc.assert(
+      fc.property(collected, (metrics) => {
+        const ours = toRequest(encodeMetrics(metrics, { hasExemplars: true }));
+        expect(read(ours)).toEqual(read(ProtobufMetricsSerializer.serializeRequest(metrics)));
       }),
       { numRuns: 300 },
     );

@@ -163,7 +163,7 @@ describe("what a real exporter sends", () => {
 
   test("counters, up-down counters, gauges and histograms arrive with their points", async () => {
     const { listener, metrics } = await start();
-    const exporter = createMetricExporter(`${listener.url}/v1/metrics`);
+    const exporter = createMetricExporter(`${listener.url}/v1/metrics`, "cumulative");
     const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
     const provider = new MeterProvider({ resource, readers: [reader] });
     const meter = provider.getMeter("test");

@@ -8,7 +8,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Attributes, Counter, Meter, MeterProvider } from "@opentelemetry/api";
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
-import type { ISerializer } from "@opentelemetry/otlp-transformer";
 import { ExportTraceServiceResponseSchema } from "../../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import { key } from "../names.ts";
 
@@ -44,10 +43,10 @@ export class ExportAnswers {
   #last: Answer = { kind: "taken" };
 
   /** A serializer that remembers what it has read. The SDK gets an empty response: it would log the rest. */
-  remember<Items>(serializeRequest: (items: Items) => Uint8Array | undefined): ISerializer<Items, object> {
+  remember<Items>(serializeRequest: (items: Items) => Uint8Array) {
     return {
       serializeRequest,
-      deserializeResponse: (bytes) => {
+      deserializeResponse: (bytes: Uint8Array): object => {
         this.#last = readAnswer(bytes);
         return {};
       },

@@ -1,13 +1,12 @@
 /**
- * The OTLP exporters of spans and of log records, as the SDK makes its own (`OTLPTraceExporter`, `OTLPLogExporter`), but
- * for the serializer, since the SDK's goes over every item twice at the time of the export, and for the answer: what the
- * collector did not take counts as dropped.
+ * The OTLP exporters of spans, log records and metrics, as the SDK makes its own (`OTLPTraceExporter` and its sisters), but
+ * for the serializer, since the SDK's goes over every item twice at the time of the export and knows no exemplars, and for
+ * the answer: what the collector did not take counts as dropped.
  */
 
 import { createNoopMeter, type MeterProvider } from "@opentelemetry/api";
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
 import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from "@opentelemetry/otlp-exporter-base/node-http";
-import { LogsExporterMetricsHelper, TraceExporterMetricsHelper } from "@opentelemetry/otlp-transformer";
 import { type EncodedItem, toRequest } from "../../otlp/request.ts";
 import { ExportAnswers, type Exporter, PartialCounts, withReasons } from "./export-result.ts";
 
@@ -25,14 +24,23 @@ const signals = {
   traces: {
     variables: "TRACES",
     component: "otlp_http_span_exporter",
-    counted: { ...TraceExporterMetricsHelper, countItems: (items: EncodedItem[]) => items.length },
+    counted: { name: "span", countItems },
   },
   logs: {
     variables: "LOGS",
     component: "otlp_http_log_exporter",
-    counted: { ...LogsExporterMetricsHelper, countItems: (items: EncodedItem[]) => items.length },
+    counted: { name: "log", countItems },
+  },
+  metrics: {
+    variables: "METRICS",
+    component: "otlp_http_metric_exporter",
+    counted: { name: "metric_data_point", countItems },
   },
 } as const;
+
+function countItems(items: readonly EncodedItem[]): number {
+  return items.reduce((sum, { points = 1 }) => sum + points, 0);
+}
 
 interface ItemExporter {
   /** The result is an `AnsweredResult`. */
@@ -54,7 +62,7 @@ export function createItemExporter(
   const counts = new PartialCounts(selfObsMeterProvider);
   const delegate = createOtlpHttpExportDelegate(
     convertLegacyHttpOptions(config, variables, `v1/${signal}`, { "Content-Type": "application/x-protobuf" }),
-    answers.remember((items: EncodedItem[]) => toRequest(items)),
+    answers.remember(toRequest),
     component,
     counted,
     counts.meters,
@@ -62,7 +70,7 @@ export function createItemExporter(
   return {
     export: (items, done) =>
       delegate.export(items, (result) => {
-        const answered = answers.judge(result, items.length);
+        const answered = answers.judge(result, countItems(items));
         counts.finish(answered, () => done(answered));
       }),
     forceFlush: () => delegate.forceFlush(),

@@ -10,18 +10,17 @@ import { emptyResource } from "@opentelemetry/resources";
 import {
   AggregationTemporality,
   type CollectionResult,
-  type DataPoint,
   DataPointType,
-  type Histogram as HistogramValue,
   InstrumentType,
   type MetricData,
   type MetricProducer,
 } from "@opentelemetry/sdk-metrics";
+import type { HistogramPoint } from "../../otlp/metric.ts";
 import { productVersion } from "../../version.ts";
 import { scopeName } from "../names.ts";
 import { toHrTime } from "../spans/span-start.ts";
 import type { Instrument, InstrumentKind } from "./instruments.ts";
-import { type Exemplar, finder, HistogramSeries, type Kept, type Label, SumSeries } from "./series.ts";
+import { finder, HistogramSeries, type Kept, type Label, SumSeries } from "./series.ts";
 
 interface Counter {
   add(value: number, ...labels: Label[]): void;
@@ -144,11 +143,6 @@ async function within(limitMs: number, work: void | Promise<void>): Promise<void
     timer = setTimeout(() => reject(new Error("not seen in time")), limitMs);
   });
   await Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
-
-/** Histogram points as the readers get them: with the exemplar of each bucket, if it has one. */
-export interface HistogramPoint extends DataPoint<HistogramValue> {
-  exemplars: readonly (Exemplar | undefined)[];
 }
 
 /** One collection of one reader. */

@@ -1,35 +1,24 @@
 /** How metrics leave: pushed by OTLP at an interval, and as families of series whenever somebody asks. */
 
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { MeterProvider as MeterProviderApi } from "@opentelemetry/api";
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
-import { OTLPMetricExporterBase } from "@opentelemetry/exporter-metrics-otlp-http";
-import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from "@opentelemetry/otlp-exporter-base/node-http";
-import { MetricsExporterMetricsHelper, ProtobufMetricsSerializer } from "@opentelemetry/otlp-transformer";
 import type { Resource } from "@opentelemetry/resources";
 import {
   AggregationTemporality,
-  DataPointType,
+  InstrumentType,
   MeterProvider,
-  type MetricData,
   MetricReader,
   PeriodicExportingMetricReader,
   type PushMetricExporter,
-  type ResourceMetrics,
 } from "@opentelemetry/sdk-metrics";
 import type { Config } from "../../config.ts";
-import { ExportMetricsServiceRequestSchema } from "../../gen/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
-import {
-  type Exemplar as ExemplarMessage,
-  ExemplarSchema,
-  type Metric,
-} from "../../gen/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+import { encodeMetrics } from "../../otlp/metric.ts";
+import type { MetricTemporality } from "../../settings/otel-settings.ts";
 import type { ExportWatch } from "../diagnostics.ts";
-import { ExportAnswers } from "../export/export-result.ts";
+import { createItemExporter } from "../export/otlp-exporter.ts";
 import type { Pipeline } from "../spans/trace-pipeline.ts";
-import { createMeter, type HistogramPoint, type Meter } from "./meter.ts";
+import { createMeter, type Meter } from "./meter.ts";
 import { type MetricFamily, toFamilies } from "./prometheus.ts";
-import type { Exemplar } from "./series.ts";
 
 /** So that whoever looks on sees what happens now; a few milliseconds of CPU each time. */
 const copyEveryMs = 5000;
@@ -48,7 +37,7 @@ export function createMetricPipeline({ otel }: Config, resource: Resource, expor
   const readers: MetricReader[] = [scraper];
   const url = otel.disabled ? undefined : otel.metricsUrl;
   if (url) {
-    const exporter = exports.watch(createMetricExporter(url), "metrics");
+    const exporter = exports.watch(createMetricExporter(url, otel.metricTemporality), "metrics");
     readers.push(
       new PeriodicExportingMetricReader({
         exporter,
@@ -85,89 +74,39 @@ class ScrapeReader extends MetricReader {
   protected override async onShutdown(): Promise<void> {}
 }
 
-/** As the package's own exporter for protobuf is made, but for the serializer and the answer. */
-export function createMetricExporter(url: string): OTLPMetricExporterBase {
-  const options = convertLegacyHttpOptions({ url }, "METRICS", "v1/metrics", {
-    "Content-Type": "application/x-protobuf",
-  });
-  const component = "otlp_http_metric_exporter";
-  const answers = new ExportAnswers();
-  const exporter = new OTLPMetricExporterBase(
-    createOtlpHttpExportDelegate(
-      options,
-      answers.remember(serialize),
-      component,
-      MetricsExporterMetricsHelper,
-      undefined,
-    ),
-  );
-  const send = exporter.export.bind(exporter);
-  exporter.export = (metrics, done) => send(metrics, (result) => done(answers.judge(result, pointsOf(metrics))));
-  return exporter;
-}
+type MetricExporter = PushMetricExporter & Required<Pick<PushMetricExporter, "selectAggregationTemporality">>;
 
-function pointsOf({ scopeMetrics }: ResourceMetrics): number {
-  return scopeMetrics.flatMap(({ metrics }) => metrics).reduce((sum, { dataPoints }) => sum + dataPoints.length, 0);
-}
-
-/**
- * For the console: without exemplars, and what does not arrive within `limitMs` is told by nobody, for the next export
- * has it all again.
- */
-function createCopyExporter(url: string, limitMs: number): PushMetricExporter {
-  const config = { url, timeoutMillis: limitMs * 0.8 };
-  const options = convertLegacyHttpOptions(config, "METRICS", "v1/metrics", {
-    "Content-Type": "application/x-protobuf",
-  });
-  const component = "otlp_http_metric_exporter";
-  const exporter = new OTLPMetricExporterBase(
-    createOtlpHttpExportDelegate(
-      options,
-      ProtobufMetricsSerializer,
-      component,
-      MetricsExporterMetricsHelper,
-      undefined,
-    ),
-  );
-  const arrived: ExportResult = { code: ExportResultCode.SUCCESS };
+export function createMetricExporter(url: string, temporality: MetricTemporality): MetricExporter {
+  const exporter = createItemExporter("metrics", { url });
   return {
-    export: (metrics, done) => exporter.export(metrics, () => done(arrived)),
+    export: (metrics, done) => exporter.export(encodeMetrics(metrics, { hasExemplars: true }), done),
     forceFlush: () => exporter.forceFlush(),
     shutdown: () => exporter.shutdown(),
+    selectAggregationTemporality: (type) =>
+      deltaTypes[temporality].has(type) ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE,
   };
 }
 
-function serialize(metrics: ResourceMetrics): Uint8Array | undefined {
-  const bytes = ProtobufMetricsSerializer.serializeRequest(metrics);
-  return bytes && withExemplars(bytes, metrics);
-}
+/** OTLP metrics exporter, "Additional environment variable configuration": which instruments tell only what is new. */
+const deltaTypes: Record<MetricTemporality, ReadonlySet<InstrumentType>> = {
+  cumulative: new Set(),
+  delta: new Set([
+    InstrumentType.COUNTER,
+    InstrumentType.OBSERVABLE_COUNTER,
+    InstrumentType.GAUGE,
+    InstrumentType.OBSERVABLE_GAUGE,
+    InstrumentType.HISTOGRAM,
+  ]),
+  lowmemory: new Set([InstrumentType.COUNTER, InstrumentType.HISTOGRAM]),
+};
 
-/** `bytes` are of `metrics`: scopes, metrics and points stand in the same order in both. */
-export function withExemplars(bytes: Uint8Array, { scopeMetrics }: ResourceMetrics): Uint8Array {
-  const request = fromBinary(ExportMetricsServiceRequestSchema, bytes);
-  const written = request.resourceMetrics.flatMap((resource) => resource.scopeMetrics);
-  for (const [index, scope] of scopeMetrics.entries()) {
-    for (const [number, metric] of scope.metrics.entries()) addTo(written[index]?.metrics[number], metric);
-  }
-  return toBinary(ExportMetricsServiceRequestSchema, request);
-}
-
-function addTo(written: Metric | undefined, metric: MetricData): void {
-  if (written?.data.case !== "histogram" || metric.dataPointType !== DataPointType.HISTOGRAM) return;
-  for (const [index, point] of written.data.value.dataPoints.entries()) {
-    // Points of the SDK's own histograms have none.
-    const { exemplars = [] }: Partial<HistogramPoint> = metric.dataPoints[index] ?? {};
-    const kept = exemplars.filter((exemplar) => exemplar !== undefined);
-    // A point of what came since the last has no exemplar of before.
-    point.exemplars = kept.map(toMessage).filter(({ timeUnixNano }) => timeUnixNano >= point.startTimeUnixNano);
-  }
-}
-
-function toMessage({ traceId, spanId, value, atMs }: Exemplar): ExemplarMessage {
-  return create(ExemplarSchema, {
-    timeUnixNano: BigInt(atMs) * 1_000_000n,
-    value: { case: "asDouble", value },
-    traceId: Buffer.from(traceId, "hex"),
-    spanId: Buffer.from(spanId, "hex"),
-  });
+/** For the console, without exemplars. What does not arrive in time is not reported, for the next export has it all again. */
+function createCopyExporter(url: string, limitMs: number): PushMetricExporter {
+  const exporter = createItemExporter("metrics", { url, timeoutMillis: limitMs * 0.8 });
+  const arrived: ExportResult = { code: ExportResultCode.SUCCESS };
+  return {
+    export: (metrics, done) => exporter.export(encodeMetrics(metrics, { hasExemplars: false }), () => done(arrived)),
+    forceFlush: () => exporter.forceFlush(),
+    shutdown: () => exporter.shutdown(),
+  };
 }

@@ -7,9 +7,8 @@
 
 import type { Attributes } from "@opentelemetry/api";
 import { DataPointType, type MetricData, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import type { Exemplar, HistogramPoint } from "../../otlp/metric.ts";
 import { key } from "../names.ts";
-import type { HistogramPoint } from "./meter.ts";
-import type { Exemplar } from "./series.ts";
 
 export interface MetricFamily {
   /** With its unit, without the `_total` of a counter. */
@@ -93,10 +92,7 @@ export function labelOf(attribute: string): string {
   return attribute.replace(/[^a-zA-Z0-9_]+/g, "_");
 }
 
-/** The SDK's own histograms have no exemplars. */
-type AnyHistogramPoint = Omit<HistogramPoint, "exemplars"> & Partial<Pick<HistogramPoint, "exemplars">>;
-
-function toHistogram({ value, exemplars }: AnyHistogramPoint, labels: SeriesLabels): HistogramFamilySeries {
+function toHistogram({ value, exemplars }: HistogramPoint, labels: SeriesLabels): HistogramFamilySeries {
   const { boundaries, counts } = value.buckets;
   let count = 0;
   const buckets = counts.map((each, index) => {

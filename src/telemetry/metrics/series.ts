@@ -4,17 +4,9 @@
  */
 
 import { type Attributes, type SpanContext, TraceFlags } from "@opentelemetry/api";
+import type { Exemplar } from "../../otlp/metric.ts";
 import { cutText } from "../../words/text.ts";
 import type { Instrument } from "./instruments.ts";
-
-/** A measurement that leads to its trace. */
-export interface Exemplar {
-  traceId: string;
-  spanId: string;
-  value: number;
-  /** Milliseconds since the epoch. */
-  atMs: number;
-}
 
 interface Series {
   readonly attributes: Attributes;
