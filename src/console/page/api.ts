@@ -8,7 +8,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isLive } from "./live.ts";
 
-/** A refusal, as the problem says it (RFC 9457), or why no answer came. */
+/** An error that the API answered with (RFC 9457), or the reason why no answer came. */
 export class ApiProblem extends Error {
   override readonly name = "ApiProblem";
   /** 0: no answer. */
@@ -39,7 +39,7 @@ const answerLimitMs = 30_000;
 
 /** What the tab was given; undefined: nothing yet. */
 export const apiKey = signal<string | undefined>(window.sessionStorage.getItem(storageName) ?? undefined);
-/** Why a key is asked for; undefined: none is. */
+/** Why the page asks for a key; undefined: it does not. */
 export const keyAsked = signal<string | undefined>(undefined);
 
 export function setApiKey(text: string): void {
@@ -71,7 +71,7 @@ async function call<Answer>(
   const text = await answer.text();
   const json = toJson(text);
   if (answer.ok && json !== undefined) {
-    // The API's word for what it answers: docs say it, and a test of the gateway holds it to them.
+    // The API documents the type of its answers, and a test of the gateway compares the two.
     return json as Answer;
   }
   const problem = new ApiProblem(answer.status, toProblemBody(json, answer));
@@ -79,7 +79,7 @@ async function call<Answer>(
   throw problem;
 }
 
-/** What changes something says that it is JSON, body or none: no form of another site can. */
+/** A request that changes something declares JSON, with a body or without: a form of another site cannot. */
 async function fetchApi(
   method: string,
   path: string,
@@ -136,7 +136,7 @@ export interface Answered<Answer> {
 }
 
 export interface AnswerOptions {
-  /** How long after each answer it is asked for again; 0: never. */
+  /** How long after each answer the next request follows; 0: none follows. */
   everyMs?: number;
   /** The answer to another question stays until this one's is there. */
   isKept?: boolean;
@@ -151,7 +151,7 @@ export function useAnswer<Answer>(path: string | undefined, options: AnswerOptio
 
 /**
  * The same of what takes several questions: `load` is called anew whenever `question` changes, and again and again, but
- * not while the page is paused or nobody sees it. Rejections that are no `ApiProblem` are told as one.
+ * not while the page is paused or hidden. A rejection that is no `ApiProblem` becomes one.
  */
 export function useLoaded<Answer>(
   question: string | undefined,
@@ -201,9 +201,9 @@ function isFinal({ status }: ApiProblem): boolean {
   return status >= 400 && status < 500 && status !== 429;
 }
 
-async function settle<Answer>(asked: Promise<Answer>): Promise<{ data: Answer } | { problem: ApiProblem }> {
+async function settle<Answer>(answer: Promise<Answer>): Promise<{ data: Answer } | { problem: ApiProblem }> {
   try {
-    return { data: await asked };
+    return { data: await answer };
   } catch (thrown) {
     return { problem: thrown instanceof ApiProblem ? thrown : new ApiProblem(0, { detail: String(thrown) }) };
   }

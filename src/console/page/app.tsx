@@ -26,15 +26,13 @@ export function App() {
   }, [found?.id, found?.view.title]);
   useShortcuts(
     [
-      { keys: "/", says: "Search", act: () => document.querySelector<HTMLElement>("[data-search]")?.focus() },
-      { keys: "j", says: "Next row", act: () => moveRow(1) },
-      { keys: "k", says: "Row before", act: () => moveRow(-1) },
-      { keys: "Enter", says: "Open the row", act: openRow },
-      { keys: "p", says: "Pause, go on", act: toggleLive },
-      { keys: "?", says: "This help", act: () => (isHelpOpen.value = true) },
-      ...views.flatMap(({ nav, path: to, title }) =>
-        nav ? { keys: `g ${nav.key}`, says: title, act: () => go(to) } : [],
-      ),
+      { keys: "/", title: "Search", act: () => document.querySelector<HTMLElement>("[data-search]")?.focus() },
+      { keys: "j", title: "Next row", act: () => moveRow(1) },
+      { keys: "k", title: "Row before", act: () => moveRow(-1) },
+      { keys: "Enter", title: "Open the row", act: openRow },
+      { keys: "p", title: "Pause, go on", act: toggleLive },
+      { keys: "?", title: "This help", act: () => (isHelpOpen.value = true) },
+      ...views.flatMap(({ nav, path: to, title }) => (nav ? { keys: `g ${nav.key}`, title, act: () => go(to) } : [])),
     ],
     { isBase: true },
   );
@@ -124,14 +122,14 @@ export function HelpDialog() {
   return (
     <Dialog title="Keyboard" onClose={() => (isHelpOpen.value = false)}>
       <dl class="shortcuts">
-        {currentShortcuts().map(({ keys, says }) => (
+        {currentShortcuts().map(({ keys, title }) => (
           <div key={keys}>
             <dt>
               {keys.split(" ").map((key) => (
                 <kbd key={key}>{key}</kbd>
               ))}
             </dt>
-            <dd>{says}</dd>
+            <dd>{title}</dd>
           </div>
         ))}
         <div>

@@ -39,6 +39,6 @@ export function outcomeText(ordered: Redrive): string {
     [outcome.discarded, "discarded"],
     [underwayOf(ordered), "underway"],
   ];
-  const told = others.flatMap(([count, word]) => (count > 0 ? `${count} ${word}` : []));
-  return [`${outcome.succeeded}${which} succeeded`, ...told].join(", ");
+  const texts = others.flatMap(([count, word]) => (count > 0 ? `${count} ${word}` : []));
+  return [`${outcome.succeeded}${which} succeeded`, ...texts].join(", ");
 }

@@ -1,4 +1,4 @@
-/** Whether the page follows what happens or stands still to be read, and the time, which then stands still too. */
+/** Whether the page is live or paused, and the current time, which stands still while it is paused. */
 
 import { effect, signal } from "@preact/signals";
 
@@ -8,7 +8,7 @@ export function toggleLive(): void {
   isLive.value = !isLive.value;
 }
 
-/** The time, for what says how long ago something was. */
+/** The current time, for ages such as "2 min ago". */
 export const nowMs = signal(Date.now());
 
 const everyMs = 1000;

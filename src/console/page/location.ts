@@ -1,5 +1,5 @@
 /**
- * Where the page is: the path, and the query, which holds every filter so that an address can be shared and kept. Links
+ * Where the page is: the path, and the query, which holds every filter so that an address can be shared and stored. Links
  * are plain `<a href>`: clicks on those that lead to the page itself are followed without loading it again.
  */
 
@@ -17,7 +17,7 @@ function read(): Place {
 /** Changes whenever the address does. */
 export const here = signal<Place>(read());
 
-/** `isSame`: the step before is not worth going back to, as while somebody types a filter. */
+/** `isSame`: replaces the entry in the history, as while a filter is typed. */
 export function go(to: string, { isSame = false }: { isSame?: boolean } = {}): void {
   if (isSame) window.history.replaceState(null, "", to);
   else {

@@ -1,5 +1,5 @@
 /**
- * The keyboard: what is there at the moment, told by `?`, and done. A key belongs to the page only while nobody types
+ * The shortcuts in force: listed by `?`, and run. A key belongs to the page only while no field has the focus
  * and no dialog is open; `Escape` leaves a field first. Lists need nothing for `j` and `k` but `data-row` on each row.
  */
 
@@ -9,8 +9,8 @@ import { useEffect, useRef } from "preact/hooks";
 export interface Shortcut {
   /** As `KeyboardEvent.key` has it; of two one after the other, `g t`. */
   keys: string;
-  /** For the help; without it the key is not told. */
-  says?: string;
+  /** For the help; a shortcut without it is not listed. */
+  title?: string;
   act(): void;
 }
 
@@ -21,7 +21,7 @@ const pairLimitMs = 1500;
 
 export function currentShortcuts(): Shortcut[] {
   const byKeys = new Map(mounted.value.flat().map((shortcut) => [shortcut.keys, shortcut]));
-  return [...byKeys.values()].filter(({ says }) => says !== undefined);
+  return [...byKeys.values()].filter(({ title }) => title !== undefined);
 }
 
 /**

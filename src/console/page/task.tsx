@@ -90,7 +90,7 @@ export function Status({ status }: { status: TaskStatus }) {
   return <span class={`status tone-${tones[status]}`}>{status}</span>;
 }
 
-/** src/worker/handlers/built-in-handlers.ts; `crash` and `spin` are for who knows their names. */
+/** src/worker/handlers/built-in-handlers.ts; `crash` and `spin` are for those who know their names. */
 const builtIn = ["echo", "fail", "flaky", "http", "sleep"];
 const maxKept = 200;
 const seen = new Set(builtIn);

@@ -1,4 +1,4 @@
-/** Light, dark, or as the system has it; kept in this browser. */
+/** Light, dark, or the system's choice; stored in this browser. */
 
 import { computed, effect, signal } from "@preact/signals";
 
@@ -21,8 +21,8 @@ darkQuery.addEventListener("change", ({ matches }) => {
 export const isDark = computed(() => (theme.value === "system" ? isSystemDark.value : theme.value === "dark"));
 
 function readTheme(): Theme {
-  const kept = window.localStorage.getItem(storageName);
-  return themes.find((each) => each === kept) ?? "system";
+  const stored = window.localStorage.getItem(storageName);
+  return themes.find((each) => each === stored) ?? "system";
 }
 
 /** For as long as the page lives. Style sheets use `light-dark()`, which goes by the root's `color-scheme`. */

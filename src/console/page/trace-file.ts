@@ -1,5 +1,5 @@
 /**
- * A trace that somebody drops on the page: OTLP as JSON (one object, a list of them, or one a line as the Collector's
+ * A trace file that is dropped on the page: OTLP as JSON (one object, a list of them, or one a line as the Collector's
  * file exporter writes them), or what Jaeger gives ("JSON" of its page and its API). Pure; bounded; throws `Error` with
  * what is wrong with the file.
  */
@@ -33,14 +33,14 @@ export function parseTraceFile(text: string): TraceFile {
   const whole = spans.filter(({ traceId, spanId }) => traceId !== "" && spanId !== "");
   if (whole.length === 0)
     throw new Error('no spans are in it: expected OTLP JSON ("resourceSpans") or Jaeger\'s ("data")');
-  const kept = whole.slice(0, maxSpans);
-  const groups = [...Map.groupBy(kept, ({ traceId }) => traceId)];
+  const read = whole.slice(0, maxSpans);
+  const groups = [...Map.groupBy(read, ({ traceId }) => traceId)];
   const traces = groups.map(([traceId, own]) => ({
     traceId,
     spans: own,
     logs: logs.filter((log) => log.traceId === traceId).slice(0, maxSpans),
   }));
-  return { traces: traces.sort((a, b) => startOf(a) - startOf(b)), left: whole.length - kept.length };
+  return { traces: traces.sort((a, b) => startOf(a) - startOf(b)), left: whole.length - read.length };
 }
 
 function startOf({ spans }: FileTrace): number {
@@ -114,9 +114,13 @@ function toSpan(span: Record<string, unknown>, process: Record<string, unknown>)
     events: listOf(span.logs)
       .map(recordOf)
       .map((log) => {
-        const { event, message: said, ...fields } = toAttributes(log.fields);
-        const rest = event === undefined || said === undefined ? fields : { ...fields, message: said };
-        return { name: textOf(event) || textOf(said) || "log", atMs: numberOf(log.timestamp) / 1000, attributes: rest };
+        const { event, message, ...fields } = toAttributes(log.fields);
+        const rest = event === undefined || message === undefined ? fields : { ...fields, message };
+        return {
+          name: textOf(event) || textOf(message) || "log",
+          atMs: numberOf(log.timestamp) / 1000,
+          attributes: rest,
+        };
       }),
   };
 }

@@ -3,11 +3,11 @@
  *
  * 1. Write its component in `views/`, with its style sheet in `styles/`, which `styles/page.css` imports. It gets `id`,
  *    the rest of its path. Ask the API by `useAnswer` (answer.ts), change things by `send` (api.ts).
- * 2. Name it here. Views with a `nav` stand in the navigation, and have the key `g` and then `nav.key`.
+ * 2. Name it here. Views with a `nav` are in the navigation, and have the key `g` and then `nav.key`.
  * 3. The server gives the page at paths that begin as its `path` does: src/console/page-files.ts has the list.
  *
  * Filters belong in the query (location.ts), rows of a list carry `data-row` for `j` and `k`, colours are the custom
- * properties of styles/tokens.css, an empty list is an `<Empty>` that says what to do next, times are `<Time>`.
+ * properties of styles/tokens.css, an empty list is an `<Empty>` with what to do next, times are `<Time>`.
  */
 
 import type { ComponentType } from "preact";
@@ -26,7 +26,7 @@ export interface View {
   path: string;
   /** Of the window. */
   title: string;
-  /** `id`: what stands in the path behind that of the view; empty when it has no more. */
+  /** `id`: the rest of the path behind that of the view; may be empty. */
   component: ComponentType<{ id: string }>;
   nav?: { icon: IconName; key: string };
 }

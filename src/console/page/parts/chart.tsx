@@ -1,7 +1,7 @@
 /**
  * A chart of figures over time, drawn by uPlot. Every point leads somewhere: one under the mouse by a click, and the one
- * that is pointed at, or else the newest, by the links below the title, which also say its values. Charts that stand
- * together point at the same moment.
+ * that is pointed at, or else the newest, by the links below the title, which also show its values. Charts of one view
+ * point at the same moment.
  */
 
 import { signal } from "@preact/signals";
@@ -16,7 +16,7 @@ export interface ChartSeries {
   /** A custom property of styles/tokens.css. */
   color: string;
   values: readonly (number | null)[];
-  /** Values below it are not told apart, and are said to be less. */
+  /** Values below it are not distinguished: they are shown as less than it. */
   floor?: number;
   /** What is behind its point between these times; undefined: nothing that can be shown. */
   hrefOf?(fromMs: number, toMs: number, value: number): string;
@@ -88,7 +88,7 @@ function Legend(props: ChartProps) {
         const step = pointed.value ?? newestIndexOf(each.values);
         const value = step === undefined ? null : each.values[step];
         const href = step === undefined ? undefined : addressOf(props, step, index);
-        const said = (
+        const content = (
           <>
             <span class="series-key" style={{ color: `var(${each.color})` }} />
             {each.name} <b class="number legend-figure">{showFigure(value, unit, each.floor)}</b>
@@ -98,10 +98,10 @@ function Legend(props: ChartProps) {
           <li key={each.name}>
             {href ? (
               <a class="legend-item" href={href}>
-                {said}
+                {content}
               </a>
             ) : (
-              <span class="legend-item">{said}</span>
+              <span class="legend-item">{content}</span>
             )}
           </li>
         );
@@ -139,7 +139,7 @@ const labelPx = 52;
 const yAxisPx = 56;
 const nearPx = 40;
 
-/** `element`: whose style says what the colours are at the moment. */
+/** `element`: whose style has the colours of the theme. */
 function toChartOptions(
   { unit, series }: ChartProps,
   element: Element,
@@ -203,7 +203,7 @@ function toTime(seconds: number): string {
   return new Date(seconds * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
 }
 
-/** A canvas knows no custom properties, and one of two colours is in force: the browser says which. */
+/** A canvas knows no custom properties and no light-dark(): the browser resolves each colour. */
 function colorsOf(element: Element): (word: string) => string {
   const probe = document.createElement("span");
   element.append(probe);

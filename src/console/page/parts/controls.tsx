@@ -1,4 +1,4 @@
-/** What one types into or presses: fields, the button that copies, and the dialog that they stand in. */
+/** Controls: fields, the copy button, and the dialog. */
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
@@ -53,7 +53,7 @@ export interface TypedFieldProps {
   icon?: boolean;
 }
 
-/** A field that tells what was typed once nobody has typed for a moment. */
+/** A field that reports its text once typing pauses. */
 export function TypedField({ label, placeholder, value, onTyped, list, icon = false }: TypedFieldProps) {
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
@@ -93,7 +93,7 @@ const copiedShownMs = 1500;
 
 /**
  * Puts a text on the clipboard, and shows for a moment that it has. `what` names the text for those who cannot see it;
- * `label` is what stands on the button.
+ * `label` is the text on the button.
  */
 export function CopyButton({ text, what, label }: { text: string | (() => string); what: string; label?: string }) {
   const [isDone, setDone] = useState(false);
@@ -112,9 +112,9 @@ export function CopyButton({ text, what, label }: { text: string | (() => string
       tellError(`The browser does not let the page copy ${what}.`);
     }
   };
-  const said = isDone ? "Copied" : `Copy ${what}`;
+  const title = isDone ? "Copied" : `Copy ${what}`;
   return (
-    <button type="button" class={label ? "copy" : "icon-button copy"} title={said} aria-label={said} onClick={copy}>
+    <button type="button" class={label ? "copy" : "icon-button copy"} title={title} aria-label={title} onClick={copy}>
       <Icon name={isDone ? "done" : "copy"} />
       {label && <span>{label}</span>}
     </button>
@@ -128,11 +128,11 @@ export interface ReasonFieldProps {
   isRequired?: boolean;
 }
 
-/** Why somebody does this to a dead task: it stays in the task's history. */
+/** The reason for what is done to a dead task; it becomes a part of the task's history. */
 export function ReasonField({
   value,
   onTyped,
-  placeholder = "For whoever reads the history",
+  placeholder = "For the task's history",
   isRequired = false,
 }: ReasonFieldProps) {
   return (

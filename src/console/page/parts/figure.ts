@@ -33,13 +33,13 @@ function trimmed(value: number): string {
   return String(Number(value.toFixed(digits)));
 }
 
-/** Where the newest is that was told. */
+/** The index of the newest known value. */
 export function newestIndexOf(values: readonly (number | null)[]): number | undefined {
   const index = values.findLastIndex((value) => value !== null);
   return index < 0 ? undefined : index;
 }
 
-/** The newest that was told. */
+/** The newest known value. */
 export function newestOf(values: readonly (number | null)[]): number | null {
   return values[newestIndexOf(values) ?? -1] ?? null;
 }

@@ -1,4 +1,4 @@
-/** Drawn here: nothing is loaded. Sixteen by sixteen, in the colour of the text; a word or a label stands beside each. */
+/** Drawn here: nothing is loaded. Sixteen by sixteen, in the colour of the text; each has a word or a label beside it. */
 
 const paths = {
   mark: "M2 11.5 6 4.5l3.5 6 2-3.5L14 11.5M2 13.5h12",

@@ -1,4 +1,4 @@
-/** What has just been done, or could not be: told at the edge of the page, read aloud, and gone after a while. */
+/** Notices of what was done or has failed: at the edge of the page, read aloud, gone after a while. */
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";

@@ -7,13 +7,13 @@ export interface Column<Row> extends ColumnHead {
 }
 
 export interface TableProps<Row> {
-  /** What the table is of, for who cannot see it. */
+  /** The content of the table, for screen readers. */
   caption: string;
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   keyOf(row: Row): string;
   hrefOf(row: Row): string;
-  /** What the row's link says: an id, a name. */
+  /** The text of the row's link: an id, a name. */
   linkOf(row: Row): ComponentChildren;
   linkName: string;
   /** Stands before each row: a box to choose it. */

@@ -41,8 +41,8 @@ export function Duration({ ms }: { ms: number | undefined }) {
 export function toRelative(atMs: number, currentMs: number): string {
   const ms = currentMs - atMs;
   if (Math.abs(ms) < 1000) return "now";
-  const said = short(Math.abs(ms));
-  return ms > 0 ? `${said} ago` : `in ${said}`;
+  const text = short(Math.abs(ms));
+  return ms > 0 ? `${text} ago` : `in ${text}`;
 }
 
 function short(ms: number): string {

@@ -1,4 +1,4 @@
-/** What every view has: its head, what stands where there is nothing to show, and why an answer did not come. */
+/** What every view has: its head, the notice of an empty view, and the problem of a failed request. */
 
 import type { ComponentChildren } from "preact";
 import type { ApiProblem } from "../api.ts";
@@ -27,7 +27,7 @@ export function Problem({ problem, again }: { problem: ApiProblem; again?: () =>
   );
 }
 
-/** What stands where there is nothing to show: says why, and what to do next. */
+/** Shown in place of an empty list: why it is empty, and what to do next. */
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return (
     <div class="empty">

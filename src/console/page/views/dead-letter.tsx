@@ -1,4 +1,4 @@
-/** The view of one dead letter: what it died of, and its ways on; or of a redrive, which stands below this address too. */
+/** The view of one dead letter: why it is dead, and what can be done; or of a redrive, whose address begins the same. */
 
 import { useState } from "preact/hooks";
 import { useAnswer } from "../api.ts";
@@ -26,8 +26,8 @@ function Letter({ id }: { id: string }) {
   const isGone = problem?.status === 404;
   const begin = (which: Way) => letter && !isGone && setWay(which);
   useShortcuts([
-    { keys: "r", says: "Redrive", act: () => begin("redrive") },
-    { keys: "e", says: "Edit the payload and redrive", act: () => begin("edit") },
+    { keys: "r", title: "Redrive", act: () => begin("redrive") },
+    { keys: "e", title: "Edit the payload and redrive", act: () => begin("edit") },
   ]);
   return (
     <>

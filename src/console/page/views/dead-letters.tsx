@@ -40,8 +40,8 @@ function Groups({ filter }: { filter: DeadFilter }) {
   const isNarrowed = Object.keys(filter).length > 0;
   const what = isNarrowed ? "all dead letters that fit" : "all dead letters";
   useShortcuts([
-    { keys: "a", says: "Redrive all", act: () => total > 0 && setOrdered({ filter, what }) },
-    { keys: "r", says: "Redrive the group", act: () => buttonOfRow()?.click() },
+    { keys: "a", title: "Redrive all", act: () => total > 0 && setOrdered({ filter, what }) },
+    { keys: "r", title: "Redrive the group", act: () => buttonOfRow()?.click() },
   ]);
   return (
     <>
@@ -117,7 +117,7 @@ function nameOf({ error, type, group }: DeadGroup): string {
   return `${type} that died of ${error?.type ?? group}`;
 }
 
-/** What the list is narrowed to, each of it with its way out. */
+/** The filters in force, each with a link that removes it. */
 function Narrowed({ filter: { type, since, until } }: { filter: DeadFilter }) {
   if (!type && !since && !until) return null;
   return (

@@ -19,8 +19,8 @@ const usualRange = "5m";
 const everyMs = 2500;
 
 export function Overview() {
-  const asked = here.value.query.get("range");
-  const range = ranges.find(({ name }) => name === asked)?.name ?? usualRange;
+  const named = here.value.query.get("range");
+  const range = ranges.find(({ name }) => name === named)?.name ?? usualRange;
   const { data, problem, again } = useAnswer<OverviewView>(`/overview?range=${range}`, { everyMs });
   useEffect(
     () => () => {
@@ -104,7 +104,7 @@ interface Tile {
   tone?: "bad" | "warn";
 }
 
-/** What happened within the time that is shown, and how it stands now. */
+/** What happened within the time that is shown, and the state now. */
 function Tiles({ data }: { data: OverviewView }) {
   return (
     <ul class="tiles">
@@ -159,8 +159,8 @@ function runsText(tasks: number): string {
 }
 
 function sumOf(values: readonly (number | null)[]): number | null {
-  const told = values.filter((value) => value !== null);
-  return told.length === 0 ? null : told.reduce((sum, value) => sum + value, 0);
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0);
 }
 
 type ChartPlan = Omit<ChartProps, "atMs" | "stepMs">;

@@ -77,7 +77,7 @@ function Kept({ console: own }: { console: SystemView["console"] }) {
   );
 }
 
-/** The settings in force in the console's process, those that somebody has set first. */
+/** The settings in force in the console's process, those that were set first. */
 function Settings({ settings }: { settings: readonly SettingView[] }) {
   const [text, setText] = useState("");
   const words = text.toLowerCase();
@@ -175,8 +175,8 @@ function Word({ status }: { status: HealthStatus | undefined }) {
 
 /** `2 threads, 0 busy` */
 function figuresOf({ status: _, ...figures }: Check): string {
-  const told = Object.entries(figures).map(([name, figure]) => `${figure} ${name.replaceAll("_", " ")}`);
-  return told.slice(0, 3).join(", ");
+  const texts = Object.entries(figures).map(([name, figure]) => `${figure} ${name.replaceAll("_", " ")}`);
+  return texts.slice(0, 3).join(", ");
 }
 
 const limitMs = 10_000;

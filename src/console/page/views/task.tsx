@@ -26,7 +26,7 @@ import { Attempts, Timeline } from "./task/history.tsx";
 import { SubmitDialog } from "./tasks/submit-dialog.tsx";
 
 const everyMs = 1000;
-/** Telemetry comes in batches: for so long after the end there may be more of it. */
+/** Telemetry comes in batches: more of it may come for so long after the end. */
 const lateTelemetryMs = 15_000;
 
 export function TaskPage({ id }: { id: string }) {
@@ -45,8 +45,8 @@ export function TaskPage({ id }: { id: string }) {
     timeline.again();
   };
   useShortcuts([
-    { keys: "n", says: "Submit one like it", act: () => setSubmitting(true) },
-    { keys: "c", says: "Copy the id", act: () => void navigator.clipboard.writeText(id) },
+    { keys: "n", title: "Submit one like it", act: () => setSubmitting(true) },
+    { keys: "c", title: "Copy the id", act: () => void navigator.clipboard.writeText(id) },
   ]);
 
   if (!shown) return <NoTask id={id} task={task} />;
@@ -99,7 +99,7 @@ export function TaskPage({ id }: { id: string }) {
   );
 }
 
-/** null: nothing of it is known so far, which is no error while telemetry is on its way. */
+/** null: no telemetry so far, which is no error while it is on its way. */
 async function loadTrace(id: string, signal: AbortSignal): Promise<TaskTraceView | null> {
   const query = { task_id: id, limit: "1" };
   const { items } = await ask<{ items: unknown[] }>(addressOf("/traces", query), signal);
@@ -200,7 +200,7 @@ function TraceSection({ trace }: { trace: Answered<TaskTraceView | null> }) {
 
 const cutLines = 30;
 
-/** A JSON value, laid out, with a button that copies it; cut when it is long. `none` stands there for null. */
+/** A JSON value, laid out, with a button that copies it; cut when it is long. `none` is shown for null. */
 function JsonBlock({ title, value, none }: { title: string; value: unknown; none?: string }) {
   const [isWhole, setWhole] = useState(false);
   const isNone = none !== undefined && (value === null || value === undefined);

@@ -1,4 +1,4 @@
-/** The view Tasks: those of a status, narrowed by what stands in the address, the newest first; hand in and cancel. */
+/** The view Tasks: those of a status, filtered as the address has it, the newest first; submit and cancel. */
 
 import { useState } from "preact/hooks";
 import { useLoaded } from "../api.ts";
@@ -42,8 +42,8 @@ export function Tasks() {
   const list = useLoaded(JSON.stringify(question), (signal) => loadTasks(question, Date.now(), signal));
   const counts = useLoaded(narrowed, (signal) => countTasks(question, Date.now(), signal), { everyMs: countEveryMs });
   useShortcuts([
-    { keys: "n", says: "New task", act: () => setSubmitting(true) },
-    { keys: "x", says: "Choose the row", act: () => boxOfRow()?.click() },
+    { keys: "n", title: "New task", act: () => setSubmitting(true) },
+    { keys: "x", title: "Choose the row", act: () => boxOfRow()?.click() },
   ]);
 
   const items = list.data?.items ?? [];

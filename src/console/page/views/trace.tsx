@@ -19,7 +19,7 @@ export function TracePage({ id }: { id: string }) {
   return `/traces/${id}` === filePath ? <FromFile /> : <FromConsole id={id} />;
 }
 
-/** A trace may still grow; a long one is not asked for all the time. */
+/** A trace may still grow; a long one is loaded less often. */
 const everyMs = 5000;
 
 function FromConsole({ id }: { id: string }) {
@@ -47,7 +47,7 @@ function FromConsole({ id }: { id: string }) {
 
 function FromFile() {
   const file = openedFile.value;
-  const asked = here.value.query.get("trace");
+  const chosen = here.value.query.get("trace");
   if (!file) {
     return (
       <>
@@ -58,7 +58,7 @@ function FromFile() {
       </>
     );
   }
-  const trace = file.traces.find(({ traceId }) => traceId === asked) ?? file.traces[0];
+  const trace = file.traces.find(({ traceId }) => traceId === chosen) ?? file.traces[0];
   return (
     <>
       {trace && (

@@ -39,7 +39,7 @@ export function Traces() {
   });
   const items = data?.items ?? [];
   const longestMs = items.reduce((longest, { duration_ms: ms }) => Math.max(longest, ms), 0);
-  useShortcuts([{ keys: "f", says: "Open a trace file", act: () => chooser.current?.click() }]);
+  useShortcuts([{ keys: "f", title: "Open a trace file", act: () => chooser.current?.click() }]);
   return (
     <div class={isOver ? "drop over" : "drop"}>
       <PageHead title="Traces">
@@ -90,7 +90,7 @@ export function Traces() {
   );
 }
 
-/** Housekeeping is what nobody looks for, but who asks for it. */
+/** Traces of housekeeping are hidden unless the filter asks for them. */
 function toPath(question: TraceQuestion): string {
   return addressOf("/traces", { limit: "50", housekeeping: "false", ...question });
 }
@@ -166,7 +166,7 @@ const spans = [
   { name: "1h", text: "Last hour" },
 ] as const;
 
-/** What a list of traces is narrowed by; all of it stands in the address, in the words of the API. */
+/** The filters of a list of traces; all of them are in the address, under the names of the API. */
 function traceQuestionOf(query: URLSearchParams): TraceQuestion {
   return Object.fromEntries(names.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])));
 }

@@ -41,7 +41,7 @@ export function createScale(
   { zoom, ticks }: { zoom: TimeWindow | undefined; ticks: number },
 ): Scale {
   const { fromMs, toMs } = zoom ?? { fromMs: 0, toMs: Math.max(durationMs, 0.001) };
-  // Zoomed in, all of the stretch that was asked for is shown, whether something runs in it or not.
+  // Zoomed in, the whole stretch is shown, whether something runs in it or not.
   const axis = createTimeAxis(zoom ? [{ startMs: fromMs, endMs: toMs }] : busyIn(tree, { fromMs, toMs }), cells);
   const toStretch = ({ startMs, endMs, fromCell, toCell }: AxisStretch): Stretch => {
     return { startMs, endMs, left: fromCell / cells, width: (toCell - fromCell) / cells };
@@ -69,7 +69,7 @@ export function createScale(
   };
 }
 
-/** When something ran. A message that waits is nobody's work: what is only that may be cut out. */
+/** When spans ran. Time in which a message only waits may be cut out. */
 function busyIn(tree: readonly TreeRow[], { fromMs, toMs }: TimeWindow): Interval[] {
   const ran = tree.flatMap(({ row }) => (row.kind === "span" ? toInterval(row.offset_ms, row.duration_ms) : []));
   return ran.length > 0 ? ran : [{ startMs: fromMs, endMs: toMs }];
@@ -87,13 +87,14 @@ function toInterval(startMs: number, ms: number): Interval {
 function ticksOf(runs: readonly Stretch[], wanted: number): Scale["ticks"] {
   const starts = runs.map(({ startMs, left }) => ({ left, text: startMs < zeroMs ? "0" : formatDuration(startMs) }));
   const apart = 1 / (1.4 * wanted);
-  const kept = starts.filter((tick, index) => tick.left - (starts[index - 1]?.left ?? -1) >= apart);
+  const placed = starts.filter((tick, index) => tick.left - (starts[index - 1]?.left ?? -1) >= apart);
   for (const [index, run] of runs.entries()) {
     for (const tick of stepsIn(run, wanted, index === 0 && run.startMs < zeroMs ? "" : "+")) {
-      if (kept.every(({ left }) => Math.abs(left - tick.left) >= apart) && tick.left <= 1 - apart / 2) kept.push(tick);
+      if (placed.every(({ left }) => Math.abs(left - tick.left) >= apart) && tick.left <= 1 - apart / 2)
+        placed.push(tick);
     }
   }
-  return kept.sort((a, b) => a.left - b.left);
+  return placed.sort((a, b) => a.left - b.left);
 }
 
 function stepsIn({ startMs, endMs, left, width }: Stretch, wanted: number, sign: string): Scale["ticks"] {

@@ -33,7 +33,7 @@ export function SpanDetails({ at, tree, links, startedAt, onShow }: SpanDetailsP
         {isSpan(row) ? <SpanFacts row={row} /> : <Fact name="Level">{row.severity.toLowerCase()}</Fact>}
       </dl>
       {isSpan(row) && row.status.message !== "" && <p class="said-error">{row.status.message}</p>}
-      {row.kind === "wait" && <p class="quiet">The message was in the queue, and nobody had taken it yet.</p>}
+      {row.kind === "wait" && <p class="quiet">The message was in the queue, and no worker had taken it yet.</p>}
       <AttributeTable title="Attributes" attributes={row.attributes} />
       {isSpan(row) && <Events row={row} />}
       {isSpan(row) && <Links row={row} tree={tree} links={links} onShow={onShow} />}

@@ -121,7 +121,7 @@ function actionsOf({ tree, shown, folded, chosen, onChoose, onFold }: SpanTreePr
 
 const leastPart = 0.005;
 
-/** The time above the bars. Drawing over a part of it zooms in there. */
+/** The axis of time above the bars. Drawing over a part of it zooms in. */
 function Ruler({ scale, onZoom }: { scale: Scale; onZoom(zoom: TimeWindow): void }) {
   const line = useRef<HTMLDivElement>(null);
   const [drawn, setDrawn] = useState<{ from: number; to: number }>();

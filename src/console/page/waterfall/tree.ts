@@ -6,7 +6,7 @@ export type TraceRow = SpanView | LogView;
 
 export interface TreeRow {
   row: TraceRow;
-  /** The same each time the trace is asked for. */
+  /** The same each time the trace is loaded. */
   key: string;
   /** Of the parent among all rows; -1: none. */
   parent: number;
@@ -88,13 +88,13 @@ export function placeOf(tree: readonly TreeRow[], name: string | null): number {
   );
 }
 
-/** Places of the rows that say all of these words: in their name, their service, their attributes, their message. */
+/** Places of the rows that contain all of these words: in their name, their service, their attributes, their message. */
 export function findRows(tree: readonly TreeRow[], text: string): number[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return [];
   return tree.flatMap(({ row }, index) => {
-    const said = textOf(row);
-    return words.every((word) => said.includes(word)) ? index : [];
+    const content = textOf(row);
+    return words.every((word) => content.includes(word)) ? index : [];
   });
 }
 

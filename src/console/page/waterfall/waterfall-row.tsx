@@ -6,9 +6,9 @@ import { percent, type Scale } from "./scale.ts";
 import { isError, type TraceRow } from "./tree.ts";
 
 const levelPx = 14;
-/** Deeper rows stand no further in: no screen has the room. */
+/** Deeper rows are indented no further: no screen has the room. */
 const maxLevels = 14;
-/** Where a bar ends further right, its duration stands before it; where it leaves no room there either, on it. */
+/** Where a bar ends further right, its duration is left of it, or on it where there is no room either. */
 const lateEnd = 0.75;
 const earlyStart = 0.25;
 

@@ -1,6 +1,6 @@
 /**
  * A trace as a waterfall: every span below its parent with its bar in time, log lines in their place, what waits in a
- * queue as a bar of its own. Which row is looked at stands in the address.
+ * queue as a bar of its own. The address has the chosen row.
  */
 
 import type { RefObject } from "preact";
@@ -71,12 +71,12 @@ export function Waterfall({ trace }: WaterfallProps) {
     setZoom({ fromMs: row.offset_ms, toMs: row.offset_ms + Math.max(row.duration_ms, leastZoomMs) });
   };
   useShortcuts([
-    { keys: "j", says: "Next span", act: () => showStep(1) },
-    { keys: "k", says: "Span before", act: () => showStep(-1) },
-    { keys: "/", says: "Search the trace", act: () => field.current?.focus() },
-    { keys: "e", says: "Next error", act: () => showNext(errors) },
-    { keys: "z", says: "Zoom to the span", act: zoomToChosen },
-    { keys: "0", says: "Zoom out", act: () => setZoom(undefined) },
+    { keys: "j", title: "Next span", act: () => showStep(1) },
+    { keys: "k", title: "Span before", act: () => showStep(-1) },
+    { keys: "/", title: "Search the trace", act: () => field.current?.focus() },
+    { keys: "e", title: "Next error", act: () => showNext(errors) },
+    { keys: "z", title: "Zoom to the span", act: zoomToChosen },
+    { keys: "0", title: "Zoom out", act: () => setZoom(undefined) },
   ]);
 
   return (
@@ -120,7 +120,7 @@ export function Waterfall({ trace }: WaterfallProps) {
 interface ToolsProps {
   field: RefObject<HTMLInputElement | null>;
   text: string;
-  /** How many rows say the text. */
+  /** How many rows contain the text. */
   found: number;
   errors: number;
   hasFolded: boolean;
@@ -135,7 +135,7 @@ interface ToolsProps {
   onZoomOut(): void;
 }
 
-/** What stands above a waterfall: search, errors, folding, zoom, and which colour is which service. */
+/** The tools above a waterfall: search, errors, folding, zoom, and the colours of the services. */
 function Tools({ field, text, found, errors, hasFolded, isZoomed, hues, rows, durationMs, ...on }: ToolsProps) {
   return (
     <div class="waterfall-tools">

@@ -31,17 +31,17 @@ export function RedriveDialog({ selection, what, onClose }: RedriveDialogProps) 
   const [reason, setReason] = useState("");
   const [isForced, setForced] = useState(false);
   const [isSending, setSending] = useState(false);
-  const asked = JSON.stringify(selection);
+  const question = JSON.stringify(selection);
 
   useEffect(() => {
     let isOver = false;
-    orderOf({ ...JSON.parse(asked), dry_run: true })
+    orderOf({ ...JSON.parse(question), dry_run: true })
       .then((counted) => !isOver && setPreview({ matched: counted.matched, guarded: counted.failed }))
       .catch((thrown) => !isOver && setProblem(toProblem(thrown)));
     return () => {
       isOver = true;
     };
-  }, [asked]);
+  }, [question]);
 
   const moving = preview && preview.matched - (isForced ? 0 : preview.guarded);
   const submit = async (event: Event): Promise<void> => {
@@ -123,7 +123,7 @@ function toProblem(thrown: unknown): ApiProblem {
   return thrown instanceof ApiProblem ? thrown : new ApiProblem(0, { detail: String(thrown) });
 }
 
-/** Brings one dead task back with another payload; what does not fit its handler's schema is said beside it. */
+/** Brings one dead task back with another payload; what does not fit its handler's schema is shown beside it. */
 export function EditDialog({ task, onClose }: { task: DeadLetter["task"]; onClose(): void }) {
   const before = JSON.stringify(task.payload, null, 2) ?? "null";
   const [text, setText] = useState(before);
@@ -213,7 +213,7 @@ export function DiscardDialog({ id, onClose, onDone }: { id: string; onClose(): 
       <form onSubmit={submit}>
         {problem && <Problem problem={problem} />}
         <p>It never runs again. Its attempts and its trace stay for as long as others do.</p>
-        <ReasonField isRequired placeholder="Why nobody needs it" value={reason} onTyped={setReason} />
+        <ReasonField isRequired placeholder="Why it is not needed" value={reason} onTyped={setReason} />
         <footer>
           <button type="button" onClick={onClose}>
             Cancel

@@ -27,8 +27,8 @@ export function LetterList({ filter }: { filter: DeadFilter }) {
   };
   const orderChosen = (): void => setOrdered({ selection: { ids }, what: `${ids.length} chosen` });
   useShortcuts([
-    { keys: "x", says: "Choose the row", act: () => boxOfRow()?.click() },
-    { keys: "r", says: "Redrive the chosen", act: () => ids.length > 0 && orderChosen() },
+    { keys: "x", title: "Choose the row", act: () => boxOfRow()?.click() },
+    { keys: "r", title: "Redrive the chosen", act: () => ids.length > 0 && orderChosen() },
   ]);
   return (
     <>

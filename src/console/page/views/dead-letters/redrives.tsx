@@ -62,7 +62,7 @@ function Progress({ order, id }: { order: Redrive; id: string }) {
   return (
     <div class="redrive">
       <p class="redrive-said">
-        <b>{saidOf(order)}</b>
+        <b>{summaryOf(order)}</b>
       </p>
       <ProgressBar redrive={order} />
       <ul class="tiles">
@@ -108,8 +108,8 @@ function Progress({ order, id }: { order: Redrive; id: string }) {
   );
 }
 
-/** The one sentence that somebody who ordered it waits for. */
-function saidOf(order: Redrive): string {
+/** The result in one sentence. */
+function summaryOf(order: Redrive): string {
   const { status, matched, moved, outcome } = order;
   if (!hasEnded(order)) return `${moved} of ${matched} moved${status === "paused" ? ", paused" : ""}`;
   if (!outcome || outcome.followed === 0) return `${moved} of ${matched} moved, ${status}`;
@@ -176,7 +176,7 @@ function Row({ id }: { id: string }) {
 function ProgressBar({ redrive }: { redrive: Redrive }) {
   const { matched, moved, failed, outcome } = redrive;
   if (matched === 0) return <span class="way" />;
-  // What is followed stands for all that was moved.
+  // Only some of the moved tasks are followed: they are scaled to all of them.
   const scale = outcome && outcome.followed > 0 ? moved / outcome.followed : 0;
   const parts = [
     { tone: "way-good", count: (outcome?.succeeded ?? 0) * scale },
@@ -201,7 +201,7 @@ function ProgressBar({ redrive }: { redrive: Redrive }) {
 const underwayEveryMs = 1500;
 const overEveryMs = 20_000;
 
-/** A redrive with what has become of its tasks: asked for often while that changes, and seldom afterwards. */
+/** A redrive with what has become of its tasks: loaded often while that changes, and seldom afterwards. */
 function useRedrive(id: string): Answered<Redrive> & { isOver: boolean } {
   const [isOver, setOver] = useState(false);
   const everyMs = isOver ? overEveryMs : underwayEveryMs;
@@ -216,7 +216,7 @@ const storageName = "throughline-redrives";
 const maxKept = 8;
 const idText = /^[0-9a-f-]{36}$/;
 
-/** The newest first; kept in this browser, since the API has no list of all. */
+/** The newest first; stored in this browser, since the API has no list of all. */
 const knownRedrives = signal<readonly string[]>(read());
 
 function read(): string[] {

@@ -10,9 +10,9 @@ export function Roles({ roles }: { roles: readonly RoleView[] }) {
     return (
       <section class="system-part">
         <h2>Roles</h2>
-        <Empty title="Nobody has told anything yet">
-          Roles tell every five seconds. Those of another process do when their <code>OTEL_EXPORTER_OTLP_ENDPOINT</code>{" "}
-          is the <code>otlp_url</code> of this one.
+        <Empty title="No telemetry yet">
+          Roles report every five seconds. Those of another process do when their{" "}
+          <code>OTEL_EXPORTER_OTLP_ENDPOINT</code> is the <code>otlp_url</code> of this one.
         </Empty>
       </section>
     );
@@ -91,7 +91,9 @@ export interface TelemetryProps {
 
 /** What becomes of the telemetry itself: exported, dropped, waiting, of each role since its start; and where it goes. */
 export function Telemetry({ roles, exports }: TelemetryProps) {
-  const told = roles.filter(({ spans, logs }) => spans.exported + logs.exported + spans.dropped + logs.dropped > 0);
+  const exporting = roles.filter(
+    ({ spans, logs }) => spans.exported + logs.exported + spans.dropped + logs.dropped > 0,
+  );
   const places = Object.entries(exports).flatMap(([signal, url]) => (url ? [{ signal, url }] : []));
   return (
     <section class="system-part">
@@ -107,7 +109,7 @@ export function Telemetry({ roles, exports }: TelemetryProps) {
           ))
         )}
       </p>
-      {told.length > 0 && (
+      {exporting.length > 0 && (
         <PlainTable
           columns={[
             { name: "Role", isOnPhone: true },
@@ -119,7 +121,7 @@ export function Telemetry({ roles, exports }: TelemetryProps) {
             { name: "waiting", kind: "number" },
           ]}
         >
-          {told.map(({ instance_id, service, spans, logs }) => (
+          {exporting.map(({ instance_id, service, spans, logs }) => (
             <tr key={instance_id}>
               <th scope="row">{service}</th>
               <Signal signal={spans} isOnPhone />

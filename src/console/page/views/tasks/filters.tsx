@@ -46,7 +46,7 @@ const maxSearchedPages = 10;
 /** Shown as `50+`. */
 const maxCounted = 50;
 
-/** The name of the span that the address asks for; any time, when there is none of that name. */
+/** The name of the span of time in the address; any time when no span has that name. */
 function sinceOf(query: URLSearchParams): string {
   return spans.find(({ name }) => name === query.get("since"))?.name ?? "";
 }
@@ -133,7 +133,7 @@ function hasText(task: Task, text: string): boolean {
 
 const taskIdText = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** What a list of tasks is narrowed by; all of it stands in the address. */
+/** The filters of a list of tasks; all of them are in the address. */
 export function StatusTabs({
   chosen,
   counts,

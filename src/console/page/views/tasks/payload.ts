@@ -1,4 +1,4 @@
-/** A payload as somebody writes it, and what its type's handler would say to it. Pure. */
+/** A payload as it is typed, checked as its type's handler would check it. Pure. */
 
 import { toPayloadProblems, toPayloadValidator } from "../../../../api/payload-problems.ts";
 import { lostNumbers } from "../../../../words/json-text.ts";

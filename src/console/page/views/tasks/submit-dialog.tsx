@@ -1,4 +1,4 @@
-/** Hands in a task: what is wrong with it is said beside it, before it is sent where that can be known. */
+/** Submits a task. A mistake is shown beside the field, before the task is sent where the page can know it. */
 
 import { useState } from "preact/hooks";
 import { ApiProblem, send, useAnswer } from "../../api.ts";
@@ -187,7 +187,7 @@ function SmallField({ label, placeholder, value, onText }: SmallFieldProps) {
   );
 }
 
-/** What is not said is left out; what is not a number is for the API to refuse in its own words. */
+/** Empty fields are left out; the API refuses what is not a number. */
 function toBody({ type, delay, timeout, maxAttempts }: Draft, payload: unknown): Record<string, unknown> {
   const attempts = maxAttempts.trim();
   return {
