@@ -1,15 +1,15 @@
 /**
- * The HTTP API of a running system, as the command line calls it. Promises that the key is sent and never told, that no
- * call hangs, and that whatever goes wrong becomes a `TaskError` whose message says what to do next.
+ * The HTTP API and the console's query API of a running system, as the command line calls them. Guarantees that the key
+ * is sent and never printed, that no call hangs, and that every failure is a `TaskError` whose message says what to do
+ * next.
  */
 
-import { readRemote } from "../config.ts";
+import { defaultConsoleUrl, defaultRemoteUrl, readApiKey, readConsoleUrl, readRemote } from "../config.ts";
 import { keepOffProxies } from "../http/fetch.ts";
 import { productVersion } from "../version.ts";
-import { toTaskError } from "../words/errors.ts";
-import { toApiError, toUnreachable } from "./api-errors.ts";
+import { type ErrorCode, meanings, TaskError, toTaskError } from "../words/errors.ts";
 
-/** For an answer that is not held on purpose: the gateway itself gives up earlier. */
+/** Of an answer that the server does not hold on purpose: the gateway itself gives up earlier. */
 const answerLimitMs = 30_000;
 
 export interface ApiCall {
@@ -45,12 +45,7 @@ export interface ApiClient {
 export function connectApi(urlFlag?: string, env?: Record<string, string | undefined>): ApiClient {
   const { url, apiKey, traceHeaders } = readRemote(urlFlag, env);
   keepOffProxies([url]);
-  const own = {
-    accept: "application/json, application/problem+json",
-    "user-agent": `throughline/${productVersion}`,
-    ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
-    ...traceHeaders,
-  };
+  const own = { ...ownHeaders(apiKey), ...traceHeaders };
 
   const send = async (method: string, path: string, signal: AbortSignal, call: ApiCall): Promise<Response> => {
     const { query, body, headers } = call;
@@ -86,6 +81,14 @@ export function connectApi(urlFlag?: string, env?: Record<string, string | undef
   };
 }
 
+function ownHeaders(apiKey: string | undefined): Record<string, string> {
+  return {
+    accept: "application/json, application/problem+json",
+    "user-agent": `throughline/${productVersion}`,
+    ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+  };
+}
+
 function toSearch(query: ApiCall["query"] = {}): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, value);
@@ -108,5 +111,104 @@ function parseAnswer(text: string, answer: Response, url: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     throw toApiError(answer, text, url, toTaskError(error));
+  }
+}
+
+/** The JSON of the console's query API at `path` below `/v1`; rejects with `TaskError`. */
+export async function askConsole(path: string, urlFlag?: string): Promise<string> {
+  const url = readConsoleUrl(urlFlag);
+  keepOffProxies([url]);
+  const headers = ownHeaders(readApiKey());
+  try {
+    const answer = await fetch(`${url}/v1${path}`, {
+      headers,
+      signal: AbortSignal.timeout(answerLimitMs),
+    });
+    const text = await answer.text();
+    if (!answer.ok || !answer.headers.get("content-type")?.startsWith("application/json")) {
+      throw toApiError(answer, text, url);
+    }
+    return text;
+  } catch (thrown) {
+    if (thrown instanceof TaskError) throw thrown;
+    const start = url === defaultConsoleUrl ? "start it with `throughline serve`, or " : "";
+    const hint = `is the console running? ${start}name another address with --console-url or THROUGHLINE_CONSOLE_URL`;
+    throw new TaskError("unavailable", `nothing answers at ${url}: ${hint}`, { cause: thrown });
+  }
+}
+
+/** RFC 9457, the members that are ours; all of them may be missing in what another program answers. */
+interface Problem {
+  title?: string;
+  detail?: string;
+  code?: string;
+  trace_id?: string;
+  errors?: { pointer?: string; detail?: string }[];
+}
+
+/** What went wrong before there was an answer. */
+export function toUnreachable(thrown: unknown, url: string, signal: AbortSignal | undefined): TaskError {
+  if (signal?.aborted) return new TaskError("canceled", "interrupted", { cause: thrown });
+  if (thrown instanceof Error && thrown.name === "TimeoutError") {
+    return new TaskError("deadline_exceeded", `${url} did not answer in time\n${doctorHint}`, { cause: thrown });
+  }
+  const start = url === defaultRemoteUrl ? "start it with `throughline demo` or `throughline serve`, or " : "";
+  const hint = `is it running? ${start}name another address with --url or THROUGHLINE_URL`;
+  return new TaskError("unavailable", `nothing answers at ${url}: ${hint}`, { cause: thrown });
+}
+
+const doctorHint = "`throughline doctor`, with the settings of the server, says what it lacks";
+
+/** The error of an answer that is no success, or that is one and not JSON. */
+function toApiError(answer: Response, text: string, url: string, unread?: TaskError): TaskError {
+  const problem = parseProblem(answer, text);
+  if (unread || !problem) {
+    const what = answer.headers.get("content-type") ?? "no content type";
+    const message = `${url} answered ${answer.status} (${what}), which is not Throughline's API: is the address right?`;
+    return new TaskError("unavailable", message, unread && { cause: unread });
+  }
+  const lines = [problem.detail ?? problem.title ?? `${url} answered ${answer.status}`];
+  for (const { pointer, detail } of problem.errors ?? []) {
+    const line = `${pointer || "the body"}: ${detail}`;
+    if (line !== lines[0]) lines.push(line);
+  }
+  const code = codeOf(problem, answer.status);
+  const hint = hintOf(answer, problem);
+  if (hint) lines.push(hint);
+  return new TaskError(code, lines.join("\n"), { isRemote: true });
+}
+
+function parseProblem(answer: Response, text: string): Problem | undefined {
+  if (!answer.headers.get("content-type")?.startsWith("application/problem+json")) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function codeOf({ code }: Problem, status: number): ErrorCode {
+  const isKnown = (name: string | undefined): name is ErrorCode => name !== undefined && Object.hasOwn(meanings, name);
+  if (isKnown(code)) return code;
+  return status >= 500 ? "unavailable" : "conflict";
+}
+
+/** What to do next, by the status. */
+function hintOf(answer: Response, problem: Problem): string | undefined {
+  const after = answer.headers.get("retry-after");
+  const again = after === null ? "try again" : `try again in ${after} s`;
+  switch (answer.status) {
+    case 401:
+      return "set THROUGHLINE_API_KEY to a key of this system";
+    case 403:
+      return "the key in THROUGHLINE_API_KEY may not do this: another one is needed";
+    case 429:
+    case 503:
+      return again;
+    case 504:
+      return `what became of it is not known: look before you repeat it (trace ${problem.trace_id})`;
+    default:
+      return answer.status >= 500 ? `look for the trace ${problem.trace_id} in its log` : undefined;
   }
 }

@@ -1,37 +1,47 @@
 /**
- * `throughline demo`: the whole system on embedded parts in a temporary folder. Submits ten real tasks over HTTP, tells
- * what became of each, and draws two traces from the spans as they arrived over OTLP at a receiver in this process.
+ * `throughline demo`: the whole system on embedded parts in a temporary folder. Submits ten real tasks over HTTP, prints
+ * how each ended, and draws two traces from the spans as they arrived over OTLP at a receiver in this process.
  */
 
 import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defaultRemoteUrl, isColorWanted, readConfig, type SettingName, withOtlpEndpoint } from "../config.ts";
-import { createReceiver, toSink } from "../console/receiver.ts";
-import { type Listener, listen } from "../http/listen.ts";
-import { systemClock } from "../limits/clock.ts";
-import { type System, startSystem } from "../supervisor.ts";
-import { startProgress } from "../terminal/progress.ts";
-import { renderWaterfall } from "../terminal/waterfall.ts";
+import { defaultRemoteUrl, isColorWanted, readConfig, withOtlpEndpoint } from "../config.ts";
+import type { System } from "../supervisor.ts";
 import { TaskError } from "../words/errors.ts";
 import type { TaskAnswer } from "./api-answers.ts";
-import { type DemoOutcome, renderFates, renderPlaces } from "./demo-report.ts";
-import { demoScript, isAsScripted, type ScriptedTask } from "./demo-script.ts";
-import { createDemoSpans, type DemoSpans, isWhole } from "./demo-spans.ts";
-import { onFreePorts } from "./free-ports.ts";
-import { ownCommand } from "./own-command.ts";
-import { stopSignal } from "./stop-signal.ts";
-import { teeOtlp } from "./tee-otlp.ts";
+import {
+  type DemoOutcome,
+  demoScript,
+  isAsScripted,
+  renderFates,
+  renderPlaces,
+  type ScriptedTask,
+} from "./demo-tasks.ts";
+import { stopSignal } from "./exit.ts";
+import { type AddCommand, type SettingFlags, withExamples, withSettings } from "./flags.ts";
+import { ownCommand } from "./init.ts";
+import { onFreePorts } from "./serve.ts";
 
-type Flags = Partial<Record<SettingName, string>>;
+export const addDemo: AddCommand = (program, end) => {
+  const command = program
+    .command("demo")
+    .description("all roles on embedded parts in a temporary folder; submits ten tasks and shows their traces")
+    .option("--once", "exit when the ten tasks have ended; 0 only if all ended as scripted");
+  withSettings(command).action(async ({ once, ...flags }: SettingFlags & { once?: boolean }) => {
+    end(await runDemo(flags, once ?? false));
+  });
+  withExamples(
+    command,
+    ["throughline demo", "look around, then Ctrl-C"],
+    ["throughline demo --once", "whether it works on this machine"],
+  );
+};
 
-/** A demo should not keep anybody waiting for a back-off. */
-const demoDefaults: Flags = { retryBase: "200ms" };
+/** Short, so that the demo does not wait for a back-off. */
+const demoDefaults: SettingFlags = { retryBase: "200ms" };
 
-/** The spans of a task that has ended leave within two exports. */
-const spansLimitMs = 10_000;
-
-export async function runDemo(flags: Flags, once: boolean): Promise<number> {
+async function runDemo(flags: SettingFlags, once: boolean): Promise<number> {
   // Human text: to the terminal, or to stderr when stdout leads elsewhere.
   const out = process.stdout.isTTY ? process.stdout : process.stderr;
   const isTerminal = out.isTTY ?? false;
@@ -41,12 +51,12 @@ export async function runDemo(flags: Flags, once: boolean): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "throughline-demo-"));
   const logFile = join(folder, "throughline.log");
   const log = createWriteStream(logFile);
-  const spans = createDemoSpans();
   const { config, rows } = readConfig({ ...demoDefaults, dataDir: folder, ...flags });
-  const receiver = await listen(
-    { host: "127.0.0.1", port: 0 },
-    teeOtlp(config.otel, createReceiver(toSink({ spans: (received) => spans.add(received) }))),
-  );
+  const [{ receiveSpans, drawTraces }, { startSystem }] = await Promise.all([
+    import("./demo-spans.ts"),
+    import("../supervisor.ts"),
+  ]);
+  const { spans, receiver } = await receiveSpans(config.otel);
   let system: System | undefined;
   const again = (): void => system?.abort();
   const stopped = stopSignal(again);
@@ -65,7 +75,8 @@ export async function runDemo(flags: Flags, once: boolean): Promise<number> {
     await stopped;
     return isRight ? 0 : 1;
   } finally {
-    await stopAll(system, receiver);
+    await system?.drain();
+    await receiver.stop(0);
     log.end();
     rmSync(folder, { recursive: true, force: true });
   }
@@ -76,6 +87,7 @@ async function runScript(system: System): Promise<DemoOutcome[]> {
   const { gateway_url: url = "" } = system.addresses;
   const submitted: TaskAnswer[] = [];
   for (const scripted of demoScript) submitted.push(await submit(url, scripted));
+  const { startProgress } = await import("../terminal/progress.ts");
   using progress = startProgress();
   let ended = 0;
   const tell = (): void => progress.show(ended, submitted.length, "tasks have ended");
@@ -102,31 +114,4 @@ async function ask(url: string, init: RequestInit = {}): Promise<TaskAnswer> {
   if (!answer.ok) throw new TaskError("unavailable", `${url} answered ${answer.status}: ${await answer.text()}`);
   // The gateway of this same program.
   return (await answer.json()) as TaskAnswer;
-}
-
-/** The last success (the first ones warm the threads up) and the dead task, each once all its spans have arrived. */
-async function drawTraces(
-  outcomes: readonly DemoOutcome[],
-  spans: DemoSpans,
-  show: { color: boolean; width: number },
-): Promise<string[][]> {
-  const drawn: string[][] = [];
-  const success = outcomes.findLast(({ task }) => task.status === "succeeded")?.task;
-  const dead = outcomes.find(({ task }) => task.status === "dead")?.task;
-  // The last span of a success is its outcome, the second update; of a death, the dead-letter processor's.
-  if (success) drawn.push(await draw(success, "UPDATE tasks", 2));
-  if (dead) drawn.push(await draw(dead, "process task-events-dlq", 1));
-  return drawn;
-
-  async function draw(task: TaskAnswer, lastName: string, lastCount: number): Promise<string[]> {
-    const limit = AbortSignal.timeout(spansLimitMs);
-    while (!limit.aborted && !isWhole(spans.of(task.trace_id), lastName, lastCount)) await systemClock.sleep(50, limit);
-    const title = `${task.type} ${task.status}: task ${task.id}`;
-    return renderWaterfall(spans.of(task.trace_id), { ...show, title });
-  }
-}
-
-async function stopAll(system: System | undefined, receiver: Listener): Promise<void> {
-  await system?.drain();
-  await receiver.stop(0);
 }

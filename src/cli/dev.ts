@@ -6,12 +6,21 @@
 import { isColorWanted, readConfig } from "../config.ts";
 import { createPaint } from "../terminal/style.ts";
 import { TaskError } from "../words/errors.ts";
-import { toDevLines } from "./dev-lines.ts";
-import type { SettingFlags } from "./flags.ts";
-import { onFreePorts } from "./free-ports.ts";
-import { serve } from "./serve.ts";
+import { type AddCommand, type SettingFlags, withExamples, withSettings } from "./flags.ts";
+import { onFreePorts, serve } from "./serve.ts";
 
-export async function runDev(flags: SettingFlags): Promise<number> {
+export const addDev: AddCommand = (program, end) => {
+  const dev = withSettings(program.command("dev"))
+    .description("run everything, and load the handlers again whenever one of their files changes")
+    .action(async (flags: SettingFlags) => end(await runDev(flags)));
+  withExamples(
+    dev,
+    ["throughline dev", "the handlers in ./handlers"],
+    ["throughline dev --handlers my-tasks/handlers --log-level debug", "others, and also what they log as debug"],
+  );
+};
+
+async function runDev(flags: SettingFlags): Promise<number> {
   const { config, rows } = readConfig(flags);
   if (config.handlers === undefined) {
     throw new TaskError(
@@ -22,6 +31,7 @@ export async function runDev(flags: SettingFlags): Promise<number> {
   const watching = { ...(await onFreePorts(config, rows)), watchesHandlers: true };
   const { isTTY: isTerminal = false } = process.stdout;
   if (!isTerminal) return serve(watching);
+  const { toDevLines } = await import("./dev-lines.ts");
   const show = { paint: createPaint(isColorWanted(isTerminal)), folder: config.handlers };
   return serve(watching, (lines) =>
     lines

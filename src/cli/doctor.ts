@@ -1,20 +1,29 @@
-/** `throughline doctor`: looks at everything that the roles will need, says what is wrong and how to mend it. */
+/** `throughline doctor`: looks at everything that the roles need, reports what is wrong and how to mend it. */
 
-import type { Config } from "../config.ts";
-import { lowOpenFileLimit, openFileLimit } from "../host/open-files.ts";
+import { type Config, readConfig } from "../config.ts";
 import { takeStdout } from "../host/stdout.ts";
 import { keepSettingsOffProxies } from "../http/fetch.ts";
 import { TaskError, toFailure } from "../words/errors.ts";
-import { lookAtAddresses } from "./doctor/addresses.ts";
-import { lookAtCollector } from "./doctor/collector.ts";
-import { type Finding, type FindingStatus, ok, warn } from "./doctor/finding.ts";
-import { lookAtGuards } from "./doctor/guards.ts";
-import { lookAtHandlers } from "./doctor/handlers.ts";
-import { lookAtQueues } from "./doctor/queues.ts";
-import { lookAtStore } from "./doctor/store.ts";
+import type { Finding, FindingStatus } from "./doctor/finding.ts";
+import { type AddCommand, type SettingFlags, withExamples, withSettings } from "./flags.ts";
+
+export const addDoctor: AddCommand = (program, end) => {
+  const command = program
+    .command("doctor")
+    .description("looks at everything that these settings need, and says what is wrong and how to mend it")
+    .option("--json", "as JSON");
+  withSettings(command).action(async ({ json, ...flags }: SettingFlags & { json?: boolean }) => {
+    end(await runDoctor(readConfig(flags).config, json ?? false));
+  });
+  withExamples(
+    command,
+    ["throughline doctor", "before the start"],
+    ["throughline doctor --queue=sqs --json", "for a script"],
+  );
+};
 
 /** Gives the exit code: 1 when something will not work. */
-export async function runDoctor(config: Config, asJson: boolean): Promise<number> {
+async function runDoctor(config: Config, asJson: boolean): Promise<number> {
   keepSettingsOffProxies(config);
   // Before the handlers are loaded, which may print.
   const stdout = await takeStdout();
@@ -23,7 +32,7 @@ export async function runDoctor(config: Config, asJson: boolean): Promise<number
     await stdout.write(asJson ? `${JSON.stringify(findings)}\n` : toText(findings));
   } catch (cause) {
     const { type, message } = toFailure(cause);
-    // `throughline doctor | head -1` has what it wants.
+    // As in `throughline doctor | head -1`, which is no failure.
     if (type !== "EPIPE") throw new TaskError("unavailable", `cannot write to stdout: ${message}`, { cause });
   }
   return findings.some(({ status }) => status === "failed") ? 1 : 0;
@@ -31,28 +40,22 @@ export async function runDoctor(config: Config, asJson: boolean): Promise<number
 
 /** Changes nothing. */
 async function examine(config: Config): Promise<Finding[]> {
+  const [processes, dependencies] = await Promise.all([
+    import("./doctor/process.ts"),
+    import("./doctor/dependencies.ts"),
+  ]);
   const runsHandlers = config.role.includes("worker");
   const keepsTasks = config.role.some((role) => role !== "gateway");
   const found = await Promise.all([
-    keepsTasks ? lookAtStore(config) : [],
-    lookAtQueues(config),
-    lookAtCollector(config),
-    runsHandlers ? lookAtHandlers(config) : [],
-    lookAtAddresses(config),
-    lookAtGuards(config),
-    lookAtOpenFiles(),
+    keepsTasks ? dependencies.lookAtStore(config) : [],
+    dependencies.lookAtQueues(config),
+    dependencies.lookAtCollector(config),
+    runsHandlers ? processes.lookAtHandlers(config) : [],
+    processes.lookAtAddresses(config),
+    processes.lookAtGuards(config),
+    processes.lookAtOpenFiles(),
   ]);
   return found.flat();
-}
-
-/** Nothing where the system does not tell. */
-function lookAtOpenFiles(): Finding[] {
-  const limit = openFileLimit();
-  if (limit === Number.POSITIVE_INFINITY) return [];
-  const detail = `${limit} may be open at once, among them each connection`;
-  if (limit >= lowOpenFileLimit) return [ok("open files", detail)];
-  const mend = `raise the limit to ${lowOpenFileLimit} or more: ulimit -n, LimitNOFILE= of systemd, --ulimit nofile= of Docker`;
-  return [warn("open files", detail, mend)];
 }
 
 const marks: Record<FindingStatus, string> = { ok: "ok    ", warn: "warn  ", failed: "FAILED" };

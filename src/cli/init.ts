@@ -1,16 +1,36 @@
 /**
  * `throughline init`: a folder to write handlers in, with an example, its test, and everything that both import.
- * Promises that nothing that was there is changed: what is in the way is told, all of it, and nothing is written.
+ * Guarantees that no file that exists is changed: when files are in the way, it lists them all and writes nothing.
  */
 
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
+import { programOnPath, runtime } from "../host/runtime.ts";
 import { TaskError, toFailure } from "../words/errors.ts";
-import { type Files, filesOfOwn, kitFiles, kitFolder, newFiles } from "./init/author-files.ts";
-import { ownCommand, quoted } from "./own-command.ts";
+import { type AddCommand, withExamples } from "./flags.ts";
 
-/** Gives the lines that say what was done and what can be done next. */
-export function initialize(folder: string): string[] {
+type AuthorFiles = typeof import("./init/author-files.ts");
+
+export const addInit: AddCommand = (program) => {
+  const init = program
+    .command("init")
+    .description("make a folder to write handlers in: an example, its test, the types; nothing to install")
+    .argument("[folder]", "where; made when it is not there", ".")
+    .option("--types", "only write the types and the test kit anew, after an upgrade")
+    .action(async (folder: string, { types }: { types?: boolean }) => {
+      // Bun puts its files together when it builds the executable or reads the source.
+      if (runtime.name !== "bun") {
+        throw new TaskError("invalid_argument", "throughline init needs Bun: run it by the executable, or by bun");
+      }
+      const authorFiles = await import("./init/author-files.ts");
+      const lines = types ? writeTypes(folder, authorFiles) : initialize(folder, authorFiles);
+      process.stdout.write(`${lines.join("\n")}\n`);
+    });
+  withExamples(init, ["throughline init my-tasks", "a new folder"], ["throughline init", "in this folder"]);
+};
+
+/** Gives the lines to print: what was written, and what to do next. */
+function initialize(folder: string, { filesOfOwn, kitFiles, kitFolder, newFiles }: AuthorFiles): string[] {
   const path = resolve(folder);
   const taken = Object.keys({ ...newFiles, [kitFolder]: "" }).filter((file) => existsSync(join(path, file)));
   if (taken.length > 0) {
@@ -35,7 +55,7 @@ export function initialize(folder: string): string[] {
 }
 
 /** Writes the types and the test kit anew, those of this version. */
-export function writeTypes(folder: string): string[] {
+function writeTypes(folder: string, { kitFiles, kitFolder }: AuthorFiles): string[] {
   const path = resolve(folder);
   if (!existsSync(path)) throw new TaskError("invalid_argument", `there is no folder "${folder}"`);
   rmSync(join(path, kitFolder), { recursive: true, force: true });
@@ -55,7 +75,7 @@ function nextSteps(folder: string): string[] {
   ];
 }
 
-function write(path: string, files: Files): void {
+function write(path: string, files: Readonly<Record<string, string>>): void {
   for (const [file, text] of Object.entries(files)) {
     try {
       mkdirSync(dirname(join(path, file)), { recursive: true });
@@ -73,4 +93,18 @@ function packageName(path: string): string {
     .replace(/[^a-z0-9._~-]+/g, "-")
     .replace(/^[._-]+/, "");
   return name.slice(0, 200) || "tasks";
+}
+
+/** How this very program is called from a shell in any folder, to the letter. */
+export function ownCommand(): string {
+  const [, script = ""] = process.argv;
+  if (runtime.isCompiled)
+    return programOnPath("throughline") === process.execPath ? "throughline" : quoted(process.execPath);
+  const run = runtime.name === "deno" ? ["run", "-A"] : [];
+  return [process.execPath, ...run, script].map(quoted).join(" ");
+}
+
+/** A word of a POSIX shell. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,15 +1,46 @@
 /** The program as commander knows it: every command with its flags, its help and its examples. */
 
-import { Command } from "commander";
+import { Command, type HelpConfiguration } from "commander";
 import { isColorWanted } from "../config.ts";
-import { commands, type End } from "./commands.ts";
-import { helpStyle } from "./help.ts";
+import { createPaint, styles } from "../terminal/style.ts";
+import { addBackup } from "./backup.ts";
+import { addCompletion } from "./completion.ts";
+import { addConfig } from "./config.ts";
+import { addDemo } from "./demo.ts";
+import { addDev } from "./dev.ts";
+import { addDlq } from "./dlq.ts";
+import { addDoctor } from "./doctor.ts";
+import type { AddCommand, End } from "./flags.ts";
+import { addHealth } from "./health.ts";
+import { addInit } from "./init.ts";
+import { addKey } from "./key.ts";
+import { addOpenApi } from "./openapi.ts";
+import { addSchedule } from "./schedule.ts";
+import { addServe } from "./serve.ts";
+import { addSetup } from "./setup.ts";
+import { addTask } from "./task.ts";
+import { addTest } from "./test.ts";
+import { addTrace } from "./trace.ts";
+import { addVerify } from "./verify.ts";
+import { addVersion } from "./version.ts";
+
+/**
+ * Every command below its heading, in the order of the help. A command is one file, declaration and action. Every start
+ * of the program loads it, so its action imports what is heavy (store, queue, telemetry, generated code).
+ */
+const commands: readonly (readonly [heading: string, adders: readonly AddCommand[]])[] = [
+  ["Run it:", [addServe, addDemo]],
+  ["Write handlers:", [addInit, addDev, addTest]],
+  ["Use it:", [addTask, addSchedule, addDlq, addTrace]],
+  ["Look after it:", [addDoctor, addVerify, addConfig, addSetup, addBackup, addKey, addHealth]],
+  ["Other:", [addOpenApi, addCompletion, addVersion]],
+];
 
 export function createProgram(end: End): Command {
   const program = new Command("throughline")
     .description("Tasks over HTTP, run on worker threads, every task one trace")
     .configureOutput({
-      // Told by `explain`, with all else that is wrong.
+      // `explain` prints it, with everything else that is wrong.
       outputError: () => {},
       getOutHasColors: () => isColorWanted(process.stdout.isTTY),
       getErrHasColors: () => isColorWanted(process.stderr.isTTY),
@@ -23,3 +54,19 @@ export function createProgram(end: End): Command {
   }
   return program.helpCommand("help [command...]", "all about a command");
 }
+
+/** Commander removes the colour where none is wanted. */
+const paint = createPaint(true);
+
+const helpStyle: HelpConfiguration = {
+  styleTitle: (title) => paint(styles.bold, title),
+  // Without "[options]", which would stand behind every command.
+  subcommandTerm: (command) => {
+    const words = command.registeredArguments.map((argument) => {
+      const name = argument.name() + (argument.variadic ? "..." : "");
+      return argument.required ? `<${name}>` : `[${name}]`;
+    });
+    return [command.name(), ...words].join(" ");
+  },
+  showGlobalOptions: false,
+};

@@ -1,6 +1,7 @@
 /**
- * What is typed, read by commander; wrong usage told with every problem at once. Commander stops at the first, so what it
- * refused is left out and the rest is read again, until nothing is left to refuse. No action runs meanwhile.
+ * The words of a command line, read by commander, and all problems of a wrong one reported at once. Commander stops at the
+ * first problem, so the word that it refused is left out and the rest is read again, until nothing is refused. No action
+ * runs meanwhile.
  */
 
 import { type Command, CommanderError } from "commander";
@@ -89,4 +90,13 @@ function withoutRefused(args: readonly string[], message: string): string[] | un
 
 function isFlag(arg: string, flag: string, value: string | undefined): boolean {
   return arg === flag || arg === `${flag}=${value}` || (!flag.startsWith("--") && arg === `${flag}${value}`);
+}
+
+/** `help task submit` becomes `task submit --help`; a word that is no command stays, to be refused as one. */
+export function withHelpFlag(program: Command, args: readonly string[]): string[] {
+  const [first, ...words] = args;
+  if (first !== "help" || words.length === 0) return [...args];
+  const named = commandWords(program, words).map((command) => command.name());
+  const isLeaf = commandWords(program, words).at(-1)?.commands.length === 0;
+  return named.length === words.length || isLeaf ? [...named, "--help"] : words;
 }

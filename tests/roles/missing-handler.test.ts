@@ -1,7 +1,7 @@
 /** Tasks of a type that the worker has no handler for, as in a deploy that has not come to all of them. */
 
 import { expect, test } from "bun:test";
-import { lookAtHandlers } from "../../src/cli/doctor/handlers.ts";
+import { lookAtHandlers } from "../../src/cli/doctor/process.ts";
 import { readConfig } from "../../src/config.ts";
 import { editedHandlers, versioned } from "../support/edited-handlers.ts";
 import { eventually } from "../support/eventually.ts";

@@ -2,8 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { withHelpFlag } from "../../src/cli/help.ts";
-import { runUsage } from "../../src/cli/usage.ts";
+import { runUsage, withHelpFlag } from "../../src/cli/usage.ts";
 import { ConfigError } from "../../src/config.ts";
 
 function evenNumber(text: string): number {

@@ -1,9 +1,15 @@
 /** Which hop `throughline verify` blames, how it reads clocks, and what it takes for dropped. */
 
 import { describe, expect, test } from "bun:test";
-import { readClocks, type SeenTimes } from "../../src/cli/verify/clocks.ts";
-import { droppedIn } from "../../src/cli/verify/dropped.ts";
-import { findPlaces, hopToBlame, judgeHops, type ProbeFacts } from "../../src/cli/verify/hops.ts";
+import { droppedIn } from "../../src/cli/verify/evidence.ts";
+import {
+  findPlaces,
+  hopToBlame,
+  judgeHops,
+  type ProbeFacts,
+  readClocks,
+  type SeenTimes,
+} from "../../src/cli/verify/hops.ts";
 import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { span } from "../support/spans.ts";
 

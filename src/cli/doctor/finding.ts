@@ -1,4 +1,4 @@
-/** What `throughline doctor` finds out: one thing that was looked at, and what to do when it is not well. */
+/** What `throughline doctor` reports: one thing that it looked at, and what to do when it is not well. */
 
 /** `warn`: it works, and will hurt. */
 export type FindingStatus = "ok" | "warn" | "failed";

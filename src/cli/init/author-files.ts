@@ -4,7 +4,7 @@ import { z } from "zod";
 import { authorKit, starter } from "./author-kit.ts" with { type: "macro" };
 
 /** Path below the folder to text. */
-export type Files = Readonly<Record<string, string>>;
+type Files = Readonly<Record<string, string>>;
 
 /** Where the types and the test kit go. */
 export const kitFolder = ".throughline";
@@ -46,7 +46,7 @@ export const newFiles: Files = {
   "tsconfig.json": tsconfig,
 };
 
-/** Written only where there is none: whoever has one has it for more than this. */
+/** Written only where there is none: one that exists serves more than the handlers. */
 export function filesOfOwn(name: string): Files {
   return {
     "package.json": toJson({

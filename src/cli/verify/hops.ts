@@ -1,7 +1,7 @@
 /**
- * What became of the probe's trace context at each hop, from the spans that arrived and from what the API says. Pure.
- * A hop is judged by its two ends alone, so that one loss is one hop's, however many traces follow from it: whoever
- * received must be in the trace of whoever sent, or linked to it.
+ * What became of the probe's trace context at each hop, from the spans that arrived and from what the API says; and how
+ * the clocks of the services go. Pure. A hop is judged by its two ends alone, so that one loss is one hop's, however many
+ * traces follow from it: the receiver must be in the trace of the sender, or linked to it.
  */
 
 import type { ReceivedSpan } from "../../otlp/span.ts";
@@ -9,16 +9,7 @@ import { fullMethod } from "../../rpc/methods.ts";
 import { key, ownKey, serviceNames } from "../../telemetry/names.ts";
 
 /** In the order in which a task passes them; those from `dead_letter` on only when the probe was to die. */
-export const hopNames = [
-  "http",
-  "rpc",
-  "queue",
-  "thread",
-  "dead_letter",
-  "redrive",
-  "queue_again",
-  "thread_again",
-] as const;
+const hopNames = ["http", "rpc", "queue", "thread", "dead_letter", "redrive", "queue_again", "thread_again"] as const;
 export type HopName = (typeof hopNames)[number];
 
 /** `unseen`: what says so has not arrived. */
@@ -31,7 +22,7 @@ export interface ProbeFacts {
   submittedAtMs: number;
   /** Of `traceresponse`; undefined: the answer had none. */
   gatewayTraceId: string | undefined;
-  /** As the API tells them. */
+  /** As the API gives them. */
   taskTraceId: string;
   attemptTraceIds: readonly string[];
   /** It was to die, and to be brought back. */
@@ -50,7 +41,7 @@ export interface HopReport {
 }
 
 /** The spans at the ends of the hops. */
-export interface Places {
+interface Places {
   gateway?: ReceivedSpan | undefined;
   service?: ReceivedSpan | undefined;
   sent?: ReceivedSpan | undefined;
@@ -96,7 +87,7 @@ const threadName = "handler thread";
 interface End {
   service: string;
   span?: ReceivedSpan | undefined;
-  toldTraceId?: string | undefined;
+  apiTraceId?: string | undefined;
 }
 
 /** Each hop of the probe's way, in its order. */
@@ -109,7 +100,7 @@ export function judgeHops(facts: ProbeFacts, spans: readonly ReceivedSpan[]): Ho
   const dlq = end(serviceNames.dlq, at.dead);
   const redriver = end(serviceNames.dlq, at.redriven);
   const workerAgain = end(serviceNames.worker, at.receivedAgain, laterTraceId);
-  const probe = { service: "probe", toldTraceId: facts.traceId };
+  const probe = { service: "probe", apiTraceId: facts.traceId };
   const first = judge("http", probe, gateway);
   const took = at.gateway === undefined ? null : at.gateway.startMs - facts.submittedAtMs;
   const hops = [
@@ -128,12 +119,12 @@ export function judgeHops(facts: ProbeFacts, spans: readonly ReceivedSpan[]): Ho
   ];
 }
 
-function end(service: string, span: ReceivedSpan | undefined, toldTraceId?: string): End {
-  return { service: span?.service ?? service, span, toldTraceId };
+function end(service: string, span: ReceivedSpan | undefined, apiTraceId?: string): End {
+  return { service: span?.service ?? service, span, apiTraceId };
 }
 
 function judge(hop: HopName, from: End, to: End): HopReport {
-  const sentIn = from.span?.traceId ?? from.toldTraceId;
+  const sentIn = from.span?.traceId ?? from.apiTraceId;
   const both = { hop, from: from.service, to: to.service };
   if (to.span === undefined) return { ...both, tookMs: null, ...judgeUnseen(hop, sentIn, to) };
   const { traceId, links } = to.span;
@@ -148,16 +139,61 @@ function judge(hop: HopName, from: End, to: End): HopReport {
 
 /** A call is always in its caller's trace; elsewhere another trace may be one that is linked. */
 function judgeUnseen(hop: HopName, sentIn: string | undefined, to: End): Pick<HopReport, "context" | "detail"> {
-  const { toldTraceId, service } = to;
-  if (hop === "rpc" && sentIn !== undefined && toldTraceId !== undefined && toldTraceId !== sentIn) {
-    return { context: "lost", detail: `it was sent in trace ${sentIn}, and the task was stored in ${toldTraceId}` };
+  const { apiTraceId, service } = to;
+  if (hop === "rpc" && sentIn !== undefined && apiTraceId !== undefined && apiTraceId !== sentIn) {
+    return { context: "lost", detail: `it was sent in trace ${sentIn}, and the task was stored in ${apiTraceId}` };
   }
-  if (toldTraceId === undefined) return { context: "unseen", detail: `no span of ${service} arrived` };
-  const what = toldTraceId === sentIn ? "worked in the right trace" : `worked in trace ${toldTraceId}`;
+  if (apiTraceId === undefined) return { context: "unseen", detail: `no span of ${service} arrived` };
+  const what = apiTraceId === sentIn ? "worked in the right trace" : `worked in trace ${apiTraceId}`;
   return { context: "unseen", detail: `${service} ${what}, but no span of it arrived` };
 }
 
 /** The hop to blame: the first that lost the context, else the first of which nothing is known; undefined: all is well. */
 export function hopToBlame(hops: readonly HopReport[]): HopReport | undefined {
   return hops.find(({ context }) => context === "lost") ?? hops.find(({ context }) => context === "unseen");
+}
+
+/** By the probe's own clock: milliseconds since the epoch, with a fraction. */
+export interface SeenTimes {
+  submittedAtMs: number;
+  acceptedAtMs: number;
+  /** When the last of what was to happen to the task was seen; infinite: it was not. */
+  doneAtMs: number;
+}
+
+export interface ClockReport {
+  service: string;
+  /** How far its clock is ahead of the probe's: at least, and at most. */
+  aheadMs: [least: number, most: number];
+  /** What is proven of it: 0 when it may go right; negative: behind. */
+  skewMs: number;
+}
+
+/**
+ * The clock of each service, compared with the probe's. Each span of the probe began and ended between two moments that
+ * the probe saw itself; by a clock with which it did not, the clock is off, by at least what is missing.
+ */
+export function readClocks({ submittedAtMs, acceptedAtMs, doneAtMs }: SeenTimes, places: Places): ClockReport[] {
+  const { gateway, service, received, ran, dead } = places;
+  // A service may end its span after its answer is seen; a handler has returned before its task has ended.
+  const moments: [span: ReceivedSpan | undefined, readMs: number | undefined, untilMs: number][] = [
+    [gateway, gateway?.startMs, acceptedAtMs],
+    [service, service?.startMs, acceptedAtMs],
+    [service, service?.endMs, acceptedAtMs],
+    [received, received?.startMs, doneAtMs],
+    [ran, ran?.startMs, doneAtMs],
+    [ran, ran?.endMs, doneAtMs],
+    [dead, dead?.startMs, doneAtMs],
+  ];
+  const clocks = new Map<string, [number, number]>();
+  for (const [span, readMs, untilMs] of moments) {
+    if (!span || readMs === undefined) continue;
+    const [least, most] = clocks.get(span.service) ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+    clocks.set(span.service, [Math.max(least, readMs - untilMs), Math.min(most, readMs - submittedAtMs)]);
+  }
+  return [...clocks].map(([service, [least, most]]) => ({
+    service,
+    aheadMs: [least, most],
+    skewMs: least > 0 ? least : Math.min(0, most),
+  }));
 }

@@ -4,9 +4,8 @@ import { createPaint, styles } from "../../terminal/style.ts";
 import { type Canvas, type Column, renderTable } from "../../terminal/table.ts";
 import { formatDuration } from "../../terminal/times.ts";
 import type { TaskStatus } from "../../words/task.ts";
-import type { ClockReport } from "./clocks.ts";
-import type { DroppedReport } from "./dropped.ts";
-import { type ContextFate, type HopName, type HopReport, hopToBlame } from "./hops.ts";
+import type { DroppedReport } from "./evidence.ts";
+import { type ClockReport, type ContextFate, type HopName, type HopReport, hopToBlame } from "./hops.ts";
 
 export interface VerifyReport {
   taskId: string;
@@ -94,7 +93,7 @@ export function renderVerify(report: VerifyReport, canvas: Canvas): string[] {
   ];
 }
 
-/** Less is of no use to anybody who reads a waterfall. */
+/** A smaller skew does not show in a waterfall. */
 const noticedSkewMs = 1;
 
 function clockText(clocks: readonly ClockReport[]): string {
@@ -111,23 +110,20 @@ function clockText(clocks: readonly ClockReport[]): string {
 
 function droppedText({ counts, unread }: DroppedReport): string {
   const total = counts.reduce((sum, { count }) => sum + count, 0);
-  const told = counts.map(({ at, reason, count }) => `${at} ${count}${reason && ` (${reason})`}`);
-  const dropped = total === 0 ? "nothing was dropped" : `dropped since the start: ${told.join(", ")}`;
+  const losses = counts.map(({ at, reason, count }) => `${at} ${count}${reason && ` (${reason})`}`);
+  const dropped = total === 0 ? "nothing was dropped" : `dropped since the start: ${losses.join(", ")}`;
   return unread.length === 0 ? dropped : `${dropped}; ${unread.join(", ")} did not answer`;
 }
 
-/** What to do about the hop. */
-const mends: Record<ContextFate, Partial<Record<HopName, string>>> = {
-  continued: {},
-  linked: {},
-  lost: {
-    http: "whatever stands before the gateway must let the header traceparent through",
-    rpc: "whatever stands between the two must let the headers traceparent, tracestate and baggage through",
-    queue: "whatever stands between the two must let message attributes through, traceparent among them",
-    dead_letter: "whatever stands between the two must let message attributes through, traceparent among them",
-    queue_again: "whatever stands between the two must let message attributes through, traceparent among them",
-  },
-  unseen: {},
+const attributesMend = "whatever stands between the two must let message attributes through, traceparent among them";
+
+/** How to mend a hop that loses the context. */
+const lostMends: Partial<Record<HopName, string>> = {
+  http: "whatever stands before the gateway must let the header traceparent through",
+  rpc: "whatever stands between the two must let the headers traceparent, tracestate and baggage through",
+  queue: attributesMend,
+  dead_letter: attributesMend,
+  queue_again: attributesMend,
 };
 const mendLost = "no setting does this: please report it, with the output of --json";
 const mendUnseen =
@@ -143,7 +139,7 @@ function conclude(report: VerifyReport, strong: (text: string) => string): strin
   const what = isLost
     ? `the trace context is lost ${between}`
     : `nothing proves that the trace context came ${between}`;
-  const lines = [`${what}: ${blamed.detail ?? ""}`, `→ ${isLost ? (mends.lost[blamed.hop] ?? mendLost) : mendUnseen}`];
+  const lines = [`${what}: ${blamed.detail ?? ""}`, `→ ${isLost ? (lostMends[blamed.hop] ?? mendLost) : mendUnseen}`];
   const unfinished = isDone
     ? []
     : [`the probe is ${status}: is there a worker, and is it well? throughline doctor says more`];
