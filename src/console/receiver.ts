@@ -4,18 +4,18 @@
  * request, before and after inflating, of so many requests at once, and answers every one, however broken it is.
  */
 
-import { Buffer } from "node:buffer";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import type { DescMessage } from "@bufbuild/protobuf";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { ExportLogsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { ExportMetricsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
 import { ExportTraceServiceRequestSchema } from "../gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.ts";
 import type { HttpHandler } from "../http/listen.ts";
+import { readBody } from "../http/request-body.ts";
 import { createAdmission } from "../limits/admission.ts";
 import { decodeLogs, type ReceivedLog } from "../otlp/log.ts";
 import { decodeMetrics, type ReceivedMetric } from "../otlp/metric.ts";
+import { ProtobufWriter } from "../otlp/protobuf.ts";
 import { type OtlpEncoding, toProtobuf } from "../otlp/request.ts";
 import { decodeSpans, type ReceivedSpan } from "../otlp/span.ts";
 import { meanings, retryAfterSeconds, TaskError, toTaskError } from "../words/errors.ts";
@@ -62,7 +62,7 @@ export function createReceiver(sink: ReceiverSink): HttpHandler {
     if (!isReadable(contentCoding(request))) return refuse(415, "the content encoding must be gzip or identity");
     if (sink.isFull?.()) return refuse(503, "there is no room for more now", { "retry-after": "1" }, encoding);
     try {
-      route.deliver(toProtobuf(route.schema, { encoding, bytes: await admit(() => readBody(request)) }));
+      route.deliver(toProtobuf(route.schema, { encoding, bytes: await admit(() => readWhole(request)) }));
       return succeed(encoding);
     } catch (thrown) {
       const error = toTaskError(thrown);
@@ -87,17 +87,8 @@ function isReadable(coding: string): boolean {
   return coding === "gzip" || coding === "identity";
 }
 
-async function readBody(request: Request): Promise<Uint8Array> {
-  if (Number(request.headers.get("content-length")) > maxBodyBytes) throw tooLarge();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  // Leaving the loop by a throw cancels the rest of the body.
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength;
-    if (size > maxBodyBytes) throw tooLarge();
-    chunks.push(chunk);
-  }
-  const bytes = Buffer.concat(chunks);
+async function readWhole(request: Request): Promise<Uint8Array> {
+  const bytes = await readBody(request, maxBodyBytes);
   return contentCoding(request) === "gzip" ? inflate(bytes) : bytes;
 }
 
@@ -105,13 +96,11 @@ async function inflate(bytes: Uint8Array): Promise<Uint8Array> {
   try {
     return await promisify(gunzip)(bytes, { maxOutputLength: maxBodyBytes });
   } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && thrown.code === "ERR_BUFFER_TOO_LARGE") throw tooLarge();
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "ERR_BUFFER_TOO_LARGE") {
+      throw new TaskError("payload_too_large", `the body is larger than ${maxBodyBytes} bytes`, { cause: thrown });
+    }
     throw new TaskError("invalid_argument", "the body is not gzip, as its content encoding says", { cause: thrown });
   }
-}
-
-function tooLarge(): TaskError {
-  return new TaskError("payload_too_large", `the body is larger than the ${maxBodyBytes} bytes allowed`);
 }
 
 /** The same for the three signals: a response without `partial_success` says that all was taken, and is empty. */
@@ -132,22 +121,17 @@ function refuse(
   headers: Record<string, string> = {},
   encoding: OtlpEncoding = "json",
 ): Response {
-  const status: RpcStatus = { code: httpStatus < 500 ? codes.sender : codes.receiver, message };
+  const status = { code: httpStatus < 500 ? codes.sender : codes.receiver, message };
   const body = encoding === "json" ? JSON.stringify(status) : encodeStatus(status);
   return respond(httpStatus, encoding, body, { ...headers, connection: "close" });
 }
 
 /** `google/rpc/status.proto`: `int32 code = 1; string message = 2`. Too small to generate code for. */
-interface RpcStatus {
-  code: number;
-  message: string;
-}
-
-function encodeStatus({ code, message }: RpcStatus): Uint8Array<ArrayBuffer> {
-  const writer = new BinaryWriter();
-  writer.tag(1, WireType.Varint).int32(code);
-  writer.tag(2, WireType.LengthDelimited).string(message);
-  return writer.finish();
+function encodeStatus({ code, message }: { code: number; message: string }): Uint8Array<ArrayBuffer> {
+  const writer = new ProtobufWriter();
+  writer.uint(1, code);
+  writer.text(2, message);
+  return writer.take();
 }
 
 function respond(

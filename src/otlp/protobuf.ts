@@ -124,7 +124,7 @@ export class ProtobufWriter {
   }
 
   /** What was written since, as bytes of their own. */
-  take(): Uint8Array {
+  take(): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.#bytes.subarray(0, this.#end));
   }
 

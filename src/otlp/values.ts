@@ -5,6 +5,7 @@
 
 import type { AnyValue, KeyValue } from "../gen/opentelemetry/proto/common/v1/common_pb.ts";
 import type { Resource } from "../gen/opentelemetry/proto/resource/v1/resource_pb.ts";
+import { cutText } from "../words/text.ts";
 import type { ProtobufWriter } from "./protobuf.ts";
 
 /** int64 becomes a number (exact up to 2^53), bytes become base64, an empty value is null. */
@@ -139,9 +140,4 @@ export function cutTexts<Item extends object>(item: Item): Item | undefined {
   if (JSON.stringify(item).length <= roomySize) return item;
   const cut = JSON.stringify(item, (_, value) => (typeof value === "string" ? cutText(value, cutTextChars) : value));
   return cut.length <= maxChars ? JSON.parse(cut) : undefined;
-}
-
-/** Ends in an ellipsis when it was cut. */
-function cutText(text: string, maxLength: number): string {
-  return text.length <= maxLength ? text : `${text.slice(0, maxLength).toWellFormed()}…`;
 }
