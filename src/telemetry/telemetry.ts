@@ -23,8 +23,8 @@ import {
   type Resource,
   resourceFromAttributes,
 } from "@opentelemetry/resources";
-import type { Config } from "../config.ts";
 import { runtime } from "../host/runtime.ts";
+import type { LogLevels } from "../settings/parsers.ts";
 import { productVersion } from "../version.ts";
 import { registerPropagator, spanContextOf } from "./context/propagation.ts";
 import { createExportWatch, registerDiagnostics } from "./diagnostics.ts";
@@ -39,7 +39,7 @@ import { createSpanMetrics } from "./metrics/span-metrics.ts";
 import { key } from "./names.ts";
 import { createSharedScopes, fromPlainSpan, type PlainSpan } from "./spans/plain-span.ts";
 import { asSampled, inheritSampling, isSampled, keepsFailures } from "./spans/sampling.ts";
-import { createTracePipeline, type Pipeline } from "./spans/trace-pipeline.ts";
+import { createTracePipeline, type Pipeline, type TraceSettings } from "./spans/trace-pipeline.ts";
 
 export interface Telemetry {
   service: string;
@@ -67,6 +67,13 @@ export interface Telemetry {
   stop(): Promise<void>;
 }
 
+/** Of the settings, what telemetry is made from. */
+export interface TelemetrySettings extends TraceSettings {
+  /** Of the process: `OTEL_SERVICE_NAME` holds for a single one. */
+  role: readonly string[];
+  logLevel: LogLevels;
+}
+
 /** How long one signal may take to leave at the end. */
 const flushLimitMs = 3000;
 /** How long the metrics wait for the other signals then. */
@@ -75,30 +82,30 @@ const metricsWaitMs = 2000;
 /** `onKept`: a failure had an unsampled trace kept, of which other roles may have spans too. */
 export function startTelemetry(
   service: string,
-  config: Config,
+  settings: TelemetrySettings,
   writeLine: WriteLine,
   onKept: (traceId: string) => void = () => {},
 ): Telemetry {
-  registerPropagator(config.otel.propagators);
-  const resource = createResource(service, config);
+  registerPropagator(settings.otel.propagators);
+  const resource = createResource(service, settings);
   const shareScope = createSharedScopes();
   const exports = createExportWatch();
-  const metrics = createMetricPipeline(config, resource, exports);
+  const metrics = createMetricPipeline(settings.otel, resource, exports);
   const { meter, sdkMeters } = metrics;
   const measures = { spanMetrics: createSpanMetrics(meter), exports, sdkMeters, onKept };
-  const traces = createTracePipeline(config, resource, measures);
-  const logs = createLogPipeline(config, resource, measures);
-  const startContext = markStart(traces.tracer, service, config);
+  const traces = createTracePipeline(settings, resource, measures);
+  const logs = createLogPipeline(settings.otel, resource, measures);
+  const startContext = markStart(traces.tracer, service, settings);
   const log = createLogger({
     service,
-    levels: config.logLevel,
+    levels: settings.logLevel,
     writeLine,
     otlp: logs?.logger,
     context: startContext,
-    redaction: createRedaction(config.redactKeys),
+    redaction: createRedaction(settings.redactKeys),
   });
   exports.tellTo(log);
-  registerDiagnostics(log, config.otel.diagnostics);
+  registerDiagnostics(log, settings.otel.diagnostics);
   const finish = async (act: (pipeline: Pipeline) => Promise<void>): Promise<void> => {
     const pipelines = [traces, logs].filter((pipeline) => pipeline !== undefined);
     const leaving = Promise.all(pipelines.map((pipeline) => withinLimit(flushLimitMs, act(pipeline))));
@@ -119,7 +126,7 @@ export function startTelemetry(
     },
     keep: (context) => {
       const span = spanContextOf(context);
-      if (!span || isSampled(span) || !keepsFailures(config)) return context;
+      if (!span || isSampled(span) || !keepsFailures(settings)) return context;
       if (traces.keep(span.traceId)) onKept(span.traceId);
       return asSampled(context);
     },
@@ -136,7 +143,7 @@ const kept: SpanContext = { traceId: "", spanId: "", traceFlags: TraceFlags.SAMP
  * The short trace with which a role begins; its ids stand on every log line that belongs to no task. So it is kept
  * whatever share of the others is, unless somebody has chosen a sampler.
  */
-function markStart(tracer: Tracer, service: string, { otel }: Config): Context {
+function markStart(tracer: Tracer, service: string, { otel }: TelemetrySettings): Context {
   const parent = otel.sampler ? ROOT_CONTEXT : inheritSampling(ROOT_CONTEXT, kept);
   const span = tracer.startSpan(`start ${service}`, { kind: SpanKind.INTERNAL }, parent);
   span.end();
@@ -154,13 +161,13 @@ async function withinLimit(limitMs: number, work: Promise<unknown>): Promise<voi
 }
 
 /** What every span, metric and log record of one role carries. */
-function createResource(service: string, config: Config): Resource {
+function createResource(service: string, settings: TelemetrySettings): Resource {
   const own = resourceFromAttributes({
-    [key.serviceName]: config.otel.serviceName && config.role.length === 1 ? config.otel.serviceName : service,
+    [key.serviceName]: settings.otel.serviceName && settings.role.length === 1 ? settings.otel.serviceName : service,
     [key.serviceNamespace]: "throughline",
     [key.serviceVersion]: productVersion,
     [key.serviceInstanceId]: crypto.randomUUID(),
-    [key.deploymentEnvironmentName]: config.environment,
+    [key.deploymentEnvironmentName]: settings.environment,
     [key.processPid]: process.pid,
     [key.processRuntimeName]: runtime.name,
     [key.processRuntimeVersion]: runtime.version,

@@ -9,8 +9,8 @@ import {
   type LogRecordExporter,
   type SdkLogRecord,
 } from "@opentelemetry/sdk-logs";
-import type { Config } from "../../config.ts";
 import { encodeLog } from "../../otlp/log.ts";
+import type { OtelSettings } from "../../settings/otel-settings.ts";
 import { productVersion } from "../../version.ts";
 import type { ExportWatch } from "../diagnostics.ts";
 import { withReasons } from "../export/export-result.ts";
@@ -31,7 +31,7 @@ interface LogMeasures {
 
 /** Nothing when no log records are to be exported. */
 export function createLogPipeline(
-  { otel }: Config,
+  otel: OtelSettings,
   resource: Resource,
   { exports, sdkMeters }: LogMeasures,
 ): LogPipeline | undefined {

@@ -11,9 +11,8 @@ import {
   PeriodicExportingMetricReader,
   type PushMetricExporter,
 } from "@opentelemetry/sdk-metrics";
-import type { Config } from "../../config.ts";
 import { encodeMetrics } from "../../otlp/metric.ts";
-import type { MetricTemporality } from "../../settings/otel-settings.ts";
+import type { MetricTemporality, OtelSettings } from "../../settings/otel-settings.ts";
 import type { ExportWatch } from "../diagnostics.ts";
 import { createItemExporter } from "../export/otlp-exporter.ts";
 import type { Pipeline } from "../spans/trace-pipeline.ts";
@@ -31,7 +30,7 @@ interface MetricPipeline extends Pipeline {
   scrape(): Promise<MetricFamily[]>;
 }
 
-export function createMetricPipeline({ otel }: Config, resource: Resource, exports: ExportWatch): MetricPipeline {
+export function createMetricPipeline(otel: OtelSettings, resource: Resource, exports: ExportWatch): MetricPipeline {
   const meter = createMeter();
   const scraper = new ScrapeReader({ metricProducers: [meter.producer(() => AggregationTemporality.CUMULATIVE)] });
   const readers: MetricReader[] = [scraper];

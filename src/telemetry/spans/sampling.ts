@@ -25,7 +25,6 @@ import {
   type SamplingResult,
   TraceIdRatioBasedSampler,
 } from "@opentelemetry/sdk-trace-base";
-import type { Config } from "../../config.ts";
 import type { OtelSampler } from "../../settings/otel-settings.ts";
 import { spanContextOf } from "../context/propagation.ts";
 import { emptyTraceState, ownMember } from "../context/trace-context.ts";
@@ -65,21 +64,23 @@ export function asSampled(context: Context): Context {
   return trace.setSpanContext(context, { ...span, traceFlags: span.traceFlags | TraceFlags.SAMPLED });
 }
 
-/** Whether failures are exported though their trace is not sampled: not when somebody has switched tracing off. */
-export function keepsFailures({ otel }: Config): boolean {
+/** What decides where a trace begins: the sampler that the user chose, else the environment. */
+export interface SamplingSettings {
+  environment: keyof typeof shares;
+  otel: { sampler: OtelSampler | undefined };
+}
+
+/** Whether failures are exported though their trace is not sampled: not when tracing is switched off. */
+export function keepsFailures({ otel }: SamplingSettings): boolean {
   return otel.sampler === undefined || !otel.sampler.name.endsWith("always_off");
 }
 
-export function createSampler(config: Config): Sampler {
-  const { sampler } = config.otel;
-  return new TaskSampler(sampler ? samplerNamed(sampler) : shareOf(config), sampler?.name === "always_off");
+export function createSampler({ environment, otel: { sampler } }: SamplingSettings): Sampler {
+  const inner = sampler ? samplerNamed(sampler) : parentBased(new TraceIdRatioBasedSampler(shares[environment]));
+  return new TaskSampler(inner, sampler?.name === "always_off");
 }
 
 const shares = { development: 1, staging: 0.5, production: 0.1 } as const;
-
-function shareOf({ environment }: Config): Sampler {
-  return parentBased(new TraceIdRatioBasedSampler(shares[environment]));
-}
 
 function samplerNamed({ name, ratio }: OtelSampler): Sampler {
   switch (name) {

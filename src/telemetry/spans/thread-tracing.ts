@@ -11,12 +11,11 @@ import { dirname, join } from "node:path";
 import type { Tracer } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { BasicTracerProvider, type ReadableSpan } from "@opentelemetry/sdk-trace-base";
-import type { Config } from "../../config.ts";
 import { productVersion } from "../../version.ts";
 import { createPropagator, registerPropagator } from "../context/propagation.ts";
 import { scopeName } from "../names.ts";
 import { type PlainSpan, toPlainSpan } from "./plain-span.ts";
-import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
+import { createSampler, isSampled, keepsFailures, type SamplingSettings } from "./sampling.ts";
 import { CryptoIds, SpanEnds } from "./span-start.ts";
 
 export interface ThreadTracing {
@@ -25,25 +24,31 @@ export interface ThreadTracing {
   reserveSpanId(spanId: string): void;
 }
 
+interface ThreadTracingSettings extends SamplingSettings {
+  otel: SamplingSettings["otel"] & { propagators: readonly string[] | undefined };
+  /** The folder of the handlers. */
+  handlers: string | undefined;
+}
+
 /** Registers the OpenTelemetry API for this whole thread, so that a handler's own spans join the task's trace. */
-export function startThreadTracing(config: Config, deliver: (span: PlainSpan) => void): ThreadTracing {
+export function startThreadTracing(settings: ThreadTracingSettings, deliver: (span: PlainSpan) => void): ThreadTracing {
   const ids = new CryptoIds();
-  const isWanted = keepsFailures(config) ? () => true : (span: ReadableSpan) => isSampled(span.spanContext());
+  const isWanted = keepsFailures(settings) ? () => true : (span: ReadableSpan) => isSampled(span.spanContext());
   const onEnd = (span: ReadableSpan): void => {
     if (isWanted(span)) deliver(toPlainSpan(span));
   };
   const provider = new BasicTracerProvider({
     idGenerator: ids,
-    sampler: createSampler(config),
+    sampler: createSampler(settings),
     spanProcessors: [new SpanEnds(() => {}, onEnd)],
   });
   // The carried copy makes the global object, with its own version.
-  registerPropagator(config.otel.propagators);
+  registerPropagator(settings.otel.propagators);
   register({
     trace: provider,
     context: new LastingContextManager(),
-    propagation: createPropagator(config.otel.propagators),
-    version: sharedVersion(config.handlers),
+    propagation: createPropagator(settings.otel.propagators),
+    version: sharedVersion(settings.handlers),
   });
   return {
     tracer: provider.getTracer(scopeName, productVersion),

@@ -9,8 +9,8 @@ import {
   type SpanExporter,
   type SpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
-import type { Config } from "../../config.ts";
 import { encodeSpan } from "../../otlp/span.ts";
+import type { OtelSettings } from "../../settings/otel-settings.ts";
 import { productVersion } from "../../version.ts";
 import type { ExportWatch } from "../diagnostics.ts";
 import { withReasons } from "../export/export-result.ts";
@@ -18,7 +18,7 @@ import { createItemExporter, withCopy } from "../export/otlp-exporter.ts";
 import { createRedaction } from "../logs/redact.ts";
 import { scopeName } from "../names.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
-import { createSampler, isSampled, keepsFailures } from "./sampling.ts";
+import { createSampler, isSampled, keepsFailures, type SamplingSettings } from "./sampling.ts";
 import { oldTwins } from "./semconv-compat.ts";
 import { CryptoIds, SpanEnds } from "./span-start.ts";
 
@@ -44,6 +44,13 @@ interface TracePipeline extends Pipeline {
   keep(traceId: string): boolean;
 }
 
+/** What of a span leaves, and where to. */
+export interface TraceSettings extends SamplingSettings {
+  otel: OtelSettings;
+  redactKeys: readonly string[];
+  semconvCompat: boolean;
+}
+
 interface TraceMeasures {
   /** Looks at every span as it starts and ends. */
   spanMetrics: SpanProcessor;
@@ -55,19 +62,23 @@ interface TraceMeasures {
   onKept(traceId: string): void;
 }
 
-export function createTracePipeline(config: Config, resource: Resource, measures: TraceMeasures): TracePipeline {
+export function createTracePipeline(
+  settings: TraceSettings,
+  resource: Resource,
+  measures: TraceMeasures,
+): TracePipeline {
   const { onKept } = measures;
-  const exporting = createExporting(config, measures);
-  const redaction = createRedaction(config.redactKeys);
+  const exporting = createExporting(settings.otel, measures);
+  const redaction = createRedaction(settings.redactKeys);
   const exportSpan = (span: ReadableSpan): void => {
     // The span has ended, and its attributes are nobody's but the exporter's.
     const told = redaction.redactAttributes(span.attributes);
     if (told !== span.attributes) Object.assign(span.attributes, told);
     for (const event of span.events) event.attributes &&= redaction.redactAttributes(event.attributes);
-    if (config.semconvCompat) Object.assign(span.attributes, oldTwins(span.kind, span.attributes));
+    if (settings.semconvCompat) Object.assign(span.attributes, oldTwins(span.kind, span.attributes));
     exporting?.take(span);
   };
-  const buffer = keepsFailures(config)
+  const buffer = keepsFailures(settings)
     ? createFailureBuffer({ maxSpans: exporting ? maxHeldSpans : 0, export: exportSpan, onKept })
     : undefined;
   const take = (span: ReadableSpan): void => {
@@ -77,7 +88,7 @@ export function createTracePipeline(config: Config, resource: Resource, measures
   const provider = new BasicTracerProvider({
     resource,
     idGenerator: new CryptoIds(),
-    sampler: createSampler(config),
+    sampler: createSampler(settings),
     spanProcessors: [measures.spanMetrics, new SpanEnds((span) => buffer?.started(span), take)],
   });
   return {
@@ -94,7 +105,7 @@ interface Exporting extends Pipeline {
 }
 
 /** What `OTEL_BSP_*` says, the SDK reads by itself wherever nothing is given here. */
-function createExporting({ otel }: Config, { exports, sdkMeters }: TraceMeasures): Exporting | undefined {
+function createExporting(otel: OtelSettings, { exports, sdkMeters }: TraceMeasures): Exporting | undefined {
   if (otel.disabled || !otel.tracesUrl) return undefined;
   const { hasOwnQueueSize, hasOwnDelay } = otel.spanBatches;
   // A flush sends the whole queue at once, in batches: the SDK's own limit of 30 would drop what is above it.
