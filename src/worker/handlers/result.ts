@@ -45,7 +45,7 @@ const remedies: Record<string, string> = {
 
 /** Throws `ResultError` when JSON cannot hold the value, or its text has more than `maxBytes`. */
 export function toResultText(value: unknown, maxBytes: number): ResultText {
-  const writer = createWriter(maxBytes * measuredFactor);
+  const writer = new ResultWriter(maxBytes * measuredFactor);
   let text: string;
   try {
     text = writer.write(value) ?? writer.refuseMissing(value);
@@ -64,136 +64,143 @@ function tooLarge(bytes: string, maxBytes: number): ResultError {
   );
 }
 
-function createWriter(maxLength: number) {
+/** Writes one value as JSON text, and keeps what it left out of it. */
+class ResultWriter {
+  readonly #maxLength: number;
   /** Of the value that is being written. */
-  const path: (string | number)[] = [];
+  readonly #path: (string | number)[] = [];
   /** The objects that it is in. */
-  const around: object[] = [];
-  const leftOut: string[] = [];
-  let length = 0;
+  readonly #around: object[] = [];
+  /** JSON pointers of members that JSON has nothing for. */
+  readonly leftOut: string[] = [];
+  #length = 0;
 
-  const refusal = (why: string): ResultError => {
-    const place = path.length === 0 ? "it" : `what is at ${toPointer(path)}`;
+  constructor(maxLength: number) {
+    this.#maxLength = maxLength;
+  }
+
+  refusal(why: string): ResultError {
+    const place = this.#path.length === 0 ? "it" : `what is at ${toPointer(this.#path)}`;
     return new ResultError("invalid_result", `the result cannot be kept as JSON: ${place} ${why}`);
-  };
+  }
 
-  const leaf = (text: string): string => {
-    length += text.length;
-    if (length > maxLength) throw tooLarge(`more than ${maxLength}`, maxLength / measuredFactor);
+  #leaf(text: string): string {
+    this.#length += text.length;
+    if (this.#length > this.#maxLength)
+      throw tooLarge(`more than ${this.#maxLength}`, this.#maxLength / measuredFactor);
     return text;
-  };
+  }
 
   /** undefined: JSON has nothing for it (undefined, a function, a symbol). */
-  const write = (value: unknown): string | undefined => {
+  write(value: unknown): string | undefined {
     switch (typeof value) {
       case "string":
-        return leaf(quote(value));
+        return this.#leaf(quote(value));
       case "number":
-        if (!Number.isFinite(value)) throw refusal(`is ${value}, which JSON has no number for: return null or a text`);
-        return leaf(value === 0 ? "0" : String(value));
+        if (!Number.isFinite(value))
+          throw this.refusal(`is ${value}, which JSON has no number for: return null or a text`);
+        return this.#leaf(value === 0 ? "0" : String(value));
       case "boolean":
-        return leaf(value ? "true" : "false");
+        return this.#leaf(value ? "true" : "false");
       case "undefined":
       case "symbol":
         return undefined;
       case "object":
-        if (value === null) return leaf("null");
+        if (value === null) return this.#leaf("null");
         if (Array.isArray(value) || isPlainObject(value)) {
-          return "toJSON" in value ? writeConverted(value) : writeObject(value, true);
+          return "toJSON" in value ? this.#writeConverted(value) : this.#writeObject(value, true);
         }
-        return writeConverted(value);
+        return this.#writeConverted(value);
       default:
-        return writeConverted(Object(value));
+        return this.#writeConverted(Object(value));
     }
-  };
+  }
 
   /** As `JSON.stringify` begins: what `toJSON` gives, and what a wrapper object holds. */
-  const writeConverted = (value: object): string | undefined => {
-    if (value instanceof Date && Number.isNaN(value.getTime())) throw refusal("is an invalid Date");
+  #writeConverted(value: object): string | undefined {
+    if (value instanceof Date && Number.isNaN(value.getTime())) throw this.refusal("is an invalid Date");
     const toJSON: unknown = Reflect.get(value, "toJSON");
     if (typeof toJSON === "function") {
-      const given: unknown = toJSON.call(value, String(path.at(-1) ?? ""));
-      if (typeof given !== "object" || given === null) return write(given);
-      return writeObject(given, Array.isArray(given) || isPlainObject(given));
+      const given: unknown = toJSON.call(value, String(this.#path.at(-1) ?? ""));
+      if (typeof given !== "object" || given === null) return this.write(given);
+      return this.#writeObject(given, Array.isArray(given) || isPlainObject(given));
     }
     const tag = tagOf(value);
-    if (tag === "BigInt") throw refusal("is a bigint: return String(value), or Number(value)");
-    if (tag === "Number" || tag === "String" || tag === "Boolean") return write(value.valueOf());
-    return typeof value === "function" ? undefined : writeObject(value, isPlainObject(value));
-  };
+    if (tag === "BigInt") throw this.refusal("is a bigint: return String(value), or Number(value)");
+    if (tag === "Number" || tag === "String" || tag === "Boolean") return this.write(value.valueOf());
+    return typeof value === "function" ? undefined : this.#writeObject(value, isPlainObject(value));
+  }
 
-  const writeObject = (value: object, isPlain: boolean): string => {
-    if (around.length === maxResultDepth) throw refusal(`is more than ${maxResultDepth} levels deep`);
-    if (around.includes(value)) throw refusal("leads back to itself");
-    around.push(value);
-    const text = Array.isArray(value) ? writeArray(value) : writeMembers(value, isPlain);
-    around.pop();
+  #writeObject(value: object, isPlain: boolean): string {
+    if (this.#around.length === maxResultDepth) throw this.refusal(`is more than ${maxResultDepth} levels deep`);
+    if (this.#around.includes(value)) throw this.refusal("leads back to itself");
+    this.#around.push(value);
+    const text = Array.isArray(value) ? this.#writeArray(value) : this.#writeMembers(value, isPlain);
+    this.#around.pop();
     return text;
-  };
+  }
 
-  const writeArray = (values: readonly unknown[]): string => {
-    let text = leaf("[");
+  #writeArray(values: readonly unknown[]): string {
+    let text = this.#leaf("[");
     for (let index = 0; index < values.length; index++) {
-      path.push(index);
+      this.#path.push(index);
       const item = values[index];
-      const written = write(item) ?? writeMissing(item);
-      text += index === 0 ? written : leaf(",") + written;
-      path.pop();
+      const written = this.write(item) ?? this.#writeMissing(item);
+      text += index === 0 ? written : this.#leaf(",") + written;
+      this.#path.pop();
     }
-    return text + leaf("]");
-  };
+    return text + this.#leaf("]");
+  }
 
   /** An item of a list has its place, so there is null in it. */
-  const writeMissing = (value: unknown): string => {
-    if (value !== undefined) throw refusal(describeMissing(value));
-    noteLeftOut();
-    return leaf("null");
-  };
+  #writeMissing(value: unknown): string {
+    if (value !== undefined) throw this.refusal(describeMissing(value));
+    this.#noteLeftOut();
+    return this.#leaf("null");
+  }
 
-  const writeMembers = (value: object, isPlain: boolean): string => {
-    if (!isPlain) refuseUnwritable(value);
-    let text = leaf("{");
+  #writeMembers(value: object, isPlain: boolean): string {
+    if (!isPlain) this.#refuseUnwritable(value);
+    let text = this.#leaf("{");
     let missing = 0;
     for (const name of Object.keys(value)) {
-      path.push(name);
+      this.#path.push(name);
       const member: unknown = Reflect.get(value, name);
-      const written = write(member);
+      const written = this.write(member);
       if (written !== undefined) {
-        if (!name.isWellFormed()) throw refusal("has half a surrogate pair in its name, which UTF-8 cannot carry");
-        text += `${text === "{" ? "" : ","}${leaf(quote(name))}:${written}`;
-        length += 2;
+        if (!name.isWellFormed()) throw this.refusal("has half a surrogate pair in its name, which UTF-8 cannot carry");
+        text += `${text === "{" ? "" : ","}${this.#leaf(quote(name))}:${written}`;
+        this.#length += 2;
       } else if (member !== undefined) {
-        if (name === "then") throw refusal("is a method of a promise: await it");
+        if (name === "then") throw this.refusal("is a method of a promise: await it");
         missing += 1;
-        noteLeftOut();
+        this.#noteLeftOut();
       }
-      path.pop();
+      this.#path.pop();
     }
     // Nothing is left of what it holds.
     const isLost = text === "{" && (!isPlain || missing > 0 || Object.getOwnPropertySymbols(value).length > 0);
-    if (isLost) throw refusal(describe(value));
-    return text + leaf("}");
-  };
+    if (isLost) throw this.refusal(describe(value));
+    return text + this.#leaf("}");
+  }
 
-  const refuseUnwritable = (value: object): void => {
+  #refuseUnwritable(value: object): void {
     const tag = tagOf(value);
     const isThenable = typeof Reflect.get(value, "then") === "function";
     if (isThenable || isError(value) || ArrayBuffer.isView(value) || tag === "Map" || tag === "Set") {
-      throw refusal(isThenable ? "is a promise: await it" : describe(value));
+      throw this.refusal(isThenable ? "is a promise: await it" : describe(value));
     }
-  };
+  }
 
-  const noteLeftOut = (): void => {
-    if (leftOut.length < maxLeftOut) leftOut.push(toPointer(path));
-  };
+  #noteLeftOut(): void {
+    if (this.leftOut.length < maxLeftOut) this.leftOut.push(toPointer(this.#path));
+  }
 
   /** The whole result: a handler that returns nothing has the result null. */
-  const refuseMissing = (value: unknown): string => {
-    if (value !== undefined) throw refusal(describeMissing(value));
+  refuseMissing(value: unknown): string {
+    if (value !== undefined) throw this.refusal(describeMissing(value));
     return "null";
-  };
-
-  return { write, refuseMissing, refusal, leftOut };
+  }
 }
 
 /** Of what JSON has nothing for. */
