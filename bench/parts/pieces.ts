@@ -9,6 +9,7 @@ import { createBreaker } from "../../src/limits/breaker.ts";
 import { openQueues } from "../../src/queue/sqs.ts";
 import { createCalls, type RpcHandlers } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
+import { createConnectTransport } from "../../src/rpc/connect/client.ts";
 import { createConnectHandler } from "../../src/rpc/connect/server.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { openSqliteStore } from "../../tests/support/sqlite-store.ts";
@@ -78,7 +79,12 @@ async function measureCall(costs: Costs, calls: number): Promise<void> {
     createConnectHandler(answerCall, () => server),
   );
   const breaker = createBreaker({ name: "bench", side: "the bench" });
-  const client = createTaskServiceClient({ url: server.url, tracer, breaker });
+  const client = createTaskServiceClient({
+    url: server.url,
+    transport: createConnectTransport(server.url),
+    tracer,
+    breaker,
+  });
   await cost(costs, "RPC: a call, both sides", calls, () =>
     client.call("GetTask", { id: "t-1" }, ROOT_CONTEXT, { timeoutMs: 10_000, correlationId: "c-1", requestId: "r-1" }),
   );

@@ -9,7 +9,6 @@ import { toCarrier } from "../telemetry/context/propagation.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/spans/tracing.ts";
 import { meanings, TaskError } from "../words/errors.ts";
-import { createConnectTransport } from "./connect/client.ts";
 import { fullMethod, type RpcMethod, type RpcMethods } from "./methods.ts";
 import { type CallMetadata, correlationHeader, requestIdHeader, type Wire } from "./wire.ts";
 
@@ -36,8 +35,8 @@ export interface TaskServiceClient {
 
 interface TaskServiceClientOptions {
   url: string;
-  /** To the task service at `url`; by Connect unless told otherwise. */
-  transport?: Transport;
+  /** To the task service at `url`. */
+  transport: Transport;
   tracer: Tracer;
   breaker: Breaker;
 }
@@ -66,7 +65,7 @@ interface Exchange {
 const probeLimitMs = 2000;
 
 export function createTaskServiceClient(options: TaskServiceClientOptions): TaskServiceClient {
-  const { url, tracer, breaker, transport = createConnectTransport(url) } = options;
+  const { url, tracer, breaker, transport } = options;
   const { hostname, port, protocol } = new URL(url);
   const { wire } = transport;
   const spanAttributes = {

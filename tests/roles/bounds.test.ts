@@ -9,6 +9,7 @@ import { createBreaker } from "../../src/limits/breaker.ts";
 import { systemClock } from "../../src/limits/clock.ts";
 import { createCalls } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
+import { createConnectTransport } from "../../src/rpc/connect/client.ts";
 import { createConnectHandler } from "../../src/rpc/connect/server.ts";
 import { type RpcMethod, rpcSchemas } from "../../src/rpc/methods.ts";
 import { startTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
@@ -39,7 +40,12 @@ function gatewayOf(url: string): HttpHandler {
   const telemetry = testTelemetry();
   const breaker = createBreaker({ name: "task-service", side: "the task service" });
   return createGateway({
-    taskService: createTaskServiceClient({ url, tracer: telemetry.tracer, breaker }),
+    taskService: createTaskServiceClient({
+      url,
+      transport: createConnectTransport(url),
+      tracer: telemetry.tracer,
+      breaker,
+    }),
     telemetry,
     processState: {
       isReady: async () => true,

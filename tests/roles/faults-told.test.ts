@@ -9,6 +9,7 @@ import { systemClock } from "../../src/limits/clock.ts";
 import type { ReceivedSpan } from "../../src/otlp/span.ts";
 import { createCalls } from "../../src/rpc/call.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
+import { createConnectTransport } from "../../src/rpc/connect/client.ts";
 import { createConnectHandler } from "../../src/rpc/connect/server.ts";
 import { type RpcMethod, rpcSchemas } from "../../src/rpc/methods.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
@@ -50,7 +51,12 @@ async function startFaulty(fail: () => never) {
   const gateway = await listen(
     anyPort,
     createGateway({
-      taskService: createTaskServiceClient({ url: taskService.url, tracer: edge.tracer, breaker }),
+      taskService: createTaskServiceClient({
+        url: taskService.url,
+        transport: createConnectTransport(taskService.url),
+        tracer: edge.tracer,
+        breaker,
+      }),
       telemetry: edge,
       processState: {
         isReady: async () => true,

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { type Breaker, createBreaker } from "../../src/limits/breaker.ts";
 import { createTaskServiceClient } from "../../src/rpc/client.ts";
+import { createConnectTransport } from "../../src/rpc/connect/client.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { startHeldServer } from "../support/held-server.ts";
@@ -29,7 +30,7 @@ interface Calling {
 function startCalling(url: string): Calling {
   const { tracer } = startTestTracing();
   const breaker = createBreaker({ name: "task-service", side: "the task service", clock });
-  const client = createTaskServiceClient({ url, tracer, breaker });
+  const client = createTaskServiceClient({ url, transport: createConnectTransport(url), tracer, breaker });
   const callWith = (timeoutMs: number, isHeld: boolean): Promise<unknown> =>
     client.call("GetTask", { id: "7" }, ROOT_CONTEXT, { timeoutMs, isHeld, correlationId: "c-1", requestId: "r-1" });
   return {
