@@ -8,7 +8,7 @@ import type { Clock } from "../limits/clock.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { consoleInstruments } from "../telemetry/metrics/instruments.ts";
 import type { Meter } from "../telemetry/metrics/meter.ts";
-import { createTrouble } from "../telemetry/trouble.ts";
+import { createTrouble, type Trouble } from "../telemetry/trouble.ts";
 import { toFailure } from "../words/errors.ts";
 import { type Batch, createIntakeQueue, type QueueLimits, type Taken, takeLogs, takeSpans } from "./batch.ts";
 import type { ReceiverSink } from "./receiver.ts";
@@ -62,18 +62,7 @@ export function createIntake({ file, limits, isDiskLow, clock, log }: IntakeDeps
   // A small file must not be emptied for one step.
   const perStep = { ...mostPerStep, bytes: Math.min(mostPerStep.bytes, limits.maxBytes / 16) };
   const nowMs = (): number => clock.nowMs();
-  const full = createTrouble({
-    log,
-    nowMs: () => clock.monotonicMs(),
-    msg: "the console drops telemetry: more comes than it can keep",
-    over: "the console keeps all telemetry again",
-  });
-  const broken = createTrouble({
-    log,
-    nowMs: () => clock.monotonicMs(),
-    msg: "the console cannot write its file",
-    over: "the console writes its file again",
-  });
+  const { full, broken } = createTroubles(log, () => clock.monotonicMs());
 
   const take = ({ batch, refused }: Taken): void => {
     for (const [reason, count] of Object.entries(refused)) tally.count(batch.signal, reason, count);
@@ -159,6 +148,22 @@ export function createIntake({ file, limits, isDiskLow, clock, log }: IntakeDeps
       while (queue.items() > 0) write(queue.next(perStep));
     },
   };
+}
+
+function createTroubles(log: Logger, nowMs: () => number): { full: Trouble; broken: Trouble } {
+  const full = createTrouble({
+    log,
+    nowMs,
+    msg: "the console drops telemetry: more comes than it can keep",
+    over: "the console keeps all telemetry again",
+  });
+  const broken = createTrouble({
+    log,
+    nowMs,
+    msg: "the console cannot write its file",
+    over: "the console writes its file again",
+  });
+  return { full, broken };
 }
 
 interface IntakeCount {

@@ -12,10 +12,10 @@ import { key } from "../telemetry/names.ts";
 import { type CountedPoint, createMetricChanges, createTimeSlots, historyMs, type TimeSlots } from "./metric-slots.ts";
 
 /** Tasks, but for `failed` and `retried`: attempts. */
-export const counted = ["submitted", "succeeded", "failed", "retried", "dead", "canceled"] as const;
+const counted = ["submitted", "succeeded", "failed", "retried", "dead", "canceled"] as const;
 export type Counted = (typeof counted)[number];
 
-export const measured = ["queueWait", "processingDuration", "endToEnd"] as const;
+const measured = ["queueWait", "processingDuration", "endToEnd"] as const;
 export type Measured = (typeof measured)[number];
 
 /** What happened in five seconds. A count may have a fraction: part of what came in a longer time. */
@@ -112,42 +112,14 @@ export function createMetricHistory(clock: Clock): MetricHistory {
     nowMs,
   );
   const changes = createMetricChanges(nowMs(), nowMs);
-  const instances = new Map<string, Instance>();
+  const instances = createInstances(nowMs);
 
   const take = (metrics: readonly ReceivedMetric[]): void => {
     const own = metrics.filter(({ resource }) => resource[key.serviceNamespace] === "throughline");
     for (const [id, all] of Map.groupBy(own, ({ resource }) => cut(String(resource[key.serviceInstanceId] ?? "")))) {
       const [first] = all;
-      if (first) takeOf(meet(id, first), all);
+      if (first) takeOf(instances.meet(id, first), all);
     }
-  };
-
-  /** The sender, known or new, as it was before this export. */
-  const meet = (id: string, { service, resource }: ReceivedMetric): Instance => {
-    const known = instances.get(id);
-    if (known) return known;
-    forgetSome();
-    const own = told.map((name) => {
-      const value = resource[name];
-      return [name, typeof value === "string" ? cut(value) : typeof value === "number" ? value : null];
-    });
-    const instance = {
-      id,
-      service: cut(service),
-      resource: Object.fromEntries(own),
-      seenMs: nowMs(),
-      intervalMs: undefined,
-      newest: new Map(),
-    };
-    instances.set(id, instance);
-    return instance;
-  };
-
-  const forgetSome = (): void => {
-    for (const [id, { seenMs }] of instances) if (nowMs() - seenMs > historyMs) instances.delete(id);
-    if (instances.size < maxInstances) return;
-    const [oldest] = [...instances.values()].sort((a, b) => a.seenMs - b.seenMs);
-    if (oldest) instances.delete(oldest.id);
   };
 
   const takeOf = (instance: Instance, metrics: readonly ReceivedMetric[]): void => {
@@ -223,14 +195,59 @@ export function createMetricHistory(clock: Clock): MetricHistory {
     else if (slot.gauges.size < maxGauges) slot.gauges.set(gauge, new Map([[instanceId, value]]));
   };
 
-  const isSilent = ({ seenMs, intervalMs }: Instance): boolean =>
-    nowMs() - seenMs > missedExports * (intervalMs ?? usualIntervalMs);
-
   return {
     take,
     slotAt: slots.find,
     boundsOf: (figure) => instruments[figure].buckets,
-    instances: () =>
+    instances: instances.all,
+    isSilent: instances.isSilent,
+    toldUntilMs: instances.toldUntilMs,
+  };
+}
+
+interface Instances extends Pick<MetricHistory, "isSilent" | "toldUntilMs"> {
+  meet(id: string, first: ReceivedMetric): Instance;
+  all: MetricHistory["instances"];
+}
+
+/** The senders of metrics: those that were heard within the history, so many at most. */
+function createInstances(nowMs: () => number): Instances {
+  const instances = new Map<string, Instance>();
+
+  /** The sender, known or new, as it was before this export. */
+  const meet = (id: string, { service, resource }: ReceivedMetric): Instance => {
+    const known = instances.get(id);
+    if (known) return known;
+    forgetSome();
+    const own = told.map((name) => {
+      const value = resource[name];
+      return [name, typeof value === "string" ? cut(value) : typeof value === "number" ? value : null];
+    });
+    const instance = {
+      id,
+      service: cut(service),
+      resource: Object.fromEntries(own),
+      seenMs: nowMs(),
+      intervalMs: undefined,
+      newest: new Map(),
+    };
+    instances.set(id, instance);
+    return instance;
+  };
+
+  const forgetSome = (): void => {
+    for (const [id, { seenMs }] of instances) if (nowMs() - seenMs > historyMs) instances.delete(id);
+    if (instances.size < maxInstances) return;
+    const [oldest] = [...instances.values()].sort((a, b) => a.seenMs - b.seenMs);
+    if (oldest) instances.delete(oldest.id);
+  };
+
+  const isSilent = ({ seenMs, intervalMs }: Instance): boolean =>
+    nowMs() - seenMs > missedExports * (intervalMs ?? usualIntervalMs);
+
+  return {
+    meet,
+    all: () =>
       [...instances.values()]
         .filter(({ seenMs }) => nowMs() - seenMs <= historyMs)
         .sort((a, b) => (a.service === b.service ? b.seenMs - a.seenMs : a.service < b.service ? -1 : 1)),
