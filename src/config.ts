@@ -224,7 +224,7 @@ export type Config = Settings & {
   mayMoveOtlp: boolean;
 };
 
-export type Source = "flag" | "variable" | "default";
+type Source = "flag" | "variable" | "default";
 
 /** One row of `throughline config`. */
 export interface SettingRow {

@@ -19,7 +19,7 @@ export interface AxisStretch extends Interval {
 }
 
 /** Part of the line, in fractions of a cell. */
-export interface CellRange {
+interface CellRange {
   from: number;
   to: number;
 }

@@ -54,7 +54,7 @@ export interface TestedAttempt {
   retryAfterMs: number | undefined;
 }
 
-export interface TestedError {
+interface TestedError {
   /** A class's name or an error's code; `invalid_payload` when the schema refused. */
   type: string;
   message: string;
@@ -62,7 +62,7 @@ export interface TestedError {
   causes?: string[];
 }
 
-export interface TestedLog {
+interface TestedLog {
   level: "trace" | "debug" | "info" | "warn" | "error";
   msg: string;
   /** As they are written: secrets are masked. */

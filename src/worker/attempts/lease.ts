@@ -12,7 +12,7 @@ import type { Logger } from "../../telemetry/logs/log.ts";
 import { housekeeping } from "../../telemetry/spans/tracing.ts";
 import { toTaskError } from "../../words/errors.ts";
 
-export interface HeldLease extends Lease {
+interface HeldLease extends Lease {
   message: ReceivedMessage;
   onLost(): void;
   /** Its user wants the task to end; told each time the lease is prolonged. */

@@ -4,7 +4,7 @@
  */
 
 /** `single`: one task at a time. */
-export type Intake = "open" | "single" | "closed";
+type Intake = "open" | "single" | "closed";
 
 export interface Seats {
   /** How many more tasks may be taken now. */

@@ -14,7 +14,7 @@ import { createThreads, type Threads, type ThreadsEvents } from "./threads.ts";
 
 export type PoolEvents = Omit<ThreadsEvents, "onRoom">;
 
-export interface PoolFigures {
+interface PoolFigures {
   /** Threads that serve: their handlers are loaded. */
   threads: number;
   /** Of them, those with a task. */
