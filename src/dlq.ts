@@ -7,6 +7,7 @@
 import { type Context, type Span, SpanKind } from "@opentelemetry/api";
 import type { Config } from "./config.ts";
 import { createRedriver, type RedriverDeps } from "./dlq/redrive.ts";
+import { checkParts } from "./http/health.ts";
 import type { Clock } from "./limits/clock.ts";
 import { attributeNames, parseDeadReason, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
@@ -14,6 +15,7 @@ import type { Queue, Queues, ReceivedMessage } from "./queue/queue.ts";
 import type { Service } from "./service.ts";
 import type { DeadLetterStore } from "./store/ports/dead-letters.ts";
 import type { StoreHealth } from "./store/ports/store.ts";
+import { actorOf } from "./store/ports/tasks.ts";
 import { createTaskTypes, type TypeStore } from "./store/ports/types.ts";
 import { fromCarrier, spanContextOf } from "./telemetry/context/propagation.ts";
 import { createTaskMetrics, observeQueueDepth } from "./telemetry/metrics/task-metrics.ts";
@@ -22,7 +24,6 @@ import { type ActiveSpan, linksTo, markFailed, startSpan } from "./telemetry/spa
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { createTrouble } from "./telemetry/trouble.ts";
 import { toFailure, toTaskError } from "./words/errors.ts";
-import { checkParts } from "./words/health.ts";
 import type { DeadReason, TaskRecord } from "./words/task.ts";
 import { createPollers } from "./worker/attempts/pollers.ts";
 import { createSeats } from "./worker/attempts/seats.ts";
@@ -115,11 +116,10 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
     telemetry.keep(context);
     const taskId = taskIdOf(message);
     if (taskId === undefined) return keep(message, context);
-    const { traceId, spanId } = span.spanContext();
     const report = {
       id: taskId,
       reason: parseDeadReason(message.attributes[attributeNames.deadReason]),
-      actor: { atMs: clock.nowMs(), service: telemetry.service, traceId, spanId },
+      actor: actorOf(telemetry.service, context, clock.nowMs()),
     };
     const death = await store.recordDead(report, context);
     if (death.kind === "unknown") return keep(message, context);

@@ -25,11 +25,12 @@ import { addEventRoute } from "./gateway/task-events.ts";
 import { addTaskRoutes } from "./gateway/tasks.ts";
 import { createTokenBucket } from "./gateway/token-bucket.ts";
 import { addTypeRoutes } from "./gateway/types.ts";
+import type { ProcessState } from "./http/health.ts";
 import { type HttpHandler, listen, urlOf } from "./http/listen.ts";
 import { toProblem } from "./http/problem.ts";
-import { createAdmission } from "./limits/admission.ts";
 import type { Breaker } from "./limits/breaker.ts";
 import { type Clock, systemClock } from "./limits/clock.ts";
+import { createAdmission } from "./limits/concurrency.ts";
 import { createTaskServiceClient, type TaskServiceClient, type Transport } from "./rpc/client.ts";
 import { callsAtOnceInProcess, createConnectTransport } from "./rpc/connect/client.ts";
 import type { Service } from "./service.ts";
@@ -37,7 +38,6 @@ import type { Rate } from "./settings/parsers.ts";
 import { markFailed, recordException } from "./telemetry/spans/tracing.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { toFailure, toTaskError } from "./words/errors.ts";
-import type { ProcessState } from "./words/health.ts";
 
 export interface GatewayDeps {
   taskService: TaskServiceClient;

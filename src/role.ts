@@ -4,6 +4,7 @@
  */
 
 import type { Config, Role } from "./config.ts";
+import type { Checks, ProcessState } from "./http/health.ts";
 import type { Service } from "./service.ts";
 import type { EventsFigures } from "./telemetry/events.ts";
 import { elapsedMs, type WriteLine } from "./telemetry/logs/log.ts";
@@ -11,7 +12,6 @@ import type { MetricFamily } from "./telemetry/metrics/prometheus.ts";
 import { createRoleBreakers, observeConnections, type RoleBreakers } from "./telemetry/metrics/task-metrics.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
-import type { Checks, ProcessState } from "./words/health.ts";
 
 export interface RoleParts {
   /** A line to the store's thread; none for the gateway, and on a store that has no thread. */

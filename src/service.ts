@@ -1,6 +1,6 @@
 /** A role that runs: what the supervisor can ask of it, whether it is a thread away or not. */
 
-import type { Checks } from "./words/health.ts";
+import type { Checks } from "./http/health.ts";
 
 export interface Service {
   /** Real addresses, by the names of the ready line (`gateway_url`, …). */

@@ -8,9 +8,11 @@
 
 import { accessSync, constants, mkdirSync } from "node:fs";
 import type { Config, Role } from "./config.ts";
+import { type Health, keepAnswer, mergeChecks, type ProcessState, worstOf } from "./http/health.ts";
 import { type Listener, urlOf } from "./http/listen.ts";
 import { refuseUnguarded, unguardedAddresses } from "./http/open-addresses.ts";
 import { type Clock, createStepDetector, systemClock } from "./limits/clock.ts";
+import { repeat } from "./limits/repeat.ts";
 import { needsStore } from "./role.ts";
 import { prepareStore } from "./store/open-store.ts";
 import { EmbeddedThreads } from "./supervisor/embedded-threads.ts";
@@ -26,7 +28,6 @@ import { observeProcess } from "./telemetry/metrics/task-metrics.ts";
 import { serviceNames } from "./telemetry/names.ts";
 import { startTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { TaskError, toFailure, toTaskError } from "./words/errors.ts";
-import { type Health, keepAnswer, mergeChecks, type ProcessState, worstOf } from "./words/health.ts";
 
 export interface System {
   /** The real addresses, as in the ready line. */
@@ -190,14 +191,16 @@ class Supervisor implements System {
   }
 
   /** Durations go on as they were; what is named as a wall-clock time is met by the new time. */
-  async #watchClock(): Promise<void> {
+  #watchClock(): Promise<void> {
     const takeStep = createStepDetector(this.#clock);
-    while (!this.#stopping.signal.aborted) {
-      await this.#clock.sleep(clockLookMs, this.#stopping.signal);
+    const look = (): number => {
       const byMs = takeStep();
-      if (byMs === 0) continue;
-      this.#telemetry.log.warn("the system clock was set, or the machine was suspended", { by_ms: byMs });
-    }
+      if (byMs !== 0) {
+        this.#telemetry.log.warn("the system clock was set, or the machine was suspended", { by_ms: byMs });
+      }
+      return clockLookMs;
+    };
+    return repeat(look, { signal: this.#stopping.signal, clock: this.#clock });
   }
 
   /** OpenTelemetry, "Environment variables": a value that is not supported gets a warning, and is ignored. */

@@ -5,9 +5,10 @@
 
 import type { Context } from "@opentelemetry/api";
 import type { Config } from "./config.ts";
+import { checkParts } from "./http/health.ts";
 import { type Listener, listen, longestIdleTimeoutSeconds } from "./http/listen.ts";
-import { createAdmission } from "./limits/admission.ts";
 import type { Clock } from "./limits/clock.ts";
+import { createAdmission } from "./limits/concurrency.ts";
 import { createTimeLimit } from "./limits/time-limit.ts";
 import type { Queue, Queues } from "./queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "./queue/task-message.ts";
@@ -19,10 +20,9 @@ import type { DeadLetterStore } from "./store/ports/dead-letters.ts";
 import { newestEntries } from "./store/ports/pages.ts";
 import type { RedriveStore } from "./store/ports/redrives.ts";
 import type { ScheduleStore } from "./store/ports/schedules.ts";
-import type { DueTask, SendStore } from "./store/ports/sends.ts";
-import { createStoreFigures } from "./store/ports/sends.ts";
+import { createStoreFigures, type DueTask, type SendStore } from "./store/ports/sends.ts";
 import type { StoreHealth } from "./store/ports/store.ts";
-import type { Actor, CancelResult, NewTask, TaskStore } from "./store/ports/tasks.ts";
+import { type Actor, actorOf, type CancelResult, type NewTask, type TaskStore } from "./store/ports/tasks.ts";
 import { createTaskTypes, type TypeStore } from "./store/ports/types.ts";
 import { createBatchHandler, type Place } from "./task-service/batch.ts";
 import { createDeadLetterHandlers } from "./task-service/dead-letters.ts";
@@ -42,7 +42,7 @@ import { createListHandler } from "./task-service/task-list.ts";
 import { createTypesHandler } from "./task-service/task-types.ts";
 import { createTicker } from "./task-service/ticker.ts";
 import { createWatchHandler, type HoldCall } from "./task-service/watch.ts";
-import { spanContextOf, toCarrier } from "./telemetry/context/propagation.ts";
+import { toCarrier } from "./telemetry/context/propagation.ts";
 import type { Fields } from "./telemetry/logs/log.ts";
 import { createScheduleMetrics, createTaskMetrics, observeStore } from "./telemetry/metrics/task-metrics.ts";
 import { ownKey } from "./telemetry/names.ts";
@@ -50,7 +50,6 @@ import { metadataAttributes } from "./telemetry/spans/attributes.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { createTrouble } from "./telemetry/trouble.ts";
 import { TaskError, toTaskError } from "./words/errors.ts";
-import { checkParts } from "./words/health.ts";
 import type { TaskRecord, TaskType } from "./words/task.ts";
 import { isTaskId, newTaskId } from "./words/task-id.ts";
 
@@ -126,7 +125,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     if (type && type.payloadSchema !== null) await payloads.check(type, request.payload);
     const nowMs = clock.nowMs();
     const task = toNewTask(request, type, call, nowMs);
-    const created = await store.create(task, { ...actorOf(call.context), atMs: nowMs }, call.context);
+    const created = await store.create(task, { ...actorIn(call.context), atMs: nowMs }, call.context);
     if (created.kind === "mismatch") {
       throw new TaskError("idempotency_mismatch", `the idempotency key "${request.idempotencyKey}" was used before`);
     }
@@ -257,7 +256,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
 
   const cancelTask: RpcHandlers["CancelTask"] = async (message, { context }) => {
     const { id } = parseCancelTask(message);
-    const actor = actorOf(context);
+    const actor = actorIn(context);
     const canceled: CancelResult = isTaskId(id) ? await store.cancel(id, actor, context) : { kind: "unknown" };
     if (canceled.kind === "unknown") throw noTask(id);
     if (canceled.kind === "moved_on") throw new TaskError("conflict", `the task is ${canceled.status} already`);
@@ -280,11 +279,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     await sweeper.tellConfirmed().catch(untold);
   };
 
-  const actorOf = (context: Context): Actor => {
-    const span = spanContextOf(context);
-    const service = telemetry.service;
-    return { atMs: clock.nowMs(), service, traceId: span?.traceId ?? "", spanId: span?.spanId ?? "" };
-  };
+  const actorIn = (context: Context): Actor => actorOf(telemetry.service, context, clock.nowMs());
 
   const taskLog = (task: Pick<TaskRecord, "id" | "type" | "correlationId">, context: Context) =>
     log.in(context).with({ correlation_id: task.correlationId, task_id: task.id, task_type: task.type });
@@ -295,7 +290,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     clock,
     log: log.module("task-service.sweeper"),
     send,
-    actor: () => actorOf(telemetry.startContext),
+    actor: () => actorIn(telemetry.startContext),
     retentionMs: deps.retentionMs,
   });
   const ticker = createTicker({
@@ -312,7 +307,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     },
   });
   const schedules = createScheduleHandlers({ store, types, payloads, ticker, clock, log });
-  const deadLetters = createDeadLetterHandlers({ store, types, payloads, clock, log, actorOf });
+  const deadLetters = createDeadLetterHandlers({ store, types, payloads, clock, log, actorIn });
 
   return {
     handlers: {

@@ -1,12 +1,12 @@
 /** The entry of every thread: the first message says what to become. */
 
 import type { Config, Role } from "./config.ts";
+import type { Health } from "./http/health.ts";
 import type { RunningRole } from "./role.ts";
 import type { Become } from "./spawn.ts";
 import type { SqliteLocation } from "./store/sqlite/connection.ts";
 import { createLineBatch, readBatch } from "./threads/batched-post.ts";
 import { createLink, type Link, type LinkHandlers } from "./threads/thread-link.ts";
-import type { Health } from "./words/health.ts";
 import type { HandlerThreadStart } from "./worker/handlers/handler-thread.ts";
 import type { ToHandlerThread } from "./worker/threads/thread-messages.ts";
 

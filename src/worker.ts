@@ -4,9 +4,10 @@
  * outcome whose claim is no longer ours changes nothing.
  */
 
-import { type Context, type Span, SpanKind } from "@opentelemetry/api";
+import { type Context, SpanKind } from "@opentelemetry/api";
 import type { Config } from "./config.ts";
 import { residentBytes } from "./host/runtime.ts";
+import { type Check, checkParts } from "./http/health.ts";
 import type { Clock } from "./limits/clock.ts";
 import { attributeNames, type Envelope, parseEnvelope, traceBeganAtMs } from "./queue/envelope.ts";
 import { processAttributes } from "./queue/process-attributes.ts";
@@ -15,7 +16,7 @@ import { warnOfTaskQueue } from "./queue/queue-look.ts";
 import type { Service } from "./service.ts";
 import type { AttemptStore, ClaimResult } from "./store/ports/attempts.ts";
 import type { StoreHealth } from "./store/ports/store.ts";
-import type { Actor } from "./store/ports/tasks.ts";
+import { type Actor, actorOf } from "./store/ports/tasks.ts";
 import type { TypeStore } from "./store/ports/types.ts";
 import { fromCarrier, spanContextOf, toCarrier } from "./telemetry/context/propagation.ts";
 import type { Logger } from "./telemetry/logs/log.ts";
@@ -38,7 +39,6 @@ import {
 } from "./telemetry/spans/tracing.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { TaskError, toFailure, toTaskError } from "./words/errors.ts";
-import { type Check, checkParts } from "./words/health.ts";
 import { decide, type Verdict } from "./words/retry.ts";
 import type { TaskRecord } from "./words/task.ts";
 import { toEnding } from "./worker/attempts/ending.ts";
@@ -152,12 +152,12 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   };
 
   const claimAndRun = async (message: ReceivedMessage, envelope: Envelope, active: ProcessSpan): Promise<void> => {
-    let actor = actorOf(active);
+    let actor = actorIn(active.context);
     let claimedAtMs = clock.monotonicMs();
     const lacksHandler = pool.find(envelope.type) ? {} : { lacksHandler: { limitMs: config.handlerWait } };
     const claimed = await outage.claim(
       () => {
-        actor = actorOf(active);
+        actor = actorIn(active.context);
         claimedAtMs = clock.monotonicMs();
         return store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor, ...lacksHandler }, active.context);
       },
@@ -289,7 +289,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     }
     const ending = toEnding(verdict, outcome, clock.nowMs());
     const said = progress === undefined ? {} : { progress };
-    const request = { id: task.id, claim, ending, actor: actorOf(active), ...said };
+    const request = { id: task.id, claim, ending, actor: actorIn(active.context), ...said };
     const became = await outage.commit(() => store.finish(request, active.context));
     if (became === null) {
       active.span.setAttribute(ownKey.outcome, "lease_lost");
@@ -331,10 +331,7 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
   /** The type as a metric's label. */
   const labelOf = (type: string): string => (pool.find(type) ? type : "_other");
 
-  const actorOf = ({ span }: { span: Span }): Actor => {
-    const { traceId, spanId } = span.spanContext();
-    return { atMs: clock.nowMs(), service: telemetry.service, traceId, spanId };
-  };
+  const actorIn = (context: Context): Actor => actorOf(telemetry.service, context, clock.nowMs());
 
   const pollers = createPollers({
     queue,

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { type Rate, rate } from "../settings/parsers.ts";
 import { TaskError } from "../words/errors.ts";
+import { toPointer } from "../words/json-text.ts";
 
 /** What a caller may do: hand in tasks; look at anything; change what others have handed in. */
 export const scopes = ["submit", "read", "operate"] as const;
@@ -48,7 +49,7 @@ export function parseKeyFile(text: string, path: string): ParsedKeyEntry[] {
   if (!parsed.success) {
     throw refusal(
       path,
-      parsed.error.issues.map((issue) => `/${issue.path.join("/")}: ${issue.message}`),
+      parsed.error.issues.map((issue) => `${toPointer(issue.path) || "/"}: ${issue.message}`),
     );
   }
   const { keys } = parsed.data;

@@ -5,6 +5,7 @@
 
 import { readFile, stat } from "node:fs/promises";
 import type { Clock } from "../limits/clock.ts";
+import { repeat } from "../limits/repeat.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { TaskError, toFailure } from "../words/errors.ts";
 import { parseKeyFile } from "./api-key-file.ts";
@@ -42,14 +43,11 @@ export async function watchKeyFile(
       log.error("the API keys cannot be read again, those read before hold", { path, error: toFailure(error) });
     }
   };
-  const follow = async (): Promise<void> => {
-    for (;;) {
-      await clock.sleep(lookEveryMs, signal);
-      if (signal.aborted) return;
-      await reload();
-    }
+  const step = async (): Promise<number> => {
+    await reload();
+    return lookEveryMs;
   };
-  void follow();
+  void clock.sleep(lookEveryMs, signal).then(() => repeat(step, { signal, clock }));
   return { keys: () => keys };
 }
 

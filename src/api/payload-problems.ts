@@ -6,7 +6,7 @@
 
 import { type OutputUnit, type Schema, Validator } from "@cfworker/json-schema";
 import type { FieldProblem } from "../words/errors.ts";
-import { escapeName } from "../words/json-text.ts";
+import { toPointer } from "../words/json-text.ts";
 
 const maxProblems = 20;
 /** These only say that something further in does not fit, which tells it itself. */
@@ -41,7 +41,7 @@ export function toPayloadProblems(validator: Validator, payload: unknown): Field
 function toProblem({ instanceLocation, keyword, error }: OutputUnit): FieldProblem {
   const place = `/payload${decodeFragment(instanceLocation.slice(1))}`;
   const missing = keyword === "required" ? /required property "(.*)"/.exec(error)?.[1] : undefined;
-  if (missing !== undefined) return { pointer: `${place}/${escapeName(missing)}`, detail: "is required" };
+  if (missing !== undefined) return { pointer: place + toPointer([missing]), detail: "is required" };
   if (keyword === "false") return { pointer: place, detail: "unknown field" };
   return { pointer: place, detail: error.replace(/\.$/, "") };
 }

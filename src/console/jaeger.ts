@@ -6,6 +6,7 @@
  */
 
 import { z } from "zod";
+import { readWithin } from "../http/body.ts";
 import type { Clock } from "../limits/clock.ts";
 import type { ReceivedSpan, SpanKind, SpanStatus } from "../otlp/span.ts";
 import type { Attributes } from "../otlp/values.ts";
@@ -127,15 +128,9 @@ async function askJson(url: string): Promise<unknown> {
   }
 }
 
-async function readText(answer: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of answer.body ?? []) {
-    size += chunk.byteLength;
-    if (size > maxAnswerBytes) throw new Error(`its answer is larger than ${maxAnswerBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+async function readText({ body }: Response): Promise<string> {
+  const tooLarge = (): Error => new Error(`its answer is larger than ${maxAnswerBytes} bytes`);
+  return Buffer.from(await readWithin(body, maxAnswerBytes, tooLarge)).toString("utf8");
 }
 
 const tag = z.object({ key: z.string(), value: z.json() });

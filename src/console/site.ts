@@ -7,10 +7,10 @@
 import type { ApiKeys } from "../access/api-keys.ts";
 import { identify, permit } from "../access/caller.ts";
 import { createRateLimits, refuseSpent } from "../access/rate-limit.ts";
+import { readBody } from "../http/body.ts";
 import type { HttpHandler } from "../http/listen.ts";
 import { isLoopback } from "../http/open-addresses.ts";
 import { toProblem } from "../http/problem.ts";
-import { readBody } from "../http/request-body.ts";
 import type { Clock } from "../limits/clock.ts";
 import type { Rate } from "../settings/parsers.ts";
 import { cutText } from "../telemetry/spans/attributes.ts";

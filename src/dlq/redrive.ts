@@ -6,10 +6,12 @@
 
 import { SpanKind } from "@opentelemetry/api";
 import type { Clock } from "../limits/clock.ts";
+import { repeat } from "../limits/repeat.ts";
 import type { Queue } from "../queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "../queue/task-message.ts";
 import type { RedriveCandidate, RedriveStep, RedriveStore } from "../store/ports/redrives.ts";
 import type { DueTask, SendStore } from "../store/ports/sends.ts";
+import { actorOf } from "../store/ports/tasks.ts";
 import { fromCarrier, spanContextOf, toCarrier, withoutSpan } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import type { TaskMetrics } from "../telemetry/metrics/task-metrics.ts";
@@ -54,23 +56,8 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
     over: "redriven tasks are sent again",
   });
 
-  const loop = async (draining: AbortSignal): Promise<void> => {
-    while (!draining.aborted) {
-      const pauseMs = await tryStep();
-      if (pauseMs > 0) await clock.sleep(pauseMs, draining);
-    }
-  };
-
-  const tryStep = async (): Promise<number> => {
-    try {
-      const pauseMs = await takeStep();
-      stepTrouble.passed();
-      return pauseMs;
-    } catch (error) {
-      stepTrouble.met({ error: toTaskError(error) });
-      return lookEveryMs;
-    }
-  };
+  const loop = (draining: AbortSignal): Promise<void> =>
+    repeat(takeStep, { signal: draining, clock, onFailure: { trouble: stepTrouble, pauseMs: lookEveryMs } });
 
   /** Gives how long to pause before the next. */
   const takeStep = async (): Promise<number> => {
@@ -130,9 +117,8 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
     begun: ReadonlyMap<string, ActiveSpan>,
     nowMs: number,
   ): Promise<DueTask[] | undefined> => {
-    const moves = [...begun].map(([id, { span, context }]) => {
-      const { traceId, spanId } = span.spanContext();
-      return { id, origin: toCarrier(context), actor: { atMs: nowMs, service: telemetry.service, traceId, spanId } };
+    const moves = [...begun].map(([id, { context }]) => {
+      return { id, origin: toCarrier(context), actor: actorOf(telemetry.service, context, nowMs) };
     });
     const { redrive, candidates: _, ...rest } = step;
     return store.commitRedrive(

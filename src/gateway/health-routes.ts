@@ -1,4 +1,4 @@
-/** The routes of health, as the HTTP API promises them; what they tell is in `src/words/health.ts`. */
+/** The routes of health, as the HTTP API promises them; what they tell is in `src/http/health.ts`. */
 
 import { z } from "zod";
 import { declareRoute } from "./route.ts";

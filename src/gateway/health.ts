@@ -1,6 +1,6 @@
 /** The routes of health, the same as on the admin address. */
 
-import { answerHealth, type ProcessState } from "../words/health.ts";
+import { answerHealth, type ProcessState } from "../http/health.ts";
 import { healthRoutes } from "./health-routes.ts";
 import { addRoute, type Routes } from "./serve-route.ts";
 

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { parseDuration } from "../settings/parsers.ts";
 import { cutText } from "../telemetry/spans/attributes.ts";
 import { type FieldProblem, TaskError } from "../words/errors.ts";
-import { escapeName } from "../words/json-text.ts";
+import { toPointer } from "../words/json-text.ts";
 import { parseTime } from "../words/time-text.ts";
 
 /** Up to about 27 years, and no finer than a millisecond: so that each text that fits is a time to come. */
@@ -63,11 +63,6 @@ function toProblems(issue: z.core.$ZodIssue): FieldProblem[] {
     return issue.keys.map((name) => ({ pointer: `${pointer}${toPointer([name])}`, detail: "unknown field" }));
   }
   return [{ pointer, detail: issue.message }];
-}
-
-/** RFC 6901. */
-function toPointer(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${escapeName(String(part))}`).join("");
 }
 
 /** The query of `url`; throws `invalid_argument` that names the first parameter which is unknown, wrong, or there twice. */

@@ -2,8 +2,8 @@
 
 import type { Hono, Context as HonoContext } from "hono";
 import type { z } from "zod";
+import { parseJson, readBody } from "../http/body.ts";
 import { toProblem } from "../http/problem.ts";
-import { parseJson, readBody } from "../http/request-body.ts";
 import { type FieldProblem, TaskError } from "../words/errors.ts";
 import type { Edge } from "./edge.ts";
 import { parseBody, parseQuery } from "./requests.ts";

@@ -5,8 +5,8 @@
  */
 
 import type { TimelineEntryJson, WatchTaskRequestJson, WatchTaskResponseJson } from "../gen/tasks_pb.ts";
-import { createAdmission } from "../limits/admission.ts";
 import type { Clock } from "../limits/clock.ts";
+import { createAdmission } from "../limits/concurrency.ts";
 import { TaskError, toTaskError } from "../words/errors.ts";
 import type { CallInRequest } from "./edge.ts";
 import { toSeconds } from "./requests.ts";

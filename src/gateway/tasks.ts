@@ -1,7 +1,7 @@
 /** The routes of tasks: hand one in, look at it, wait for its end, cancel it. */
 
 import type { GetTaskResponseJson, TaskJson } from "../gen/tasks_pb.ts";
-import type { Admit } from "../limits/admission.ts";
+import type { Admit } from "../limits/concurrency.ts";
 import { TaskError } from "../words/errors.ts";
 import type { CallInRequest } from "./edge.ts";
 import { toCreateTask } from "./new-task.ts";

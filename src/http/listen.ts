@@ -8,6 +8,7 @@
  */
 
 import { type ListenerReserve, watchFiles } from "../host/open-files.ts";
+import { within } from "../limits/time-limit.ts";
 import { TaskError } from "../words/errors.ts";
 
 /** Who is at the other end of a request. */
@@ -204,13 +205,12 @@ export async function closeWithin(
   close: () => Promise<unknown>,
   closeNow: () => unknown,
 ): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(() => resolve("late"), graceMs);
-  });
-  const first = await Promise.race([close(), late]);
-  clearTimeout(timer);
-  if (first === "late") await closeNow();
+  const isClosed = await within(
+    graceMs,
+    close().then(() => true),
+    false,
+  );
+  if (!isClosed) await closeNow();
 }
 
 /** `http://host:port`; an IPv6 host in brackets. */

@@ -1,9 +1,9 @@
 /**
- * One limit for many things at once, such as the calls that wait for an answer. They are over in the order in which they
+ * Limits of time, on the monotonic clock. `within` is for one piece of work; `createTimeLimit` is one limit for many things at once, such as the calls that wait for an answer. They are over in the order in which they
  * began, so that one timer is enough, where each with a timer of its own would cost more than what it guards.
  */
 
-import type { Clock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 
 interface TimeLimit {
   /** Calls `onOver` once the limit is over, unless what this gives was called before. */
@@ -54,4 +54,19 @@ export function createTimeLimit(limitMs: number, clock: Clock): TimeLimit {
       };
     },
   };
+}
+
+/** The value of `work`, or `late` after `limitMs`; rejects when `work` does. A rejection that comes after the limit is ignored. */
+export async function within<T, L>(
+  limitMs: number,
+  work: Promise<T>,
+  late: L,
+  clock: Pick<Clock, "sleep"> = systemClock,
+): Promise<T | L> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([work, clock.sleep(limitMs, over.signal).then(() => late)]);
+  } finally {
+    over.abort();
+  }
 }

@@ -4,8 +4,8 @@
  * failed through no fault of its own is tried again. No more than 10,000 wait: the next is refused.
  */
 
-import { createAdmission } from "../limits/admission.ts";
 import type { Clock } from "../limits/clock.ts";
+import { createAdmission } from "../limits/concurrency.ts";
 import { TaskError } from "../words/errors.ts";
 
 /** SQS: entries in one batch call. */

@@ -2,7 +2,7 @@
 
 import type { JsonValue } from "@bufbuild/protobuf";
 import { type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
-import { createAdmission } from "../limits/admission.ts";
+import { createAdmission } from "../limits/concurrency.ts";
 import { fromMetadata, type Get } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { key } from "../telemetry/names.ts";

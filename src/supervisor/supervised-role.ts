@@ -4,13 +4,14 @@
  */
 
 import type { Role } from "../config.ts";
+import { type Checks, roleLimitMs } from "../http/health.ts";
+import { within } from "../limits/time-limit.ts";
 import { needsStore, type RoleParts, type RunningRole, startRole } from "../role.ts";
 import type { EventsFigures } from "../telemetry/events.ts";
 import { elapsedMs } from "../telemetry/logs/log.ts";
 import type { MetricFamily } from "../telemetry/metrics/prometheus.ts";
 import { type LinkedThread, startLinkedThread } from "../threads/thread-link.ts";
 import { toFailure } from "../words/errors.ts";
-import { type Checks, roleLimitMs, within } from "../words/health.ts";
 import {
   abortLimitMs,
   isDoneWithin,

@@ -2,9 +2,9 @@
 
 import { type Config, withConsole } from "../config.ts";
 import type { Clock } from "../limits/clock.ts";
+import { within } from "../limits/time-limit.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { TaskError } from "../words/errors.ts";
-import { within } from "../words/health.ts";
 
 export interface Supervision {
   /** With the real addresses of all that has started. */

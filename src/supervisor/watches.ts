@@ -3,6 +3,7 @@
 import { closeSync, openSync } from "node:fs";
 import { lowOpenFileLimit, openFileCount, openFileLimit, watchFiles } from "../host/open-files.ts";
 import type { Clock } from "../limits/clock.ts";
+import { repeat } from "../limits/repeat.ts";
 import { largeLogBytes, logBytes, lookAtLogEveryMs, usualLogBytes } from "../store/sqlite/schema.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { instruments } from "../telemetry/metrics/instruments.ts";
@@ -89,10 +90,10 @@ interface LogWatchDeps {
 }
 
 /** Looks until `signal` aborts. */
-export async function watchWriteAheadLog({ folder, meter, log, clock }: LogWatchDeps, signal: AbortSignal) {
+export function watchWriteAheadLog({ folder, meter, log, clock }: LogWatchDeps, signal: AbortSignal): Promise<void> {
   meter.observe(instruments.storeLogSize, (observe) => observe(logBytes(folder)));
   let isLarge = false;
-  while (!signal.aborted) {
+  const look = (): number => {
     const bytes = logBytes(folder);
     if (!isLarge && bytes > largeLogBytes) {
       isLarge = true;
@@ -101,6 +102,7 @@ export async function watchWriteAheadLog({ folder, meter, log, clock }: LogWatch
       isLarge = false;
       log.info("the write-ahead log has its usual size again", { bytes });
     }
-    await clock.sleep(lookAtLogEveryMs, signal);
-  }
+    return lookAtLogEveryMs;
+  };
+  return repeat(look, { signal, clock });
 }

@@ -31,7 +31,7 @@ export interface DeadLetterDeps {
   payloads: PayloadChecks;
   clock: Clock;
   log: Logger;
-  actorOf(context: Context): Actor;
+  actorIn(context: Context): Actor;
 }
 
 type DeadLetterMethod =
@@ -49,7 +49,7 @@ export function createDeadLetterHandlers({
   payloads,
   clock,
   log,
-  actorOf,
+  actorIn,
 }: DeadLetterDeps): Pick<RpcHandlers, DeadLetterMethod> {
   const listDeadLetters: RpcHandlers["ListDeadLetters"] = async (message, { context }) => {
     const { selection, limit, cursor } = parseListDeadLetters(message);
@@ -135,7 +135,7 @@ export function createDeadLetterHandlers({
   const discardDeadLetter: RpcHandlers["DiscardDeadLetter"] = async (message, { context }) => {
     const { id, reason } = parseDiscard(message);
     const discarded = isTaskId(id)
-      ? await store.discard(id, reason, actorOf(context), context)
+      ? await store.discard(id, reason, actorIn(context), context)
       : { kind: "unknown" as const };
     if (discarded.kind === "unknown") throw new TaskError("not_found", `there is no task "${id}"`);
     if (discarded.kind === "moved_on") throw new TaskError("conflict", `the task is ${discarded.status}, not dead`);

@@ -6,14 +6,14 @@
 
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../limits/clock.ts";
+import { repeat as repeatStep, tried } from "../limits/repeat.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { DueTask, SendStore, Sent } from "../store/ports/sends.ts";
 import type { Actor } from "../store/ports/tasks.ts";
 import { fromCarrier } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { housekeeping } from "../telemetry/spans/tracing.ts";
-import { createTrouble, type Trouble } from "../telemetry/trouble.ts";
-import { toTaskError } from "../words/errors.ts";
+import { createTrouble } from "../telemetry/trouble.ts";
 
 export interface SweeperDeps {
   store: SendStore;
@@ -91,25 +91,15 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
   let pruneAtMs = 0;
   let prunedUpTo = "";
 
-  const loop = async (signal: AbortSignal): Promise<void> => {
-    while (!signal.aborted) {
-      const sent = await tried(troubles.sweep, sweep);
-      await tried(troubles.compare, resendLost);
-      await tried(troubles.prune, prune);
-      if (sent !== sweepLimit) await clock.sleep(prunedUpTo === "" ? sweepEveryMs : pruneStepMs, signal);
-    }
-  };
+  const loop = (signal: AbortSignal): Promise<void> => repeatStep(step, { signal, clock });
 
-  /** What fails is tried again with the next turn of the loop. */
-  const tried = async <T>(trouble: Trouble, work: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      const result = await work();
-      trouble.passed();
-      return result;
-    } catch (error) {
-      trouble.met({ error: toTaskError(error) });
-      return undefined;
-    }
+  /** What fails is tried again with the next step. */
+  const step = async (): Promise<number> => {
+    const sent = await tried(troubles.sweep, sweep);
+    await tried(troubles.compare, resendLost);
+    await tried(troubles.prune, prune);
+    if (sent === sweepLimit) return 0;
+    return prunedUpTo === "" ? sweepEveryMs : pruneStepMs;
   };
 
   /**

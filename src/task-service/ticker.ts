@@ -7,8 +7,9 @@
 
 import { type Context, SpanKind } from "@opentelemetry/api";
 import type { Clock } from "../limits/clock.ts";
+import { repeat } from "../limits/repeat.ts";
 import { runMetadata, type Schedule, type ScheduleStore } from "../store/ports/schedules.ts";
-import type { NewTask, TaskStore } from "../store/ports/tasks.ts";
+import { actorOf, type NewTask, type TaskStore } from "../store/ports/tasks.ts";
 import type { TaskTypes } from "../store/ports/types.ts";
 import { fromCarrier, spanContextOf, toCarrier, withoutSpan } from "../telemetry/context/propagation.ts";
 import type { Fields } from "../telemetry/logs/log.ts";
@@ -18,7 +19,7 @@ import { metadataAttributes } from "../telemetry/spans/attributes.ts";
 import { type ActiveSpan, housekeeping, linksTo, startSpan } from "../telemetry/spans/tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
-import { TaskError, toTaskError } from "../words/errors.ts";
+import { TaskError } from "../words/errors.ts";
 import { isEnded } from "../words/task.ts";
 import { newTaskId } from "../words/task-id.ts";
 import { sendConfirmMs } from "./sweeper.ts";
@@ -77,31 +78,20 @@ export function createTicker(deps: TickerDeps): Ticker {
   let rest = new AbortController();
 
   const loop = async (signal: AbortSignal): Promise<void> => {
-    while (!signal.aborted) {
+    const step = (): Promise<number> => {
       rest = new AbortController();
-      const pauseMs = await tryLook(signal);
-      if (pauseMs > 0 && !signal.aborted) await pause(pauseMs, signal);
-    }
+      return look(signal);
+    };
+    await repeat(step, { signal, clock: { sleep: pause }, onFailure: { trouble, pauseMs: lookEveryMs } });
     await Promise.all(following);
   };
 
   /** A wake during the look counts: what it was about may not have been there yet. */
-  const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
+  const pause = async (ms: number, signal?: AbortSignal): Promise<void> => {
     const end = (): void => rest.abort();
-    signal.addEventListener("abort", end);
+    signal?.addEventListener("abort", end);
     await clock.sleep(ms, rest.signal);
-    signal.removeEventListener("abort", end);
-  };
-
-  const tryLook = async (signal: AbortSignal): Promise<number> => {
-    try {
-      const pauseMs = await look(signal);
-      trouble.passed();
-      return pauseMs;
-    } catch (error) {
-      trouble.met({ error: toTaskError(error) });
-      return lookEveryMs;
-    }
+    signal?.removeEventListener("abort", end);
   };
 
   /** Gives how long to rest: until the next tick, but not for long. */
@@ -208,8 +198,7 @@ export function createTicker(deps: TickerDeps): Ticker {
     nowMs: number,
   ): Promise<Schedule | undefined> => {
     const after = afterRun(schedule, { taskId: task.id, scheduledForMs: tickMs }, nowMs);
-    const { traceId, spanId } = active.span.spanContext();
-    const actor = { atMs: nowMs, service: telemetry.service, traceId, spanId };
+    const actor = actorOf(telemetry.service, active.context, nowMs);
     const written = await store.changeSchedule(after, { task, actor }, active.context);
     if (written === "no_room") throw new TaskError("unavailable", "the store has no room for another task");
     if (written === "moved_on") return undefined;

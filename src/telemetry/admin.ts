@@ -1,7 +1,7 @@
 /** The admin address of a process: health, metrics and domain events of everything that runs in it. */
 
+import { answerHealth, type ProcessState } from "../http/health.ts";
 import { type Address, type Listener, listen } from "../http/listen.ts";
-import { answerHealth, type ProcessState } from "../words/health.ts";
 import { type EventsFigures, toEventsReport } from "./events.ts";
 import { contentTypes, formatFor, type MetricFamily, mergeFamilies, toMetricsText } from "./metrics/prometheus.ts";
 

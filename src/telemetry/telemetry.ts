@@ -24,6 +24,7 @@ import {
   resourceFromAttributes,
 } from "@opentelemetry/resources";
 import { runtime } from "../host/runtime.ts";
+import { within } from "../limits/time-limit.ts";
 import type { LogLevels } from "../settings/parsers.ts";
 import { productVersion } from "../version.ts";
 import { registerPropagator, spanContextOf } from "./context/propagation.ts";
@@ -150,14 +151,13 @@ function markStart(tracer: Tracer, service: string, { otel }: TelemetrySettings)
   return trace.setSpan(ROOT_CONTEXT, span);
 }
 
-async function withinLimit(limitMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
-  });
-  // An exporter that fails at the end has nobody left to tell.
-  await Promise.race([work.catch(() => {}), limit]);
-  clearTimeout(timer);
+/** An exporter that fails at the end has no other place to report it. */
+function withinLimit(limitMs: number, work: Promise<unknown>): Promise<unknown> {
+  return within(
+    limitMs,
+    work.catch(() => {}),
+    undefined,
+  );
 }
 
 /** What every span, metric and log record of one role carries. */

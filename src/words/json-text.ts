@@ -117,12 +117,12 @@ function toDecimal(literal: string): string {
 }
 
 function pointerOf(open: readonly Open[]): string {
-  return open.map((each) => `/${"index" in each ? each.index : escapeName(each.name)}`).join("");
+  return toPointer(open.map((each) => ("index" in each ? each.index : each.name)));
 }
 
-/** RFC 6901. */
-export function escapeName(name: string): string {
-  return name.replaceAll("~", "~0").replaceAll("/", "~1");
+/** The JSON pointer of a place in a value (RFC 6901), by its names and indexes from the root; empty for the root. */
+export function toPointer(path: readonly PropertyKey[]): string {
+  return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
 const maxShownChars = 60;

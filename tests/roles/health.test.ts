@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { startEmbeddedBroker } from "../../src/broker/embedded.ts";
-import type { Health, HealthStatus } from "../../src/words/health.ts";
+import type { Health, HealthStatus } from "../../src/http/health.ts";
 import { startCrookedLine } from "../support/crooked-line.ts";
 import { eventually } from "../support/eventually.ts";
 import { startTestSystem, type TestFlags, type TestSystem } from "../support/system.ts";

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { systemClock } from "../../src/limits/clock.ts";
 import {
   answerHealth,
   type Checks,
@@ -8,7 +7,8 @@ import {
   keepAnswer,
   mergeChecks,
   type ProcessState,
-} from "../../src/words/health.ts";
+} from "../../src/http/health.ts";
+import { systemClock } from "../../src/limits/clock.ts";
 
 describe("the checks of several roles", () => {
   test("are one set, with the worse status and the larger figure of those that two have", () => {

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import fc from "fast-check";
+import { parseJson, readBody } from "../../src/http/body.ts";
 import { type Listener, listen } from "../../src/http/listen.ts";
-import { parseJson, readBody } from "../../src/http/request-body.ts";
 import { meanings, TaskError, toTaskError } from "../../src/words/errors.ts";
 import { anyUnit, wellFormed } from "../support/any-text.ts";
 

@@ -3,7 +3,7 @@
 import { Agent, request as requestHttp } from "node:http";
 import { request as requestHttps, Agent as SecureAgent } from "node:https";
 import { text } from "node:stream/consumers";
-import { createGate } from "../../limits/gate.ts";
+import { createSemaphore } from "../../limits/concurrency.ts";
 import { TaskError } from "../../words/errors.ts";
 import type { Transport } from "../client.ts";
 import { fullMethod } from "../methods.ts";
@@ -24,11 +24,11 @@ const usualCallsAtOnce = 128;
 export const callsAtOnceInProcess = 48;
 
 export function createConnectTransport(url: string, callsAtOnce: number = usualCallsAtOnce): Transport {
-  const gate = createGate(callsAtOnce);
+  const semaphore = createSemaphore(callsAtOnce);
   const postLong = createLongPost();
 
   const post: Post = (url, body, headers, signal) =>
-    gate.pass(async () => {
+    semaphore.run(async () => {
       const response = await fetch(url, { method: "POST", headers, body, signal });
       const retryAfter = response.headers.get(retryAfterHeader);
       return { status: response.status, retryAfter, text: await response.text() };

@@ -1,7 +1,7 @@
 /** Calls that arrive over HTTP/1.1 by the Connect protocol: what of HTTP they take and give. */
 
+import { readBody } from "../../http/body.ts";
 import type { HttpHandler } from "../../http/listen.ts";
-import { readBody } from "../../http/request-body.ts";
 import { TaskError } from "../../words/errors.ts";
 import { type AnswerCall, maxBytesOf } from "../call.ts";
 import { methodNamed, type RpcMethod, rpcSchemas } from "../methods.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { DescMessage, JsonValue } from "@bufbuild/protobuf";
-import { parseJson } from "../../http/request-body.ts";
+import { parseJson } from "../../http/body.ts";
 import {
   connectHttpStatus,
   type FieldProblem,

@@ -1,8 +1,13 @@
 /** `grpc.health.v1.Health`: whether this server takes calls (github.com/grpc/grpc-proto, grpc/health/v1/health.proto). */
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedServiceImplementation } from "@grpc/grpc-js";
-import { status } from "@grpc/grpc-js";
+import {
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 import {
   Health,
   HealthCheckRequestSchema,
@@ -10,7 +15,7 @@ import {
   HealthListResponseSchema,
   HealthCheckResponse_ServingStatus as Serving,
 } from "../../gen/grpc/health/v1/health_pb.ts";
-import { createAdmission } from "../../limits/admission.ts";
+import { createAdmission } from "../../limits/concurrency.ts";
 import { serviceName } from "../methods.ts";
 import { definitionOf, refuseStream } from "./wire.ts";
 

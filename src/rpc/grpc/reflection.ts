@@ -23,7 +23,7 @@ import {
   ServerReflectionResponseSchema,
 } from "../../gen/grpc/reflection/v1/reflection_pb.ts";
 import { file_tasks } from "../../gen/tasks_pb.ts";
-import { createAdmission } from "../../limits/admission.ts";
+import { createAdmission } from "../../limits/concurrency.ts";
 import { TaskError } from "../../words/errors.ts";
 import { serviceName } from "../methods.ts";
 import { definitionOf, refuseStream } from "./wire.ts";

@@ -23,12 +23,11 @@ import {
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { type Attributes, type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
-import { createAdmission } from "../../limits/admission.ts";
+import type { Connections } from "../../http/health.ts";
 import type { Breaker } from "../../limits/breaker.ts";
-import { createGate } from "../../limits/gate.ts";
+import { createAdmission, createSemaphore } from "../../limits/concurrency.ts";
 import { key } from "../../telemetry/names.ts";
 import { markFailed, startSpan } from "../../telemetry/spans/tracing.ts";
-import type { Connections } from "../../words/health.ts";
 import type { DynamoClock } from "./clock.ts";
 import {
   conditionException,
@@ -131,7 +130,7 @@ export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
   const plain = createDynamoClient(location);
   const fast = createFastDynamo(plain, location.endpoint, clock);
   const client = DynamoDBDocumentClient.from(plain, { marshallOptions: { removeUndefinedValues: true } });
-  const gate = createGate(maxConnections);
+  const semaphore = createSemaphore(maxConnections);
   const admit = createAdmission(maxUnanswered, "calls that wait for the store");
   const spans = showOperations(location);
   const common = { TableName: table, ReturnConsumedCapacity: "TOTAL" } as const;
@@ -167,7 +166,7 @@ export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
     admit(() =>
       breaker.call(() => {
         const limit = AbortSignal.timeout(callLimitMs);
-        return gate.pass(async () => {
+        return semaphore.run(async () => {
           for (let attempt = 1; ; attempt++) {
             try {
               // Its turn may have come too late.
@@ -268,7 +267,7 @@ export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
         refusedTransaction,
       ),
     // What the runtime keeps open for later, it does not tell.
-    connections: () => ({ active: gate.active(), idle: 0, max: gate.limit }),
+    connections: () => ({ active: semaphore.active(), idle: 0, max: semaphore.limit }),
     close: () => client.destroy(),
   };
 }

@@ -9,7 +9,7 @@
  * `TaskError`: `unavailable` when the store cannot be reached or takes nothing now, `internal` when it cannot keep a value.
  */
 
-import type { Connections } from "../../words/health.ts";
+import type { Connections } from "../../http/health.ts";
 import type { AttemptStore } from "./attempts.ts";
 import type { DeadLetterStore } from "./dead-letters.ts";
 import type { RedriveStore } from "./redrives.ts";

@@ -1,7 +1,7 @@
 /** The port of tasks: created, read, listed, awaited, canceled. */
 
 import type { Context } from "@opentelemetry/api";
-import type { Carrier } from "../../telemetry/context/propagation.ts";
+import { type Carrier, spanContextOf } from "../../telemetry/context/propagation.ts";
 import { isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../../words/task.ts";
 
 /** Who makes a change of state, and in which span; written into the timeline. */
@@ -10,6 +10,12 @@ export interface Actor {
   service: string;
   traceId: string;
   spanId: string;
+}
+
+/** The actor of a change that `service` makes at `atMs` in the span of `context`; without a span its ids are empty. */
+export function actorOf(service: string, context: Context, atMs: number): Actor {
+  const { traceId = "", spanId = "" } = spanContextOf(context) ?? {};
+  return { atMs, service, traceId, spanId };
 }
 
 export interface NewTask {

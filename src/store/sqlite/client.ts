@@ -4,9 +4,9 @@
  */
 
 import { type Attributes, type Context, SpanKind, type Tracer } from "@opentelemetry/api";
-import { createAdmission } from "../../limits/admission.ts";
 import { type Breaker, createBreaker } from "../../limits/breaker.ts";
 import { systemClock } from "../../limits/clock.ts";
+import { createAdmission } from "../../limits/concurrency.ts";
 import { createTimeLimit } from "../../limits/time-limit.ts";
 import { key } from "../../telemetry/names.ts";
 import { markFailed, startSpan } from "../../telemetry/spans/tracing.ts";

@@ -15,6 +15,7 @@ import {
   type MetricData,
   type MetricProducer,
 } from "@opentelemetry/sdk-metrics";
+import { within } from "../../limits/time-limit.ts";
 import type { HistogramPoint } from "../../otlp/metric.ts";
 import { productVersion } from "../../version.ts";
 import { scopeName } from "../names.ts";
@@ -123,7 +124,16 @@ async function lookAll(
   const looking = observed.map(async ({ instrument, look }) => {
     const found: [value: number, labels: Label[]][] = [];
     const observe: Observe = (value, ...labels) => found.push([value, labels]);
-    await within(lookLimitMs, look(observe));
+    const work = look(observe);
+    // Most looks are done at once.
+    const isSeen =
+      !(work instanceof Promise) ||
+      (await within(
+        lookLimitMs,
+        work.then(() => true),
+        false,
+      ));
+    if (!isSeen) throw new Error("not seen in time");
     return { instrument, found };
   });
   for (const result of await Promise.allSettled(looking)) {
@@ -134,15 +144,6 @@ async function lookAll(
     for (const [value, labels] of found) find(labels).total = value;
   }
   return [...totals.values(), ...now.values()];
-}
-
-async function within(limitMs: number, work: void | Promise<void>): Promise<void> {
-  if (!work) return;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error("not seen in time")), limitMs);
-  });
-  await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
 /** One collection of one reader. */

@@ -6,10 +6,10 @@
 import type { SpanContext } from "@opentelemetry/api";
 import { openFileCount, openFileLimit } from "../../host/open-files.ts";
 import { residentBytes } from "../../host/runtime.ts";
+import type { Checks, Connections } from "../../http/health.ts";
 import { type Breaker, type BreakerState, createBreaker } from "../../limits/breaker.ts";
 import type { QueueDepth } from "../../queue/queue.ts";
 import type { StoreFigures } from "../../store/ports/sends.ts";
-import type { Checks, Connections } from "../../words/health.ts";
 import { type AttemptOutcome, type DeadReason, liveStatuses } from "../../words/task.ts";
 import { elapsedMs } from "../logs/log.ts";
 import type { Telemetry } from "../telemetry.ts";

@@ -4,10 +4,10 @@
  * the health for as long as such tasks come.
  */
 
+import type { Check } from "../../http/health.ts";
 import type { Clock } from "../../limits/clock.ts";
 import type { Logger } from "../../telemetry/logs/log.ts";
 import { createTrouble, type Trouble } from "../../telemetry/trouble.ts";
-import type { Check } from "../../words/health.ts";
 
 export interface MissingHandlers {
   /** A task of this type was put off; `about`: the logger with its ids. */

@@ -9,6 +9,7 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
 import { parseDuration } from "../../settings/parsers.ts";
 import { toFailure } from "../../words/errors.ts";
+import { toPointer } from "../../words/json-text.ts";
 import { type TaskType, type TracePolicy, taskTypePattern, tracePolicies } from "../../words/task.ts";
 import { tagOf } from "../../words/text.ts";
 import type { TaskHandler } from "./handler.ts";
@@ -133,15 +134,15 @@ function hasJsonSchema(standard: Record<string, unknown>): standard is { jsonSch
 }
 
 function toMessage(issues: readonly StandardSchemaV1.Issue[]): string {
-  const told = issues.slice(0, maxIssues).map(({ path = [], message }) => `${toPointer(path)}: ${message}`);
+  const told = issues.slice(0, maxIssues).map(({ path = [], message }) => `${pointerOf(path)}: ${message}`);
   const more = issues.length - told.length;
   return [...told, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }
 
 /** JSON pointer (RFC 6901) into the task, as the problems of a refused request have it. */
-function toPointer(path: NonNullable<StandardSchemaV1.Issue["path"]>): string {
+function pointerOf(path: NonNullable<StandardSchemaV1.Issue["path"]>): string {
   const keys = path.map((part) => String(typeof part === "object" ? part.key : part));
-  return ["/payload", ...keys.map((key) => key.replaceAll("~", "~0").replaceAll("/", "~1"))].join("/");
+  return toPointer(["payload", ...keys]);
 }
 
 /** Values, not schemas. */

@@ -6,6 +6,7 @@
  */
 
 import { toFailure } from "../../words/errors.ts";
+import { toPointer } from "../../words/json-text.ts";
 import { isError, isInstance, tagOf } from "../../words/text.ts";
 
 /** No other attempt returns anything else, so this is fatal. */
@@ -227,9 +228,4 @@ const plainText = /^[\w .:/@+-]*$/;
 
 function quote(text: string): string {
   return text.length < 64 && plainText.test(text) ? `"${text}"` : JSON.stringify(text.toWellFormed());
-}
-
-/** RFC 6901. */
-function toPointer(path: readonly (string | number)[]): string {
-  return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }

@@ -6,7 +6,7 @@
 
 import { type Context, context as contextApi, createContextKey } from "@opentelemetry/api";
 import { fetchPlaces, fetchPlacesVariable } from "../../http/fetch.ts";
-import { createGate, type Gate } from "../../limits/gate.ts";
+import { createSemaphore, type Semaphore } from "../../limits/concurrency.ts";
 import { TaskError } from "../../words/errors.ts";
 import { type Fetch, isRequest } from "./traced-fetch.ts";
 
@@ -37,7 +37,7 @@ interface HandlerCallsOptions {
 }
 
 export function createHandlerCalls({ places, fetch, waitLimitMs = 60_000 }: HandlerCallsOptions): HandlerCalls {
-  const thread = { gate: createGate(places), fetch, waitLimitMs };
+  const thread = { semaphore: createSemaphore(places), fetch, waitLimitMs };
   const ofNone = createAttempt(thread);
   return {
     fetch: (input, init) => attemptOf(contextApi.active(), ofNone).send(input, init),
@@ -59,8 +59,8 @@ function attemptOf(context: Context, none: Attempt): Attempt {
   return (context.getValue(attemptKey) as Attempt | undefined) ?? none;
 }
 
-function createAttempt({ gate, fetch, waitLimitMs }: { gate: Gate; fetch: Fetch; waitLimitMs: number }) {
-  const share = createGate(Math.ceil(gate.limit / 2));
+function createAttempt({ semaphore, fetch, waitLimitMs }: { semaphore: Semaphore; fetch: Fetch; waitLimitMs: number }) {
+  const share = createSemaphore(Math.ceil(semaphore.limit / 2));
   const failing = new AbortController();
   const held = new Set<HeldAnswer>();
   let isEnded = false;
@@ -90,13 +90,13 @@ function createAttempt({ gate, fetch, waitLimitMs }: { gate: Gate; fetch: Fetch;
   return {
     send: (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
       const { promise, resolve, reject } = Promise.withResolvers<Response>();
-      const isFull = share.active() === share.limit || gate.active() === gate.limit;
+      const isFull = share.active() === share.limit || semaphore.active() === semaphore.limit;
       const limit = isFull ? AbortSignal.timeout(waitLimitMs) : undefined;
       const waiting = limit && anyOf(limit, ownSignal(input, init));
-      const pass = (): Promise<void> => gate.pass(() => call(fetch(input, init), resolve), waiting);
+      const pass = (): Promise<void> => semaphore.run(() => call(fetch(input, init), resolve), waiting);
       share
-        .pass(pass, waiting)
-        .catch((error) => reject(error === limit?.reason ? tooMany(gate, share, waitLimitMs) : error));
+        .run(pass, waiting)
+        .catch((error) => reject(error === limit?.reason ? tooMany(semaphore, share, waitLimitMs) : error));
       return promise;
     },
 
@@ -120,10 +120,10 @@ function ownSignal(input: string | URL | Request, init?: RequestInit): AbortSign
   return init?.signal === undefined && isRequest(input) ? input.signal : init?.signal;
 }
 
-function tooMany(gate: Gate, share: Gate, waitLimitMs: number): TaskError {
+function tooMany(semaphore: Semaphore, share: Semaphore, waitLimitMs: number): TaskError {
   return new TaskError(
     "resource_exhausted",
-    `fetch waited ${waitLimitMs / 1000} s for a place: a handler thread has ${gate.limit} calls under way at once, an attempt ` +
+    `fetch waited ${waitLimitMs / 1000} s for a place: a handler thread has ${semaphore.limit} calls under way at once, an attempt ` +
       `${share.limit} of them, bodies that are not read included; read or cancel them, make fewer calls at once, or set ` +
       `${fetchPlacesVariable} to more than ${fetchPlaces()}`,
   );

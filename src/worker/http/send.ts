@@ -10,6 +10,7 @@
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
+import { readWithin } from "../../http/body.ts";
 import { maxAnswerBytes, tooLarge } from "./body.ts";
 
 export interface HttpRequest {
@@ -148,13 +149,5 @@ async function readBytes(answer: Response, host: string): Promise<Uint8Array> {
     await answer.body?.cancel();
     return new Uint8Array();
   }
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  // Leaving the loop ends the answer.
-  for await (const chunk of answer.body ?? []) {
-    length += chunk.byteLength;
-    if (length > maxAnswerBytes) throw tooLarge(host);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  return readWithin(answer.body, maxAnswerBytes, () => tooLarge(host));
 }

@@ -9,6 +9,7 @@
  */
 
 import type { Clock } from "../../limits/clock.ts";
+import { repeat } from "../../limits/repeat.ts";
 import type { Logger } from "../../telemetry/logs/log.ts";
 import type { ThreadPool } from "./pool.ts";
 
@@ -87,11 +88,12 @@ export function createMemoryWatch({ pool, clock, log, limitBytes, residentBytes 
 
   return {
     isAbove: () => pressure !== undefined,
-    loop: async (signal) => {
-      while (!signal.aborted) {
+    loop: (signal) => {
+      const step = (): number => {
         look();
-        await clock.sleep(pressure ? everyAboveMs : everyMs, signal);
-      }
+        return pressure ? everyAboveMs : everyMs;
+      };
+      return repeat(step, { signal, clock });
     },
   };
 }

@@ -5,11 +5,11 @@
 
 import type { Config } from "../../config.ts";
 import { systemClock } from "../../limits/clock.ts";
+import { within } from "../../limits/time-limit.ts";
 import { spawnThread } from "../../spawn.ts";
 import type { PlainSpan } from "../../telemetry/spans/plain-span.ts";
 import { createBatchedPost } from "../../threads/batched-post.ts";
 import { type ErrorCode, TaskError } from "../../words/errors.ts";
-import { within } from "../../words/health.ts";
 import { outcomeOfEnd, type Unfinished } from "../attempts/attempt-outcome.ts";
 import type { HandlerThreadStart } from "../handlers/handler-thread.ts";
 import type { HandledType } from "../handlers/loaded-handler.ts";

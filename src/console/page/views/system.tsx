@@ -1,7 +1,7 @@
 /** The view System: who is there, what is in trouble, what becomes of telemetry, and what is in force. */
 
 import { useState } from "preact/hooks";
-import type { Check, Health, HealthStatus } from "../../../words/health.ts";
+import type { Check, Health, HealthStatus } from "../../../http/health.ts";
 import type { RoleView, SettingView, SystemView } from "../../system-view.ts";
 import { ApiProblem, apiHeaders, useAnswer, useLoaded } from "../api.ts";
 import { TypedField } from "../parts/controls.tsx";

@@ -1,5 +1,7 @@
 /** What `/health` tells: one check for each thing that a role leans on, and the worst of them as the whole. */
 
+import { within } from "../limits/time-limit.ts";
+
 export type HealthStatus = "healthy" | "degraded" | "unhealthy";
 
 export interface Check {
@@ -99,19 +101,6 @@ export async function checkParts({ store, queues }: Parts): Promise<Checks> {
 
 /** For a role to answer, whose own checks have the limit above. */
 export const roleLimitMs = checkLimitMs + 250;
-
-/** What `asked` gives, or `late` after `limitMs`; rejects when it does. */
-export async function within<T, L>(limitMs: number, asked: Promise<T>, late: L): Promise<T | L> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<L>((resolve) => {
-    timer = setTimeout(() => resolve(late), limitMs);
-  });
-  try {
-    return await Promise.race([asked, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** An answer stands for the whole process and needs no key: asked a thousand times a second, it costs one look. */
 const keptMs = 1000;

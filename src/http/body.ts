@@ -1,7 +1,7 @@
-/** Reading a request's body within a limit that is ours: the runtime's own answers without our headers and words. */
+/** Bodies, read within a limit of ours: the runtime's own limit answers without our headers and words. */
 
 import { type FieldProblem, TaskError } from "../words/errors.ts";
-import { escapeName, inspectJson, lostNumbers } from "../words/json-text.ts";
+import { inspectJson, lostNumbers, toPointer } from "../words/json-text.ts";
 import { toWellFormedJson } from "../words/text.ts";
 
 /** The whole body; throws `payload_too_large` as soon as it is known to be longer than `maxBytes`. */
@@ -12,10 +12,19 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
     if (Number(announced) > maxBytes) throw tooLarge();
     return request.bytes();
   }
-  if (!request.body) return new Uint8Array();
+  return readWithin(request.body, maxBytes, tooLarge);
+}
+
+/** The bytes of a body that comes in parts; throws what `tooLarge` makes as soon as there are more than `maxBytes`. */
+export async function readWithin(
+  body: AsyncIterable<Uint8Array> | null,
+  maxBytes: number,
+  tooLarge: () => Error,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body) {
+  // Leaving the loop by a throw cancels the rest of the body.
+  for await (const chunk of body ?? []) {
     length += chunk.byteLength;
     if (length > maxBytes) throw tooLarge();
     chunks.push(chunk);
@@ -87,7 +96,7 @@ function* lostHalves(root: unknown, isRootKeyed: boolean): Generator<FieldProble
     const isKeyed = place.isKeyed || (!place.isFree && hasKey(value));
     // The last that is put there is the next.
     for (const [name, member] of Object.entries(value).reverse()) {
-      const at = `${pointer}/${escapeName(name.toWellFormed())}`;
+      const at = pointer + toPointer([name.toWellFormed()]);
       if (!name.isWellFormed()) yield halfProblem(at, "the name", "in names");
       const isFree = place.isFree || name === "payload" || name === "metadata";
       left.push({ value: member, pointer: at, isKeyed, isFree });
