@@ -63,14 +63,14 @@ export async function openStore(settings: StoreSettings, options: OpenStoreOptio
 /** Creates what the store needs and does not have yet. */
 export async function prepareStore(settings: StoreSettings): Promise<void> {
   if (settings.store !== "dynamodb") return;
-  const { setUpDynamo } = await import("./dynamo/setup.ts");
+  const { setUpDynamo } = await import("./dynamo/dynamo.ts");
   await setUpDynamo(dynamoLocation(settings));
 }
 
 /** Whether nothing of that is missing. Rejects when the store does not answer. */
 export async function isStorePrepared(settings: StoreSettings): Promise<boolean> {
   if (settings.store !== "dynamodb") return true;
-  const { isDynamoSetUp } = await import("./dynamo/setup.ts");
+  const { isDynamoSetUp } = await import("./dynamo/dynamo.ts");
   return isDynamoSetUp(dynamoLocation(settings));
 }
 

@@ -4,8 +4,7 @@ import { DeleteTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { type Tracer, trace } from "@opentelemetry/api";
 import { type Clock, systemClock } from "../../src/limits/clock.ts";
 import type { DynamoLocation } from "../../src/store/dynamo/calls.ts";
-import { connectDynamo, type DynamoStore } from "../../src/store/dynamo/dynamo.ts";
-import { setUpDynamo } from "../../src/store/dynamo/setup.ts";
+import { connectDynamo, type DynamoStore, setUpDynamo } from "../../src/store/dynamo/dynamo.ts";
 import { startDynamoDb } from "../parts/dynamodb.ts";
 import type { TestStore } from "./sqlite-store.ts";
 

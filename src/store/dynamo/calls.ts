@@ -333,3 +333,9 @@ function itemOf(error: unknown): Item | undefined {
   if (typeof error !== "object" || error === null || !("Item" in error) || !error.Item) return undefined;
   return unmarshall(error.Item as Parameters<typeof unmarshall>[0]);
 }
+
+/** `#name` in any of the expressions, as the attribute that it stands for. */
+export function namesIn(...expressions: string[]): Record<string, string> {
+  const names = expressions.flatMap((text) => text.match(/#\w+/g) ?? []);
+  return Object.fromEntries(names.map((name) => [name, name.slice(1)]));
+}

@@ -16,20 +16,24 @@ import type {
   DiscardResult,
   UnreadableMessage,
 } from "../ports/dead-letters.ts";
-import type { Store } from "../ports/store.ts";
 import type { Actor } from "../ports/tasks.ts";
 import type { Caller } from "./calls.ts";
-import { type Attempt, changeTask, type Decision, isUnchanged } from "./change.ts";
 import { fromItem, type IndexedTask, type TaskItem } from "./item.ts";
-import { endOf, lanesOf, placeOf, standingOf, timeOfPlace, unreadableLane } from "./lanes.ts";
-import type { DynamoTable } from "./table.ts";
+import {
+  eachInLanes,
+  endOf,
+  lanesOf,
+  placeOf,
+  standingOf,
+  timeOfPlace,
+  unreadableLane,
+  type Walk,
+  walkLanes,
+} from "./lanes.ts";
+import { type Attempt, changeTask, type Decision, type DynamoTable, isUnchanged } from "./table.ts";
 import { noteOf, traceparentOf } from "./timeline.ts";
-import { eachInLanes, type Walk, walkLanes } from "./walk.ts";
 
-type DeadLetterOperations = Pick<Store, "recordDead"> &
-  Pick<DeadLetterStore, "keepUnreadable" | "listUnreadable" | "listDead" | "deadGroups" | "discard">;
-
-export function createDeadLetterOperations(table: DynamoTable): DeadLetterOperations {
+export function createDeadLetterOperations(table: DynamoTable): DeadLetterStore {
   const { calls } = table;
 
   const recordDead = async (report: DeathReport, context: Context): Promise<DeathResult> => {
@@ -108,7 +112,7 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterOperat
     return newestFirst.slice(0, limit).map(toLetter);
   };
 
-  const deadGroups: DeadLetterOperations["deadGroups"] = async (filter, limit, context) => {
+  const deadGroups: DeadLetterStore["deadGroups"] = async (filter, limit, context) => {
     const { errorType: _, reason: __, ...asked } = filter;
     const groups = new Map<string, { count: number; oldest: IndexedTask; newest: IndexedTask }>();
     const count = (task: IndexedTask): void => {

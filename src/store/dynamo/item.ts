@@ -1,10 +1,17 @@
-/** A task as an item of the DynamoDB table, and how it becomes the words of `task.ts`. What is null there is absent here. */
+/**
+ * A task as items of the DynamoDB table, and how they become the record of `task.ts`. What is null there is absent here.
+ *
+ * An item may have 400 KB for everything. A longer result is stored as bytes in items of its own, written in one
+ * transaction with the outcome; reading a task without its result costs nothing more.
+ */
 
-import { toKeptFailure } from "../../words/errors.ts";
+import { maxResultBytesOnDynamo } from "../../config.ts";
+import { TaskError, toKeptFailure } from "../../words/errors.ts";
 import type { DeadReason, TaskRecord, TaskStatus } from "../../words/task.ts";
 import { toWellFormedJson } from "../../words/text.ts";
 import type { DueTask } from "../ports/sends.ts";
 import type { Actor, NewTask } from "../ports/tasks.ts";
+import type { Caller, DynamoCalls, TransactItems } from "./calls.ts";
 import { type Standing, shelfOf, standingOf } from "./lanes.ts";
 import { noteOf } from "./timeline.ts";
 
@@ -124,4 +131,45 @@ export function toDueTask(item: TaskItem): DueTask {
     origin: JSON.parse(item.redriveOrigin ?? item.origin),
     redrivenAtMs: item.redrivenAtMs ?? null,
   };
+}
+
+/** A longer result is stored apart: each change of a task costs capacity for everything in its item. */
+const maxInlineBytes = 32 * 1024;
+const partBytes = 350 * 1024;
+
+/** A result as its item keeps it. Throws `internal` when no transaction could hold it. */
+export interface KeptResult {
+  set: Record<string, unknown>;
+  parts: TransactItems;
+}
+
+export function keepResult(table: string, id: string, result: string, ttl: number | undefined): KeptResult {
+  const bytes = Buffer.from(result);
+  if (bytes.length <= maxInlineBytes) return { set: { result }, parts: [] };
+  const count = Math.ceil(bytes.length / partBytes);
+  if (bytes.length > maxResultBytesOnDynamo) {
+    throw new TaskError("internal", `a result of ${bytes.length} bytes cannot be kept: the store takes up to 3.5 MB`);
+  }
+  const parts = Array.from({ length: count }, (_, n) => ({
+    Put: {
+      TableName: table,
+      Item: { pk: keyOf(id, n), bytes: bytes.subarray(n * partBytes, (n + 1) * partBytes), ttl },
+    },
+  }));
+  return { set: { resultParts: count }, parts };
+}
+
+/** The task's item with its whole result. */
+export async function withResult(calls: DynamoCalls, item: TaskItem, caller: Caller): Promise<TaskItem> {
+  const { pk, resultParts } = item;
+  if (resultParts === undefined) return item;
+  const keys = Array.from({ length: resultParts }, (_, n) => keyOf(pk, n));
+  const found = await calls.batchGet(keys, { ConsistentRead: true }, caller);
+  // Only `keepResult` writes items of such keys.
+  const bytes = new Map(found.map((part) => [part.pk, part.bytes as Uint8Array]));
+  return { ...item, result: Buffer.concat(keys.map((key) => bytes.get(key) ?? new Uint8Array())).toString() };
+}
+
+function keyOf(id: string, part: number): string {
+  return `result#${id}#${part}`;
 }

@@ -1,9 +1,12 @@
 /**
- * The indexes of the DynamoDB table, and what stands in them. The first has what is waited for: `lane`, which is what is waited for and a shard of it, and
- * `place`, which is a time and an id, so that a lane is in the order of time. A task stands in one lane at most: due for
- * sending, sent, or dead; what ended otherwise stands in none. The second has every task, by its id, for lists. So nothing is ever
- * looked for by a scan.
+ * The indexes of the DynamoDB table, what is in them, and how lanes are read. The first index has what waits: `lane` is the
+ * kind of waiting and a shard of it, and `place` is a time and an id, so that a lane is in the order of time. A task is in
+ * one lane at most: due for sending, sent, or dead; a task that ended otherwise is in none. The second index has every
+ * task, by its id, for lists. So nothing is ever found by a scan.
  */
+
+import { TaskError } from "../../words/errors.ts";
+import { type Caller, type DynamoCalls, type Item, namesIn, type QueryInput } from "./calls.ts";
 
 /** Its name in the table. */
 export const laneIndex = "lanes";
@@ -75,4 +78,112 @@ function laneOf(kind: LaneKind, shard: number): string {
 /** The end of a UUIDv7 is random. */
 function shardOf(id: string): number {
   return Number.parseInt(id.slice(-4), 16) % shardCount;
+}
+
+/** A table, as far as a walk needs it. */
+export interface WalkedTable {
+  calls: Pick<DynamoCalls, "query">;
+}
+
+export interface Walk {
+  lanes: readonly string[];
+  /** Places, both included. */
+  from?: string;
+  to?: string;
+  limit: number;
+  isNewestFirst?: boolean;
+  /** In DynamoDB's words: `#name` and `:name`. */
+  filter?: { text: string; values: Record<string, unknown> };
+}
+
+/** No place is outside of these two. */
+const first = "0";
+const last = "~";
+
+/**
+ * Up to `limit` of what is in the lanes, read side by side and merged in the order of time; each with the attributes that
+ * the index has.
+ */
+export async function walkLanes<T extends { place: string }>(
+  table: WalkedTable,
+  walk: Walk,
+  caller: Caller,
+): Promise<T[]> {
+  const read = await Promise.all(walk.lanes.map((lane) => readLane(table, lane, walk, caller)));
+  // The index has only what is written with its projection.
+  const all = read.flat() as unknown as T[];
+  const sign = walk.isNewestFirst ? -1 : 1;
+  return all.sort((a, b) => (a.place < b.place ? -sign : sign)).slice(0, walk.limit);
+}
+
+/** Gives everything in the lanes to `take`, page by page, so that no more of it stays in memory than `take` keeps. */
+export async function eachInLanes<T>(
+  table: WalkedTable,
+  walk: Omit<Walk, "limit">,
+  caller: Caller,
+  take: (page: readonly T[]) => unknown,
+): Promise<void> {
+  const readAll = async (lane: string): Promise<void> => {
+    // The index has only what is written with its projection.
+    for await (const page of pagesOf(table, lane, { ...walk, limit: maxPage }, caller))
+      await take(page as unknown as T[]);
+  };
+  await Promise.all(walk.lanes.map(readAll));
+}
+
+async function readLane(table: WalkedTable, lane: string, walk: Walk, caller: Caller): Promise<Item[]> {
+  const found: Item[] = [];
+  for await (const page of pagesOf(table, lane, walk, caller)) {
+    found.push(...page);
+    if (found.length >= walk.limit) break;
+  }
+  return found;
+}
+
+async function* pagesOf({ calls }: WalkedTable, lane: string, walk: Walk, caller: Caller): AsyncGenerator<Item[]> {
+  const startMs = performance.now();
+  let start: Item | undefined;
+  do {
+    // Upkeep has no caller, and no limit.
+    if (caller !== null && performance.now() - startMs > walkLimitMs) throw tooLong();
+    const page = { ...queryOf(lane, walk), Limit: pageOf(walk), ...(start && { ExclusiveStartKey: start }) };
+    const { items, next } = await calls.query(page, caller);
+    yield items;
+    start = next;
+  } while (start);
+}
+
+/** Less than a gateway waits for an answer. */
+const walkLimitMs = 8000;
+
+function tooLong(): TaskError {
+  const message = `there is more in the store than can be looked at within ${walkLimitMs} ms, narrow it with "since" and "until"`;
+  return new TaskError("deadline_exceeded", message);
+}
+
+/** With a filter, a page examines more than it finds. */
+function pageOf({ limit, filter }: Walk): number {
+  return Math.min(maxPage, filter ? maxPage : limit);
+}
+
+const maxPage = 1000;
+
+function queryOf(lane: string, { from = first, to = last, isNewestFirst = false, filter }: Walk): QueryInput {
+  const KeyConditionExpression = "#lane = :lane AND #place BETWEEN :from AND :to";
+  return {
+    IndexName: laneIndex,
+    KeyConditionExpression,
+    ScanIndexForward: !isNewestFirst,
+    ...(filter && { FilterExpression: filter.text }),
+    ExpressionAttributeNames: namesIn(KeyConditionExpression, filter?.text ?? ""),
+    ExpressionAttributeValues: { ":lane": lane, ":from": from, ":to": to, ...filter?.values },
+  };
+}
+
+/** How many stand in the lanes up to the place; of each lane only so many are counted. */
+export async function countLanes(table: WalkedTable, walk: Walk): Promise<number> {
+  const counts = await Promise.all(
+    walk.lanes.map((lane) => table.calls.query({ ...queryOf(lane, walk), Limit: walk.limit, Select: "COUNT" }, null)),
+  );
+  return counts.reduce((sum, { count }) => sum + count, 0);
 }

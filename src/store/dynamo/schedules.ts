@@ -9,10 +9,8 @@ import { toWellFormedJson } from "../../words/text.ts";
 import type { DueSchedules, NewRun, Schedule, ScheduleStore } from "../ports/schedules.ts";
 import type { Item, WriteResult } from "./calls.ts";
 import { toNewItem } from "./item.ts";
-import { idleScheduleLane, placeOf, scheduleLane } from "./lanes.ts";
-import type { DynamoTable } from "./table.ts";
-import { newToken, tokenOf } from "./token.ts";
-import { countLanes, walkLanes } from "./walk.ts";
+import { countLanes, idleScheduleLane, placeOf, scheduleLane, walkLanes } from "./lanes.ts";
+import { type DynamoTable, newToken } from "./table.ts";
 
 interface ScheduleItem {
   pk: string;
@@ -39,7 +37,7 @@ export function createScheduleOperations({ calls, ...table }: DynamoTable): Sche
     if ((await countLanes(indexed, { lanes, limit })) >= limit) {
       return (await getSchedule(schedule.id, context)) ? "exists" : "full";
     }
-    const item = toItem(schedule, tokenOf(schedule));
+    const item = toItem(schedule, newToken());
     const put = await calls.put({ Item: item, ConditionExpression: "attribute_not_exists(pk)" }, context);
     return isDone(put, item.token) ? "created" : "exists";
   };
@@ -75,7 +73,7 @@ export function createScheduleOperations({ calls, ...table }: DynamoTable): Sche
     (await calls.batchGet(keys, { ConsistentRead: true }, context)).map(fromItem);
 
   const changeSchedule = async (now: Schedule, run: NewRun | null, context: Context) => {
-    const item = toItem(now, tokenOf(now));
+    const item = toItem(now, newToken());
     const condition = {
       ConditionExpression: "#version = :isVersion",
       ExpressionAttributeNames: { "#version": "version" },

@@ -2,20 +2,12 @@
 
 import type { Context } from "@opentelemetry/api";
 import { type LiveStatus, liveStatuses } from "../../words/task.ts";
-import type { DueTask, PruneResult, Sent, StoreFigures } from "../ports/sends.ts";
-import type { Store } from "../ports/store.ts";
+import type { DueTask, PruneResult, SendStore, Sent, StoreFigures } from "../ports/sends.ts";
 import type { Actor } from "../ports/tasks.ts";
-import { changeTask, toUpdate } from "./change.ts";
 import { type IndexedTask, type TaskItem, toDueTask } from "./item.ts";
-import { endOf, lanesOf, standingOf, timeOfPlace } from "./lanes.ts";
-import { type DynamoTable, forEach } from "./table.ts";
+import { countLanes, eachInLanes, endOf, lanesOf, standingOf, timeOfPlace, walkLanes } from "./lanes.ts";
+import { changeTask, type DynamoTable, forEach, toUpdate } from "./table.ts";
 import { noteOf } from "./timeline.ts";
-import { countLanes, eachInLanes, walkLanes } from "./walk.ts";
-
-type SendOperations = Pick<
-  Store,
-  "markSent" | "takeDue" | "resendAll" | "countWaiting" | "resendWaiting" | "prune" | "figures"
->;
 
 /**
  * Of each lane so many are counted, in one read: 16,000 in all. What there is more changes no decision: what
@@ -32,7 +24,7 @@ const maxFigured = 250;
 /** When others take what was found due, it is looked for again. */
 const takeRounds = 25;
 
-export function createSendOperations(table: DynamoTable): SendOperations {
+export function createSendOperations(table: DynamoTable): SendStore {
   const { calls } = table;
 
   /** Most have been claimed by the time this is told: one read finds those that still wait, only they are written. */

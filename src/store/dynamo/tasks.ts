@@ -1,55 +1,38 @@
 /**
- * A task's life on DynamoDB: created, read, claimed, prolonged, finished, canceled. The usual way of each is one call,
- * whose condition is the state that is hoped for; a refusal brings the item, and what follows is decided by that.
+ * Tasks on DynamoDB: created, read, awaited, listed, canceled.
+ *
+ * Lists of a state that tasks pass through, or are dead in, are read from the lanes where such tasks are, as long as they
+ * are few. All other lists come from the index of all tasks: its shards are read side by side and merged up to where the
+ * first of them stopped, a bounded number in one step. The items themselves decide what matches.
  */
 
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../../limits/clock.ts";
-import { deadGroupOf } from "../../words/dead-group.ts";
-import type { Failure } from "../../words/errors.ts";
-import { type DeadReason, isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../../words/task.ts";
-import type {
-  ClaimRequest,
-  ClaimResult,
-  Ending,
-  FinishRequest,
-  HandlerWait,
-  Lease,
-  LeaseState,
-} from "../ports/attempts.ts";
+import { isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../../words/task.ts";
+import { idRangeOf, startPage } from "../ports/pages.ts";
 import {
-  abandonedAfterMs,
-  finishedBefore,
-  noHandlerError,
-  outcomeOf,
-  putOffUntil,
-  sendAtAfter,
-  withoutFurtherAttempt,
-} from "../ports/attempts.ts";
-import type { Store } from "../ports/store.ts";
-import type { Actor, CancelResult, CreateResult, NewTask } from "../ports/tasks.ts";
-import { isNews } from "../ports/tasks.ts";
-import { type Attempt, type Condition, changeTask, type Decision, isUnchanged, toUpdate } from "./change.ts";
+  type Actor,
+  type CancelResult,
+  type CreateResult,
+  isNews,
+  type NewTask,
+  type TaskFilter,
+  type TaskPage,
+  type TaskStore,
+} from "../ports/tasks.ts";
+import { type Item, namesIn, type TransactResult } from "./calls.ts";
 import { alreadyThere } from "./errors.ts";
-import { createIdempotent } from "./idempotency.ts";
-import { fromItem, type TaskItem, toNewItem } from "./item.ts";
-import { standingOf } from "./lanes.ts";
-import { keepResult, withResult } from "./parts.ts";
-import { type DynamoTable, forEach } from "./table.ts";
-import { firstNumber, newestNumber, noteOf, toTimeline, traceparentOf } from "./timeline.ts";
-import { newToken, tokenOf } from "./token.ts";
-
-type TaskOperations = Pick<
-  Store,
-  "create" | "get" | "timeline" | "awaitEnd" | "awaitChange" | "claim" | "extend" | "noteProgress" | "finish" | "cancel"
->;
+import { fromItem, type TaskItem, toNewItem, withResult } from "./item.ts";
+import { type LaneKind, laneIndex, lanesOf, listIndex, shelves } from "./lanes.ts";
+import { type Attempt, changeTask, type Decision, type DynamoTable, newToken } from "./table.ts";
+import { firstNumber, newestNumber, noteOf, toTimeline } from "./timeline.ts";
 
 /** A wait looks again after this long, and half as long again each time, up to the longest. */
 const firstLookMs = 20;
 const lookFactor = 1.5;
 const longestLookMs = 1000;
 
-export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOperations {
+export function createTaskOperations(table: DynamoTable, clock: Clock): TaskStore {
   const { calls } = table;
 
   const create = async (task: NewTask, actor: Actor, context: Context): Promise<CreateResult> => {
@@ -97,12 +80,12 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
     return item && withResult(calls, item, context);
   };
 
-  const awaitEnd: TaskOperations["awaitEnd"] = async (id, waitMs, context, over) => {
+  const awaitEnd: TaskStore["awaitEnd"] = async (id, waitMs, context, over) => {
     const item = await awaitItem(id, ({ status }) => isEnded(status), waitMs, context, over);
     return item && fromItem(item);
   };
 
-  const awaitChange: TaskOperations["awaitChange"] = async (id, seen, waitMs, context, over) => {
+  const awaitChange: TaskStore["awaitChange"] = async (id, seen, waitMs, context, over) => {
     const hasNews = (item: TaskItem): boolean =>
       isNews(seen, newestNumber(item.timeline), { status: item.status, progress: item.progress ?? null });
     const item = await awaitItem(id, hasNews, waitMs, context, over);
@@ -115,195 +98,13 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
     );
   };
 
-  const noteProgress: TaskOperations["noteProgress"] = async (told, context) => {
-    await forEach(told, ({ id, claim: number, share }) =>
-      calls.update(toUpdate(id, { set: { progress: share } }, runningUnder(number)), context),
-    );
-  };
-
-  const claim = async (request: ClaimRequest, context: Context): Promise<ClaimResult> => {
-    const { id, actor, lacksHandler } = request;
-    // What the task waits for is decided from the task itself, which a condition that nothing meets brings.
-    const usual = winning(
-      request,
-      lacksHandler
-        ? { text: "#version = :none", values: { ":none": -1 } }
-        : {
-            text: "#status IN (:queued, :retrying) AND #runAtMs <= :now AND #attempt < #maxAttempts AND attribute_not_exists(#isCancelAsked)",
-            values: { ":queued": "queued", ":retrying": "retrying", ":now": actor.atMs },
-          },
-    );
-    const decided = await changeTask<ClaimResult>(calls, id, usual, (task) => decideClaim(task, request), context);
-    return decided ?? { kind: "unknown" };
-  };
-
-  const decideClaim = (task: TaskItem, request: ClaimRequest): Decision<ClaimResult> => {
-    const { status, leaseUntilMs = 0 } = task;
-    const { actor } = request;
-    if (isEnded(status)) return { done: { kind: "ended", status } };
-    if (status === "failed") {
-      return { done: { kind: "failed", reason: task.reason ?? "attempts_exhausted", task: fromItem(task) } };
-    }
-    if (status === "running" && leaseUntilMs > actor.atMs) return { done: { kind: "leased", untilMs: leaseUntilMs } };
-    if (task.isCancelAsked) {
-      const ended = (after: TaskItem): ClaimResult => ({ kind: "ended", status: "canceled", task: fromItem(after) });
-      return { try: canceling(task, actor, ended) };
-    }
-    if (task.runAtMs > actor.atMs) return { done: { kind: "early", untilMs: task.runAtMs } };
-    if (task.attempt >= task.maxAttempts) return { try: exhausting(task, actor) };
-    if (request.lacksHandler) return { try: puttingOff(task, request.lacksHandler, actor) };
-    return { try: winning(request, isUnchanged(task), task) };
-  };
-
-  /** `task`: as it is, when that is known. */
-  const winning = (
-    { id, worker, leaseMs, actor }: ClaimRequest,
-    condition: Attempt<ClaimResult>["condition"],
-    task?: TaskItem,
-  ): Attempt<ClaimResult> => {
-    const leaseUntilMs = actor.atMs + leaseMs;
-    const standing = standingOf("due", leaseUntilMs + abandonedAfterMs, id);
-    // A lease that ran out: the attempt before this one never told how it ended, and may be what ended its worker.
-    const alone = task?.status === "running" ? { runsAlone: true } : {};
-    // Due, and claimed before a sweeper came by.
-    const queued = task?.status === "scheduled" ? [noteOf(actor, { to: "queued" })] : [];
-    return {
-      condition,
-      change: {
-        set: { status: "running", leaseUntilMs, ...standing, ...alone },
-        keep: { startedAtMs: actor.atMs },
-        add: { attempt: 1, claim: 1 },
-        remove: ["progress"],
-        notes: [...queued, noteOf(actor, { to: "running", worker })],
-      },
-      result: (won) => {
-        const previous = won.attempt > 1 ? traceparentOf(won.timeline, -2) : null;
-        return { kind: "won", claim: won.claim, previous, task: fromItem(won) };
-      },
-    };
-  };
-
-  /** The number of the claim is raised, too, so that a send from before is not taken for the next one. */
-  const puttingOff = (task: TaskItem, { limitMs }: HandlerWait, actor: Actor): Attempt<ClaimResult> => {
-    const dueMs = task.leaseUntilMs ?? task.runAtMs;
-    const error = noHandlerError(task.type);
-    if (actor.atMs - dueMs >= limitMs) return failing(task, actor, "no_handler", error);
-    const untilMs = putOffUntil(dueMs, actor.atMs);
-    const standing = standingOf("due", untilMs, task.pk);
-    const isRunning = task.status === "running";
-    const queued = task.status === "scheduled" ? [noteOf(actor, { to: "queued" })] : [];
-    return {
-      condition: isUnchanged(task),
-      change: {
-        set: { ...standing, ...(!isRunning && errorSet(error)), ...(queued.length > 0 && { status: "queued" }) },
-        ...(!isRunning && { add: { claim: 1 } }),
-        notes: queued,
-      },
-      result: () => ({ kind: "put_off", untilMs }),
-    };
-  };
-
-  /** A task whose last attempt was begun and never told how it ended. */
-  const exhausting = (task: TaskItem, actor: Actor): Attempt<ClaimResult> =>
-    failing(task, actor, "never_finished", {
-      type: "never_finished",
-      message: `attempt ${task.attempt} never finished`,
-    });
-
-  const failing = (task: TaskItem, actor: Actor, reason: DeadReason, error: Failure): Attempt<ClaimResult> => {
-    const crashed = task.status === "running" ? ({ outcome: "crashed" } as const) : {};
-    return {
-      condition: isUnchanged(task),
-      change: {
-        set: {
-          status: "failed",
-          ...errorSet(error),
-          deadGroup: deadGroupOf(error),
-          reason,
-          endedAtMs: actor.atMs,
-        },
-        remove: ["leaseUntilMs"],
-        notes: [noteOf(actor, { to: "failed", error, ...crashed })],
-      },
-      result: (failed) => ({ kind: "failed", reason, task: fromItem(failed) }),
-    };
-  };
-
-  const canceling = <R>(task: TaskItem, actor: Actor, result: Attempt<R>["result"]): Attempt<R> => ({
-    condition: isUnchanged(task),
-    change: canceled(actor, task.status === "running"),
-    result,
-  });
-
-  const canceled = (actor: Actor, wasRunning: boolean) => ({
-    set: { status: "canceled", endedAtMs: actor.atMs, ttl: table.ttlOf(actor.atMs) },
-    remove: ["leaseUntilMs", "lane", "place"],
-    notes: [noteOf(actor, { to: "canceled", ...(wasRunning && { outcome: "crashed" as const }) })],
-  });
-
-  const extend = (leases: readonly Lease[], leaseMs: number, nowMs: number, context: Context): Promise<LeaseState[]> =>
-    forEach(leases, async ({ id, claim: number }) => {
-      const leaseUntilMs = nowMs + leaseMs;
-      const standing = standingOf("due", leaseUntilMs + abandonedAfterMs, id);
-      const update = toUpdate(id, { set: { leaseUntilMs, ...standing }, add: { version: 1 } }, runningUnder(number));
-      const kept = await calls.update({ ...update, ReturnValues: "ALL_NEW" }, context);
-      if (kept.kind === "refused") return "lost";
-      return kept.item?.isCancelAsked ? "canceled" : "kept";
-    });
-
-  const finish = async (request: FinishRequest, context: Context): Promise<Ending["to"] | null> => {
-    const { id, claim: number, ending, actor } = request;
-    const decide = (task: TaskItem): Decision<Ending["to"] | null> => {
-      if (task.claim !== number) return { done: null };
-      if (task.status === "running") return { try: finishing(request, withoutFurtherAttempt(ending), "") };
-      return { done: finishedBefore(toTimeline(task.timeline), ending, actor) };
-    };
-    const noCancel = isOver(ending) ? "" : " AND attribute_not_exists(#isCancelAsked)";
-    const usual = finishing(request, ending, noCancel);
-    // A worker that had no answer repeats its request.
-    return (await changeTask(calls, id, usual, decide, context, tokenOf(request))) ?? null;
-  };
-
-  const finishing = (
-    { id, claim: number, actor, progress }: FinishRequest,
-    ending: Ending,
-    furtherCondition: string,
-  ): Attempt<Ending["to"] | null> => {
-    const { to } = ending;
-    const sendAtMs = sendAtAfter(ending, actor.atMs);
-    const ttl = sendAtMs === null ? table.ttlOf(actor.atMs) : undefined;
-    const kept = to === "succeeded" ? keepResult(calls.table, id, ending.result, ttl) : { set: {}, parts: [] };
-    const error = "error" in ending ? ending.error : undefined;
-    const set = {
-      status: to,
-      ...kept.set,
-      ...(error && to !== "canceled" && errorSet(error)),
-      ...(to === "failed" && { reason: ending.reason, deadGroup: deadGroupOf(ending.error) }),
-      ...(to === "retrying" && { runAtMs: ending.runAtMs }),
-      ...(to === "queued" && ending.runsAlone && { runsAlone: true }),
-      ...(isOver(ending) && { endedAtMs: actor.atMs }),
-      ...(sendAtMs !== null && standingOf("due", sendAtMs, id)),
-      ...(ttl !== undefined && { ttl }),
-      progress,
-    };
-    const remove = endingAttributes.filter((name) => !(name in set));
-    const note = noteOf(actor, { to, outcome: outcomeOf(ending), ...(error && { error }), isOutcome: true });
-    return {
-      condition: { ...runningUnder(number), text: runningUnder(number).text + furtherCondition },
-      change: { set, remove, notes: [note], ...(to === "queued" && { add: { attempt: -1 } }) },
-      // Of a request that was repeated, the first time may have ended it otherwise.
-      result: ({ status }) => (isEnding(status) ? status : to),
-      ...(kept.parts.length > 0 && { parts: kept.parts }),
-    };
-  };
-
   const cancel = async (id: string, actor: Actor, context: Context): Promise<CancelResult> => {
     const usual: Attempt<CancelResult> = {
       condition: {
         text: "#status IN (:scheduled, :queued, :retrying)",
         values: { ":scheduled": "scheduled", ":queued": "queued", ":retrying": "retrying" },
       },
-      change: canceled(actor, false),
+      change: canceled(table, actor, false),
       result: (task) => ({ kind: "canceled", task: fromItem(task) }),
     };
     const decide = (task: TaskItem): Decision<CancelResult> => {
@@ -320,36 +121,210 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskOper
     return (await changeTask(calls, id, usual, decide, context)) ?? { kind: "unknown" };
   };
 
-  return { create, get, timeline, awaitEnd, awaitChange, claim, extend, noteProgress, finish, cancel };
+  return { create, get, timeline, awaitEnd, awaitChange, cancel, listTasks: createList(table) };
 }
 
-function runningUnder(claim: number): Condition {
-  return { text: "#claim = :isClaim AND #status = :running", values: { ":isClaim": claim, ":running": "running" } };
+/** What a cancel writes. The outcome of a running attempt is unknown: its lease ran out. */
+export function canceled({ ttlOf }: DynamoTable, actor: Actor, wasRunning: boolean) {
+  return {
+    set: { status: "canceled", endedAtMs: actor.atMs, ttl: ttlOf(actor.atMs) },
+    remove: ["leaseUntilMs", "lane", "place"],
+    notes: [noteOf(actor, { to: "canceled", ...(wasRunning && { outcome: "crashed" as const }) })],
+  };
 }
 
-/** What an outcome writes or takes away. */
-const endingAttributes = [
-  "leaseUntilMs",
-  "result",
-  "error",
-  "errorType",
-  "reason",
-  "endedAtMs",
-  "runsAlone",
-  "lane",
-  "place",
-] as const;
-
-function isEnding(status: TaskStatus): status is Ending["to"] {
-  return endings.some((to) => to === status);
+interface KeyItem {
+  pk: string;
+  digest: string;
+  taskId: string;
+  ttl?: number;
 }
 
-const endings = ["succeeded", "retrying", "failed", "queued", "canceled"] as const satisfies Ending["to"][];
-
-function isOver({ to }: Ending): boolean {
-  return to !== "retrying" && to !== "queued";
+/**
+ * Creates the task and its idempotency key in one transaction. The key lives for the retention time from the task's
+ * creation on; DynamoDB removes it some time after that, so an expired one counts as gone.
+ */
+async function createIdempotent(
+  table: DynamoTable,
+  task: TaskItem,
+  { key, digest }: NonNullable<NewTask["idempotency"]>,
+  context: Context,
+): Promise<CreateResult> {
+  const { calls } = table;
+  const keyItem = { pk: `key#${key}`, digest, taskId: task.pk, ttl: table.ttlOf(task.createdAtMs) };
+  const result = await calls.transact(
+    [
+      {
+        Put: {
+          TableName: calls.table,
+          Item: keyItem,
+          ConditionExpression: "attribute_not_exists(pk) OR #ttl < :now",
+          ExpressionAttributeNames: { "#ttl": "ttl" },
+          ExpressionAttributeValues: { ":now": Math.floor(task.createdAtMs / 1000) },
+          ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+        },
+      },
+      { Put: { TableName: calls.table, Item: task, ConditionExpression: "attribute_not_exists(pk)" } },
+    ],
+    context,
+  );
+  if (result.kind === "done") return { kind: "created", task: fromItem(task) };
+  return keyedBefore(table, task, digest, result, context);
 }
 
-function errorSet(error: Failure) {
-  return { error: JSON.stringify(error), errorType: error.type };
+async function keyedBefore(
+  { calls }: DynamoTable,
+  task: TaskItem,
+  digest: string,
+  { parts }: Extract<TransactResult, { kind: "refused" }>,
+  context: Context,
+): Promise<CreateResult> {
+  // The items of these keys are such.
+  const known = parts[0]?.item as KeyItem | undefined;
+  if (!known) throw alreadyThere(task.pk);
+  if (known.digest !== digest) return { kind: "mismatch" };
+  const found = await calls.get({ Key: { pk: known.taskId }, ConsistentRead: true }, context);
+  if (!found) return { kind: "mismatch" };
+  return { kind: "replayed", task: fromItem(await withResult(calls, found as unknown as TaskItem, context)) };
+}
+
+/** Entries of each shard that one step looks at, of about 200 bytes. */
+const maxLooked = 250;
+/** When items have to be read for their state: fewer, of any size. */
+const maxLookedForStatus = 20;
+/** With more than these in one lane, all that stand there are too many to be put in order. */
+const maxStanding = 1000;
+
+/** Where tasks of the state stand, if they do. */
+const lanesOfStatus: Partial<Record<TaskStatus, LaneKind[]>> = {
+  scheduled: ["due"],
+  queued: ["due", "sent"],
+  running: ["due"],
+  retrying: ["due", "sent"],
+  failed: ["due"],
+  dead: ["dead"],
+};
+
+/** Newest first. */
+interface Candidates {
+  ids: string[];
+  /** Behind it there may be more; null: nothing. */
+  end: string | null;
+}
+
+type Range = { from: string; to: string };
+
+function createList(table: DynamoTable): TaskStore["listTasks"] {
+  const { calls } = table;
+
+  const listTasks: TaskStore["listTasks"] = async (filter, limit, before, context) => {
+    const range = idRangeOf(filter, before);
+    if (range.from >= range.to) return startPage(filter, limit).end(null);
+    const candidates = (await findStanding(filter, range, context)) ?? (await walk(filter, range, limit, context));
+    return readPage(filter, limit, candidates, context);
+  };
+
+  /** undefined: they stand nowhere, or there are too many. */
+  const findStanding = async (filter: TaskFilter, range: Range, context: Context): Promise<Candidates | undefined> => {
+    const kinds = filter.status && lanesOfStatus[filter.status];
+    if (!kinds || filter.correlationId !== undefined) return undefined;
+    const { status, type } = filter;
+    const condition = "#lane = :lane";
+    const fits = conditionsOf({ status, type });
+    const read = await Promise.all(
+      lanesOf(...kinds).map((lane) =>
+        calls.query(
+          {
+            IndexName: laneIndex,
+            KeyConditionExpression: condition,
+            FilterExpression: fits.text,
+            ExpressionAttributeNames: namesIn(condition, fits.text),
+            ExpressionAttributeValues: { ":lane": lane, ...fits.values },
+            Limit: maxStanding,
+          },
+          context,
+        ),
+      ),
+    );
+    if (read.some(({ next }) => next !== undefined)) return undefined;
+    const ids = read.flatMap(({ items }) => items.map(({ pk }) => String(pk)));
+    return { ids: newestFirst(ids.filter((id) => id >= range.from && id < range.to)), end: null };
+  };
+
+  const walk = async (filter: TaskFilter, range: Range, limit: number, context: Context): Promise<Candidates> => {
+    const read = await Promise.all(shelves.map((shelf) => readShelf(shelf, filter, { ...range, limit }, context)));
+    // Behind the newest id at which a shard stopped, another of its tasks may come first.
+    const stops = read.map(({ stop }) => stop).filter((stop) => stop !== undefined);
+    const end = newestFirst(stops)[0] ?? null;
+    const ids = read.flatMap((shelf) => shelf.ids).filter((id) => end === null || id >= end);
+    return { ids: newestFirst(ids), end };
+  };
+
+  /** `from` included, `to` not. */
+  const readShelf = async (
+    shelf: string,
+    filter: TaskFilter,
+    { from, to, limit }: Range & { limit: number },
+    context: Context,
+  ): Promise<{ ids: string[]; stop: string | undefined }> => {
+    const { type, correlationId } = filter;
+    const fits = conditionsOf({ type, correlationId });
+    const condition = "#shelf = :shelf AND #pk BETWEEN :from AND :to";
+    const { items, next } = await calls.query(
+      {
+        IndexName: listIndex,
+        KeyConditionExpression: condition,
+        ...(fits.text && { FilterExpression: fits.text }),
+        ExpressionAttributeNames: namesIn(condition, fits.text),
+        ExpressionAttributeValues: { ":shelf": shelf, ":from": from || "0", ":to": to, ...fits.values },
+        ScanIndexForward: false,
+        // One more than asked for may be `to` itself.
+        Limit: filter.status ? maxLookedForStatus : fits.text ? maxLooked : limit + 2,
+      },
+      context,
+    );
+    const ids = items.map(({ pk }) => String(pk)).filter((id) => id !== to);
+    return { ids, stop: next && String(next.pk) };
+  };
+
+  /** Reads no more of them than it takes to fill the page. */
+  const readPage = async (
+    filter: TaskFilter,
+    limit: number,
+    { ids, end }: Candidates,
+    context: Context,
+  ): Promise<TaskPage> => {
+    const page = startPage(filter, limit);
+    for (let from = 0; from < ids.length; from += limit + 1) {
+      const asked = ids.slice(from, from + limit + 1);
+      const found = await calls.batchGet(asked, { ConsistentRead: true }, context);
+      const byId = new Map(found.map((item) => [String(item.pk), item]));
+      for (const id of asked) {
+        const item = byId.get(id);
+        if (!item || item.status !== (filter.status ?? item.status)) continue;
+        if (!page.add(await toListed(item, context))) return page.end(null);
+      }
+    }
+    return page.end(end);
+  };
+
+  const toListed = async (item: Item, context: Context) => {
+    // The items of tasks' ids are tasks.
+    const task = await withResult(calls, item as unknown as TaskItem, context);
+    return { task: fromItem(task), timeline: toTimeline(task.timeline) };
+  };
+
+  return listTasks;
+}
+
+function newestFirst(ids: string[]): string[] {
+  return ids.sort().reverse();
+}
+
+function conditionsOf(asked: Record<string, string | undefined>): { text: string; values: Record<string, string> } {
+  const given = Object.entries(asked).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return {
+    text: given.map(([name]) => `#${name} = :${name}`).join(" AND "),
+    values: Object.fromEntries(given.map(([name, value]) => [`:${name}`, value])),
+  };
 }

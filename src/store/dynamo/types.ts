@@ -2,7 +2,7 @@
 
 import type { Context } from "@opentelemetry/api";
 import type { TaskType } from "../../words/task.ts";
-import type { Store } from "../ports/store.ts";
+import type { TypeStore } from "../ports/types.ts";
 import type { DynamoTable } from "./table.ts";
 
 const pk = "types";
@@ -11,7 +11,7 @@ const prefix = "type:";
 /** Characters of all schemas together: the item may have 400 KB (DynamoDB quotas, "Item size"). */
 const maxSchemas = 90_000;
 
-export function createTypeOperations({ calls }: DynamoTable): Pick<Store, "registerTypes" | "listTypes"> {
+export function createTypeOperations({ calls }: DynamoTable): TypeStore {
   return {
     registerTypes: async (types: readonly TaskType[], context: Context): Promise<void> => {
       if (types.length === 0) return;

@@ -15,8 +15,7 @@ import type {
 } from "../ports/dead-letters.ts";
 import { bytesOfTask, maxAnswerBytes } from "../ports/pages.ts";
 import type { Actor } from "../ports/tasks.ts";
-import type { SqliteTable } from "./tasks.ts";
-import { fromRow, type TaskRow } from "./tasks.ts";
+import { fromRow, type SqliteTable, type TaskRow } from "./tasks.ts";
 
 export function deadLetterSql(table: string) {
   return {

@@ -25,8 +25,7 @@ import {
 import type { DueTask } from "../ports/sends.ts";
 import type { Actor } from "../ports/tasks.ts";
 import { conditionsOf, deadLetterSql } from "./dead-letters.ts";
-import type { SqliteTable } from "./tasks.ts";
-import { type TaskRow, toDueTask } from "./tasks.ts";
+import { type SqliteTable, type TaskRow, toDueTask } from "./tasks.ts";
 
 export function redriveSql(table: string) {
   return {

@@ -26,14 +26,11 @@ import {
 } from "../ports/redrives.ts";
 import type { DueTask } from "../ports/sends.ts";
 import type { Caller, TransactItems } from "./calls.ts";
-import { isUnchanged, toUpdate } from "./change.ts";
 import { deadWalk, readDead } from "./dead-letters.ts";
 import { type IndexedTask, type TaskItem, toDueTask } from "./item.ts";
-import { endOf, placeOf, redriveLane, standingOf } from "./lanes.ts";
-import type { DynamoTable } from "./table.ts";
+import { eachInLanes, endOf, placeOf, redriveLane, standingOf, walkLanes } from "./lanes.ts";
+import { type DynamoTable, isUnchanged, newToken, toUpdate } from "./table.ts";
 import { noteOf, traceparentOf } from "./timeline.ts";
-import { newToken } from "./token.ts";
-import { eachInLanes, walkLanes } from "./walk.ts";
 
 /** A transaction takes 100 items and 4 MB (DynamoDB, "Service quotas"); the redrive itself is one of them. */
 const maxStep = 90;

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { DynamoCalls, Item } from "../../src/store/dynamo/calls.ts";
-import { eachInLanes, type WalkedTable, walkLanes } from "../../src/store/dynamo/walk.ts";
+import { eachInLanes, type WalkedTable, walkLanes } from "../../src/store/dynamo/lanes.ts";
 
 interface Placed {
   place: string;
