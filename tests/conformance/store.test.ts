@@ -107,7 +107,11 @@ function describeKeeping(open: OpenStore): void {
       await place.store.keepUnreadable(letter, ROOT_CONTEXT);
       await place.store.keepUnreadable(other, ROOT_CONTEXT);
       await place.store.keepUnreadable({ ...letter, body: "again", atMs: t0 + 2 }, ROOT_CONTEXT);
-      expect(await (await place.reopen()).listUnreadable(10, ROOT_CONTEXT)).toEqual([other, letter]);
+      const last = { ...letter, messageId: "m3", atMs: t0 + 1 };
+      await place.store.keepUnreadable(last, ROOT_CONTEXT);
+      const store = await place.reopen();
+      expect(await store.listUnreadable(10, ROOT_CONTEXT)).toEqual([last, other, letter]);
+      expect(await store.listUnreadable(1, ROOT_CONTEXT)).toEqual([last]);
     });
 
     test("is all there after every connection was closed and the data opened again", async () => {

@@ -81,7 +81,9 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
       };
       return { try: canceling };
     }
-    if (task.runAtMs > actor.atMs) return { done: { kind: "early", untilMs: task.runAtMs } };
+    // A queued task was due before: a clock that was set back does not change that.
+    const isWaiting = status === "scheduled" || status === "retrying";
+    if (isWaiting && task.runAtMs > actor.atMs) return { done: { kind: "early", untilMs: task.runAtMs } };
     if (task.attempt >= task.maxAttempts) return { try: exhausting(task, actor) };
     if (request.lacksHandler) return { try: puttingOff(task, request.lacksHandler, actor) };
     return { try: winning(request, isUnchanged(task), task) };
@@ -97,8 +99,6 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
     const standing = standingOf("due", leaseUntilMs + abandonedAfterMs, id);
     // A lease that ran out: the attempt before this one never told how it ended, and may be what ended its worker.
     const alone = task?.status === "running" ? { runsAlone: true } : {};
-    // Due, and claimed before a sweeper came by.
-    const queued = task?.status === "scheduled" ? [noteOf(actor, { to: "queued" })] : [];
     return {
       condition,
       change: {
@@ -106,7 +106,7 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
         keep: { startedAtMs: actor.atMs },
         add: { attempt: 1, claim: 1 },
         remove: ["progress"],
-        notes: [...queued, noteOf(actor, { to: "running", worker })],
+        notes: [...dueNotes(task, actor), noteOf(actor, { to: "running", worker })],
       },
       result: (won) => {
         const previous = won.attempt > 1 ? traceparentOf(won.timeline, -2) : null;
@@ -123,13 +123,13 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
     const untilMs = putOffUntil(dueMs, actor.atMs);
     const standing = standingOf("due", untilMs, task.pk);
     const isRunning = task.status === "running";
-    const queued = task.status === "scheduled" ? [noteOf(actor, { to: "queued" })] : [];
+    const notes = dueNotes(task, actor);
     return {
       condition: isUnchanged(task),
       change: {
-        set: { ...standing, ...(!isRunning && errorSet(error)), ...(queued.length > 0 && { status: "queued" }) },
+        set: { ...standing, ...(!isRunning && errorSet(error)), ...(notes.length > 0 && { status: "queued" }) },
         ...(!isRunning && { add: { claim: 1 } }),
-        notes: queued,
+        notes,
       },
       result: () => ({ kind: "put_off", untilMs }),
     };
@@ -155,7 +155,7 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
           endedAtMs: actor.atMs,
         },
         remove: ["leaseUntilMs"],
-        notes: [noteOf(actor, { to: "failed", error, ...crashed })],
+        notes: [...dueNotes(task, actor), noteOf(actor, { to: "failed", error, ...crashed })],
       },
       result: (failed) => ({ kind: "failed", reason, task: fromItem(failed) }),
     };
@@ -217,6 +217,11 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
   };
 
   return { claim, extend, noteProgress, finish };
+}
+
+/** A scheduled task that is due goes through the queue, though no sweeper has taken it. */
+function dueNotes(task: TaskItem | undefined, actor: Actor): string[] {
+  return task?.status === "scheduled" ? [noteOf(actor, { to: "queued" })] : [];
 }
 
 function runningUnder(claim: number): Condition {

@@ -124,8 +124,9 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterStore 
       groups.set(name, group);
     };
     await eachInLanes<IndexedTask>(table, deadWalk(asked), context, (page) => page.forEach(count));
-    const largest = [...groups.values()]
-      .sort((a, b) => b.count - a.count || (a.newest.place < b.newest.place ? 1 : -1))
+    const largest = [...groups]
+      .sort(([nameA, a], [nameB, b]) => b.count - a.count || lastSeen(b) - lastSeen(a) || (nameA < nameB ? -1 : 1))
+      .map(([, group]) => group)
       .slice(0, limit);
     const newest = await readDead(
       table,
@@ -178,10 +179,14 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterStore 
         reason: why,
         atMs,
       }))
-      .sort((a, b) => b.atMs - a.atMs || (a.messageId < b.messageId ? -1 : 1));
+      .sort((a, b) => b.atMs - a.atMs || (a.messageId < b.messageId ? 1 : -1));
   };
 
   return { recordDead, keepUnreadable, listUnreadable, listDead, deadGroups, discard };
+}
+
+function lastSeen({ newest }: { newest: IndexedTask }): number {
+  return timeOfPlace(newest.place);
 }
 
 function errorIn(task: TaskItem | undefined): Failure | null {

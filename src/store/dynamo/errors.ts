@@ -61,6 +61,6 @@ export function toStoreError(error: unknown, doing: string): TaskError {
   return new TaskError(code, `could not ${doing}: ${name}: ${reason}${hint}`, { cause: error });
 }
 
-export function alreadyThere(id: string): TaskError {
-  return new TaskError("internal", `the store refused: there is a task "${id}" already`);
+export function alreadyThere(noun: "task" | "redrive", id: string): TaskError {
+  return new TaskError("internal", `the store refused: there is a ${noun} "${id}" already`);
 }

@@ -27,6 +27,7 @@ import {
 import type { DueTask } from "../ports/sends.ts";
 import type { Caller, TransactItems } from "./calls.ts";
 import { deadWalk, readDead } from "./dead-letters.ts";
+import { alreadyThere } from "./errors.ts";
 import { type IndexedTask, type TaskItem, toDueTask } from "./item.ts";
 import { eachInLanes, endOf, placeOf, redriveLane, standingOf, walkLanes } from "./lanes.ts";
 import { type DynamoTable, isUnchanged, newToken, toUpdate } from "./table.ts";
@@ -61,7 +62,9 @@ export function createRedriveOperations(table: DynamoTable): RedriveStore {
   const startRedrive = async (order: RedriveOrder, nowMs: number, context: Context): Promise<Redrive> => {
     const { matched } = await countRedrive(order, context);
     const row = toRedriveRow(order, matched, nowMs);
-    await calls.put({ Item: toItem(row) }, context);
+    const Item = { ...toItem(row), token: newToken() };
+    const put = await calls.put({ Item, ConditionExpression: "attribute_not_exists(pk)" }, context);
+    if (put.kind === "refused" && put.item?.token !== Item.token) throw alreadyThere("redrive", order.id);
     return fromRedriveRow(row);
   };
 
@@ -226,10 +229,10 @@ export function createRedriveOperations(table: DynamoTable): RedriveStore {
       const byId = new Map(
         dead.filter(({ diedAtMs = 0 }) => diedAtMs <= row.created_at).map((task) => [task.pk, task]),
       );
-      // A task that is named twice comes back once.
-      const moves = new Map(commit.moves.map((move) => [move.id, move]));
-      const revivals = [...moves.values()].flatMap((move) => {
+      const revivals = commit.moves.flatMap((move) => {
         const task = byId.get(move.id);
+        // A task that is named twice comes back once.
+        byId.delete(move.id);
         return task ? [reviving(task, move, { commit, payload: row.payload ?? null })] : [];
       });
       const room = Math.max(0, maxFollowed - row.moved);

@@ -8,8 +8,9 @@ import type { Context } from "@opentelemetry/api";
 import { toWellFormedJson } from "../../words/text.ts";
 import type { DueSchedules, NewRun, Schedule, ScheduleStore } from "../ports/schedules.ts";
 import type { Item, WriteResult } from "./calls.ts";
+import { alreadyThere } from "./errors.ts";
 import { toNewItem } from "./item.ts";
-import { countLanes, idleScheduleLane, placeOf, scheduleLane, walkLanes } from "./lanes.ts";
+import { countLanes, idleScheduleLane, placeOf, scheduleLane, timeOfPlace, walkLanes } from "./lanes.ts";
 import { type DynamoTable, newToken } from "./table.ts";
 
 interface ScheduleItem {
@@ -57,7 +58,7 @@ export function createScheduleOperations({ calls, ...table }: DynamoTable): Sche
 
   const dueSchedules = async (limit: number, nowMs: number): Promise<DueSchedules> => {
     const listed = await walkLanes<Listed>(indexed, { lanes: [scheduleLane], limit: limit + 1 }, null);
-    const seen = listed.map(({ pk, place }) => ({ pk, atMs: Number(place.split("#", 1)[0]) }));
+    const seen = listed.map(({ pk, place }) => ({ pk, atMs: timeOfPlace(place) }));
     const keys = seen.filter(({ atMs }) => atMs <= nowMs).map(({ pk }) => pk);
     const schedules = keys.length === 0 ? [] : await readAll(keys.slice(0, limit), null);
     return {
@@ -65,8 +66,14 @@ export function createScheduleOperations({ calls, ...table }: DynamoTable): Sche
       due: schedules
         .filter(({ lookAtMs }) => lookAtMs !== null && lookAtMs <= nowMs)
         .sort((a, b) => (a.lookAtMs ?? 0) - (b.lookAtMs ?? 0)),
-      nextMs: seen.find(({ atMs }) => atMs > nowMs)?.atMs ?? null,
+      nextMs: seen.find(({ atMs }) => atMs > nowMs)?.atMs ?? (seen.length > limit ? await nextAfter(nowMs) : null),
     };
+  };
+
+  const nextAfter = async (nowMs: number): Promise<number | null> => {
+    const walk = { lanes: [scheduleLane], from: placeOf(nowMs + 1, ""), limit: 1 };
+    const [next] = await walkLanes<Listed>(indexed, walk, null);
+    return next ? timeOfPlace(next.place) : null;
   };
 
   const readAll = async (keys: readonly string[], context: Context | null): Promise<Schedule[]> =>
@@ -90,8 +97,10 @@ export function createScheduleOperations({ calls, ...table }: DynamoTable): Sche
       ],
       context,
     );
-    const isCommitted = written.kind === "done" || written.parts[0]?.item?.token === item.token;
-    return isCommitted ? "changed" : "moved_on";
+    if (written.kind === "done") return "changed";
+    const [change] = written.parts;
+    if (change?.isMet) throw alreadyThere("task", task.pk);
+    return change?.item?.token === item.token ? "changed" : "moved_on";
   };
 
   const deleteSchedule = async (id: string, context: Context): Promise<boolean> => {

@@ -39,7 +39,7 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskStor
     const item = toNewItem(task, actor, newToken());
     if (task.idempotency) return createIdempotent(table, item, task.idempotency, context);
     const put = await calls.put({ Item: item, ConditionExpression: "attribute_not_exists(pk)" }, context);
-    if (put.kind === "refused" && put.item?.token !== item.token) throw alreadyThere(task.id);
+    if (put.kind === "refused" && put.item?.token !== item.token) throw alreadyThere("task", task.id);
     return { kind: "created", task: fromItem(item) };
   };
 
@@ -181,7 +181,7 @@ async function keyedBefore(
 ): Promise<CreateResult> {
   // The items of these keys are such.
   const known = parts[0]?.item as KeyItem | undefined;
-  if (!known) throw alreadyThere(task.pk);
+  if (!known) throw alreadyThere("task", task.pk);
   if (known.digest !== digest) return { kind: "mismatch" };
   const found = await calls.get({ Key: { pk: known.taskId }, ConsistentRead: true }, context);
   if (!found) return { kind: "mismatch" };

@@ -22,7 +22,7 @@ export function deadLetterSql(table: string) {
     die: `UPDATE ${table} SET status = 'dead', status_at = ?, version = version + 1, reason = ?, ended_at = ?, dead_group = ?, lease_until = NULL, send_at = NULL WHERE id = ?`,
     discard: `UPDATE ${table} SET status = 'discarded', status_at = ?, version = version + 1, ended_at = ? WHERE id = ?`,
     keepUnreadable: `INSERT INTO ${table}_unreadable (message_id, body, attributes, reason, received_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING`,
-    unreadable: `SELECT * FROM ${table}_unreadable ORDER BY received_at DESC, message_id LIMIT ?`,
+    unreadable: `SELECT * FROM ${table}_unreadable ORDER BY received_at DESC, message_id DESC LIMIT ?`,
     /** The conditions and the order follow. */
     dead: `SELECT * FROM ${table} INDEXED BY ${table}_dead WHERE status = 'dead'`,
     deadOfIds: `SELECT * FROM ${table} WHERE status = 'dead'`,

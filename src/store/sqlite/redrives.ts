@@ -31,7 +31,7 @@ export function redriveSql(table: string) {
   return {
     insertRedrive: `INSERT INTO ${table}_redrives (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`,
     redrive: `SELECT * FROM ${table}_redrives WHERE id = ?`,
-    nextRedrive: `SELECT * FROM ${table}_redrives WHERE status = 'running' ORDER BY next_at LIMIT 1`,
+    nextRedrive: `SELECT * FROM ${table}_redrives WHERE status = 'running' ORDER BY next_at, id LIMIT 1`,
     controlRedrive: `UPDATE ${table}_redrives SET status = ?, next_at = ?, ended_at = ? WHERE id = ?`,
     stepRedrive: `UPDATE ${table}_redrives SET status = ?, matched = ?, moved = ?, failed = ?, step = step + 1, cursor = ?, next_at = ?, ended_at = ? WHERE id = ?`,
     follow: `INSERT INTO ${table}_redriven (redrive_id, task_id, moved_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,

@@ -44,6 +44,13 @@ export function describeClaim(open: OpenStore): void {
       expect(await tasks.get(task.id)).toEqual(recordOf(task));
     });
 
+    test("of a queued task is won also under a clock that was set back", async () => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const { id } = await tasks.create({ runAtMs: t0 });
+      expect(await tasks.claim(id, t0 - 60_000)).toMatchObject({ kind: "won", claim: 1 });
+    });
+
     test("of a scheduled task that is due goes through the queue", async () => {
       await using place = await open();
       const tasks = tasksIn(place.store);

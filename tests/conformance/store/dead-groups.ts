@@ -70,6 +70,17 @@ export function describeDeadGroups(open: OpenStore): void {
       expect(first?.sample).toEqual(letter ?? expect.anything());
     });
 
+    test("of one size and one time are in the order of their fingerprints and types", async () => {
+      await using place = await open();
+      const tasks = tasksIn(place.store);
+      const deaths = [refused, gone].flatMap((death) => ["b", "a"].map((type) => ({ type, death })));
+      for (const { type, death } of deaths) await kill(tasks, type, t0 + 10, death);
+      const groups = await place.store.deadGroups(everything, 10, ROOT_CONTEXT);
+      const names = groups.map(({ group, type }) => `${group} ${type}`);
+      expect(names).toHaveLength(4);
+      expect(names).toEqual(names.toSorted());
+    });
+
     test("that was redriven is no more, and is there again when it has died again", async () => {
       await using place = await open();
       const [tasks, redrives] = [tasksIn(place.store), redrivesIn(place.store)];

@@ -5,6 +5,7 @@ import { ROOT_CONTEXT } from "@opentelemetry/api";
 import type { Ending } from "../../../src/store/ports/attempts.ts";
 import { type TaskRecord, type TaskStatus, type TimelineEntry, toAttempts } from "../../../src/words/task.ts";
 import { newTaskId } from "../../../src/words/task-id.ts";
+import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { actorAt, entryAt, leaseMs, recordOf, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";
 
@@ -113,6 +114,24 @@ export function describeFinish(open: OpenStore): void {
       const others = [await finish(other), await finish({ ...request, actor: actorAt(endMs + 1) })];
       expect(others).toEqual([null, null]);
       expect(await whole(tasks, id)).toEqual(before);
+    });
+
+    test("repeated late is done as before, though the task has died and come back since", async () => {
+      await using place = await open();
+      const [tasks, redrives] = [tasksIn(place.store), redrivesIn(place.store)];
+      const { id } = await tasks.create();
+      const { claim } = await tasks.win(id, startMs);
+      const request = { id, claim, ending: failed, actor: actorAt(endMs) };
+      const finish = () => place.store.finish(request, ROOT_CONTEXT);
+      await finish();
+      await tasks.die(id, "attempts_exhausted", endMs);
+      expect(await finish()).toBe("failed");
+      await redrives.start(endMs + 1);
+      await redrives.run(endMs + 1);
+      expect(await finish()).toBe("failed");
+      expect((await tasks.get(id))?.status).toBe("queued");
+      await tasks.win(id, endMs + 2);
+      expect(await finish()).toBeNull();
     });
 
     test("of a task that is not there is refused", async () => {

@@ -80,6 +80,10 @@ export function describePutOff(open: OpenStore): void {
       expect(await tasks.die(id, "no_handler", t0 + 60_100)).toMatchObject({ kind: "recorded", reason: "no_handler" });
       expect(await tasks.putOff(id, t0 + 60_200)).toEqual({ kind: "ended", status: "dead" });
 
+      const scheduled = await tasks.create({ status: "scheduled", runAtMs: t0 + 1000, sendAtMs: t0 + 1000 });
+      expect((await tasks.putOff(scheduled.id, t0 + 61_000, 60_000)).kind).toBe("failed");
+      expect((await tasks.timeline(scheduled.id)).map(({ to }) => to)).toEqual(["scheduled", "queued", "failed"]);
+
       const canceled = await tasks.create();
       await tasks.cancel(canceled.id, t0);
       expect(await tasks.putOff(canceled.id, t0)).toEqual({ kind: "ended", status: "canceled" });

@@ -1,11 +1,12 @@
 /** A step of a redrive is committed once, with its counts, and these add up whatever happens meanwhile. */
 
 import { describe, expect, test } from "bun:test";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { newTaskId } from "../../../src/words/task-id.ts";
-import { redrivesIn } from "../../support/redrives.ts";
+import { originAt, redrivesIn, sendWithinMs } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
-import { newTask, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";
-import { kill, runToDeath, succeeded } from "../../support/task-states.ts";
+import { actorAt, newTask, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";
+import { bring, kill, runToDeath, succeeded } from "../../support/task-states.ts";
 
 const nowMs = t0 + 1000;
 
@@ -46,6 +47,18 @@ function describeCommit(open: OpenStore): void {
       const before = [await redrives.get(id), await redrives.list(), await tasks.timeline(ids[0] ?? "")];
       expect(await redrives.tryCommit(step, nowMs + 2)).toBeUndefined();
       expect([await redrives.get(id), await redrives.list(), await tasks.timeline(ids[0] ?? "")]).toEqual(before);
+    });
+
+    test("brings a task back once that is named twice, with the first of its traces", async () => {
+      await using place = await open();
+      const [tasks, redrives] = [tasksIn(place.store), redrivesIn(place.store)];
+      const id = await bring(tasks, "dead");
+      await redrives.start(nowMs);
+      const { redrive, candidates: _, ...step } = await redrives.propose(nowMs);
+      const moves = [1, 2].map((ms) => ({ id, origin: originAt(nowMs + ms), actor: actorAt(nowMs) }));
+      const commit = { redriveId: redrive.id, step, moves, nowMs: nowMs, sendWithinMs };
+      const sent = await place.store.commitRedrive(commit, ROOT_CONTEXT);
+      expect(sent).toMatchObject([{ id, origin: originAt(nowMs + 1) }]);
     });
 
     test("passes over what has come back and died again since the step was proposed", async () => {

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { newTaskId } from "../../../src/words/task-id.ts";
 import { redrivesIn } from "../../support/redrives.ts";
+import { rejectionOf } from "../../support/rejection.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { t0, tasksIn } from "../../support/stored-tasks.ts";
 import { bring, keptOf, kill, runToDeath } from "../../support/task-states.ts";
@@ -64,6 +65,16 @@ function describeOrder(open: OpenStore): void {
       const named = await redrives.start(nowMs, { selection: { kind: "ids", ids } });
       expect(await redrives.get(named.id)).toEqual(named);
       expect(await redrives.get(newTaskId())).toBeUndefined();
+    });
+
+    test("is given once: a second one of the same id is refused, and the first stays", async () => {
+      await using place = await open();
+      await bring(tasksIn(place.store), "dead");
+      const redrives = redrivesIn(place.store);
+      const first = await redrives.start(nowMs, { reason: "first" });
+      const second = await rejectionOf(redrives.start(nowMs + 1, { id: first.id, reason: "second" }));
+      expect(second).toMatchObject({ code: "internal" });
+      expect(await redrives.get(first.id)).toEqual(first);
     });
 
     test("that nothing fits has ended as it begins", async () => {

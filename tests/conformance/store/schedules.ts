@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { rejectionOf } from "../../support/rejection.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
 import { changed, newSchedule, schedulesIn } from "../../support/stored-schedules.ts";
 import { newTask, recordOf, t0, tasksIn } from "../../support/stored-tasks.ts";
@@ -35,6 +36,7 @@ export function describeSchedules(open: OpenStore): void {
       const schedules = schedulesIn(place.store);
       const first = await schedules.create();
       expect(await schedules.tryCreate(newSchedule({ catchUp: 7 }))).toBe("exists");
+      expect(await schedules.tryCreate(first)).toBe("exists");
       expect(await schedules.get("nightly")).toEqual(first);
       expect(await schedules.tryCreate(newSchedule({ id: "second" }), 1)).toBe("full");
       expect(await schedules.tryCreate(newSchedule(), 1)).toBe("exists");
@@ -64,6 +66,7 @@ export function describeSchedules(open: OpenStore): void {
       expect(await schedules.due(t0 + minuteMs)).toEqual({ ids: ["early"], nextMs: t0 + 2 * minuteMs });
       expect(await schedules.due(t0 + 2 * minuteMs)).toEqual({ ids: ["early", "middle"], nextMs: t0 + 3 * minuteMs });
       expect((await schedules.due(t0 + 9 * minuteMs, 2)).ids).toEqual(["early", "middle"]);
+      expect(await schedules.due(t0 + 2 * minuteMs, 1)).toEqual({ ids: ["early"], nextMs: t0 + 3 * minuteMs });
       expect(await schedules.due(t0 + 9 * minuteMs)).toEqual({ ids: ["early", "middle", "late"], nextMs: null });
     });
 
@@ -112,10 +115,22 @@ export function describeSchedules(open: OpenStore): void {
       await schedules.change(second);
       const task = newTask();
       expect(await schedules.fire(changed(first, { fired: 7 }), task)).toBe("moved_on");
+      expect(await schedules.change(second)).toBe("moved_on");
       expect(await schedules.change(changed(first))).toBe("moved_on");
       expect(await schedules.fire(changed(changed(second)), task)).toBe("moved_on");
       expect(await tasks.get(task.id)).toBeUndefined();
       expect(await schedules.get("nightly")).toEqual(second);
+    });
+
+    test("is refused with a run whose task is there already, and changes nothing", async () => {
+      await using place = await open();
+      const [schedules, tasks] = [schedulesIn(place.store), tasksIn(place.store)];
+      const first = await schedules.create();
+      const task = await tasks.create();
+      const fired = schedules.fire(changed(first, { fired: 1 }), newTask({ id: task.id, payload: "2" }));
+      expect(await rejectionOf(fired)).toMatchObject({ code: "internal" });
+      expect(await schedules.get("nightly")).toEqual(first);
+      expect(await tasks.get(task.id)).toEqual(recordOf(task));
     });
 
     test("of many at once is made by one, with its own task", async () => {
