@@ -35,7 +35,7 @@ export function schedulePath(id: string): string {
 /** The largest page that the API gives. */
 const largestPage = 100;
 
-export interface ListQuery {
+interface ListQuery {
   path: string;
   /** Filters. */
   query: Record<string, string | undefined>;
@@ -103,7 +103,7 @@ const longestHoldMs = 60_000;
 const maxFailures = 5;
 const pauseMs = 1000;
 
-/** The task as it ends; as it is, when `limitMs` is over before. */
+/** The task as it ends; as it is, when `limitMs` has passed before. */
 export async function waitForEnd(
   api: ApiClient,
   id: string,

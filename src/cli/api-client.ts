@@ -12,13 +12,13 @@ import { type ErrorCode, meanings, TaskError, toTaskError } from "../words/error
 /** Of an answer that the server does not hold on purpose: the gateway itself gives up earlier. */
 const answerLimitMs = 30_000;
 
-export interface ApiCall {
+interface ApiCall {
   /** Parameters that are undefined are left out. */
   query?: Record<string, string | undefined>;
   /** Sent as JSON. */
   body?: unknown;
   headers?: Record<string, string>;
-  /** For how long the server was asked to hold the answer. */
+  /** For how long the server may hold the answer. */
   heldMs?: number;
   signal?: AbortSignal;
 }

@@ -42,6 +42,10 @@ export const addDemo: AddCommand = (program, end) => {
 const demoDefaults: SettingFlags = { retryBase: "200ms" };
 
 async function runDemo(flags: SettingFlags, once: boolean): Promise<number> {
+  const [{ receiveSpans, drawTraces }, { startSystem }] = await Promise.all([
+    import("./demo-spans.ts"),
+    import("../supervisor.ts"),
+  ]);
   // Human text: to the terminal, or to stderr when stdout leads elsewhere.
   const out = process.stdout.isTTY ? process.stdout : process.stderr;
   const isTerminal = out.isTTY ?? false;
@@ -52,10 +56,6 @@ async function runDemo(flags: SettingFlags, once: boolean): Promise<number> {
   const logFile = join(folder, "throughline.log");
   const log = createWriteStream(logFile);
   const { config, rows } = readConfig({ ...demoDefaults, dataDir: folder, ...flags });
-  const [{ receiveSpans, drawTraces }, { startSystem }] = await Promise.all([
-    import("./demo-spans.ts"),
-    import("../supervisor.ts"),
-  ]);
   const { spans, receiver } = await receiveSpans(config.otel);
   let system: System | undefined;
   const again = (): void => system?.abort();
@@ -90,13 +90,13 @@ async function runScript(system: System): Promise<DemoOutcome[]> {
   const { startProgress } = await import("../terminal/progress.ts");
   using progress = startProgress();
   let ended = 0;
-  const tell = (): void => progress.show(ended, submitted.length, "tasks have ended");
-  tell();
+  const show = (): void => progress.show(ended, submitted.length, "tasks have ended");
+  show();
   return await Promise.all(
     submitted.map(async ({ id }, index) => {
       const task = await ask(`${url}/v1/tasks/${id}?wait=60s`);
       ended += 1;
-      tell();
+      show();
       const scripted = demoScript[index];
       if (!scripted) throw new TaskError("internal", "the demo's script has changed while it ran");
       return { scripted, task };

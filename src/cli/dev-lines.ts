@@ -1,4 +1,4 @@
-/** The log of `throughline dev` for people: what became of each task, what its handler told, what was loaded. Pure. */
+/** The log of `throughline dev` for people: how each task ended, what its handler logged, what was loaded. Pure. */
 
 import { z } from "zod";
 import { defaultRemoteUrl } from "../config.ts";
@@ -33,13 +33,13 @@ const loaded = z.object({ changed: z.array(z.string()), added: z.array(z.string(
 const refused = z.object({ problems: z.array(z.string()) });
 const ready = z.object({ gateway_url: z.string() });
 
-/** Of each log line, in the order in which they stand there; what a handler has told is all the rest. */
+/** The fields of every log line; all others are those that a handler has added. */
 const commonFields = new Set([
   ...Object.keys(logLine.shape),
   ...["severity_number", "service", "span_id", "trace_flags", "correlation_id", "task_id"],
 ]);
 
-/** None for what is nobody's business while a handler is written. A line that cannot be read is given as it is. */
+/** None for a line that does not matter while a handler is written. A line that is not JSON is returned as it is. */
 export function toDevLines(text: string, show: DevShow): string[] {
   const line = readLine(text);
   if (!line) return [text.trimEnd()];
@@ -74,7 +74,7 @@ function linesOf(line: LogLine, show: DevShow): string[] {
         `${paint(styles.red, "✗")} ${nameOf(line, show)}  failed, ${lastOf(line)}${traceOf(line, show)}`,
         ...errorOf(line, show),
       ];
-    // Said by the line before, with the handler's own stack.
+    // The line before has it, with the handler's own stack.
     case "task is dead":
       return [];
     case "handlers loaded again":
@@ -119,10 +119,10 @@ function errorOf({ error: failure }: LogLine, { paint, folder }: DevShow): strin
 
 function fieldsOf(line: LogLine, { paint }: DevShow): string {
   const fields = Object.entries(line).filter(([name]) => !commonFields.has(name));
-  const told = fields.map(([name, value]) =>
+  const texts = fields.map(([name, value]) =>
     toPrintable(`${name}=${typeof value === "string" ? value : JSON.stringify(value)}`),
   );
-  return told.length > 0 ? `  ${paint(styles.dim, told.join(" "))}` : "";
+  return texts.length > 0 ? `  ${paint(styles.dim, texts.join(" "))}` : "";
 }
 
 function loadedOf(line: LogLine, { paint }: DevShow): string {
@@ -136,7 +136,7 @@ function readyOf(line: LogLine, { paint, folder }: DevShow): string[] {
   return [
     paint(styles.bold, `ready: ${url}`),
     `handlers in ${toPrintable(folder)}, loaded again whenever a file changes; Ctrl-C ends it`,
-    // The default address was taken, or another was asked for.
+    // The default address was taken, or another one was set.
     ...(url === defaultRemoteUrl ? [] : [`in another terminal: export THROUGHLINE_URL=${url}`]),
   ];
 }

@@ -75,7 +75,7 @@ export function outputFailure(): Promise<Error> {
 /** Of a process that serves: a stalled reader of its log must not keep it alive. A person may read for hours. */
 export const logLimitMs = 2000;
 
-/** Resolves once all is written, or `limitMs` is over. On Bun `process.exit` drops what a pipe has not taken yet. */
+/** Resolves once all is written, or after `limitMs`. On Bun `process.exit` drops what a pipe has not taken yet. */
 export async function endOutput(limitMs?: number): Promise<void> {
   const over = Promise.withResolvers<void>();
   const timer = limitMs === undefined ? undefined : setTimeout(over.resolve, limitMs);

@@ -141,7 +141,7 @@ export function payloadText(text: string): string {
 }
 
 /** What the JSON text says. Throws for numbers that JavaScript cannot hold, too: they would be sent as others. */
-export function parsePayload(text: string): unknown {
+function parsePayload(text: string): unknown {
   const value = parseJson(text);
   for (const { pointer, detail } of lostNumbers(text)) {
     throw new InvalidArgumentError(`${pointer && `${pointer}: `}${detail}.`);

@@ -8,8 +8,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { programOnPath, runtime } from "../host/runtime.ts";
 import { TaskError, toFailure } from "../words/errors.ts";
 import { type AddCommand, withExamples } from "./flags.ts";
-
-type AuthorFiles = typeof import("./init/author-files.ts");
+import type { AuthorFiles } from "./init/author-files.ts";
 
 export const addInit: AddCommand = (program) => {
   const init = program
@@ -22,15 +21,16 @@ export const addInit: AddCommand = (program) => {
       if (runtime.name !== "bun") {
         throw new TaskError("invalid_argument", "throughline init needs Bun: run it by the executable, or by bun");
       }
-      const authorFiles = await import("./init/author-files.ts");
-      const lines = types ? writeTypes(folder, authorFiles) : initialize(folder, authorFiles);
+      const { authorFiles } = await import("./init/author-files.ts");
+      const files = authorFiles(packageName(resolve(folder)));
+      const lines = types ? writeTypes(folder, files) : initialize(folder, files);
       process.stdout.write(`${lines.join("\n")}\n`);
     });
   withExamples(init, ["throughline init my-tasks", "a new folder"], ["throughline init", "in this folder"]);
 };
 
 /** Gives the lines to print: what was written, and what to do next. */
-function initialize(folder: string, { filesOfOwn, kitFiles, kitFolder, newFiles }: AuthorFiles): string[] {
+function initialize(folder: string, { kitFolder, kitFiles, newFiles, ownFiles }: AuthorFiles): string[] {
   const path = resolve(folder);
   const taken = Object.keys({ ...newFiles, [kitFolder]: "" }).filter((file) => existsSync(join(path, file)));
   if (taken.length > 0) {
@@ -40,7 +40,7 @@ function initialize(folder: string, { filesOfOwn, kitFiles, kitFolder, newFiles 
       [...lines, "nothing was written; init makes a new folder by its name: throughline init my-tasks"].join("\n"),
     );
   }
-  const own = Object.entries(filesOfOwn(packageName(path)));
+  const own = Object.entries(ownFiles);
   const missing = own.filter(([file]) => !existsSync(join(path, file)));
   const files = { ...newFiles, ...Object.fromEntries(missing) };
   write(path, { ...kitFiles, ...files });

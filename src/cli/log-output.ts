@@ -1,7 +1,7 @@
 /**
- * Log lines on their way out of the process. Promises that memory stays bounded and the work goes on whatever becomes of
- * the reader: when it stops reading, lines wait up to a limit, and what comes then is dropped and counted; when it is gone,
- * or the disk is full, lines are dropped until writing works again.
+ * Log lines on their way out of the process. Guarantees that memory stays bounded and the work goes on whatever happens
+ * to the reader: when it stops reading, lines wait up to a limit, and later ones are dropped and counted; when it has
+ * gone, or the disk is full, lines are dropped until writing works again.
  */
 
 import type { Stdout } from "../host/stdout.ts";
@@ -9,32 +9,32 @@ import type { LineLosses, WriteLine } from "../telemetry/logs/log.ts";
 
 export interface LogOutput extends LineLosses {
   write: WriteLine;
-  /** Resolves once all is written, or `limitMs` is over. */
+  /** Resolves once all is written, or after `limitMs`. */
   end(limitMs: number): Promise<void>;
 }
 
 /** Characters: some ten thousand lines, a burst that a reader catches up with. */
 const maxWaiting = 8 * 1024 * 1024;
-/** Of one write: what waits is written in pieces, so that no copy of all of it is made. */
+/** Of one write: waiting lines are written in pieces, so that no copy of all of them is made. */
 const pieceLength = 256 * 1024;
 /** After a failed write. */
 const retryMs = 1000;
 
-/** `sayOnce` gets a sentence for stderr when lines are dropped for the first time. */
-export function createLogOutput(stdout: Stdout, sayOnce: (sentence: string) => void): LogOutput {
+/** `warnOnce` gets a sentence for stderr when lines are dropped for the first time. */
+export function createLogOutput(stdout: Stdout, warnOnce: (sentence: string) => void): LogOutput {
   let waiting: string[] = [];
   let waitingLength = 0;
   let writing: Promise<void> | undefined;
   /** Of `performance.now()`, while writing does not work. */
   let retryAtMs = 0;
-  const dropped = { total: 0, untold: 0 };
-  let tell: (lines: number) => void = () => {};
+  const dropped = { total: 0, unreported: 0 };
+  let report: (lines: number) => void = () => {};
 
   const drop = (lines: string, reason: string): void => {
-    if (dropped.total === 0) sayOnce(`log lines are dropped, the work goes on: ${reason}`);
+    if (dropped.total === 0) warnOnce(`log lines are dropped, the work goes on: ${reason}`);
     const count = lines.split("\n").length - 1;
     dropped.total += count;
-    dropped.untold += count;
+    dropped.unreported += count;
   };
 
   const write = (lines: string): void => {
@@ -47,7 +47,7 @@ export function createLogOutput(stdout: Stdout, sayOnce: (sentence: string) => v
       waiting.push(lines);
       waitingLength += lines.length;
     } else {
-      // What failed may have left half a line.
+      // The write that failed may have left half a line.
       start(retryAtMs > 0 ? `\n${lines}` : lines);
     }
   };
@@ -67,10 +67,10 @@ export function createLogOutput(stdout: Stdout, sayOnce: (sentence: string) => v
 
   const flowed = (): void => {
     retryAtMs = 0;
-    const lines = dropped.untold;
+    const lines = dropped.unreported;
     if (lines === 0 || waiting.length > 0) return;
-    dropped.untold = 0;
-    tell(lines);
+    dropped.unreported = 0;
+    report(lines);
   };
 
   const failed = (text: string, error: unknown): void => {
@@ -92,7 +92,7 @@ export function createLogOutput(stdout: Stdout, sayOnce: (sentence: string) => v
     write,
     droppedLines: () => dropped.total,
     onFlow: (next) => {
-      tell = next;
+      report = next;
     },
     end: async (limitMs) => {
       const over = Promise.withResolvers<void>();

@@ -3,30 +3,49 @@
 import { Command, type HelpConfiguration } from "commander";
 import { isColorWanted } from "../config.ts";
 import { createPaint, styles } from "../terminal/style.ts";
+import { productVersion } from "../version.ts";
 import { addBackup } from "./backup.ts";
 import { addCompletion } from "./completion.ts";
-import { addConfig } from "./config.ts";
 import { addDemo } from "./demo.ts";
 import { addDev } from "./dev.ts";
 import { addDlq } from "./dlq.ts";
 import { addDoctor } from "./doctor.ts";
-import type { AddCommand, End } from "./flags.ts";
-import { addHealth } from "./health.ts";
+import { type AddCommand, type End, withExamples } from "./flags.ts";
 import { addInit } from "./init.ts";
 import { addKey } from "./key.ts";
-import { addOpenApi } from "./openapi.ts";
 import { addSchedule } from "./schedule.ts";
 import { addServe } from "./serve.ts";
-import { addSetup } from "./setup.ts";
+import { addConfig, addHealth, addSetup } from "./settings.ts";
 import { addTask } from "./task.ts";
 import { addTest } from "./test.ts";
 import { addTrace } from "./trace.ts";
 import { addVerify } from "./verify.ts";
-import { addVersion } from "./version.ts";
+
+const addVersion: AddCommand = (program) => {
+  const command = program
+    .command("version")
+    .description("the version")
+    .action(() => {
+      process.stdout.write(`${productVersion}\n`);
+    });
+  withExamples(command, ["throughline version", "nothing else on the line"]);
+};
+
+const addOpenApi: AddCommand = (program) => {
+  const command = program
+    .command("openapi")
+    .description("the HTTP API as OpenAPI 3.1, in JSON")
+    .action(async () => {
+      const { describeApi } = await import("../gateway/openapi.ts");
+      process.stdout.write(`${JSON.stringify(describeApi(), null, 2)}\n`);
+    });
+  withExamples(command, ["throughline openapi > openapi.json", "for a generator of clients"]);
+};
 
 /**
- * Every command below its heading, in the order of the help. A command is one file, declaration and action. Every start
- * of the program loads it, so its action imports what is heavy (store, queue, telemetry, generated code).
+ * Every command below its heading, in the order of the help. A command is one file, declaration and action; those of a
+ * server's settings share one. Every start of the program loads them all, so an action imports what is heavy itself
+ * (store, queue, telemetry, generated code).
  */
 const commands: readonly (readonly [heading: string, adders: readonly AddCommand[]])[] = [
   ["Run it:", [addServe, addDemo]],

@@ -67,7 +67,7 @@ function addSubmit(task: Command, end: End): void {
   );
 }
 
-export interface SubmitFlags extends GetFlags {
+interface SubmitFlags extends GetFlags {
   delay?: string;
   runAt?: string;
   timeout?: string;
@@ -78,7 +78,7 @@ export interface SubmitFlags extends GetFlags {
   quiet?: boolean;
 }
 
-export async function submitTask(type: string, payload: string | undefined, flags: SubmitFlags): Promise<number> {
+async function submitTask(type: string, payload: string | undefined, flags: SubmitFlags): Promise<number> {
   const api = connectApi(flags.url);
   const body = {
     type,
@@ -131,13 +131,13 @@ function addGet(task: Command, end: End): void {
   );
 }
 
-export interface GetFlags extends ApiFlags {
+interface GetFlags extends ApiFlags {
   wait?: boolean;
   /** Milliseconds. */
   waitLimit?: number;
 }
 
-export async function getTask(id: string, flags: GetFlags): Promise<number> {
+async function getTask(id: string, flags: GetFlags): Promise<number> {
   const api = connectApi(flags.url);
   const isWaiting = flags.wait ?? flags.waitLimit !== undefined;
   const answer = isWaiting
@@ -156,7 +156,7 @@ function addTimeline(task: Command, end: End): void {
   withExamples(withApi(command), [`throughline task timeline ${id}`, "from its creation on"]);
 }
 
-export async function showTimeline(id: string, flags: ApiFlags): Promise<number> {
+async function showTimeline(id: string, flags: ApiFlags): Promise<number> {
   const { body, text } = await connectApi(flags.url).call<{ items: EntryAnswer[] }>("GET", `${taskPath(id)}/timeline`);
   printResult(flags, {
     json: text,
@@ -176,7 +176,7 @@ function addCancel(task: Command, end: End): void {
   withExamples(withApi(command), [`throughline task cancel ${id}`, "one of them"]);
 }
 
-export function cancelTasks(ids: readonly string[], flags: EachFlags): Promise<number> {
+function cancelTasks(ids: readonly string[], flags: EachFlags): Promise<number> {
   const api = connectApi(flags.url);
   return callEach(
     ids,

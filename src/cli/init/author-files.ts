@@ -6,15 +6,12 @@ import { authorKit, starter } from "./author-kit.ts" with { type: "macro" };
 /** Path below the folder to text. */
 type Files = Readonly<Record<string, string>>;
 
-/** Where the types and the test kit go. */
-export const kitFolder = ".throughline";
+const kitFolder = ".throughline";
 
 const texts = z.record(z.string(), z.string());
 const kit: Files = texts.parse(JSON.parse(authorKit()));
 
-export const kitFiles: Files = Object.fromEntries(
-  Object.entries(kit).map(([path, text]) => [`${kitFolder}/${path}`, text]),
-);
+const kitFiles: Files = Object.fromEntries(Object.entries(kit).map(([path, text]) => [`${kitFolder}/${path}`, text]));
 
 const tsconfig = toJson({
   compilerOptions: {
@@ -40,14 +37,27 @@ const tsconfig = toJson({
   include: ["handlers"],
 });
 
-/** Must not be there yet. */
-export const newFiles: Files = {
+const newFiles: Files = {
   ...texts.parse(JSON.parse(starter())),
   "tsconfig.json": tsconfig,
 };
 
-/** Written only where there is none: one that exists serves more than the handlers. */
-export function filesOfOwn(name: string): Files {
+/** What `throughline init` writes. */
+export interface AuthorFiles {
+  /** Where the types and the test kit go. */
+  kitFolder: string;
+  kitFiles: Files;
+  /** Must not be there yet. */
+  newFiles: Files;
+  /** Written only where there is none: one that exists serves more than the handlers. */
+  ownFiles: Files;
+}
+
+export function authorFiles(packageName: string): AuthorFiles {
+  return { kitFolder, kitFiles, newFiles, ownFiles: ownFiles(packageName) };
+}
+
+function ownFiles(name: string): Files {
   return {
     "package.json": toJson({
       name,

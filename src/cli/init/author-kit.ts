@@ -59,7 +59,7 @@ function typesOf(path: string): string {
   return read(path)
     .replaceAll('"@standard-schema/spec"', '"./standard-schema.js"')
     .replaceAll('"@opentelemetry/api"', '"./opentelemetry-api/index.mjs"')
-    .replaceAll('"../worker/handler.ts"', '"./index.js"')
+    .replaceAll('"../worker/handlers/handler.ts"', '"./index.js"')
     .replace(/^\/\/ biome-ignore.*\n/gm, "");
 }
 

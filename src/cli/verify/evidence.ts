@@ -1,6 +1,6 @@
 /**
  * What a verification gathers from a running system: a probe, a task with a trace of its own that is followed to its end
- * and if asked beyond it; the probe's spans; and the telemetry that was dropped.
+ * and with `--dead-letter` beyond it; the probe's spans; and the telemetry that was dropped.
  */
 
 import { systemClock } from "../../limits/clock.ts";
@@ -79,7 +79,7 @@ export async function runProbe(api: ApiClient, { isToDie, limit, deadlineMs }: P
   };
 }
 
-/** The task once it has died again, or as it is when the time is over. */
+/** The task once it has died again, or as it is when the time is up. */
 async function bringBack(api: ApiClient, id: string, limit: AbortSignal): Promise<TaskAnswer> {
   await api.call<RedriveAnswer>("POST", `${deadLettersPath}/redrive`, { body: { ids: [id], reason } });
   for (;;) {

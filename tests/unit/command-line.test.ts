@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { runUsage, withHelpFlag } from "../../src/cli/usage.ts";
+import { runUsage, withHelpFlag } from "../../src/cli/command-line.ts";
 import { ConfigError } from "../../src/config.ts";
 
 function evenNumber(text: string): number {
