@@ -165,7 +165,7 @@ const settings = {
   redactKeys: setting(
     "",
     (text) => (text === "" ? [] : listOf(keyName)(text)),
-    "names of fields and attributes whose values are not told, besides those that look like secrets (card_number,iban)",
+    "names of fields and attributes whose values are masked, besides those that look like secrets (card_number,iban)",
   ),
   httpAllow: setting(
     "",
@@ -180,12 +180,12 @@ const settings = {
   apiKeysFile: setting(
     "",
     optional((text) => resolve(text)),
-    "file of the API keys that the gateway takes (throughline key create makes them); without it anybody is served",
+    "file of the API keys that the gateway takes (throughline key create makes them); without it every caller is served",
   ),
   allowUnauthenticated: setting(
     "false",
     flag,
-    "let addresses that ask nobody who they are be reached from other machines: something else guards them",
+    "let addresses without authentication be reached from other machines: something else guards them",
   ),
   rateLimit: setting(
     "",
@@ -208,7 +208,7 @@ export const maxResultBytesOnDynamo = 10 * 350 * 1024;
 
 /** What every thread gets: plain values only. */
 export type Config = Settings & {
-  /** The same as texts, for whoever wants to see them. */
+  /** The same as texts, to be shown. */
   rows: readonly SettingRow[];
   otel: OtelSettings;
   /** Variables `OTEL_*` that are set and have no effect. */
@@ -220,7 +220,7 @@ export type Config = Settings & {
   awsRegion: string | undefined;
   /** The worker loads its handlers again whenever a file in their folder changes: `throughline dev`. */
   watchesHandlers: boolean;
-  /** Nobody asked for the OTLP address: when it is taken, as by a collector, any other will do. */
+  /** The OTLP address is the default: when it is taken, as by a collector, any other will do. */
   mayMoveOtlp: boolean;
 };
 

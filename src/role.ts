@@ -20,7 +20,7 @@ export interface RoleParts {
   /** The real addresses of the process, of the roles that have started. */
   addresses(): Promise<Record<string, string>>;
   writeLine: WriteLine;
-  /** Told of each unsampled trace that is exported after all, because something in it failed. */
+  /** Called with each unsampled trace that is exported after all, because something in it failed. */
   onKept: (traceId: string) => void;
 }
 
@@ -36,7 +36,7 @@ export interface RunningRole {
   /** Sends all telemetry. Once every role is drained: what another one finds out may have a trace of this one kept. */
   stop(): Promise<void>;
   abort(): void;
-  /** Exports what this role has of a trace of which another role told `onKept`. */
+  /** Exports what this role has of a trace that another role gave to `onKept`. */
   keepTrace(traceId: string): void;
 }
 

@@ -215,7 +215,7 @@ class Supervisor implements System {
     if (this.#config.allowUnauthenticated) return;
     for (const { what, flag, address } of unguardedAddresses(this.#config)) {
       const fields = { address: what, flag, url: urlOf(address) };
-      this.#telemetry.log.warn("other machines can reach an address that asks nobody who they are", fields);
+      this.#telemetry.log.warn("other machines can reach an address without authentication", fields);
     }
   }
 
@@ -274,7 +274,7 @@ class Supervisor implements System {
     await this.#telemetry.stop();
   }
 
-  /** Elsewhere whoever runs it owns what it needs, and a slip of a name must not make another. */
+  /** Elsewhere the operator makes the table and the queues: a mistyped name must not make another. */
   async #prepareStore(): Promise<void> {
     if (this.#config.environment === "development") await prepareStore(this.#config);
   }
@@ -300,7 +300,7 @@ class Supervisor implements System {
   }
 
   async #scrape(): Promise<MetricFamily[][]> {
-    // A part that is away is told by what it does not say.
+    // A part that is away has no metrics.
     return Promise.all([this.#telemetry, ...this.#roles].map((part) => part.scrape().catch(() => [])));
   }
 

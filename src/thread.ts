@@ -107,7 +107,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
     let take: ((message: ToHandlerThread) => void) | undefined;
     const waiting: ToHandlerThread[] = [];
     const start = async (first: HandlerThreadStart): Promise<void> => {
-      // At once: a handler that never yields again must not hold back what it or another has told before.
+      // At once: a handler that never yields again must not hold back what it or another has sent before.
       take = await startHandlerThread(first, (message) => scope.postMessage(JSON.stringify(message)));
       for (const message of waiting.splice(0)) take(message);
     };

@@ -9,7 +9,7 @@ import { toPointer } from "../words/json-text.ts";
 export const scopes = ["submit", "read", "operate"] as const;
 export type Scope = (typeof scopes)[number];
 
-/** A file with more is somebody's mistake. */
+/** A file with more is a mistake. */
 const maxKeys = 1000;
 
 /** Names that are safe in a log, a span and a shell. */

@@ -1,6 +1,6 @@
 /**
  * Keeps the API keys of a file as the file has them. It is looked at every two seconds: signals do not reach a thread,
- * and a secret mounted by Kubernetes changes without one. A file that is gone or broken changes nothing, and is told.
+ * and a secret mounted by Kubernetes changes without one. A file that is gone or broken changes nothing, and is logged.
  */
 
 import { readFile, stat } from "node:fs/promises";
@@ -37,7 +37,7 @@ export async function watchKeyFile(
       refused = undefined;
       log.info("API keys read again", { path, keys: keys.size });
     } catch (error) {
-      // Tried again with each look, since the reason may lie elsewhere, and told once for each state of the file.
+      // Tried again with each look, since the reason may lie elsewhere, and logged once for each state of the file.
       if (now === refused) return;
       refused = now;
       log.error("the API keys cannot be read again, those read before hold", { path, error: toFailure(error) });

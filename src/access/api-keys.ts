@@ -65,7 +65,7 @@ const prefix = "tl_";
 const randomLength = 20;
 const shape = /^tl_([0-9a-f]{40})([0-9a-f]{8})$/;
 
-/** A new key; nobody can get it back from its hash. */
+/** A new key. It cannot be got back from its hash. */
 export function newApiKey(): string {
   const random = randomBytes(randomLength).toString("hex");
   return `${prefix}${random}${checksumOf(random)}`;

@@ -1,4 +1,4 @@
-/** Who asks, by the key that a request brings, and what that lets them do. Decides only; nothing here is told or counted. */
+/** The caller, by the key that a request brings, and what that key permits. Decides only; nothing is logged or counted here. */
 
 import { TaskError } from "../words/errors.ts";
 import type { Scope } from "./api-key-file.ts";
@@ -8,7 +8,7 @@ export type Caller =
   /** There are no keys here: everybody may do everything. */
   | { kind: "anybody" }
   | { kind: "known"; key: ApiKey }
-  /** `id`: of a key that is over. */
+  /** `id`: of a key that has expired. */
   | { kind: "unknown"; why: string; id?: string };
 
 const howTo = "send an API key as Authorization: Bearer tl_…";
@@ -16,11 +16,11 @@ const howTo = "send an API key as Authorization: Bearer tl_…";
 /** `authorization`: the header, if there is one. RFC 6750, 2.1: the scheme in any case, one space or more, the key. */
 export function identify(keys: ApiKeys | undefined, authorization: string | null, nowMs: number): Caller {
   if (!keys) return { kind: "anybody" };
-  if (authorization === null) return { kind: "unknown", why: `this needs to know who asks: ${howTo}` };
+  if (authorization === null) return { kind: "unknown", why: `authentication is required: ${howTo}` };
   const text = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
   if (text === undefined) return { kind: "unknown", why: `the Authorization is no Bearer key: ${howTo}` };
   const key = keys.find(text);
-  // Whether it has the form of one, or ever was one, is nobody's business.
+  // The answer does not say whether the text has the form of a key, or ever was one.
   if (!key) return { kind: "unknown", why: "there is no such API key, or not any more" };
   if (key.expiresAtMs <= nowMs) {
     const at = new Date(key.expiresAtMs).toISOString();
@@ -29,7 +29,7 @@ export function identify(keys: ApiKeys | undefined, authorization: string | null
   return { kind: "known", key };
 }
 
-/** Throws `unauthenticated` for who is not known, `permission_denied` for a key that has another scope. null: open to all. */
+/** Throws `unauthenticated` for a caller that is not known, `permission_denied` for a key that has another scope. null: open to all. */
 export function permit(caller: Caller, scope: Scope | null): void {
   if (scope === null || caller.kind === "anybody") return;
   if (caller.kind === "unknown") throw new TaskError("unauthenticated", caller.why);
@@ -40,7 +40,7 @@ export function permit(caller: Caller, scope: Scope | null): void {
   }
 }
 
-/** The name under which logs and spans know who asks. */
+/** The name of the caller in logs and spans. */
 export function callerId(caller: Caller): string | undefined {
   if (caller.kind === "anybody") return undefined;
   return caller.kind === "known" ? caller.key.id : caller.id;

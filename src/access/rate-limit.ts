@@ -93,7 +93,7 @@ async function createLimiter({ count: points, windowSeconds: duration }: Rate): 
   };
 }
 
-/** Under which name an address is counted: bounded, for whoever has many addresses has as many names. */
+/** Under which name an address is counted: bounded, since a caller with many addresses would have as many names. */
 function createAddressNames(clock: Clock, windowSeconds: number): (address: string) => string {
   let names = new Set<string>();
   let sinceMs = clock.monotonicMs();

@@ -1,6 +1,6 @@
 /**
  * Calls of the C library for which no runtime has a function. They are there on Linux (glibc or musl) and macOS, under Bun,
- * and under Deno where it may use FFI; elsewhere whoever needs them does without.
+ * and under Deno where it may use FFI; elsewhere they are missing, and their callers do without.
  */
 
 import { runtime } from "./runtime.ts";

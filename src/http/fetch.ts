@@ -101,8 +101,8 @@ const placesOfRoles = 256;
 
 /** All of the process. Deno has no bound. */
 export function fetchPlaces(env: NodeJS.ProcessEnv = process.env): number {
-  const said = Number(env[fetchPlacesVariable]);
-  if (Number.isInteger(said) && said > 0) return said;
+  const set = Number(env[fetchPlacesVariable]);
+  if (Number.isInteger(set) && set > 0) return set;
   return runtime.name === "deno" ? unboundedPlaces : usualPlaces;
 }
 

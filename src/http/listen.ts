@@ -67,7 +67,7 @@ export async function listen(
   }
 }
 
-/** Asks the runtime when somebody wants to know: that costs two calls of the system. */
+/** Asks the runtime only when the address is read: that costs two system calls. */
 class AskedPeer implements Peer {
   readonly #ask: () => string | undefined;
   #address: string | undefined;
@@ -91,7 +91,7 @@ interface OpenServer {
   shortestCloseMs: number;
 }
 
-/** `onFailed`: the runtime has given the port up, for want of a file descriptor. */
+/** `onFailed`: the runtime has given the port up, as no file descriptor is left. */
 type Open = (at: Address, onFailed: () => void) => OpenServer;
 
 /** Opens the port, and closes it for as long as too few file descriptors are left. */
@@ -192,7 +192,7 @@ function openDeno(address: Address, handler: HttpHandler, onFailed: () => void):
 
 /**
  * With the listener's own address for a host when the request names none (HTTP/1.0), or one that is not a host: the
- * runtime then gives nothing but the path (Bun), or the path behind that host (Deno), which would be no URL to anybody.
+ * runtime then gives nothing but the path (Bun), or the path behind that host (Deno), which is no URL.
  */
 function withWholeUrl(request: Request, address: Address): Request {
   if (URL.canParse(request.url)) return request;

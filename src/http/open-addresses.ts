@@ -1,4 +1,4 @@
-/** Addresses that ask nobody who they are, and that other machines can reach: what a start tells of, or refuses. */
+/** Addresses without authentication that other machines can reach: a start warns of them, or is refused. */
 
 import type { Config } from "../config.ts";
 import { TaskError } from "../words/errors.ts";
@@ -35,13 +35,13 @@ export function unguardedAddresses(config: Config): Unguarded[] {
   return all.filter((each) => each !== false && each !== undefined).filter(({ address }) => !isLoopback(address.host));
 }
 
-/** Throws `invalid_argument` when anybody could hand in tasks, or read what they did, and nobody has said that this is meant. */
+/** Throws `invalid_argument` when every caller could hand in tasks, or read what they did, and no setting allows that. */
 export function refuseUnguarded(config: Config): void {
   if (config.allowUnauthenticated) return;
   for (const { flag, address, remedy } of unguardedAddresses(config)) {
     if (remedy === undefined) continue;
-    const said = `${flag}: "${urlOf(address).replace("http://", "")}"`;
-    const message = `${said}: other machines can reach it, and nobody is asked who they are; ${remedy}`;
+    const setting = `${flag}: "${urlOf(address).replace("http://", "")}"`;
+    const message = `${setting}: other machines can reach it without authentication; ${remedy}`;
     throw new TaskError("invalid_argument", message);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A circuit breaker around the calls to one other side. After five failures in a row that mean "it is away", nobody
- * waits for it any more: calls are refused at once, until a pause is over and one call, the trial, finds it there again.
+ * A circuit breaker around the calls to one other side. After five failures in a row that mean "it is away", no
+ * call waits for it any more: calls are refused at once, until a pause is over and one call, the trial, finds it there again.
  * Keeps to itself which library does it. Promises that the errors of a call that was made come out as they are.
  */
 
@@ -21,9 +21,9 @@ export type BreakerState = "closed" | "half_open" | "open";
 interface BreakerOptions {
   /** As metrics and log lines have it: `task-service`. */
   name: string;
-  /** Who is away when it is open, for the error: `the task service`. */
+  /** The side that is away when it is open, for the error: `the task service`. */
   side: string;
-  /** Calls are refused from now on; with the failure that decided it. Not told again when a trial fails. */
+  /** Calls are refused from now on; with the failure that decided it. Not called again when a trial fails. */
   onOpened?(error: unknown): void;
   /** A trial succeeded. */
   onClosed?(): void;
@@ -109,7 +109,7 @@ export function createBreaker({ name, side, onOpened, onClosed, clock = systemCl
   };
 
   const refused = (): TaskError => {
-    // Nobody knows how long a trial takes that is under way.
+    // How long a trial that is under way will take is not known.
     const retryAfterMs =
       policy.state === CircuitState.Open ? Math.max(1, Math.ceil(trialAtMs - clock.monotonicMs())) : firstPauseMs;
     const { lastFailure } = policy;

@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from "./clock.ts";
 
 interface TimeLimit {
-  /** Calls `onOver` once the limit is over, unless what this gives was called before. */
+  /** Calls `onOver` once the limit is over, unless the returned function was called before. */
   start(onOver: () => void): () => void;
 }
 
@@ -20,7 +20,7 @@ export function createTimeLimit(limitMs: number, clock: Clock): TimeLimit {
   const started = new Set<Started>();
   let watching: AbortController | undefined;
 
-  /** Sleeps until the first is over, tells it, and so on until there is none. */
+  /** Sleeps until the first limit is over, calls its `onOver`, and goes on until none is left. */
   const watch = async (itself: AbortController): Promise<void> => {
     let reachedMs = clock.monotonicMs();
     for (const first of started) {
@@ -49,7 +49,7 @@ export function createTimeLimit(limitMs: number, clock: Clock): TimeLimit {
       }
       return () => {
         started.delete(own);
-        // Whoever waits for nothing may end.
+        // A process that waits for nothing may end.
         if (started.size === 0) stopWatching();
       };
     },

@@ -22,7 +22,7 @@ import {
 export interface Call extends CallMetadata {
   context: Context;
   span: Span;
-  /** Aborts when nobody waits for the answer any more. None: the protocol does not tell. */
+  /** Aborts when the caller has left. undefined: the protocol does not show it. */
   signal: AbortSignal | undefined;
 }
 
@@ -54,7 +54,7 @@ interface CallsOptions {
   newCorrelationId: () => string;
 }
 
-/** A gateway's body of 256 KiB grows by what JSON escapes; nobody sends more than this in good faith. */
+/** A gateway's body of 256 KiB grows by what JSON escapes; no gateway sends more than this. */
 export const maxMessageBytes = 1024 * 1024;
 
 /** The same for the 4 MiB that a batch of tasks may have. */

@@ -16,7 +16,7 @@ interface CallOptions extends CallMetadata {
   timeoutMs: number;
   /** The task service is asked to hold its answer: the call is long without anything being wrong. */
   isHeld?: boolean;
-  /** Nobody waits for the answer any more: the call is given up, and rejects with `canceled`. */
+  /** Aborts when the answer is not needed any more: the call is given up, and rejects with `canceled`. */
   signal?: AbortSignal;
 }
 
@@ -27,7 +27,7 @@ export interface TaskServiceClient {
     context: Context,
     options: CallOptions,
   ): Promise<RpcMethods[M]["response"]>;
-  /** Resolves when the task service is there. Has no span: it belongs to nobody's request. */
+  /** Resolves when the task service is there. Has no span: it belongs to no request. */
   probe(): Promise<void>;
   /** Closes its connections. */
   close(): void;
@@ -114,7 +114,7 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
         const failed = toCallError(error, name);
         const status = wire.statusOf(meanings[failed.code].rpcCode);
         span.setAttribute(key.rpcStatusCode, status);
-        // A call that we have given up is no fault of anybody.
+        // A call that was given up here is no fault.
         if (signal?.aborted) span.setAttribute(key.errorType, status);
         else markFailed(span, { type: status, message: failed.message });
         throw failed;

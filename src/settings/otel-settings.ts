@@ -12,7 +12,7 @@ export interface OtelSettings {
   logsUrl: string | undefined;
   /**
    * The console, when it is to have a copy of what goes elsewhere. Of metrics it has always its own: it draws them as
-   * they happen, and so wants them more often than anybody else.
+   * they happen, and so wants them more often than other receivers.
    */
   copyUrls: { traces: string | undefined; metrics: string | undefined; logs: string | undefined };
   metricIntervalMs: number;

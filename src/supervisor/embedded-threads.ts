@@ -48,7 +48,7 @@ export class EmbeddedThreads {
     const { dataDir, table } = this.#supervision.config();
     let isUp = false;
     const store = startLinkedThread("store", "store", {}, (reason) => {
-      // While it starts, the question below rejects, and whoever asked sees to the restart.
+      // While it starts, the question below rejects, and its caller sees to the restart.
       if (isUp) void this.#restartStore(reason);
     });
     this.#store = store;

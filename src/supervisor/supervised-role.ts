@@ -24,7 +24,7 @@ import {
 /** What a role gets of the process, at each of its starts. */
 export interface RoleSurroundings extends Omit<RoleParts, "storePort"> {
   storePort(): Promise<MessagePort | undefined>;
-  /** Told its real addresses. */
+  /** Gets its real addresses. */
   onStarted(addresses: Record<string, string>): void;
 }
 
@@ -70,7 +70,7 @@ export class SupervisedRole {
       kept: (traceId: string) => onKept(traceId),
     };
     const thread = startLinkedThread("role", this.role, handlers, (reason) => {
-      // While a role starts, the question below rejects, and whoever started it sees to the restart.
+      // While a role starts, the question below rejects, and its caller sees to the restart.
       if (this.#running) void this.#restart(reason);
     });
     this.#thread = thread;

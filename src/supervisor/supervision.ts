@@ -13,7 +13,7 @@ export interface Supervision {
   clock: Clock;
   /** Aborted when the process begins to stop. */
   stopping: AbortSignal;
-  /** Whether a part that ends is started again: not in the first start, whose caller is told, and not in a stop. */
+  /** Whether a part that ends is started again: not in the first start, whose caller gets the error, and not in a stop. */
   mayRestart(): boolean;
 }
 

@@ -153,6 +153,6 @@ function below({ children }: TestedSpan): string[] {
 
 function lineOf({ name, status, events }: TestedSpan): string {
   const error = status.code === "error" ? `  error: ${status.message ?? "no message"}` : "";
-  const told = events.length > 0 ? `  [${events.map((event) => event.name).join(", ")}]` : "";
-  return `${name}${error}${told}`;
+  const names = events.length > 0 ? `  [${events.map((event) => event.name).join(", ")}]` : "";
+  return `${name}${error}${names}`;
 }

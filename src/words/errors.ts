@@ -32,7 +32,7 @@ interface TaskErrorOptions {
   problems?: FieldProblem[];
   /** After how many milliseconds it is worth trying again. */
   retryAfterMs?: number;
-  /** Another service told us of it, and has recorded it where it happened. */
+  /** It came from another service, which has recorded it where it happened. */
   isRemote?: boolean;
 }
 
@@ -90,25 +90,25 @@ export const grpcNames: readonly string[] = rpcStatuses.map((status) =>
 );
 
 export const meanings: Record<ErrorCode, Meaning> = {
-  invalid_argument: { httpStatus: 400, title: "The request does not fit", rpcCode: "invalid_argument" },
-  unauthenticated: { httpStatus: 401, title: "Who asks is not known", rpcCode: "unauthenticated" },
-  permission_denied: { httpStatus: 403, title: "The key may not do this", rpcCode: "permission_denied" },
-  payload_too_large: { httpStatus: 413, title: "The body is too large", rpcCode: "out_of_range" },
+  invalid_argument: { httpStatus: 400, title: "Invalid request", rpcCode: "invalid_argument" },
+  unauthenticated: { httpStatus: 401, title: "Unauthenticated", rpcCode: "unauthenticated" },
+  permission_denied: { httpStatus: 403, title: "Permission denied", rpcCode: "permission_denied" },
+  payload_too_large: { httpStatus: 413, title: "Payload too large", rpcCode: "out_of_range" },
   not_found: { httpStatus: 404, title: "Not found", rpcCode: "not_found" },
-  conflict: { httpStatus: 409, title: "The task has moved on", rpcCode: "failed_precondition" },
+  conflict: { httpStatus: 409, title: "Conflict", rpcCode: "failed_precondition" },
   idempotency_mismatch: {
     httpStatus: 422,
-    title: "The idempotency key was used with another body",
+    title: "Idempotency key reused with another body",
     rpcCode: "already_exists",
   },
-  resource_exhausted: { httpStatus: 429, title: "Too much at once", rpcCode: "resource_exhausted" },
-  unavailable: { httpStatus: 503, title: "Not available now", rpcCode: "unavailable" },
-  deadline_exceeded: { httpStatus: 504, title: "It took too long", rpcCode: "deadline_exceeded" },
-  canceled: { httpStatus: 499, title: "The caller went away", rpcCode: "canceled" },
+  resource_exhausted: { httpStatus: 429, title: "Too many requests", rpcCode: "resource_exhausted" },
+  unavailable: { httpStatus: 503, title: "Service unavailable", rpcCode: "unavailable" },
+  deadline_exceeded: { httpStatus: 504, title: "Deadline exceeded", rpcCode: "deadline_exceeded" },
+  canceled: { httpStatus: 499, title: "Client closed request", rpcCode: "canceled" },
   unimplemented: { httpStatus: 501, title: "Not implemented", rpcCode: "unimplemented" },
   // Of HTTP alone; what RPC has for it comes back as the code above.
-  method_not_allowed: { httpStatus: 405, title: "There is no such method here", rpcCode: "unimplemented" },
-  internal: { httpStatus: 500, title: "A fault of ours", rpcCode: "internal" },
+  method_not_allowed: { httpStatus: 405, title: "Method not allowed", rpcCode: "unimplemented" },
+  internal: { httpStatus: 500, title: "Internal server error", rpcCode: "internal" },
 };
 
 /** HTTP status of a Connect unary error (Connect protocol, "Error codes"). */
@@ -151,7 +151,7 @@ export const serverFaults: ReadonlySet<RpcCode> = new Set([
   "data_loss",
 ]);
 
-/** The gateway alone asks who somebody is. From the RPC they come of what stands between: no fault of our own caller. */
+/** Only the gateway authenticates. From the RPC these codes come of something in between, which is no fault of the caller. */
 const ofTheEdge: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied"]);
 
 /** Our code for an RPC code that came over the wire; what we never send means a fault on the other side. */

@@ -22,9 +22,9 @@ export type Verdict =
   | { kind: "bury"; reason: DeadReason; error: Failure }
   /** Goes back at once, and the attempt does not count. */
   | { kind: "return"; error: Failure; runsAlone: boolean }
-  /** The task has ended: nobody wants it any more. */
+  /** The task has ended and is not needed any more. */
   | { kind: "cancel"; error: Failure }
-  /** Somebody else owns the task now: nothing is written, nothing is settled. */
+  /** Another worker owns the task now: nothing is written, nothing is settled. */
   | { kind: "drop" };
 
 export interface RetryPolicy {

@@ -37,7 +37,7 @@ const table = "tasks";
 
 const refusal = {
   type: "about:blank",
-  title: "Not available now",
+  title: "Service unavailable",
   status: 503,
   detail: "the disk with the data folder is nearly full",
   code: "unavailable",

@@ -77,7 +77,7 @@ const bearer = 'Bearer realm="throughline"';
 describe("whoever brings no key that is good", () => {
   const needed = "send an API key as Authorization: Bearer tl_…";
   const wrong: [what: string, headers: Record<string, string>, detail: string][] = [
-    ["none", {}, `this needs to know who asks: ${needed}`],
+    ["none", {}, `authentication is required: ${needed}`],
     ["one as a password", { authorization: "Basic dGw6dGw=" }, `the Authorization is no Bearer key: ${needed}`],
     ["an empty one", { authorization: "Bearer" }, `the Authorization is no Bearer key: ${needed}`],
     ["two", { authorization: `Bearer ${keys.read} ${keys.read}` }, `the Authorization is no Bearer key: ${needed}`],
@@ -89,7 +89,7 @@ describe("whoever brings no key that is good", () => {
       { authorization: `Bearer ${keys.over}` },
       'the API key "over" was good until 2026-01-01T00:00:00.000Z',
     ],
-    ["a good one in another header", { "x-api-key": keys.operate }, `this needs to know who asks: ${needed}`],
+    ["a good one in another header", { "x-api-key": keys.operate }, `authentication is required: ${needed}`],
   ];
   test.each(wrong)("but %s is not served", async (_, headers, detail) => {
     const answers = await Promise.all([

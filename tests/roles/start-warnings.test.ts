@@ -15,7 +15,7 @@ describe("a gateway that other machines can reach", () => {
   test(
     "starts when it is told so, and other addresses that are open are told of when it is not",
     async () => {
-      const isWarning = ({ msg }: { msg: string }): boolean => msg.includes("an address that asks nobody");
+      const isWarning = ({ msg }: { msg: string }): boolean => msg.includes("an address without authentication");
       await using told = await startTestSystem({ gatewayListen: "0.0.0.0:0", allowUnauthenticated: "true" });
       expect(told.lines.filter(isWarning)).toEqual([]);
       await using silent = await startTestSystem({ adminListen: "0.0.0.0:0", grpcListen: "0.0.0.0:0" });

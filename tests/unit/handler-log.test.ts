@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { createRedaction } from "../../src/telemetry/logs/redact.ts";
-import { toPrinted, toSaid } from "../../src/worker/handlers/handler-log.ts";
+import { toLogged, toPrinted } from "../../src/worker/handlers/handler-log.ts";
 
 const redaction = createRedaction();
 
 /** What is on the line, as JSON has it. */
 function said(...given: unknown[]): { msg: string; fields?: Record<string, unknown> } {
-  return JSON.parse(JSON.stringify(toSaid(given, redaction)));
+  return JSON.parse(JSON.stringify(toLogged(given, redaction)));
 }
 
 function printed(...given: unknown[]): unknown {
@@ -117,7 +117,7 @@ describe("what ctx.log is given", () => {
     fc.assert(
       fc.property(fc.array(anything, { maxLength: 5 }), (makers) => {
         const given = makers.map((make) => make());
-        for (const tell of [toSaid, toPrinted]) {
+        for (const tell of [toLogged, toPrinted]) {
           const line = tell(given, redaction);
           const text = JSON.stringify(line);
           expect(typeof line.msg).toBe("string");
@@ -132,7 +132,7 @@ describe("what ctx.log is given", () => {
   test("has no field for each letter of a text", () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.array(fc.string(), { maxLength: 3 }), (first, more) => {
-        const fields = toSaid([first, ...more], redaction).fields ?? {};
+        const fields = toLogged([first, ...more], redaction).fields ?? {};
         expect(Object.keys(fields).filter((name) => name !== "args")).toEqual([]);
       }),
     );

@@ -65,13 +65,13 @@ describe("addresses that ask nobody", () => {
 describe("a gateway that others can reach", () => {
   test("is refused without keys, with what to do", () => {
     expect(() => refuseUnguarded(configOf({ gatewayListen: "[::]:8080" }))).toThrow(
-      '--gateway-listen: "[::]:8080": other machines can reach it, and nobody is asked who they are; set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it',
+      '--gateway-listen: "[::]:8080": other machines can reach it without authentication; set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it',
     );
   });
 
   test("is refused as a console too", () => {
     expect(() => refuseUnguarded(configOf({ consoleListen: "0.0.0.0:8090" }))).toThrow(
-      '--console-listen: "0.0.0.0:8090": other machines can reach it, and nobody is asked who they are; set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it',
+      '--console-listen: "0.0.0.0:8090": other machines can reach it without authentication; set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it',
     );
   });
 

@@ -121,7 +121,7 @@ export async function lookAtGuards(config: Config): Promise<Finding[]> {
 function lookAtOpen(config: Config): Finding[] {
   return unguardedAddresses(config).map(({ what, flag, address, remedy }) => {
     const check = `${what} guard`;
-    const detail = `other machines can reach ${urlOf(address)}, which asks nobody who they are`;
+    const detail = `other machines can reach ${urlOf(address)}, which has no authentication`;
     if (config.allowUnauthenticated) return ok(check, `${detail}; --allow-unauthenticated says that this is meant`);
     if (remedy !== undefined) return failed(check, detail, remedy);
     return warn(check, detail, `listen on loopback (${flag}), or let only your own network reach it`);

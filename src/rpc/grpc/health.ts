@@ -21,7 +21,7 @@ import { definitionOf, refuseStream } from "./wire.ts";
 
 export const healthCheckPath = `/${Health.typeName}/Check`;
 
-/** Those who are told when it changes; each holds a stream. */
+/** Callers that watch it; each holds a stream. */
 const maxWatches = 256;
 
 /** The whole server, and the one service it is about. */
@@ -48,13 +48,13 @@ export function createHealthService(draining: AbortSignal) {
   const watch = (call: ServerWritableStream<Buffer, Uint8Array>): void => {
     const service = serviceOf(call.request);
     const isKnown = knownServices.includes(service);
-    const told = admitWatch(async () => {
+    const watching = admitWatch(async () => {
       call.write(toBytes(isKnown ? servingStatus() : Serving.SERVICE_UNKNOWN));
       await firstOf(call, draining);
       if (isKnown) call.write(toBytes(servingStatus()));
       call.end();
     });
-    told.catch((error) => refuseStream(call, error));
+    watching.catch((error) => refuseStream(call, error));
   };
 
   const implementation: UntypedServiceImplementation = { Check: check, List: list, Watch: watch };

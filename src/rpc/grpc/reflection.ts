@@ -30,7 +30,7 @@ import { definitionOf, refuseStream } from "./wire.ts";
 
 /** Streams of those who ask; each is short. */
 const maxStreams = 256;
-/** Questions of one stream; whoever wants to know everything needs a few. */
+/** Requests of one stream; a client that lists everything needs a few. */
 const maxQuestions = 1000;
 
 const ownFiles = [file_tasks, file_grpc_health_v1_health, file_grpc_reflection_v1_reflection];
@@ -75,7 +75,7 @@ function withImports(named: readonly DescFile[]): DescFile[] {
   return [...all];
 }
 
-/** Until there are no more questions, or nobody waits for the answers. */
+/** Until there are no more questions, or the caller has left. */
 function answerAll(call: ServerDuplexStream<Uint8Array, Uint8Array>, described: Described): Promise<void> {
   let questions = 0;
   return new Promise((resolve, reject) => {

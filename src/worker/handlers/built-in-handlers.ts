@@ -1,6 +1,5 @@
 /** Task types for trying things. */
 
-import type { Config } from "../../config.ts";
 import { createHttpHandler } from "../http/task.ts";
 import { payloadOf } from "./built-in-payloads.ts";
 import type { TaskHandler } from "./handler.ts";
@@ -8,7 +7,8 @@ import type { TaskHandler } from "./handler.ts";
 /** That of the runtime: the one of handlers throws. */
 const endThread = process.exit.bind(process);
 
-export function builtInHandlers(config: Config): TaskHandler[] {
+/** `httpAllow`: where the type `http` may call. */
+export function builtInHandlers(httpAllow: readonly string[]): TaskHandler[] {
   return [
     { type: "echo", run: (task) => task.payload },
     {
@@ -43,13 +43,8 @@ export function builtInHandlers(config: Config): TaskHandler[] {
         for (;;);
       },
     },
-    createHttpHandler(httpAllowOf(config)),
+    createHttpHandler(httpAllow),
   ];
-}
-
-function httpAllowOf(config: Config): string[] {
-  if (config.httpAllow.length > 0) return config.httpAllow;
-  return config.environment === "development" ? ["public", "loopback"] : ["public"];
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * The handlers' folder while somebody edits it: whenever a file in it changes, its subfolders included, the handlers are
+ * The handlers' folder while it is edited: whenever a file in it changes, its subfolders included, the handlers are
  * loaded again and their types registered. However fast the edits come, one load is under way and at most one waits.
  * Promises that edits which do not load leave the handlers in force that did.
  */
@@ -30,7 +30,7 @@ interface Edits {
 
 /** An editor writes several files, or one in several steps. */
 const quietMs = 100;
-/** Names told of one load. */
+/** Names logged of one load. */
 const maxNames = 10;
 
 export function watchHandlers({ config, pool, register, log, clock = systemClock }: EditsDeps): Edits {

@@ -16,7 +16,7 @@ import type { HandlerLogLine, LineTask } from "../threads/thread-messages.ts";
 import type { HandlerLog } from "./handler.ts";
 
 /** What one line says: plain values, bounded, without secrets. */
-export interface Said {
+export interface LoggedText {
   msg: string;
   fields: PlainFields | undefined;
 }
@@ -36,7 +36,7 @@ export function createHandlerLog(write: (level: LogLevel, given: readonly unknow
  * The first text is the message; values behind it fill its `%s`, `%d` and `%j`. The first error is the field `error`, what
  * the first object has are fields, and all that is left is the field `args`.
  */
-export function toSaid(given: readonly unknown[], redaction: Redaction): Said {
+export function toLogged(given: readonly unknown[], redaction: Redaction): LoggedText {
   const at = given.findIndex((value) => typeof value === "string");
   const text = at < 0 ? undefined : String(given[at]);
   const fillers = text === undefined ? [] : given.slice(at + 1, at + 1 + countPlaceholders(text));
@@ -47,11 +47,12 @@ export function toSaid(given: readonly unknown[], redaction: Redaction): Said {
 }
 
 /** As the console prints: what is no object stands in the message. */
-export function toPrinted(given: readonly unknown[], redaction: Redaction): Said {
+export function toPrinted(given: readonly unknown[], redaction: Redaction): LoggedText {
   const [first] = given;
   const words = given.filter((value) => !isObject(value));
-  if (words.length < 2 || (typeof first === "string" && countPlaceholders(first) > 0)) return toSaid(given, redaction);
-  return toSaid([words.map(String).join(" "), ...given.filter(isObject)], redaction);
+  if (words.length < 2 || (typeof first === "string" && countPlaceholders(first) > 0))
+    return toLogged(given, redaction);
+  return toLogged([words.map(String).join(" "), ...given.filter(isObject)], redaction);
 }
 
 /** The values of one call but for the message, by what becomes of each. */
@@ -105,8 +106,8 @@ function toFields({ errors, record, errorName, others }: Sorted, redaction: Reda
 
 function fill(text: string, fillers: readonly unknown[], redaction: Redaction): string {
   if (fillers.length === 0) return text;
-  const told = fillers.map((value) => (isError(value) ? toFailure(value).message : nameFunction(value)));
-  const { told: plain } = toPlainFields({ told }, redaction);
+  const texts = fillers.map((value) => (isError(value) ? toFailure(value).message : nameFunction(value)));
+  const { texts: plain } = toPlainFields({ texts }, redaction);
   return format(text, ...(Array.isArray(plain) ? plain : []));
 }
 
@@ -143,7 +144,7 @@ export function withTask(context: Context, { taskId, type, attempt, correlationI
 }
 
 /** A line of `context`, under the span that is active now. */
-export function lineIn(context: Context, level: LogLevel, { msg, fields }: Said): HandlerLogLine {
+export function lineIn(context: Context, level: LogLevel, { msg, fields }: LoggedText): HandlerLogLine {
   const active = contextApi.active();
   const span = trace.getSpanContext(active) ?? trace.getSpanContext(context);
   return {

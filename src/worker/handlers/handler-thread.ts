@@ -10,7 +10,7 @@ import { startThreadTracing } from "../../telemetry/spans/thread-tracing.ts";
 import { toFailure } from "../../words/errors.ts";
 import { createHandlerCalls } from "../http/calls.ts";
 import type { FromHandlerThread, ToHandlerThread } from "../threads/thread-messages.ts";
-import { captureOutput, lineIn, type Said, toPrinted } from "./handler-log.ts";
+import { captureOutput, type LoggedText, lineIn, toPrinted } from "./handler-log.ts";
 import { HandlerError, type Handlers, loadHandlers } from "./handlers.ts";
 import { createRunner, createRunScopes } from "./run.ts";
 import { type StrayErrors, takeStrayErrors } from "./stray-errors.ts";
@@ -27,7 +27,8 @@ export async function startHandlerThread(
 ): Promise<(message: ToHandlerThread) => void> {
   let handlers: Handlers = new Map();
   const redaction = createRedaction(config.redactKeys);
-  const write = (level: LogLevel, said: Said): void => tell({ kind: "log", line: lineIn(ROOT_CONTEXT, level, said) });
+  const write = (level: LogLevel, logged: LoggedText): void =>
+    tell({ kind: "log", line: lineIn(ROOT_CONTEXT, level, logged) });
   captureOutput({
     onLogged: (level, given) => write(level, toPrinted(given, redaction)),
     onWritten: (level, msg) => write(level, { msg, fields: undefined }),
@@ -66,7 +67,7 @@ export async function startHandlerThread(
 /** The handlers, or what is wrong with them. */
 async function load(config: Config, strays: StrayErrors): Promise<Handlers | string[]> {
   try {
-    const handlers = await loadHandlers(config, strays.loading);
+    const handlers = await loadHandlers({ folder: config.handlers, httpAllow: httpAllowOf(config) }, strays.loading);
     const problems = await strays.loaded();
     return problems.length > 0 ? problems : handlers;
   } catch (error) {
@@ -97,4 +98,10 @@ function runForksByBun(): void {
     return Array.isArray(first) ? spawn(first, { ...options, env }) : spawn({ ...options, env });
   };
   Reflect.set(Object(bun), "spawn", spawnByBun);
+}
+
+/** In development services of this machine can be called as well. */
+function httpAllowOf({ httpAllow, environment }: Config): string[] {
+  if (httpAllow.length > 0) return httpAllow;
+  return environment === "development" ? ["public", "loopback"] : ["public"];
 }

@@ -1,7 +1,6 @@
 /** The handlers of a thread: the built-in ones, and those of the user's folder, loaded from disk. */
 
 import { join, relative } from "node:path";
-import type { Config } from "../../config.ts";
 import { toFailure } from "../../words/errors.ts";
 import { builtInHandlers } from "./built-in-handlers.ts";
 import { handlerFiles, typeOfFile } from "./handler-files.ts";
@@ -9,6 +8,13 @@ import { applyTypescriptSettings, importFile, provideModules } from "./import-fi
 import { isClass, type LoadedHandler, toHandler, toLoaded } from "./loaded-handler.ts";
 
 export type Handlers = Map<string, LoadedHandler>;
+
+interface HandlerSources {
+  /** undefined: there are built-in handlers only. */
+  folder: string | undefined;
+  /** Where the type `http` may call: kinds of addresses, or host patterns. */
+  httpAllow: readonly string[];
+}
 
 /** Handlers that could not be loaded; `problems` has a line for each file. */
 export class HandlerError extends Error {
@@ -24,27 +30,30 @@ export class HandlerError extends Error {
  * Loads all, in a thread: on the main one Bun would fetch what is not installed. Throws `HandlerError` when a file does
  * not load, is no handler, or two are for one type. `onLoading` gets the name of each file before it is loaded.
  */
-export async function loadHandlers(config: Config, onLoading: (file: string) => void): Promise<Handlers> {
+export async function loadHandlers(
+  { folder, httpAllow }: HandlerSources,
+  onLoading: (file: string) => void,
+): Promise<Handlers> {
   const handlers: Handlers = new Map();
-  for (const handler of builtInHandlers(config)) {
+  for (const handler of builtInHandlers(httpAllow)) {
     const loaded = toLoaded(handler, "");
     handlers.set(loaded.type, loaded);
   }
-  if (config.handlers === undefined) return handlers;
-  provideModules(config.handlers);
+  if (folder === undefined) return handlers;
+  provideModules(folder);
   applyTypescriptSettings();
   const problems: string[] = [];
   const sources = new Map<string, string>();
-  for (const file of handlerFiles(config.handlers).handlers) {
+  for (const file of handlerFiles(folder).handlers) {
     onLoading(file);
     try {
-      const loaded = await loadFile(config.handlers, file);
+      const loaded = await loadFile(folder, file);
       const earlier = sources.get(loaded.type) ?? (handlers.has(loaded.type) ? "a built-in type" : undefined);
       if (earlier !== undefined) throw new Error(`its type "${loaded.type}" is taken by ${earlier}`);
       sources.set(loaded.type, file);
       handlers.set(loaded.type, { ...loaded, file });
     } catch (error) {
-      problems.push(`handler file "${file}": ${reasonOf(error, config.handlers)}`);
+      problems.push(`handler file "${file}": ${reasonOf(error, folder)}`);
     }
   }
   if (problems.length > 0) throw new HandlerError(problems);

@@ -86,7 +86,7 @@ function parseTimeout(text: string): number {
   }
 }
 
-/** Bytes of a schema's text; a longer one is not told to the task service. */
+/** Bytes of a schema's text; a longer one is not given to the task service. */
 const maxSchemaLength = 16_384;
 const maxIssues = 20;
 
@@ -134,9 +134,9 @@ function hasJsonSchema(standard: Record<string, unknown>): standard is { jsonSch
 }
 
 function toMessage(issues: readonly StandardSchemaV1.Issue[]): string {
-  const told = issues.slice(0, maxIssues).map(({ path = [], message }) => `${pointerOf(path)}: ${message}`);
-  const more = issues.length - told.length;
-  return [...told, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
+  const shown = issues.slice(0, maxIssues).map(({ path = [], message }) => `${pointerOf(path)}: ${message}`);
+  const more = issues.length - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }
 
 /** JSON pointer (RFC 6901) into the task, as the problems of a refused request have it. */

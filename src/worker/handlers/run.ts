@@ -20,7 +20,7 @@ import type { HandlerCalls } from "../http/calls.ts";
 import { createTracedFetch } from "../http/traced-fetch.ts";
 import type { FromRunner, Run, RunEnd, SignalReason, ToHandlerThread } from "../threads/thread-messages.ts";
 import type { HandlerContext, HandlerTask } from "./handler.ts";
-import { createHandlerLog, lineIn, toSaid, withTask } from "./handler-log.ts";
+import { createHandlerLog, lineIn, toLogged, withTask } from "./handler-log.ts";
 import { checkPayload, type LoadedHandler, PayloadError } from "./loaded-handler.ts";
 import { ResultError, toResultText } from "./result.ts";
 import { RetryAfterError, toRetryAfter } from "./retry-after.ts";
@@ -75,7 +75,7 @@ export function createRunner(deps: RunnerDeps) {
     });
     const context = withTask(spanContext, run);
     const log = createHandlerLog((level, given) =>
-      tell({ kind: "log", line: lineIn(context, level, toSaid(given, redaction)) }),
+      tell({ kind: "log", line: lineIn(context, level, toLogged(given, redaction)) }),
     );
     const attemptCalls = calls.startAttempt();
     const ctx: HandlerContext = {
@@ -90,9 +90,9 @@ export function createRunner(deps: RunnerDeps) {
         fetch: attemptCalls.fetch,
       }),
       progress: async (share) => {
-        const told = toShare(share);
-        span.addEvent("progress", { [ownKey.progress]: told });
-        tell({ kind: "progress", number: run.number, share: told });
+        const known = toShare(share);
+        span.addEvent("progress", { [ownKey.progress]: known });
+        tell({ kind: "progress", number: run.number, share: known });
       },
       fatal: (message, options) => new FatalError(message, options),
       retryAfter: (delay, message, options) => toRetryAfter(delay, message, { options, log, nowMs: Date.now() }),
@@ -159,7 +159,7 @@ async function runHandler(
 /** No further attempt can help. */
 const fatalErrors: readonly (new (...args: never[]) => Error)[] = [FatalError, PayloadError, ResultError];
 
-/** A sum of parts may come out a little above 1; what is no number at all is a mistake to be told. */
+/** A sum of parts may come out a little above 1; what is no number at all is a mistake of the handler. */
 function toShare(share: number): number {
   if (typeof share !== "number" || Number.isNaN(share)) {
     throw new TypeError(`progress takes a number from 0 to 1, not "${share}"`);

@@ -77,7 +77,7 @@ export function takeStrayErrors({ scopes, folder, typeOf, tell }: StrayErrorsDep
     }
     const scope = scopes.current() ?? onlyOf(file);
     if (scope && !scope.isOver && !scope.crash) crash(scope, error);
-    // It is how the run ends, and was told.
+    // It is how the run ends, and was reported.
     else if (isInstance(thrown, ProcessEndError) && scope?.crash) return;
     else logStray(error, file, scope?.run);
   };

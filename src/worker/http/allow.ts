@@ -1,7 +1,7 @@
 /**
  * Where the `http` task may call. A name is resolved once, every address that it resolves to must be of an allowed kind,
- * and the call then connects to one of these addresses, not to the name: what the name means a moment later is nobody's
- * question. Link-local addresses and those where clouds keep their credentials are never allowed by kind.
+ * and the call then connects to one of these addresses, not to the name: what the name means a moment later does
+ * not matter. Link-local addresses and those where clouds keep their credentials are never allowed by kind.
  */
 
 import { lookup } from "node:dns/promises";
@@ -10,7 +10,7 @@ import { BlockList, isIP } from "node:net";
 const loopback = blockListOf("127.0.0.0/8", "::1/128");
 const privateRanges = blockListOf("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7");
 /**
- * IANA special-purpose registries: neither public nor anybody's private network, or turned into another on the way. And
+ * IANA special-purpose registries: neither public nor a private network, or turned into another on the way. And
  * the metadata services that clouds have put among public or private addresses: Azure, Alibaba, AWS, Google.
  */
 const reserved = blockListOf(
@@ -104,7 +104,7 @@ function refuseForm({ protocol, username, password }: URL): void {
   if (protocol !== "http:" && protocol !== "https:") {
     throw new ForbiddenTarget(`calls by "${protocol}" are not allowed; http: and https: are`);
   }
-  // URLs are told in spans and results, and a name before an @ reads like a host.
+  // URLs are shown in spans and results, and a name before an @ reads like a host.
   if (username !== "" || password !== "") {
     throw new ForbiddenTarget("a URL with a user or a password is not allowed; send them in a header");
   }

@@ -62,14 +62,14 @@ function attemptOf(context: Context, none: Attempt): Attempt {
 function createAttempt({ semaphore, fetch, waitLimitMs }: { semaphore: Semaphore; fetch: Fetch; waitLimitMs: number }) {
   const share = createSemaphore(Math.ceil(semaphore.limit / 2));
   const failing = new AbortController();
-  const held = new Set<HeldAnswer>();
+  const held = new Set<WatchedBody>();
   let isEnded = false;
 
   const giveUpIdle = (): void => {
     const reason = new DOMException("the attempt has ended, and its answers with it", "AbortError");
     for (const answer of held) answer.cancelIfIdle(reason);
   };
-  /** After the end too, whoever got an answer or a part of one has a turn to ask for the next part. */
+  /** After the end too, code that got an answer or a part of one has a turn to ask for the next part. */
   const giveUpSoon = (): void => {
     if (isEnded) setTimeout(giveUpIdle, 0);
   };
@@ -78,7 +78,7 @@ function createAttempt({ semaphore, fetch, waitLimitMs }: { semaphore: Semaphore
   const call = async (sent: Promise<Response>, answered: (answer: Response) => void): Promise<void> => {
     const answer = await sent;
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    const one = holdAnswer(answer, { end, chunk: giveUpSoon });
+    const one = watchBody(answer, { end, chunk: giveUpSoon });
     answered(one?.response ?? answer);
     if (!one) return;
     held.add(one);
@@ -129,25 +129,25 @@ function tooMany(semaphore: Semaphore, share: Semaphore, waitLimitMs: number): T
   );
 }
 
-interface HeldAnswer {
+interface WatchedBody {
   /** To the handler, an answer as any other. */
   response: Response;
   /** Ends the body with `reason` unless a reader waits for more of it. */
   cancelIfIdle(reason: unknown): void;
 }
 
-/** Bun takes about as much in before anybody reads; a body of an announced length below that ends by itself. */
+/** Bun takes about as much in before the body is read; a body of an announced length below that ends by itself. */
 const maxTakenInBytes = 128 * 1024;
 
 /**
  * An answer whose body may be left unread. Bun keeps the place and the connection of such a call for as long as that lasts,
- * so the body is watched: it tells when it has come whole, and can be given up while nobody waits for more of it.
+ * so the body is watched: it reports when it has come whole, and can be closed while no reader waits for more of it.
  * undefined: nothing has to be watched.
  */
-function holdAnswer(
+function watchBody(
   answer: Response,
   on: { /** Once. */ end: () => void /** A reader got what it asked for. */; chunk: () => void },
-): HeldAnswer | undefined {
+): WatchedBody | undefined {
   const length = answer.headers.get("content-length");
   if (!answer.body || (length !== null && Number(length) <= maxTakenInBytes)) return undefined;
   const reader = answer.body.getReader();

@@ -136,10 +136,10 @@ export const maxRedirects = 5;
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-/** All that goes on to another origin: what anybody else is called may be a secret that was meant for the first. */
+/** All that goes on to another origin: any other header may be a secret that was meant for the first. */
 const harmlessHeaders: ReadonlySet<string> = new Set(["accept", "accept-language", "content-type", "user-agent"]);
 
-/** The next request; undefined when the answer is the last. Throws `ForbiddenTarget` for where nobody should follow. */
+/** The next request; undefined when the answer is the last. Throws `ForbiddenTarget` for a target that must not be followed. */
 export function redirected(
   request: HttpRequest,
   status: number,
