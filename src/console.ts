@@ -1,5 +1,5 @@
 /**
- * Role: keeps telemetry for whoever develops with it. Receives spans and log records over OTLP from every role, and from
+ * Role: keeps telemetry for development. Receives spans and log records over OTLP from every role, and from
  * anything else of the user's, keeps the newest in a bounded file, and answers questions about them. Owns that file. Of
  * the roles' metrics it has the last hour in memory.
  * Promises that overload is dropped and counted; must never slow a task.

@@ -41,7 +41,7 @@ const nothing: Refused = { no_ids: 0, too_large: 0 };
 /** `request`: an `ExportTraceServiceRequest`, well formed. */
 export function takeSpans(request: Uint8Array): Taken {
   const spans = spansOf(request);
-  // Without ids it belongs to no trace: nobody could ask for it.
+  // Without ids it belongs to no trace and cannot be found.
   const whole = spans.filter(
     ({ traceIdAt, spanIdAt }) => isId(request, traceIdAt, traceIdBytes) && isId(request, spanIdAt, spanIdBytes),
   );

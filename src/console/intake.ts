@@ -29,7 +29,7 @@ export interface Intake {
   figures(): IntakeFigures;
   /** The same by signal and reason. */
   counts(): IntakeCount[];
-  /** Writes what has waited longest, for a question that is about to be asked: bounded, as a step is. */
+  /** Writes what has waited longest, before a query: bounded, as a step is. */
   catchUp(): void;
   /** Writes what waits, and ends. */
   stop(): void;
@@ -96,7 +96,7 @@ export function createIntake({ file, limits, isDiskLow, clock, log }: IntakeDeps
       // What is too large for any file gets an empty one.
       return file.usedBytes() + roomFor(bytes) <= limits.maxBytes || file.isEmpty();
     } catch {
-      // The write that follows tells of it.
+      // The write that follows reports it.
       return true;
     }
   };

@@ -26,7 +26,7 @@ interface JaegerOptions {
 
 const answerLimitMs = 15_000;
 const maxAnswerBytes = 64 * 1024 * 1024;
-/** A search names one service: without it all are asked, so many at once. */
+/** A search names one service; without one all are searched, so many at once. */
 const maxServices = 64;
 const servicesAtOnce = 8;
 /** Of one task, in one service. */
@@ -37,15 +37,15 @@ const slackMs = 3_600_000;
 export function createJaegerTraces({ url, clock, lookbackMs }: JaegerOptions): TraceStore {
   /** Of every service, unless the filter names one. */
   const find = async (filter: TraceFilter, sinceMs: number): Promise<{ found: ReceivedSpan[][]; isAll: boolean }> => {
-    const services = filter.service === undefined ? await askServices(url) : [filter.service];
-    const asked = services.slice(0, maxServices);
+    const services = filter.service === undefined ? await fetchServices(url) : [filter.service];
+    const searched = services.slice(0, maxServices);
     const byTrace = new Map<string, ReceivedSpan[]>();
-    let isAll = asked.length === services.length;
-    for (let first = 0; first < asked.length; first += servicesAtOnce) {
+    let isAll = searched.length === services.length;
+    for (let first = 0; first < searched.length; first += servicesAtOnce) {
       const answers = await Promise.all(
-        asked.slice(first, first + servicesAtOnce).map((service) => {
+        searched.slice(first, first + servicesAtOnce).map((service) => {
           const query = toQuery({ ...filter, service, sinceMs }, clock.nowMs() + slackMs);
-          return askTraces(`${url}/api/traces?${query}`);
+          return fetchTraces(`${url}/api/traces?${query}`);
         }),
       );
       for (const traces of answers) {
@@ -58,7 +58,7 @@ export function createJaegerTraces({ url, clock, lookbackMs }: JaegerOptions): T
 
   const sinceOf = ({ taskId, sinceMs }: TraceFilter): number => {
     if (sinceMs !== undefined) return sinceMs;
-    // The id says when the task was made, and nothing of it is older.
+    // The id holds the time of creation, and no span of the task is older.
     const isDated = taskId !== undefined && isTaskId(taskId);
     return isDated ? createdAtMsOf(taskId) - slackMs : clock.nowMs() - lookbackMs;
   };
@@ -73,7 +73,7 @@ export function createJaegerTraces({ url, clock, lookbackMs }: JaegerOptions): T
         .sort((a, b) => b.startMs - a.startMs);
       return { traces: traces.slice(0, filter.limit), isComplete: isAll || traces.length >= filter.limit };
     },
-    spansOf: async (traceId) => (await askTraces(`${url}/api/traces/${traceId}`)).flat(),
+    spansOf: async (traceId) => (await fetchTraces(`${url}/api/traces/${traceId}`)).flat(),
     traceIdsOf: async (taskId) => {
       const filter = { taskId, limit: maxTaskTraces };
       const { found } = await find(filter, sinceOf(filter));
@@ -82,7 +82,7 @@ export function createJaegerTraces({ url, clock, lookbackMs }: JaegerOptions): T
   };
 }
 
-/** Times are microseconds there. Jaeger cannot be asked for spans without an error: those are sorted out afterwards. */
+/** Times are microseconds there. Jaeger has no query for spans without an error: those are filtered afterwards. */
 function toQuery(filter: TraceFilter & { service: string; sinceMs: number }, untilMs: number): URLSearchParams {
   const { service, operation, taskId, isError, minDurationMs, attribute, sinceMs, limit } = filter;
   const tags = {
@@ -101,20 +101,20 @@ function toQuery(filter: TraceFilter & { service: string; sinceMs: number }, unt
   });
 }
 
-async function askServices(url: string): Promise<string[]> {
-  const answer = await askJson(`${url}/api/services`);
+async function fetchServices(url: string): Promise<string[]> {
+  const answer = await fetchJson(`${url}/api/services`);
   const { data } = typeof answer === "object" && answer !== null && "data" in answer ? answer : { data: undefined };
   return Array.isArray(data) ? data.filter((name) => typeof name === "string").sort() : [];
 }
 
 /** None when Jaeger does not know the trace. */
-async function askTraces(url: string): Promise<ReceivedSpan[][]> {
-  const answer = await askJson(url);
+async function fetchTraces(url: string): Promise<ReceivedSpan[][]> {
+  const answer = await fetchJson(url);
   return answer === undefined ? [] : parseJaegerTraces(answer);
 }
 
-/** undefined: not found. Rejects with `unavailable` that says what Jaeger said. */
-async function askJson(url: string): Promise<unknown> {
+/** undefined: not found. Rejects with `unavailable` and Jaeger's own message. */
+async function fetchJson(url: string): Promise<unknown> {
   const { origin, pathname } = new URL(url);
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(answerLimitMs) });

@@ -20,8 +20,8 @@ export type Measured = (typeof measured)[number];
 
 /** What happened in five seconds. A count may have a fraction: part of what came in a longer time. */
 export interface Slot {
-  /** Whether anybody told of this time: nothing told is not nought. */
-  isTold: boolean;
+  /** Whether an export covers this time: no data is not zero. */
+  isCovered: boolean;
   counts: Partial<Record<Counted, number>>;
   durations: Partial<Record<Measured, number[]>>;
   /** By `gaugeKeyOf`, and by instance. */
@@ -49,8 +49,8 @@ export interface MetricHistory {
   /** In the order of their names; those that fell silent within the hour among them. */
   instances(): Instance[];
   isSilent(instance: Instance): boolean;
-  /** Up to when everybody who is there has told: what comes later is not whole yet. */
-  toldUntilMs(): number;
+  /** Up to when all live instances have exported: what comes later is incomplete. */
+  completeUntilMs(): number;
 }
 
 const maxInstances = 200;
@@ -58,13 +58,13 @@ const maxInstances = 200;
 const maxNewestPoints = 500;
 /** Of one slot, and of one instance in it. */
 const maxGauges = 200;
-/** Attributes that are told apart, as JSON: longer ones are nobody's labels. */
+/** Of attributes as JSON: longer ones are no labels of ours. */
 const maxLabelsLength = 1000;
 const maxTextLength = 200;
 /** A gauge holds until the next export, but not for longer than this. */
 const holdMs = 120_000;
 const usualIntervalMs = 60_000;
-/** So many exports are missing before somebody counts as silent. */
+/** So many exports are missing before an instance counts as silent. */
 const missedExports = 2.5;
 
 const charted: ReadonlyMap<string, readonly string[]> = new Map(
@@ -90,8 +90,8 @@ const kept: ReadonlySet<string> = new Set([
   "otel.sdk.processor.log.queue.size",
 ]);
 
-/** What is told of a role itself. */
-const told = [
+/** The resource attributes that are kept of a role. */
+const keptAttributes = [
   key.serviceVersion,
   key.hostName,
   key.processPid,
@@ -108,7 +108,7 @@ export function gaugeKeyOf(name: string, ...labels: string[]): string {
 export function createMetricHistory(clock: Clock): MetricHistory {
   const nowMs = (): number => clock.nowMs();
   const slots: TimeSlots<Slot> = createTimeSlots(
-    () => ({ isTold: false, counts: {}, durations: {}, gauges: new Map() }),
+    () => ({ isCovered: false, counts: {}, durations: {}, gauges: new Map() }),
     nowMs,
   );
   const changes = createMetricChanges(nowMs(), nowMs);
@@ -124,7 +124,7 @@ export function createMetricHistory(clock: Clock): MetricHistory {
 
   const takeOf = (instance: Instance, metrics: readonly ReceivedMetric[]): void => {
     const sinceMs = instance.seenMs;
-    for (const { slot } of slots.over(Math.max(sinceMs, nowMs() - holdMs), nowMs())) slot.isTold = true;
+    for (const { slot } of slots.over(Math.max(sinceMs, nowMs() - holdMs), nowMs())) slot.isCovered = true;
     for (const metric of metrics) takeMetric(instance, metric, sinceMs);
     if (nowMs() > sinceMs) instance.intervalMs = nowMs() - sinceMs;
     instance.seenMs = nowMs();
@@ -132,7 +132,7 @@ export function createMetricHistory(clock: Clock): MetricHistory {
 
   const takeMetric = (instance: Instance, metric: ReceivedMetric, sinceMs: number): void => {
     if (metric.type === "gauge" || metric.type === "sum") {
-      const points = metric.points.filter(({ attributes }) => isTold(attributes));
+      const points = metric.points.filter(({ attributes }) => isShort(attributes));
       if (kept.has(metric.name)) instance.newest.set(metric.name, points.slice(0, maxNewestPoints));
       if (metric.name === instruments.tasksProcessed.name && metric.type === "sum") countTasks(instance, metric);
       const labels = charted.get(metric.name);
@@ -146,7 +146,7 @@ export function createMetricHistory(clock: Clock): MetricHistory {
   const countTasks = (instance: Instance, metric: Extract<ReceivedMetric, { type: "sum" }>): void => {
     for (const point of metric.points) {
       const status = counted.find((each) => each === point.attributes.status);
-      if (!status || !isTold(point.attributes)) continue;
+      if (!status || !isShort(point.attributes)) continue;
       const counts: CountedPoint = { ...point, counts: [point.value] };
       const change = changes.since(seriesOf(instance, metric.name, point.attributes), counts, metric.temporality);
       if (!change) continue;
@@ -163,7 +163,7 @@ export function createMetricHistory(clock: Clock): MetricHistory {
     { value, ...point }: MetricPoint<Distribution>,
   ): void => {
     // Of another version, whose buckets cannot be added to ours.
-    if (value.bounds.length !== instruments[figure].buckets.length || !isTold(point.attributes)) return;
+    if (value.bounds.length !== instruments[figure].buckets.length || !isShort(point.attributes)) return;
     const counts: CountedPoint = { ...point, counts: value.bucketCounts };
     const change = changes.since(seriesOf(instance, name, point.attributes), counts, temporality);
     if (!change) return;
@@ -201,11 +201,11 @@ export function createMetricHistory(clock: Clock): MetricHistory {
     boundsOf: (figure) => instruments[figure].buckets,
     instances: instances.all,
     isSilent: instances.isSilent,
-    toldUntilMs: instances.toldUntilMs,
+    completeUntilMs: instances.completeUntilMs,
   };
 }
 
-interface Instances extends Pick<MetricHistory, "isSilent" | "toldUntilMs"> {
+interface Instances extends Pick<MetricHistory, "isSilent" | "completeUntilMs"> {
   meet(id: string, first: ReceivedMetric): Instance;
   all: MetricHistory["instances"];
 }
@@ -219,7 +219,7 @@ function createInstances(nowMs: () => number): Instances {
     const known = instances.get(id);
     if (known) return known;
     forgetSome();
-    const own = told.map((name) => {
+    const own = keptAttributes.map((name) => {
       const value = resource[name];
       return [name, typeof value === "string" ? cut(value) : typeof value === "number" ? value : null];
     });
@@ -252,7 +252,7 @@ function createInstances(nowMs: () => number): Instances {
         .filter(({ seenMs }) => nowMs() - seenMs <= historyMs)
         .sort((a, b) => (a.service === b.service ? b.seenMs - a.seenMs : a.service < b.service ? -1 : 1)),
     isSilent,
-    toldUntilMs: () => {
+    completeUntilMs: () => {
       const there = [...instances.values()].filter((instance) => !isSilent(instance));
       return there.length === 0 ? nowMs() : Math.min(...there.map(({ seenMs }) => seenMs));
     },
@@ -263,7 +263,7 @@ function cut(text: string): string {
   return text.slice(0, maxTextLength);
 }
 
-function isTold(attributes: Attributes): boolean {
+function isShort(attributes: Attributes): boolean {
   return JSON.stringify(attributes).length <= maxLabelsLength;
 }
 

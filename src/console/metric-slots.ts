@@ -90,7 +90,7 @@ const goneAfterMs = 600_000;
  * to point (delta). Remembers the last point of each series.
  */
 interface MetricChanges {
-  /** `series`: any text that is its own. Undefined when the point tells nothing new, or nothing that can be told. */
+  /** `series`: any text that is its own. Undefined when the point has nothing new, or nothing that can be compared. */
   since(series: string, point: CountedPoint, temporality: Temporality): Change | undefined;
 }
 

@@ -4,7 +4,7 @@ import { instruments } from "../telemetry/metrics/instruments.ts";
 import { type Counted, gaugeKeyOf, type Measured, type MetricHistory, type Slot } from "./metric-history.ts";
 import { slotMs } from "./metric-slots.ts";
 
-/** One value for each step; null: nobody told, or there was nothing to tell. */
+/** One value for each step; null: no data. */
 type Column = (number | null)[];
 
 export interface DurationColumns {
@@ -12,7 +12,7 @@ export interface DurationColumns {
   p50: Column;
   p95: Column;
   p99: Column;
-  /** The lowest bound of its buckets, in seconds: values below it are not told apart. */
+  /** The lowest bound of its buckets, in seconds: values below it are not distinguished. */
   floor: number;
 }
 
@@ -29,18 +29,18 @@ export interface OverviewView {
   threads: { idle: Column; busy: Column; stuck: Column; tasks: Column };
   /** Tasks that have not ended, by status. */
   active: Record<string, Column>;
-  /** What those who tell all this are called; empty: nobody does. */
+  /** The services that export all this; empty: none does. */
   services: string[];
 }
 
 /** More points than that no chart has room for. */
 const maxSteps = 120;
 
-/** `rangeMs` back from the newest time that is told of whole. */
+/** `rangeMs` back from the newest time that is complete. */
 export function toOverview(history: MetricHistory, rangeMs: number): OverviewView {
   const perStep = Math.ceil(rangeMs / slotMs / maxSteps);
   const stepMs = perStep * slotMs;
-  const endMs = Math.floor(history.toldUntilMs() / stepMs) * stepMs;
+  const endMs = Math.floor(history.completeUntilMs() / stepMs) * stepMs;
   const steps = Math.floor(rangeMs / stepMs);
   const starts = Array.from({ length: steps }, (_, index) => endMs - (steps - index) * stepMs);
   const slots = starts.map((startMs) => slotsOf(history, startMs, perStep));
@@ -85,7 +85,7 @@ export function toOverview(history: MetricHistory, rangeMs: number): OverviewVie
   };
 }
 
-/** What several processes tell of the same is its largest; what each has for itself adds up. */
+/** Of the same figure from several processes the largest counts; what each has for itself adds up. */
 type Combine = (values: number[]) => number;
 const largest: Combine = (values) => Math.max(...values);
 const sum: Combine = (values) => values.reduce((total, value) => total + value, 0);
@@ -96,9 +96,9 @@ function slotsOf(history: MetricHistory, startMs: number, count: number): Slot[]
 
 function toRates(slots: readonly Slot[][], status: Counted, stepMs: number): Column {
   return slots.map((own) => {
-    const told = own.filter((slot) => slot.isTold || Object.keys(slot.counts).length > 0);
-    if (told.length === 0) return null;
-    return rounded(sum(told.map((slot) => slot.counts[status] ?? 0)) / (stepMs / 1000));
+    const covered = own.filter((slot) => slot.isCovered || Object.keys(slot.counts).length > 0);
+    if (covered.length === 0) return null;
+    return rounded(sum(covered.map((slot) => slot.counts[status] ?? 0)) / (stepMs / 1000));
   });
 }
 
@@ -123,8 +123,8 @@ function added(sums: readonly number[], more: readonly number[]): number[] {
 
 /** The newest of the step. */
 function gaugeOf(slots: readonly Slot[], gauge: string, combine: Combine): number | null {
-  const told = slots.findLast((slot) => slot.gauges.has(gauge))?.gauges.get(gauge);
-  return told ? rounded(combine([...told.values()])) : null;
+  const values = slots.findLast((slot) => slot.gauges.has(gauge))?.gauges.get(gauge);
+  return values ? rounded(combine([...values.values()])) : null;
 }
 
 /** `task-events` of `sqs_queue_depth task-events visible`: labels have no spaces. */

@@ -30,7 +30,7 @@ const pageHeaders = {
   vary: "accept-encoding",
 };
 
-/** Where the page is, itself or with more behind it: src/console/page/views.ts says what it shows there. */
+/** Where the page is, itself or with more behind it: src/console/page/views.ts has what it shows there. */
 const pagePaths = /^\/(?:(?:tasks|traces|dead-letters|system)(?:\/.*)?)?$/;
 
 interface PageFile {
@@ -67,12 +67,12 @@ const html = `<!doctype html>
 </html>
 `;
 
-/** Made when somebody first asks: most processes never open the page. */
+/** Made for the first request: most processes never serve the page. */
 let files: ReadonlyMap<string, PageFile> | undefined;
 
 function pageFiles(): ReadonlyMap<string, PageFile> {
   files ??= new Map([
-    // Asked for each time, so that a new version shows at once.
+    // Revalidated each time, so that a new version shows at once.
     ["/", toFile("text/html; charset=utf-8", html, "no-cache")],
     [scriptPath, toFile("text/javascript; charset=utf-8", script, forEver)],
     [stylePath, toFile("text/css; charset=utf-8", style, forEver)],

@@ -36,12 +36,12 @@ interface QueryDeps {
   clock: Clock;
   /** Of the trace under which a fault of ours is logged. */
   traceId: string;
-  /** Told of every fault of ours. */
+  /** Called for every fault of ours. */
   onFault(error: TaskError): void;
 }
 
 const traceIdText = /^[0-9a-f]{32}$/;
-/** Anybody may put a `task_id` on a span: a UUID is not asked for, but something that can be one. */
+/** Any program may put a `task_id` on a span: it need not be a UUID, only look like an id. */
 const taskIdText = /^[\w.:-]{1,128}$/;
 const paths = ["/v1/traces", "/v1/traces/{id}", "/v1/tasks/{id}/trace", "/v1/overview", "/v1/system"];
 const usualRangeMs = 15 * 60_000;

@@ -21,14 +21,14 @@ import { decodeSpans, type ReceivedSpan } from "../otlp/span.ts";
 import { meanings, retryAfterSeconds, TaskError, toTaskError } from "../words/errors.ts";
 
 /**
- * Where telemetry goes; what is not asked for is checked and dropped. One call for a request: its message in protobuf,
+ * Where telemetry goes; a signal without a function is checked and dropped. One call for a request: its message in protobuf,
  * well formed (`ExportTraceServiceRequest` and its sisters), which may hold nothing.
  */
 export interface ReceiverSink {
   spans?(request: Uint8Array): void;
   logs?(request: Uint8Array): void;
   metrics?(request: Uint8Array): void;
-  /** While there is no room for more, senders are told to come again, and what they send is not read. */
+  /** While there is no room for more, senders get 503 with `retry-after`, and their bodies are not read. */
   isFull?(): boolean;
 }
 
@@ -103,7 +103,7 @@ async function inflate(bytes: Uint8Array): Promise<Uint8Array> {
   }
 }
 
-/** The same for the three signals: a response without `partial_success` says that all was taken, and is empty. */
+/** The same for the three signals: a response without `partial_success` means that all was taken, and is empty. */
 function succeed(encoding: OtlpEncoding): Response {
   return respond(200, encoding, encoding === "json" ? "{}" : new Uint8Array());
 }

@@ -1,7 +1,7 @@
 /**
  * The console's address: the page, its questions about traces, and those about tasks, which the gateway answers. The page
  * itself is open, it holds nothing; every question is checked first. A browser lets every site send requests to this
- * machine, so pages of other sites are refused: there are no cookies, but a laptop's console asks for no key.
+ * machine, so pages of other sites are refused: there are no cookies, but a laptop's console needs no key.
  */
 
 import type { ApiKeys } from "../access/api-keys.ts";
@@ -20,7 +20,7 @@ import { answerPageFile } from "./page-files.ts";
 interface SiteDeps {
   /** Answers what is not passed on. */
   query: HttpHandler;
-  /** Those of the moment; undefined: nobody is asked for one. */
+  /** The current ones; undefined: no key is needed. */
   apiKeys(): ApiKeys | undefined;
   /** Of those who ask; what is passed on counts at the gateway. undefined: there is none. */
   rateLimit: Rate | undefined;
@@ -31,7 +31,7 @@ interface SiteDeps {
   clock: Clock;
   /** Of the trace under which a fault of ours is logged. */
   traceId: string;
-  /** Told of every fault of ours. */
+  /** Called for every fault of ours. */
   onFault(error: TaskError): void;
 }
 
@@ -93,7 +93,7 @@ export function refuseForeignPage(request: Request, { isLocal }: { isLocal: bool
 }
 
 /**
- * By what a browser says of itself (Fetch Metadata Request Headers, W3C; `none` is an address that somebody typed), which
+ * By the browser's own headers (Fetch Metadata Request Headers, W3C; `none` is an address that the user typed), which
  * holds behind a proxy too; else by the origin.
  */
 function isForeign(headers: Headers, url: URL): boolean {
@@ -109,7 +109,7 @@ function hostOf(origin: string): string | undefined {
 
 const id = "[A-Za-z0-9._:-]{1,128}";
 
-/** Requests that pass: what the page asks the gateway for, and no more. */
+/** Requests that pass: those that the page sends, and no others. */
 const passed: readonly [methods: string, path: RegExp][] = [
   ["GET POST", /^\/v1\/tasks$/],
   ["GET", new RegExp(`^/v1/tasks/${id}(?:/timeline|/events)?$`)],
@@ -172,7 +172,7 @@ async function pass(request: Request, path: string, gatewayUrl: () => Promise<st
   const isStream = path.endsWith("/events");
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), answerLimitMs);
-  // Who leaves waits no longer; a change that was asked for is made all the same.
+  // A read ends when its caller leaves; a change is carried out in any case.
   if (request.method === "GET") request.signal.addEventListener("abort", () => over.abort(), { once: true });
   try {
     const answer = await fetch(`${base}${path}`, {
@@ -182,7 +182,7 @@ async function pass(request: Request, path: string, gatewayUrl: () => Promise<st
       redirect: "manual",
       signal: over.signal,
     });
-    // A stream goes on for as long as somebody reads it: who leaves cancels it here, and so at the gateway.
+    // A stream goes on for as long as it is read: a caller that leaves cancels it here, and so at the gateway.
     const content = isStream ? answer.body : await answer.arrayBuffer();
     return new Response(answer.status === 204 ? null : content, {
       status: answer.status,

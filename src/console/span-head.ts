@@ -43,7 +43,7 @@ export function toHead(span: ReceivedSpan): SpanHead {
 
 const ownServices: ReadonlySet<string> = new Set(Object.values(serviceNames));
 
-/** Whether the span is all that is asked for. The cheap questions come first. */
+/** Whether the span fits the filter. Cheap comparisons come first. */
 export function fits(span: SpanHead, filter: TraceFilter): boolean {
   const { service, operation, taskId, isError, minDurationMs, attribute, housekeeping, sinceMs, untilMs } = filter;
   return (

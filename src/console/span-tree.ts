@@ -1,6 +1,6 @@
 /**
  * The spans of a trace, or of several linked ones, as the rows of a tree: each below its parent, in the order they
- * started. Pure. Spans come from outside: whatever their parents say (missing, in a circle), every span is one row.
+ * started. Pure. Spans come from outside: even with a parent that is missing or in a circle, every span is one row.
  */
 
 import type { ReceivedSpan } from "../otlp/span.ts";
@@ -18,7 +18,7 @@ export interface SpanRow {
   mark: RootMark | undefined;
   /** Only where it is news: not when the span above has the same. */
   attempt: string | undefined;
-  /** What went wrong; only on the innermost of the spans that tell it. */
+  /** What went wrong; only on the innermost of the spans that have it. */
   error: string | undefined;
 }
 
@@ -31,7 +31,7 @@ interface Branch {
   attemptAbove: string | undefined;
 }
 
-/** Deeper levels are not told apart by more lines: no screen has the room. */
+/** Deeper levels get no more lines: no screen has the room. */
 const maxGuideCells = 120;
 const maxErrorLength = 1000;
 
@@ -42,7 +42,7 @@ export function toSpanRows(spans: readonly ReceivedSpan[]): SpanRow[] {
   const roots = ordered.filter((span) => !byId.has(parentIdOf(span)));
   const waiting = Map.groupBy(ordered, parentIdOf);
   const rows: SpanRow[] = [];
-  // After the true roots whoever is left: a circle is entered where it started first.
+  // After the true roots the rest: a circle is entered at its earliest span.
   const done = new Set<ReceivedSpan>();
   for (const root of [...roots, ...ordered]) {
     if (done.has(root)) continue;

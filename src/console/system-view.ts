@@ -24,7 +24,7 @@ export interface RoleView {
   environment: string;
   /** RFC 3339. */
   seen_at: string;
-  /** It has not told anything for longer than it usually takes. */
+  /** It has exported nothing for longer than its usual interval. */
   is_silent: boolean;
   /** Of a worker. */
   threads: { idle: number; busy: number; stuck: number; condemned: number } | null;
@@ -34,13 +34,13 @@ export interface RoleView {
   logs: SignalView;
 }
 
-/** As the broker tells it; of several roles that tell of it, the largest figures. */
+/** As the broker reports it; of the reports of several roles, the largest figures. */
 interface QueueView {
   name: string;
   visible: number;
   in_flight: number;
   delayed: number;
-  /** Of what waits longest, in seconds; null: nobody tells. */
+  /** Of what waits longest, in seconds; null: no data. */
   oldest_age: number | null;
 }
 
@@ -169,7 +169,7 @@ function textOf(value: AttributeValue | undefined): string {
   return isText(value) ? value : "";
 }
 
-/** Of a setting that is a URL: what stands before its host is nobody's business. */
+/** Of a setting that is a URL, without its credentials. */
 function withoutPassword(text: string): string {
   const url = URL.parse(text);
   if (!url?.password && !url?.username) return text;

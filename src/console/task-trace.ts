@@ -27,7 +27,7 @@ export function isWait({ spanId }: ReceivedSpan): boolean {
   return spanId.startsWith(waitPrefix);
 }
 
-/** Longer ones are nobody's, and would fill an index. */
+/** Longer ones are no ids of ours, and would fill an index. */
 const maxTaskIdLength = 128;
 
 export function taskIdOf(attributes: Attributes): string | undefined {
@@ -83,7 +83,7 @@ function withoutOtherTasks(taskId: string, spans: readonly ReceivedSpan[]): Rece
     parentSpanId === undefined ? undefined : byKey.get(keyOf(traceId, parentSpanId));
   const isOwn = new Map<ReceivedSpan, boolean>();
   for (const span of spans) {
-    // Upwards, until somebody knows; in a circle nobody does.
+    // Upwards, until a span names its task; in a circle none does.
     const path = new Set<ReceivedSpan>();
     let known: boolean | undefined;
     for (let at: ReceivedSpan | undefined = span; at && known === undefined && !path.has(at); at = parentOf(at)) {

@@ -33,7 +33,7 @@ export const maxLogBytes = 1024 * 1024;
 
 export type Statement = readonly [sql: string, ...values: SQLInputValue[]];
 
-/** Told why a file that could not be read has given way to a new one. */
+/** Called with the reason when a new file replaces one that could not be read. */
 export type OnReplaced = (reason: string) => void;
 
 export class TelemetryDatabase {
@@ -99,7 +99,7 @@ export class TelemetryDatabase {
     }
   }
 
-  /** A damaged file is no better the next time: what it held is given up, and what to tell the asker is given. */
+  /** A damaged file stays damaged: its contents are given up for a new file. Returns the error for the caller. */
   #replaceIfDamaged(error: unknown): unknown {
     if (!isDamage(error) || this.#folder === undefined) return error;
     this.#db.close();

@@ -12,7 +12,7 @@ import { fits, HeldSpan, type SpanHead, summarize } from "./span-head.ts";
 import { type OnReplaced, type Statement, TelemetryDatabase } from "./telemetry-database.ts";
 import type { TraceFilter, TraceSearch, TraceStore, TraceSummary } from "./trace-search.ts";
 
-/** The largest of what is read of one trace: more is no help to anybody, and must not fill the memory. */
+/** The most that is read of one trace: more is of no use, and must not fill the memory. */
 export const maxTraceSpans = 20_000;
 export const maxTraceLogs = 20_000;
 
@@ -35,7 +35,7 @@ export interface FileLimits {
   maxBytes: number;
 }
 
-/** What goes at once: little, so that nobody waits for long; and of a small file, not all of it. */
+/** What is removed at once: little, so that queries do not wait for long; and of a small file, not all of it. */
 const pruneRequests = 200;
 const pruneBytes = 4 * 1024 * 1024;
 const prunePart = 1 / 16;
@@ -120,7 +120,7 @@ export class TelemetryFile implements TraceStore {
     return [...ids];
   }
 
-  /** Traces that have a span which fits everything that is asked for. */
+  /** Traces that have a span which fits the filter. */
   async search(filter: TraceFilter): Promise<TraceSearch> {
     const turns = new Turns();
     const ids = new Set<string>();

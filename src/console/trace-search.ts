@@ -11,7 +11,7 @@ type Answer<T> = T | Promise<T>;
 
 /** Each call throws, or rejects with, `TaskError`. */
 export interface TraceStore {
-  /** Traces that have a span which fits everything that is asked for. */
+  /** Traces that have a span which fits the filter. */
   search(filter: TraceFilter): Answer<TraceSearch>;
   /** None when the trace is not known. */
   spansOf(traceId: string): Answer<ReceivedSpan[]>;

@@ -91,7 +91,7 @@ function toBody(data: Metric["data"]): MetricBody | undefined {
   }
 }
 
-/** None for a point that says "no value was recorded". */
+/** None for a point with the flag "no recorded value". */
 function toNumberPoints(point: NumberDataPoint): MetricPoint<number>[] {
   if (point.value.case === undefined) return [];
   const { attributes, value } = point;

@@ -79,7 +79,7 @@ const requestField = { resources: 1 } as const;
 const resourceField = { resource: 1, scopes: 2, schemaUrl: 3 } as const;
 const scopeField = { scope: 1, items: 2, schemaUrl: 3 } as const;
 
-/** Who sent the items below one resource: read when it is asked for, and once. */
+/** The sender of the items below one resource: read when it is first used. */
 class Sender {
   resource: Range | undefined;
   #origin: Origin | undefined;

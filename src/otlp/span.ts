@@ -44,7 +44,7 @@ export interface ReceivedSpan extends Origin {
   spanId: string;
   parentSpanId: string | undefined;
   traceState: string;
-  /** Bits 0 to 7 are the W3C trace flags; 8 and 9 tell whether the parent is remote. */
+  /** Bits 0 to 7 are the W3C trace flags; 8 and 9: whether the parent is remote. */
   flags: number;
   name: string;
   kind: SpanKind;
@@ -144,7 +144,7 @@ const statusField = { message: 2, code: 3 } as const;
 /** `SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK` and `SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK`. */
 const remoteFlags = { isKnown: 0x100, isRemote: 0x200 } as const;
 
-/** Its context says whether it is sampled. */
+/** Its context has the flag "sampled". */
 type EncodedSpan = EncodedItem & Pick<ReadableSpan, "spanContext">;
 
 const writer = new ProtobufWriter();

@@ -53,7 +53,7 @@ type Shape = readonly (FieldShape | undefined)[];
 interface FieldShape {
   name: string;
   wireTypes: readonly number[];
-  /** Asked for late: messages may hold their own kind. */
+  /** Read when it is used: a message may hold its own type. */
   message: (() => Shape) | undefined;
   isText: boolean;
 }

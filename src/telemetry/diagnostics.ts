@@ -1,6 +1,6 @@
 /**
- * What the OpenTelemetry SDK tells about itself, as lines of our log: how its exports go, each outage once, and whatever
- * else it has to say, the same text at most twice a minute. Telling it can make the SDK speak again: that is not told.
+ * The OpenTelemetry SDK's diagnostics as lines of our log: how its exports go, each outage once, and its other messages,
+ * the same text at most twice a minute. A message that the SDK writes because of such a line is dropped.
  */
 
 import { DiagLogLevel, diag } from "@opentelemetry/api";
@@ -20,7 +20,7 @@ const levels: Record<DiagnosticsLevel, DiagLogLevel> = {
   all: DiagLogLevel.ALL,
 };
 
-/** OpenTelemetry's words to ours. Its errors are degraded telemetry, which needs nobody at night. */
+/** OpenTelemetry's levels to ours. Its errors are degraded telemetry, which is no alarm. */
 const ourLevels = { error: "warn", warn: "warn", info: "info", debug: "debug", verbose: "trace" } as const;
 
 const sameAgainMs = 30_000;
@@ -28,36 +28,36 @@ const sameAgainMs = 30_000;
 const outageAgainMs = 600_000;
 const maxRemembered = 100;
 
-/** For the whole thread; the last one registered is told. */
+/** For the whole thread; the log that was registered last gets the lines. */
 export function registerDiagnostics(log: Logger, level: DiagnosticsLevel): void {
   const otelLog = log.module("otel");
-  const toldAtMs = new Map<string, number>();
-  let isTelling = false;
+  const loggedAtMs = new Map<string, number>();
+  let isLogging = false;
 
-  const say =
+  const logAt =
     (severity: keyof typeof ourLevels) =>
     (text: string, ...more: unknown[]): void => {
       const nowMs = performance.now();
       // Figures in it make it no other text.
       const same = String(text).replace(/\d+/g, "#");
-      if (isTelling || nowMs - (toldAtMs.get(same) ?? Number.NEGATIVE_INFINITY) < sameAgainMs) return;
-      if (toldAtMs.size >= maxRemembered) toldAtMs.clear();
-      toldAtMs.set(same, nowMs);
-      isTelling = true;
+      if (isLogging || nowMs - (loggedAtMs.get(same) ?? Number.NEGATIVE_INFINITY) < sameAgainMs) return;
+      if (loggedAtMs.size >= maxRemembered) loggedAtMs.clear();
+      loggedAtMs.set(same, nowMs);
+      isLogging = true;
       try {
         const details = more.length > 0 ? { details: more } : {};
         otelLog[ourLevels[severity]]("the OpenTelemetry SDK says", { severity, text, ...details });
       } finally {
-        isTelling = false;
+        isLogging = false;
       }
     };
 
   const logger = {
-    error: say("error"),
-    warn: say("warn"),
-    info: say("info"),
-    debug: say("debug"),
-    verbose: say("verbose"),
+    error: logAt("error"),
+    warn: logAt("warn"),
+    info: logAt("info"),
+    debug: logAt("debug"),
+    verbose: logAt("verbose"),
   };
   diag.setLogger(logger, { logLevel: levels[level], suppressOverrideMessage: true });
   setGlobalErrorHandler((error) => {
@@ -66,7 +66,7 @@ export function registerDiagnostics(log: Logger, level: DiagnosticsLevel): void 
   });
 }
 
-/** Errors of exports, which their watch tells. */
+/** Errors of exports, which their watch logs. */
 const watched = new WeakSet<Error>();
 
 /** The reader of metrics makes an error of its own of the exporter's. */
@@ -74,7 +74,7 @@ function isWatched(error: Error): boolean {
   return watched.has(error) || error.message.startsWith("PeriodicExportingMetricReader: metrics export failed");
 }
 
-/** What every exporter of the SDK has, whatever it exports. */
+/** What every exporter of the SDK has. */
 interface Exporter<Items> {
   export(items: Items, done: (result: AnsweredResult) => void): void;
 }
@@ -83,8 +83,8 @@ interface Exporter<Items> {
 export interface ExportWatch {
   /** The same exporter, watched. */
   watch<Items, E extends Exporter<Items>>(exporter: E & Exporter<Items>, signal: string): E;
-  /** From now on it is told here when a signal's exports begin to fail, and when they go well again. */
-  tellTo(log: Logger): void;
+  /** From now on `log` gets a line when a signal's exports begin to fail, and when they succeed again. */
+  logTo(log: Logger): void;
 }
 
 interface ExportTroubles {
@@ -138,7 +138,7 @@ export function createExportWatch(): ExportWatch {
         });
       return exporter;
     },
-    tellTo: (log) => {
+    logTo: (log) => {
       otelLog = log.module("otel");
     },
   };

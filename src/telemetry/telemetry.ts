@@ -1,5 +1,5 @@
 /**
- * The OpenTelemetry SDK, set up here and in the pipelines, and nowhere else: everybody else sees only its API. One
+ * The OpenTelemetry SDK, set up here and in the pipelines, and nowhere else: all other code uses its API. One
  * `Telemetry` for each role, also when several run in one process, so that each keeps its own `service.name`.
  *
  * Promises: nothing waits for an exporter but `flush` and `stop`, which have their own short limit; queues are bounded;
@@ -49,7 +49,7 @@ export interface Telemetry {
   log: Logger;
   /** The trace "start …" that this role's lines without a task carry. */
   startContext: Context;
-  /** Tells changes of tasks to whoever counts them. */
+  /** Publishes changes of tasks. */
   events: Events;
   /** Everything measured so far. */
   scrape(): Promise<MetricFamily[]>;
@@ -60,7 +60,7 @@ export interface Telemetry {
    * follows. Gives the context to go on with.
    */
   keep(context: Context): Context;
-  /** The same for a trace of which another role said so. */
+  /** The same for a trace that another role keeps. */
   keepTrace(traceId: string): void;
   /** Sends what is finished now. Never rejects. */
   flush(): Promise<void>;
@@ -105,7 +105,7 @@ export function startTelemetry(
     context: startContext,
     redaction: createRedaction(settings.redactKeys),
   });
-  exports.tellTo(log);
+  exports.logTo(log);
   registerDiagnostics(log, settings.otel.diagnostics);
   const finish = async (act: (pipeline: Pipeline) => Promise<void>): Promise<void> => {
     const pipelines = [traces, logs].filter((pipeline) => pipeline !== undefined);
@@ -142,7 +142,7 @@ const kept: SpanContext = { traceId: "", spanId: "", traceFlags: TraceFlags.SAMP
 
 /**
  * The short trace with which a role begins; its ids stand on every log line that belongs to no task. So it is kept
- * whatever share of the others is, unless somebody has chosen a sampler.
+ * whatever share of the others is, unless a sampler is set.
  */
 function markStart(tracer: Tracer, service: string, { otel }: TelemetrySettings): Context {
   const parent = otel.sampler ? ROOT_CONTEXT : inheritSampling(ROOT_CONTEXT, kept);

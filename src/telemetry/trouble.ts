@@ -1,6 +1,6 @@
 /**
- * A trouble that many calls meet at once, such as a broker that is away: told when it begins, now and then while it
- * lasts, and when it is over, with how often it was met. Every single time is on its span, and in the log at the level
+ * A trouble that many calls meet at once, such as a broker that is away: logged when it begins, at intervals while
+ * it lasts, and when it ends, with how often it was met. Each occurrence is on its span, and in the log at the level
  * `debug`.
  */
 
@@ -15,11 +15,11 @@ interface TroubleOptions {
   log: Logger;
   /** Of the monotonic clock. */
   nowMs(): number;
-  /** The line's message, each time it is told. */
+  /** The message of each line about it. */
   msg: string;
   /** The message when it is over. */
   over: string;
-  /** How often it is told while it lasts. */
+  /** The interval of lines while it lasts. */
   againMs?: number;
 }
 
@@ -33,23 +33,23 @@ export interface Trouble {
 export function createTrouble({ log, nowMs, msg, over, againMs = usualAgainMs }: TroubleOptions): Trouble {
   let count = 0;
   let metFirstAtMs = 0;
-  let isTold = false;
-  let toldAtMs = Number.NEGATIVE_INFINITY;
+  let isLogged = false;
+  let loggedAtMs = Number.NEGATIVE_INFINITY;
 
   return {
     met: (fields, about = log) => {
       const atMs = nowMs();
       count += 1;
       if (count === 1) metFirstAtMs = atMs;
-      if (atMs - toldAtMs < (isTold ? againMs : comesBackMs)) return about.debug(msg, fields);
-      isTold = true;
-      toldAtMs = atMs;
+      if (atMs - loggedAtMs < (isLogged ? againMs : comesBackMs)) return about.debug(msg, fields);
+      isLogged = true;
+      loggedAtMs = atMs;
       about.warn(msg, { ...fields, count });
     },
     passed: () => {
-      // What was never told is not over either: its count goes on to the next line.
-      if (!isTold) return;
-      isTold = false;
+      // Without a line about its beginning there is none about its end: the count goes on to the next line.
+      if (!isLogged) return;
+      isLogged = false;
       log.info(over, { count, elapsed_ms: Math.round(nowMs() - metFirstAtMs) });
       count = 0;
     },

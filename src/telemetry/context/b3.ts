@@ -28,7 +28,7 @@ const singlePattern = /^([\da-f]{16}|[\da-f]{32})-([\da-f]{16})(?:-([01d])(?:-[\
 const ids = new CryptoIds();
 
 export function b3OriginOf(context: Context): B3Origin | undefined {
-  // Nobody else has the key.
+  // The key is private to this file.
   return context.getValue(originKey) as B3Origin | undefined;
 }
 
@@ -48,7 +48,7 @@ export function readB3(get: (name: string) => string | undefined): B3 | undefine
   return readSingle(`${trimOws(traceId)}-${trimOws(get("x-b3-spanid") ?? "")}${suffix}`.toLowerCase(), "multi");
 }
 
-/** The value of the single header, whatever the form in which it came. */
+/** The value of the single header; `style` is the form in which it came. */
 export function readSingle(text: string, style: B3Style): B3 | undefined {
   if (text === "0") return denied(style);
   const [, traceId, spanId, state] = singlePattern.exec(text) ?? [];
@@ -59,7 +59,7 @@ export function readSingle(text: string, style: B3Style): B3 | undefined {
   return { span, origin: { style, isDebug: state === "d" } };
 }
 
-/** A denial names no span: the trace begins here, below one that nobody records. */
+/** A denial names no span: the trace begins here, below one that is never recorded. */
 function denied(style: B3Style): B3 {
   const span = { traceId: ids.generateTraceId(), spanId: ids.generateSpanId(), traceFlags: randomFlag };
   return { span, origin: { style, isDebug: false } };

@@ -14,7 +14,7 @@ const maxBytes = 8192;
 const tokenPattern = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
 /** Printable ASCII; a stranger's quotation marks and spaces are read, and leave encoded. */
 const valuePattern = /^[\x20-\x7e]*$/;
-/** Whatever is no `baggage-octet`, and the sign that encodes it. */
+/** What is no `baggage-octet`, and the sign that encodes it. */
 const encodedCharacters = /[^\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]|%/gu;
 /** Properties are kept as they are; what could break out of the header is not. */
 const propertyPattern = /^[\x20-\x2b\x2d-\x7e\t]+$/;
@@ -25,7 +25,7 @@ export function parseBaggage(text: string): Baggage | undefined {
   return entries.length > 0 ? propagation.createBaggage(Object.fromEntries(entries)) : undefined;
 }
 
-/** Empty when there is nothing to tell. What is too much goes as whole members, the last ones first. */
+/** Empty when there is no member. What exceeds the limits is dropped as whole members, the last ones first. */
 export function formatBaggage(baggage: Baggage): string {
   const members: string[] = [];
   let length = -1;

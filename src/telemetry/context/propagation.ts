@@ -53,7 +53,7 @@ export function toHeaders(context: Context): Carrier {
   return headers;
 }
 
-/** `context` as `traceparent`, and whatever else there is: `tracestate`, `baggage`, and one entry for B3. */
+/** `context` as `traceparent`, and what else there is: `tracestate`, `baggage`, and one entry for B3. */
 export function toCarrier(context: Context): Carrier {
   const carrier = writeW3c(context);
   const origin = b3OriginOf(context);
@@ -62,7 +62,7 @@ export function toCarrier(context: Context): Carrier {
   return carrier;
 }
 
-/** The context that a carrier tells; an empty one when it tells none or cannot be read. */
+/** The context in a carrier; an empty one when there is none or it cannot be read. */
 export function fromCarrier(carrier: Carrier): Context {
   return readCarrier((name) => carrier[name]);
 }

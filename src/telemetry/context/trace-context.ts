@@ -37,7 +37,7 @@ export function trimOws(text: string): string {
   return text.replace(/^[ \t]+/, "").replace(/[ \t]+$/, "");
 }
 
-/** Throughline's own member, which says what its own roles have decided about the trace. */
+/** Throughline's own member: what its own roles have decided about the trace. */
 export const ownMember = "throughline";
 
 const maxMembers = 32;

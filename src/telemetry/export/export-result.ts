@@ -82,10 +82,10 @@ function readAnswer(bytes: Uint8Array): Answer {
   const isText = bytes[0] !== partialSuccessTag || /^<[!?a-z]/i.test(text);
   try {
     if (!isText) return readProtobuf(bytes);
-    // Some services answer in JSON whatever they were sent.
+    // Some services answer in JSON even to protobuf.
     if (text.startsWith("{")) return readJson(bytes);
   } catch {
-    // Neither: the text says what it is.
+    // Neither: the error carries the text.
   }
   return { kind: "unreadable", text };
 }

@@ -38,8 +38,8 @@ export type WriteLine = (lines: string) => void;
 export interface LineLosses {
   /** Since the start. */
   droppedLines(): number;
-  /** `tell` gets how many were dropped, each time that lines leave again. */
-  onFlow(tell: (dropped: number) => void): void;
+  /** `report` gets how many were dropped, each time that lines leave again. */
+  onFlow(report: (dropped: number) => void): void;
 }
 
 /** Since `startMs` of `performance.now()`, for the field `elapsed_ms`: microseconds are as fine as it gets. */
@@ -59,7 +59,7 @@ interface LogOptions {
   otlp: OtlpLogger | undefined;
   /** The context that lines without a task carry. */
   context: Context;
-  /** What is not told; without it, what looks like a secret. */
+  /** What is masked; by default what looks like a secret. */
   redaction?: Redaction;
 }
 
@@ -115,7 +115,7 @@ function toShortLine(line: string): string {
   return `${JSON.stringify(Object.fromEntries(short))}\n`;
 }
 
-/** What stands on every line by itself: a field of that name, which may be a handler author's, does not reach the line. */
+/** Written on every line by the logger: a field of that name, which may be a handler author's, does not reach the line. */
 const lineWords = { time: undefined, level: undefined, severity_number: undefined, msg: undefined };
 
 interface LineMaker {

@@ -1,6 +1,6 @@
 /**
  * Any values as what a log line can hold: plain, without secrets, and bounded however large, deep or round they are. User
- * text stays a value; where something was cut a mark says so.
+ * text stays a value; a mark shows where something was cut.
  */
 
 import { toFailure } from "../../words/errors.ts";
@@ -9,7 +9,7 @@ import { type Redaction, redacted } from "./redact.ts";
 
 export type PlainFields = Record<string, unknown>;
 
-/** Characters of all keys and texts together: with all else a line stays below 64 KiB, unless they need escapes. */
+/** Characters of all keys and texts together: with its other parts a line stays below 64 KiB, unless they need escapes. */
 const maxCharacters = 40_000;
 const maxTextLength = 16_384;
 const maxKeyLength = 128;
@@ -28,7 +28,7 @@ export function toPlainFields(fields: PlainFields, redaction: Redaction, limit =
   try {
     return limit === maxCharacters && isPlain(fields, redaction) ? fields : walk(fields, redaction, limit);
   } catch {
-    // A Proxy that does not tell its keys.
+    // A Proxy whose keys cannot be read.
     return { unreadable_fields: true };
   }
 }
@@ -93,7 +93,7 @@ function walk(fields: PlainFields, redaction: Redaction, limit: number): PlainFi
     if (Array.isArray(value)) return toPlainList(value, value.length);
     if (value instanceof Set) return toPlainList(value, value.size);
     const record = toPlainRecord(ownEntries(value));
-    // A promise, a response: what it is says more than that it has no fields.
+    // A promise, a response: its kind is more use than its lack of fields.
     const tag = tagOf(value);
     return Object.keys(record).length > 0 || tag === "Object" ? record : `[${tag}]`;
   };
@@ -136,9 +136,9 @@ function walk(fields: PlainFields, redaction: Redaction, limit: number): PlainFi
   };
 
   const toText = (text: string): string => {
-    const told = cutRedacted(text, Math.max(0, Math.min(maxTextLength, room.left)), redaction);
-    room.left -= told.length;
-    return told;
+    const masked = cutRedacted(text, Math.max(0, Math.min(maxTextLength, room.left)), redaction);
+    room.left -= masked.length;
+    return masked;
   };
 
   return toPlainRecord(ownEntries(fields));
@@ -168,6 +168,6 @@ const longestSecret = 10_000;
 
 /** At most `length` characters of a text, without secrets, and the mark when there were more. */
 export function cutRedacted(text: string, length: number, redaction: Redaction): string {
-  const told = redaction.redactText(text.length > length ? text.slice(0, length + longestSecret) : text);
-  return (text.length > length ? `${told.slice(0, length)}${cutMark}` : told).toWellFormed();
+  const masked = redaction.redactText(text.length > length ? text.slice(0, length + longestSecret) : text);
+  return (text.length > length ? `${masked.slice(0, length)}${cutMark}` : masked).toWellFormed();
 }

@@ -1,5 +1,5 @@
 /**
- * What must not be told: values whose key looks like a secret's, and credentials in URLs. By the key, wherever it stands:
+ * What is masked: values whose key looks like a secret's, and credentials in URLs. By the key, at any depth:
  * libraries that mask by path would have to know every shape that a handler's fields may have.
  */
 
@@ -38,7 +38,7 @@ const secretNames: ReadonlySet<string> = new Set([
 /** Parameters of URLs that are secrets under short names, which mean something else as a field. */
 const secretParameters: ReadonlySet<string> = new Set(["auth", "key", "pwd", "sig"]);
 
-/** A name that ends in one of these tells something about a secret, not the secret: `token_type`, `passwordChangedAt`. */
+/** A name that ends in one of these describes a secret and is none: `token_type`, `passwordChangedAt`. */
 const harmlessEnds: ReadonlySet<string> = new Set(["at", "count", "expires", "length", "limit", "name", "ttl", "type"]);
 
 /** Keys come from code, so there are few; a program that makes them up must not fill the memory. */
@@ -47,7 +47,7 @@ const maxKnownNames = 2000;
 const maxNameLength = 100;
 
 export interface Redaction {
-  /** Whether a value of this name must not be told. */
+  /** Whether a value of this name is masked. */
   isSecretKey(name: string): boolean;
   /** Text without the credentials and the secret parameters of the URLs in it. */
   redactText(text: string): string;
@@ -91,10 +91,10 @@ export function createRedaction(keys: readonly string[] = []): Redaction {
     let copy: Attributes | undefined;
     for (const name in attributes) {
       const value = attributes[name];
-      const told = isSecretKey(name) ? redacted : typeof value === "string" ? redactValue(name, value) : value;
-      if (told === value) continue;
+      const masked = isSecretKey(name) ? redacted : typeof value === "string" ? redactValue(name, value) : value;
+      if (masked === value) continue;
       copy ??= { ...attributes };
-      copy[name] = told;
+      copy[name] = masked;
     }
     return copy ?? attributes;
   };

@@ -6,7 +6,7 @@
 
 import { key, metricKey, ownKey } from "../names.ts";
 
-/** `observed_counter`, `up_down` and `gauge` are asked for when metrics are collected; the others are told as it happens. */
+/** `observed_counter`, `up_down` and `gauge` are observed when metrics are collected; the others are recorded as it happens. */
 export type InstrumentKind = "counter" | "histogram" | "observed_counter" | "up_down" | "gauge";
 
 export interface Instrument<K extends InstrumentKind = InstrumentKind> {

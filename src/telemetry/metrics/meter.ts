@@ -35,7 +35,7 @@ export interface Histogram {
 type Observe = (value: number, ...labels: Label[]) => void;
 
 export interface Meter {
-  /** The same instrument, asked for twice, counts into the same series. */
+  /** Two counters of the same instrument count into the same series. */
   counter(instrument: Instrument<"counter">): Counter;
   histogram(instrument: Instrument<"histogram">): Histogram;
   /**
@@ -120,7 +120,7 @@ async function lookAll(
   startMs: number,
 ): Promise<Kept<SumSeries>[]> {
   const now = new Map<Instrument, Kept<SumSeries>>();
-  // All begin before the first waits: what one asks of the store or the broker is not what another one sees.
+  // All begin before the first waits, so that one observer's call to the store or the broker does not delay the others.
   const looking = observed.map(async ({ instrument, look }) => {
     const found: [value: number, labels: Label[]][] = [];
     const observe: Observe = (value, ...labels) => found.push([value, labels]);
@@ -203,7 +203,7 @@ function toHistogramMetric(kept: Kept<HistogramSeries>, { nowMs, temporality, si
 type SumTotal = Pick<SumSeries, "sinceMs" | "total">;
 type HistogramTotals = Pick<HistogramSeries, "counts" | "count" | "sum" | "sinceMs">;
 
-/** What has come since one reader asked last, for one that wants that (temporality delta). */
+/** What has come since the last collection of one reader, for temporality delta. */
 interface Difference {
   sum(series: SumSeries, nowMs: number): SumTotal;
   histogram(series: HistogramSeries, nowMs: number): HistogramTotals;

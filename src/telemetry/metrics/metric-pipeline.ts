@@ -1,4 +1,4 @@
-/** How metrics leave: pushed by OTLP at an interval, and as families of series whenever somebody asks. */
+/** How metrics leave: pushed by OTLP at an interval, and as families of series for each scrape. */
 
 import type { MeterProvider as MeterProviderApi } from "@opentelemetry/api";
 import { type ExportResult, ExportResultCode } from "@opentelemetry/core";
@@ -19,7 +19,7 @@ import type { Pipeline } from "../spans/trace-pipeline.ts";
 import { createMeter, type Meter } from "./meter.ts";
 import { type MetricFamily, toFamilies } from "./prometheus.ts";
 
-/** So that whoever looks on sees what happens now; a few milliseconds of CPU each time. */
+/** Often, so that the console shows what happens now; a few milliseconds of CPU each time. */
 const copyEveryMs = 5000;
 
 interface MetricPipeline extends Pipeline {
@@ -67,7 +67,7 @@ export function createMetricPipeline(otel: OtelSettings, resource: Resource, exp
   };
 }
 
-/** Collects when it is asked, for `/metrics`. */
+/** Collects for each scrape of `/metrics`. */
 class ScrapeReader extends MetricReader {
   protected override async onForceFlush(): Promise<void> {}
   protected override async onShutdown(): Promise<void> {}
@@ -86,7 +86,7 @@ export function createMetricExporter(url: string, temporality: MetricTemporality
   };
 }
 
-/** OTLP metrics exporter, "Additional environment variable configuration": which instruments tell only what is new. */
+/** OTLP metrics exporter, "Additional environment variable configuration": which instruments report differences. */
 const deltaTypes: Record<MetricTemporality, ReadonlySet<InstrumentType>> = {
   cumulative: new Set(),
   delta: new Set([

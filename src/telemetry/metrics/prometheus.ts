@@ -72,7 +72,7 @@ function seriesOf(metric: MetricData, service: string): FamilySeries[] {
     case DataPointType.GAUGE:
       return metric.dataPoints.map(({ attributes, value }) => ({ labels: labelsOf(attributes, service), value }));
     case DataPointType.EXPONENTIAL_HISTOGRAM:
-      // Nobody asks for any.
+      // No instrument makes any.
       return [];
   }
 }
@@ -109,7 +109,7 @@ export const contentTypes: Record<MetricsFormat, string> = {
   prometheus: "text/plain; version=0.0.4; charset=utf-8",
 };
 
-/** What the header `accept` asks for; text when it is unsure. */
+/** The format that the header `accept` prefers; Prometheus text when it names neither. */
 export function formatFor(accept: string | null): MetricsFormat {
   const ranges = (accept ?? "").split(",").map((range) => range.trim().toLowerCase());
   const isWanted = ranges.some(

@@ -96,7 +96,7 @@ function cutLabel(label: Label): Label {
 }
 
 interface BoundedLabelOptions {
-  /** How many values that somebody else makes up have series of their own. */
+  /** How many values from outside have series of their own. */
   max: number;
   /** Stands for all others. */
   rest: string;

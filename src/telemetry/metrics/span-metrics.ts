@@ -1,6 +1,6 @@
 /**
  * The metrics of the conventions for HTTP, RPC, messaging and databases, measured in one place: on our own spans, as they
- * end. So a span and its metric carry the same `error.type`, last equally long, and nobody writes it twice. A span that
+ * end. So a span and its metric carry the same `error.type`, last equally long, and are written once. A span that
  * is not sampled counts like any other.
  */
 
@@ -98,7 +98,7 @@ export function createSpanMetrics(meter: Meter): SpanProcessor {
     },
     onEnd: (span) => {
       const { kind, attributes } = span;
-      // Stages of our own, such as a handler's run, are measured by what the roles tell of them.
+      // Stages of our own, such as a handler's run, are measured by the roles (task-metrics.ts).
       if (kind === SpanKind.INTERNAL) return;
       if (key.messagingSystemName in attributes) measureMessaging(span);
       else if (key.dbSystemName in attributes) measureDatabase(span);

@@ -1,5 +1,5 @@
 /**
- * What the roles tell of tasks, queues, threads, breakers and the store, and the supervisor of the process. The
+ * What the roles measure of tasks, queues, threads, breakers and the store, and the supervisor of the process. The
  * instruments' table is instruments.ts.
  */
 
@@ -73,7 +73,7 @@ export function createTaskMetrics(meter: Meter): TaskMetrics {
   };
 }
 
-/** What became of a tick; `triggered` of none: somebody asked for a run. */
+/** What became of a tick; `triggered` of none: a caller triggered the run. */
 type TickResult = "fired" | "skipped" | "missed" | "triggered";
 
 export interface ScheduleMetrics {
@@ -87,7 +87,7 @@ export function createScheduleMetrics(meter: Meter): ScheduleMetrics {
   const lateness = meter.histogram(instruments.scheduleLateness);
   return {
     ticked: (result, count = 1) => ticks.add(count, result),
-    // The clock of whoever made the run may be behind.
+    // The clock of the process that made the run may be behind.
     late: (ms, span) => lateness.record(Math.max(0, ms) / 1000, span),
   };
 }

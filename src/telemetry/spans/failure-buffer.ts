@@ -22,7 +22,7 @@ interface FailureBufferOptions {
   /** Spans that have ended, of all traces together; and traces. */
   maxSpans: number;
   export(span: ReadableSpan): void;
-  /** Told of each trace that a failure here had kept. */
+  /** Called for each trace that is kept because of a failure here. */
   onKept(traceId: string): void;
 }
 
@@ -103,12 +103,12 @@ export function createFailureBuffer({ maxSpans, export: exportSpan, onKept }: Fa
   return { started, ended, keep };
 }
 
-/** A call that fails is not yet a failure of whoever made it, which tells that by a span of its own. */
+/** A call that fails is not yet a failure of its caller, whose own span has that status. */
 function isFailure(span: ReadableSpan): boolean {
   return span.status.code === SpanStatusCode.ERROR && (span.kind !== SpanKind.CLIENT || isWholeTrace(span));
 }
 
-/** A call that belongs to nobody's trace, as those of housekeeping: nothing will follow. */
+/** A call that is a trace of its own, as those of housekeeping: no span will follow. */
 function isWholeTrace({ kind, parentSpanContext }: ReadableSpan): boolean {
   return kind === SpanKind.CLIENT && parentSpanContext === undefined;
 }

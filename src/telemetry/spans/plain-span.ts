@@ -40,7 +40,7 @@ export interface PlainSpan {
 export function toPlainSpan(span: ReadableSpan): PlainSpan {
   const { name, version, schemaUrl } = span.instrumentationScope;
   return {
-    // Whatever a handler in JavaScript gives as a name: what JSON cannot hold would keep the run from telling its end.
+    // A handler in JavaScript may give any value as a name; one that JSON cannot hold would block the run's report.
     name: toText(span.name, maxNameLength),
     kind: span.kind,
     context: toPlainContext(span.spanContext()),

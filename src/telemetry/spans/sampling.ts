@@ -33,7 +33,7 @@ import { ownKey } from "../names.ts";
 /** What was decided for a trace before its first span. */
 interface Decision {
   isSampled: boolean;
-  /** Somebody asked for the whole trace: it says so to whoever samples after us, and to the traces that follow. */
+  /** A caller forced the whole trace: later samplers and the traces that follow keep to it. */
   isForced: boolean;
 }
 

@@ -46,7 +46,7 @@ export function preciseNowMs(): number {
   const wall = Date.now();
   const monotonic = performance.now();
   // The wall clock is read first, so that the difference never runs ahead. Readings between which the system took the
-  // processor away tell nothing.
+  // processor away are ignored.
   const difference = wall - monotonic;
   if (monotonic - before < 1 && (difference > epochMs || difference < epochMs - 2)) epochMs = difference;
   return epochMs + monotonic;

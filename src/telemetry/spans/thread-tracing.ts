@@ -67,7 +67,7 @@ class LastingContextManager extends AsyncLocalStorageContextManager {
 const globalKey = Symbol.for("opentelemetry.js.api.1");
 
 /**
- * `disable` deletes a property, and a forced registration sets one: neither changes what is inherited. All else that is
+ * `disable` deletes a property, and a forced registration sets one: neither changes what is inherited. Everything else that is
  * registered, such as metrics, is set on the object itself.
  */
 function register(parts: { trace: unknown; context: unknown; propagation: unknown; version: string }): void {

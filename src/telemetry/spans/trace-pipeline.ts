@@ -17,9 +17,9 @@ import { withReasons } from "../export/export-result.ts";
 import { createItemExporter, withCopy } from "../export/otlp-exporter.ts";
 import { createRedaction } from "../logs/redact.ts";
 import { scopeName } from "../names.ts";
+import { oldAttributes } from "./attributes.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
 import { createSampler, isSampled, keepsFailures, type SamplingSettings } from "./sampling.ts";
-import { oldTwins } from "./semconv-compat.ts";
 import { CryptoIds, SpanEnds } from "./span-start.ts";
 
 /** Spans of a few thousand tasks: enough for the time between two exports at full speed. */
@@ -71,11 +71,11 @@ export function createTracePipeline(
   const exporting = createExporting(settings.otel, measures);
   const redaction = createRedaction(settings.redactKeys);
   const exportSpan = (span: ReadableSpan): void => {
-    // The span has ended, and its attributes are nobody's but the exporter's.
-    const told = redaction.redactAttributes(span.attributes);
-    if (told !== span.attributes) Object.assign(span.attributes, told);
+    // The span has ended: its attributes belong to the exporter alone.
+    const masked = redaction.redactAttributes(span.attributes);
+    if (masked !== span.attributes) Object.assign(span.attributes, masked);
     for (const event of span.events) event.attributes &&= redaction.redactAttributes(event.attributes);
-    if (settings.semconvCompat) Object.assign(span.attributes, oldTwins(span.kind, span.attributes));
+    if (settings.semconvCompat) Object.assign(span.attributes, oldAttributes(span.kind, span.attributes));
     exporting?.take(span);
   };
   const buffer = keepsFailures(settings)
@@ -104,7 +104,7 @@ interface Exporting extends Pipeline {
   take(span: ReadableSpan): void;
 }
 
-/** What `OTEL_BSP_*` says, the SDK reads by itself wherever nothing is given here. */
+/** The SDK reads `OTEL_BSP_*` itself for every option that is not given here. */
 function createExporting(otel: OtelSettings, { exports, sdkMeters }: TraceMeasures): Exporting | undefined {
   if (otel.disabled || !otel.tracesUrl) return undefined;
   const { hasOwnQueueSize, hasOwnDelay } = otel.spanBatches;

@@ -55,7 +55,7 @@ export async function inSpan<T>(
   }
 }
 
-/** Status Error, `error.type`, and the message when it says more than the type. */
+/** Status Error, `error.type`, and the message when it differs from the type. */
 export function markFailed(span: Span, failure: Failure): void {
   span.setAttribute(key.errorType, failure.type);
   const message = failure.message === failure.type ? undefined : failure.message;

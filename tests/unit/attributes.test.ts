@@ -1,22 +1,22 @@
-/** The old twins of attributes: each key is one that the conventions call deprecated, and none is without its new one. */
+/** The old old of attributes: each key is one that the conventions call deprecated, and none is without its new one. */
 
 import { describe, expect, test } from "bun:test";
 import { status } from "@grpc/grpc-js";
 import { SpanKind } from "@opentelemetry/api";
 import { key } from "../../src/telemetry/names.ts";
-import { oldKeys, oldTwins, oldValues } from "../../src/telemetry/spans/semconv-compat.ts";
+import { oldAttributes, oldKeys, oldValues } from "../../src/telemetry/spans/attributes.ts";
 import { deprecatedKeys } from "../support/span-attributes.ts";
 
 const everything = Object.fromEntries(Object.values(key).map((name) => [name, "x"]));
 
-describe("old twins", () => {
+describe("old attributes", () => {
   test.each([SpanKind.SERVER, SpanKind.CLIENT])(
     "of every attribute there is have deprecated keys, kind %d",
     async (kind) => {
       const deprecated = await deprecatedKeys();
-      const twins = Object.keys(oldTwins(kind, { ...everything, [key.rpcStatusCode]: "not_found" }));
-      expect(twins.length).toBeGreaterThan(Object.keys(oldKeys).length + Object.keys(oldValues).length);
-      expect(twins.filter((twin) => !deprecated.has(twin))).toEqual([]);
+      const old = Object.keys(oldAttributes(kind, { ...everything, [key.rpcStatusCode]: "not_found" }));
+      expect(old.length).toBeGreaterThan(Object.keys(oldKeys).length + Object.keys(oldValues).length);
+      expect(old.filter((twin) => !deprecated.has(twin))).toEqual([]);
     },
   );
 
@@ -30,7 +30,7 @@ describe("old twins", () => {
       [key.serverPort]: 8080,
       task_id: "7",
     };
-    expect(oldTwins(SpanKind.SERVER, attributes)).toEqual({
+    expect(oldAttributes(SpanKind.SERVER, attributes)).toEqual({
       "http.method": "GET",
       "http.status_code": 200,
       "http.target": "/v1/tasks/7?wait=20s",
@@ -46,13 +46,13 @@ describe("old twins", () => {
       [key.rpcStatusCode]: "not_found",
       [key.serverAddress]: "10.0.0.1",
     };
-    expect(oldTwins(SpanKind.CLIENT, attributes)).toEqual({
+    expect(oldAttributes(SpanKind.CLIENT, attributes)).toEqual({
       "rpc.system": "connect_rpc",
       "rpc.service": "tasks.TaskService",
       "rpc.connect_rpc.error_code": "not_found",
       "net.peer.name": "10.0.0.1",
     });
-    expect(oldTwins(SpanKind.CLIENT, { ...attributes, [key.rpcStatusCode]: "ok" })).not.toHaveProperty(
+    expect(oldAttributes(SpanKind.CLIENT, { ...attributes, [key.rpcStatusCode]: "ok" })).not.toHaveProperty(
       "rpc.connect_rpc.error_code",
     );
   });
@@ -66,7 +66,7 @@ describe("old twins", () => {
         [key.rpcMethod]: "tasks.TaskService/GetTask",
         [key.rpcStatusCode]: name,
       };
-      expect(oldTwins(SpanKind.CLIENT, attributes)).toEqual({
+      expect(oldAttributes(SpanKind.CLIENT, attributes)).toEqual({
         "rpc.system": "grpc",
         "rpc.service": "tasks.TaskService",
         "rpc.grpc.status_code": number,
@@ -76,11 +76,11 @@ describe("old twins", () => {
 
   test("of a message and a statement", () => {
     const message = { [key.messagingSystemName]: "aws.sqs", [key.messagingOperationType]: "send" };
-    expect(oldTwins(SpanKind.PRODUCER, message)).toEqual({
+    expect(oldAttributes(SpanKind.PRODUCER, message)).toEqual({
       "messaging.system": "aws_sqs",
       "messaging.operation": "publish",
     });
     const statement = { [key.dbSystemName]: "sqlite", [key.dbQueryText]: "SELECT ?" };
-    expect(oldTwins(SpanKind.CLIENT, statement)).toEqual({ "db.system": "sqlite", "db.statement": "SELECT ?" });
+    expect(oldAttributes(SpanKind.CLIENT, statement)).toEqual({ "db.system": "sqlite", "db.statement": "SELECT ?" });
   });
 });
