@@ -1,7 +1,7 @@
 /**
  * `bun scripts/source-figures.ts`, a part of `bun run lint`: how wide the sources are, beside what they should be.
  * `--list` also prints what stands behind each figure; `--run` adds the two figures that need a running system
- * (task-path.ts). Only too many files directly under src/ fail.
+ * (task-path.ts). Only cycles of imports, dead code and too many files directly under src/ fail.
  *
  * How it counts: the files are src/**\/*.{ts,tsx} without src/gen/. A line is a newline. An importer is a file of src/
  * with an import, `export from` or `import()` of the file, type-only ones included. A cycle is a set of files in which
@@ -124,7 +124,13 @@ function figuresOf(sources: readonly Source[]): Figure[] {
     { title: "source lines without generated ones", wanted: 36_000, today: lines, found: [] },
     { title: "files under 40 lines with one importer", wanted: 15, today: small.length, found: small },
     { title: "functions over 100 lines outside the engine rooms", wanted: 0, today: long.length, found: long },
-    { title: "cycles of imports, type-only ones included", wanted: 0, today: cycles.length, found: cycles },
+    {
+      title: "cycles of imports, type-only ones included",
+      wanted: 0,
+      today: cycles.length,
+      found: cycles,
+      isLimit: true,
+    },
     { title: "files directly under src/", wanted: 16, today: ground.length, found: ground, isLimit: true },
   ];
 }
@@ -157,8 +163,8 @@ async function deadCode(): Promise<Figure[]> {
   const exports = found.filter(isExport).map(({ text }) => text);
   const others = found.filter((one) => !isExport(one)).map(({ text }) => text);
   return [
-    { title: "exports that nothing imports", wanted: 0, today: exports.length, found: exports },
-    { title: "other findings of knip", wanted: 0, today: others.length, found: others },
+    { title: "exports that nothing imports", wanted: 0, today: exports.length, found: exports, isLimit: true },
+    { title: "other findings of knip", wanted: 0, today: others.length, found: others, isLimit: true },
   ];
 }
 

@@ -77,7 +77,6 @@ export const documentShown = z.object({
 
 export type DocumentShown = z.infer<typeof documentShown>;
 export type OperationShown = z.infer<typeof operation>;
-export type ParameterShown = z.infer<typeof parameter>;
 export type SchemaShown = z.infer<typeof schemaShown>;
 export type ContentShown = z.infer<typeof content>;
 

@@ -68,7 +68,7 @@ export type TransactResult =
 type Input<T> = Omit<T, "TableName" | "ReturnConsumedCapacity">;
 export type UpdateInput = Input<UpdateCommandInput>;
 export type QueryInput = Input<QueryCommandInput>;
-export type BatchKeys = Omit<NonNullable<BatchGetCommandInput["RequestItems"]>[string], "Keys">;
+type BatchKeys = Omit<NonNullable<BatchGetCommandInput["RequestItems"]>[string], "Keys">;
 export type TransactItems = NonNullable<TransactWriteCommandInput["TransactItems"]>;
 
 export interface DynamoCalls {

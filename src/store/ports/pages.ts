@@ -36,7 +36,7 @@ export function newestEntries(timeline: readonly TimelineEntry[]): readonly Time
 }
 
 /** UTF-8 bytes of texts. */
-export function bytesIn(...texts: (string | null)[]): number {
+function bytesIn(...texts: (string | null)[]): number {
   return texts.reduce((sum, text) => sum + (text === null ? 0 : Buffer.byteLength(text)), 0);
 }
 

@@ -24,7 +24,7 @@ export interface RedriveOrder {
   payload: string | null;
 }
 
-export type RedriveStatus = "running" | "paused" | "canceled" | "completed";
+type RedriveStatus = "running" | "paused" | "canceled" | "completed";
 export type RedriveCommand = "pause" | "resume" | "cancel";
 
 export interface Redrive extends RedriveOrder {
@@ -75,7 +75,7 @@ export interface RedriveStep {
 }
 
 /** One task of a step, with the trace that begins for it. */
-export interface RedriveMove {
+interface RedriveMove {
   id: string;
   /** The context of its span `redrive tasks`: what this and later sends of the task start from. */
   origin: Carrier;

@@ -20,7 +20,7 @@ import { createSqliteTable, createTaskOperations, taskSql } from "./tasks.ts";
 import { timelineSql } from "./timeline.ts";
 import { createTypeOperations, typeSql } from "./types.ts";
 
-export type SqliteStore = ReturnType<typeof openSqlite>;
+type SqliteStore = ReturnType<typeof openSqlite>;
 
 /** What the thread can be asked to do. */
 export type SqliteOperations = SqliteStore["operations"];

@@ -26,7 +26,7 @@ export type WaitCall =
 export type StoreCall = OperationCall | WaitCall;
 
 /** That a wait is over; it is answered like one whose time is, and this itself is not. */
-export interface WaitOver {
+interface WaitOver {
   op: "waitOver";
   args: [id: string, ofNumber: number];
 }
