@@ -7,12 +7,12 @@ import { type TaskError, toTaskError } from "../words/errors.ts";
 import type { Clock } from "./clock.ts";
 
 /** Hears of each attempt at something: how it failed, or that it went well. */
-export interface TroubleListener {
+interface TroubleListener {
   met(failure: { error: TaskError }): void;
   passed(): void;
 }
 
-export interface RepeatOptions {
+interface RepeatOptions {
   signal: AbortSignal;
   clock: Pick<Clock, "sleep">;
   /** Without it the loop rejects with the first failure. */
