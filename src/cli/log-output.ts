@@ -22,84 +22,101 @@ const retryMs = 1000;
 
 /** `warnOnce` gets a sentence for stderr when lines are dropped for the first time. */
 export function createLogOutput(stdout: Stdout, warnOnce: (sentence: string) => void): LogOutput {
-  let waiting: string[] = [];
-  let waitingLength = 0;
-  let writing: Promise<void> | undefined;
+  return new BoundedOutput(stdout, warnOnce);
+}
+
+class BoundedOutput implements LogOutput {
+  readonly #stdout: Stdout;
+  readonly #warnOnce: (sentence: string) => void;
+  #waiting: string[] = [];
+  #waitingLength = 0;
+  #writing: Promise<void> | undefined;
   /** Of `performance.now()`, while writing does not work. */
-  let retryAtMs = 0;
-  const dropped = { total: 0, unreported: 0 };
-  let report: (lines: number) => void = () => {};
+  #retryAtMs = 0;
+  #dropped = 0;
+  #unreported = 0;
+  #report: (lines: number) => void = () => {};
 
-  const drop = (lines: string, reason: string): void => {
-    if (dropped.total === 0) warnOnce(`log lines are dropped, the work goes on: ${reason}`);
-    const count = lines.split("\n").length - 1;
-    dropped.total += count;
-    dropped.unreported += count;
-  };
+  constructor(stdout: Stdout, warnOnce: (sentence: string) => void) {
+    this.#stdout = stdout;
+    this.#warnOnce = warnOnce;
+  }
 
-  const write = (lines: string): void => {
+  write(lines: string): void {
     if (lines === "") return;
-    if (retryAtMs > 0 && performance.now() < retryAtMs) {
-      drop(lines, "stdout failed");
-    } else if (waitingLength + lines.length > maxWaiting) {
-      drop(lines, "the reader of stdout is too slow, or has stalled");
-    } else if (writing) {
-      waiting.push(lines);
-      waitingLength += lines.length;
+    if (this.#retryAtMs > 0 && performance.now() < this.#retryAtMs) {
+      this.#drop(lines, "stdout failed");
+    } else if (this.#waitingLength + lines.length > maxWaiting) {
+      this.#drop(lines, "the reader of stdout is too slow, or has stalled");
+    } else if (this.#writing) {
+      this.#waiting.push(lines);
+      this.#waitingLength += lines.length;
     } else {
       // The write that failed may have left half a line.
-      start(retryAtMs > 0 ? `\n${lines}` : lines);
+      this.#start(this.#retryAtMs > 0 ? `\n${lines}` : lines);
     }
-  };
+  }
 
-  const start = (text: string): void => {
-    const rest = stdout.write(text);
+  droppedLines(): number {
+    return this.#dropped;
+  }
+
+  onFlow(report: (lines: number) => void): void {
+    this.#report = report;
+  }
+
+  async end(limitMs: number): Promise<void> {
+    const limit = Promise.withResolvers<void>();
+    const timer = setTimeout(limit.resolve, limitMs);
+    const isLate = limit.promise.then(() => true);
+    while (this.#writing) if (await Promise.race([isLate, this.#writing.then(() => false)])) break;
+    clearTimeout(timer);
+  }
+
+  #start(text: string): void {
+    const rest = this.#stdout.write(text);
     if (!rest) {
-      flowed();
+      this.#flowed();
       return;
     }
-    const settled = rest.then(flowed, (error) => failed(text, error));
-    writing = settled.then(() => {
-      writing = undefined;
-      while (!writing && waiting.length > 0) start(takePiece());
+    const settled = rest.then(
+      () => this.#flowed(),
+      (error) => this.#failed(text, error),
+    );
+    this.#writing = settled.then(() => {
+      this.#writing = undefined;
+      while (!this.#writing && this.#waiting.length > 0) this.#start(this.#takePiece());
     });
-  };
+  }
 
-  const flowed = (): void => {
-    retryAtMs = 0;
-    const lines = dropped.unreported;
-    if (lines === 0 || waiting.length > 0) return;
-    dropped.unreported = 0;
-    report(lines);
-  };
+  #flowed(): void {
+    this.#retryAtMs = 0;
+    const lines = this.#unreported;
+    if (lines === 0 || this.#waiting.length > 0) return;
+    this.#unreported = 0;
+    this.#report(lines);
+  }
 
-  const failed = (text: string, error: unknown): void => {
-    retryAtMs = performance.now() + retryMs;
-    for (const lines of [text, ...waiting.splice(0)]) drop(lines, `stdout cannot be written: ${String(error)}`);
-    waitingLength = 0;
-  };
+  #failed(text: string, error: unknown): void {
+    this.#retryAtMs = performance.now() + retryMs;
+    for (const lines of [text, ...this.#waiting.splice(0)])
+      this.#drop(lines, `stdout cannot be written: ${String(error)}`);
+    this.#waitingLength = 0;
+  }
 
-  const takePiece = (): string => {
+  #drop(lines: string, reason: string): void {
+    if (this.#dropped === 0) this.#warnOnce(`log lines are dropped, the work goes on: ${reason}`);
+    const count = lines.split("\n").length - 1;
+    this.#dropped += count;
+    this.#unreported += count;
+  }
+
+  #takePiece(): string {
     let piece = "";
     let taken = 0;
-    while (taken < waiting.length && piece.length < pieceLength) piece += waiting[taken++];
-    waiting = waiting.slice(taken);
-    waitingLength -= piece.length;
+    while (taken < this.#waiting.length && piece.length < pieceLength) piece += this.#waiting[taken++];
+    this.#waiting = this.#waiting.slice(taken);
+    this.#waitingLength -= piece.length;
     return piece;
-  };
-
-  return {
-    write,
-    droppedLines: () => dropped.total,
-    onFlow: (next) => {
-      report = next;
-    },
-    end: async (limitMs) => {
-      const over = Promise.withResolvers<void>();
-      const timer = setTimeout(over.resolve, limitMs);
-      const isOver = over.promise.then(() => true);
-      while (writing) if (await Promise.race([isOver, writing.then(() => false)])) break;
-      clearTimeout(timer);
-    },
-  };
+  }
 }
