@@ -43,12 +43,6 @@ import { noteOf, toTimeline, traceparentOf } from "./timeline.ts";
 export function createAttemptOperations(table: DynamoTable): AttemptStore {
   const { calls } = table;
 
-  const noteProgress: AttemptStore["noteProgress"] = async (told, context) => {
-    await forEach(told, ({ id, claim: number, share }) =>
-      calls.update(toUpdate(id, { set: { progress: share } }, runningUnder(number)), context),
-    );
-  };
-
   const claim = async (request: ClaimRequest, context: Context): Promise<ClaimResult> => {
     const { id, actor, lacksHandler } = request;
     // What the task waits for is decided from the task itself, which a condition that nothing meets brings.
@@ -61,104 +55,20 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
             values: { ":queued": "queued", ":retrying": "retrying", ":now": actor.atMs },
           },
     );
-    const decided = await changeTask<ClaimResult>(calls, id, usual, (task) => decideClaim(task, request), context);
+    const decided = await changeTask<ClaimResult>(
+      calls,
+      id,
+      usual,
+      (task) => decideClaim(table, task, request),
+      context,
+    );
     return decided ?? { kind: "unknown" };
   };
 
-  const decideClaim = (task: TaskItem, request: ClaimRequest): Decision<ClaimResult> => {
-    const { status, leaseUntilMs = 0 } = task;
-    const { actor } = request;
-    if (isEnded(status)) return { done: { kind: "ended", status } };
-    if (status === "failed") {
-      return { done: { kind: "failed", reason: task.reason ?? "attempts_exhausted", task: fromItem(task) } };
-    }
-    if (status === "running" && leaseUntilMs > actor.atMs) return { done: { kind: "leased", untilMs: leaseUntilMs } };
-    if (task.isCancelAsked) {
-      const canceling: Attempt<ClaimResult> = {
-        condition: isUnchanged(task),
-        change: canceled(table, actor, task.status === "running"),
-        result: (after) => ({ kind: "ended", status: "canceled", task: fromItem(after) }),
-      };
-      return { try: canceling };
-    }
-    // A queued task was due before: a clock that was set back does not change that.
-    const isWaiting = status === "scheduled" || status === "retrying";
-    if (isWaiting && task.runAtMs > actor.atMs) return { done: { kind: "early", untilMs: task.runAtMs } };
-    if (task.attempt >= task.maxAttempts) return { try: exhausting(task, actor) };
-    if (request.lacksHandler) return { try: puttingOff(task, request.lacksHandler, actor) };
-    return { try: winning(request, isUnchanged(task), task) };
-  };
-
-  /** `task`: as it is, when that is known. */
-  const winning = (
-    { id, worker, leaseMs, actor }: ClaimRequest,
-    condition: Attempt<ClaimResult>["condition"],
-    task?: TaskItem,
-  ): Attempt<ClaimResult> => {
-    const leaseUntilMs = actor.atMs + leaseMs;
-    const standing = standingOf("due", leaseUntilMs + abandonedAfterMs, id);
-    // A lease that ran out: the attempt before this one never told how it ended, and may be what ended its worker.
-    const alone = task?.status === "running" ? { runsAlone: true } : {};
-    return {
-      condition,
-      change: {
-        set: { status: "running", leaseUntilMs, ...standing, ...alone },
-        keep: { startedAtMs: actor.atMs },
-        add: { attempt: 1, claim: 1 },
-        remove: ["progress"],
-        notes: [...dueNotes(task, actor), noteOf(actor, { to: "running", worker })],
-      },
-      result: (won) => {
-        const previous = won.attempt > 1 ? traceparentOf(won.timeline, -2) : null;
-        return { kind: "won", claim: won.claim, previous, task: fromItem(won) };
-      },
-    };
-  };
-
-  /** The number of the claim is raised, too, so that a send from before is not taken for the next one. */
-  const puttingOff = (task: TaskItem, { limitMs }: HandlerWait, actor: Actor): Attempt<ClaimResult> => {
-    const dueMs = task.leaseUntilMs ?? task.runAtMs;
-    const error = noHandlerError(task.type);
-    if (actor.atMs - dueMs >= limitMs) return failing(task, actor, "no_handler", error);
-    const untilMs = putOffUntil(dueMs, actor.atMs);
-    const standing = standingOf("due", untilMs, task.pk);
-    const isRunning = task.status === "running";
-    const notes = dueNotes(task, actor);
-    return {
-      condition: isUnchanged(task),
-      change: {
-        set: { ...standing, ...(!isRunning && errorSet(error)), ...(notes.length > 0 && { status: "queued" }) },
-        ...(!isRunning && { add: { claim: 1 } }),
-        notes,
-      },
-      result: () => ({ kind: "put_off", untilMs }),
-    };
-  };
-
-  /** A task whose last attempt was begun and never told how it ended. */
-  const exhausting = (task: TaskItem, actor: Actor): Attempt<ClaimResult> =>
-    failing(task, actor, "never_finished", {
-      type: "never_finished",
-      message: `attempt ${task.attempt} never finished`,
-    });
-
-  const failing = (task: TaskItem, actor: Actor, reason: DeadReason, error: Failure): Attempt<ClaimResult> => {
-    const crashed = task.status === "running" ? ({ outcome: "crashed" } as const) : {};
-    return {
-      condition: isUnchanged(task),
-      change: {
-        set: {
-          status: "failed",
-          ...errorSet(error),
-          deadGroup: deadGroupOf(error),
-          reason,
-          endedAtMs: actor.atMs,
-        },
-        remove: ["leaseUntilMs"],
-        notes: [...dueNotes(task, actor), noteOf(actor, { to: "failed", error, ...crashed })],
-      },
-      result: (failed) => ({ kind: "failed", reason, task: fromItem(failed) }),
-    };
+  const noteProgress: AttemptStore["noteProgress"] = async (told, context) => {
+    await forEach(told, ({ id, claim: number, share }) =>
+      calls.update(toUpdate(id, { set: { progress: share } }, runningUnder(number)), context),
+    );
   };
 
   const extend = (leases: readonly Lease[], leaseMs: number, nowMs: number, context: Context): Promise<LeaseState[]> =>
@@ -217,6 +127,103 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
   };
 
   return { claim, extend, noteProgress, finish };
+}
+
+function decideClaim(table: DynamoTable, task: TaskItem, request: ClaimRequest): Decision<ClaimResult> {
+  const { status, leaseUntilMs = 0 } = task;
+  const { actor } = request;
+  if (isEnded(status)) return { done: { kind: "ended", status } };
+  if (status === "failed") {
+    return { done: { kind: "failed", reason: task.reason ?? "attempts_exhausted", task: fromItem(task) } };
+  }
+  if (status === "running" && leaseUntilMs > actor.atMs) return { done: { kind: "leased", untilMs: leaseUntilMs } };
+  if (task.isCancelAsked) {
+    const canceling: Attempt<ClaimResult> = {
+      condition: isUnchanged(task),
+      change: canceled(table, actor, task.status === "running"),
+      result: (after) => ({ kind: "ended", status: "canceled", task: fromItem(after) }),
+    };
+    return { try: canceling };
+  }
+  // A queued task was due before: a clock that was set back does not change that.
+  const isWaiting = status === "scheduled" || status === "retrying";
+  if (isWaiting && task.runAtMs > actor.atMs) return { done: { kind: "early", untilMs: task.runAtMs } };
+  if (task.attempt >= task.maxAttempts) return { try: exhausting(task, actor) };
+  if (request.lacksHandler) return { try: puttingOff(task, request.lacksHandler, actor) };
+  return { try: winning(request, isUnchanged(task), task) };
+}
+
+/** `task`: as it is, when that is known. */
+function winning(
+  { id, worker, leaseMs, actor }: ClaimRequest,
+  condition: Attempt<ClaimResult>["condition"],
+  task?: TaskItem,
+): Attempt<ClaimResult> {
+  const leaseUntilMs = actor.atMs + leaseMs;
+  const standing = standingOf("due", leaseUntilMs + abandonedAfterMs, id);
+  // A lease that ran out: the attempt before this one never told how it ended, and may be what ended its worker.
+  const alone = task?.status === "running" ? { runsAlone: true } : {};
+  return {
+    condition,
+    change: {
+      set: { status: "running", leaseUntilMs, ...standing, ...alone },
+      keep: { startedAtMs: actor.atMs },
+      add: { attempt: 1, claim: 1 },
+      remove: ["progress"],
+      notes: [...dueNotes(task, actor), noteOf(actor, { to: "running", worker })],
+    },
+    result: (won) => {
+      const previous = won.attempt > 1 ? traceparentOf(won.timeline, -2) : null;
+      return { kind: "won", claim: won.claim, previous, task: fromItem(won) };
+    },
+  };
+}
+
+/** The number of the claim is raised, too, so that a send from before is not taken for the next one. */
+function puttingOff(task: TaskItem, { limitMs }: HandlerWait, actor: Actor): Attempt<ClaimResult> {
+  const dueMs = task.leaseUntilMs ?? task.runAtMs;
+  const error = noHandlerError(task.type);
+  if (actor.atMs - dueMs >= limitMs) return failing(task, actor, "no_handler", error);
+  const untilMs = putOffUntil(dueMs, actor.atMs);
+  const standing = standingOf("due", untilMs, task.pk);
+  const isRunning = task.status === "running";
+  const notes = dueNotes(task, actor);
+  return {
+    condition: isUnchanged(task),
+    change: {
+      set: { ...standing, ...(!isRunning && errorSet(error)), ...(notes.length > 0 && { status: "queued" }) },
+      ...(!isRunning && { add: { claim: 1 } }),
+      notes,
+    },
+    result: () => ({ kind: "put_off", untilMs }),
+  };
+}
+
+/** A task whose last attempt was begun and never told how it ended. */
+function exhausting(task: TaskItem, actor: Actor): Attempt<ClaimResult> {
+  return failing(task, actor, "never_finished", {
+    type: "never_finished",
+    message: `attempt ${task.attempt} never finished`,
+  });
+}
+
+function failing(task: TaskItem, actor: Actor, reason: DeadReason, error: Failure): Attempt<ClaimResult> {
+  const crashed = task.status === "running" ? ({ outcome: "crashed" } as const) : {};
+  return {
+    condition: isUnchanged(task),
+    change: {
+      set: {
+        status: "failed",
+        ...errorSet(error),
+        deadGroup: deadGroupOf(error),
+        reason,
+        endedAtMs: actor.atMs,
+      },
+      remove: ["leaseUntilMs"],
+      notes: [...dueNotes(task, actor), noteOf(actor, { to: "failed", error, ...crashed })],
+    },
+    result: (failed) => ({ kind: "failed", reason, task: fromItem(failed) }),
+  };
 }
 
 /** A scheduled task that is due goes through the queue, though no sweeper has taken it. */

@@ -25,7 +25,7 @@ import { type Attributes, type Context, type Span, SpanKind, type Tracer } from 
 import { FetchHttpHandler } from "@smithy/fetch-http-handler";
 import type { Connections } from "../../http/health.ts";
 import type { Breaker } from "../../limits/breaker.ts";
-import { createAdmission, createSemaphore } from "../../limits/concurrency.ts";
+import { createAdmission, createSemaphore, type Semaphore } from "../../limits/concurrency.ts";
 import { key } from "../../telemetry/names.ts";
 import { markFailed, startSpan } from "../../telemetry/spans/tracing.ts";
 import type { DynamoClock } from "./clock.ts";
@@ -125,63 +125,14 @@ export function createDynamoClient({ region, endpoint }: DynamoLocation): Dynamo
 }
 
 export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
-  const { location, tracer, breaker, clock } = options;
+  const { location, clock } = options;
   const { table } = location;
   const plain = createDynamoClient(location);
   const fast = createFastDynamo(plain, location.endpoint, clock);
   const client = DynamoDBDocumentClient.from(plain, { marshallOptions: { removeUndefinedValues: true } });
   const semaphore = createSemaphore(maxConnections);
-  const admit = createAdmission(maxUnanswered, "calls that wait for the store");
-  const spans = showOperations(location);
+  const call = createCall(options, semaphore);
   const common = { TableName: table, ReturnConsumedCapacity: "TOTAL" } as const;
-
-  /** One call: `answer` of what came back, `refused` of a condition that was not met. */
-  const call = async <Out extends Answer, T>(
-    operation: Operation,
-    caller: Caller,
-    send: (abortSignal: AbortSignal) => Promise<Out>,
-    answer: (out: Out) => T,
-    refused?: (error: unknown) => T | undefined,
-  ): Promise<T> => {
-    const { name, attributes } = spans[operation];
-    const span = caller && startSpan(tracer, name, caller, { kind: SpanKind.CLIENT, attributes }).span;
-    try {
-      const out = await sendGuarded(operation, send);
-      if (span) tellAnswer(span, out);
-      return answer(out);
-    } catch (error) {
-      const status = serviceErrorOf(error);
-      if (status) span?.setAttribute(key.dbResponseStatusCode, status);
-      const given = refused?.(error);
-      if (given !== undefined) return given;
-      const failure = toStoreError(error, `${operation} in the table "${table}"`);
-      if (span) markFailed(span, { type: failure.code, message: failure.message });
-      throw failure;
-    } finally {
-      span?.end();
-    }
-  };
-
-  const sendGuarded = <Out>(operation: Operation, send: (abortSignal: AbortSignal) => Promise<Out>): Promise<Out> =>
-    admit(() =>
-      breaker.call(() => {
-        const limit = AbortSignal.timeout(callLimitMs);
-        return semaphore.run(async () => {
-          for (let attempt = 1; ; attempt++) {
-            try {
-              // Its turn may have come too late.
-              limit.throwIfAborted();
-              return await send(limit);
-            } catch (error) {
-              if (!isConflict(error) || attempt === conflictAttempts) {
-                throw toCallError(error, `${operation} in the table "${table}"`);
-              }
-            }
-            await clock.sleep(Math.random() * conflictPauseMs * attempt);
-          }
-        });
-      }),
-    );
 
   /** A call on one item, by the short way if that is enough. */
   const callItem = (
@@ -270,6 +221,63 @@ export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
     connections: () => ({ active: semaphore.active(), idle: 0, max: semaphore.limit }),
     close: () => client.destroy(),
   };
+}
+
+/** Sends one call: bounded, with a deadline, behind the breaker, in a span, repeated while another transaction conflicts. */
+function createCall({ location, tracer, breaker, clock }: DynamoCallsOptions, semaphore: Semaphore) {
+  const { table } = location;
+  const admit = createAdmission(maxUnanswered, "calls that wait for the store");
+  const spans = showOperations(location);
+
+  /** One call: `answer` of what came back, `refused` of a condition that was not met. */
+  const call = async <Out extends Answer, T>(
+    operation: Operation,
+    caller: Caller,
+    send: (abortSignal: AbortSignal) => Promise<Out>,
+    answer: (out: Out) => T,
+    refused?: (error: unknown) => T | undefined,
+  ): Promise<T> => {
+    const { name, attributes } = spans[operation];
+    const span = caller && startSpan(tracer, name, caller, { kind: SpanKind.CLIENT, attributes }).span;
+    try {
+      const out = await sendGuarded(operation, send);
+      if (span) tellAnswer(span, out);
+      return answer(out);
+    } catch (error) {
+      const status = serviceErrorOf(error);
+      if (status) span?.setAttribute(key.dbResponseStatusCode, status);
+      const given = refused?.(error);
+      if (given !== undefined) return given;
+      const failure = toStoreError(error, `${operation} in the table "${table}"`);
+      if (span) markFailed(span, { type: failure.code, message: failure.message });
+      throw failure;
+    } finally {
+      span?.end();
+    }
+  };
+
+  const sendGuarded = <Out>(operation: Operation, send: (abortSignal: AbortSignal) => Promise<Out>): Promise<Out> =>
+    admit(() =>
+      breaker.call(() => {
+        const limit = AbortSignal.timeout(callLimitMs);
+        return semaphore.run(async () => {
+          for (let attempt = 1; ; attempt++) {
+            try {
+              // Its turn may have come too late.
+              limit.throwIfAborted();
+              return await send(limit);
+            } catch (error) {
+              if (!isConflict(error) || attempt === conflictAttempts) {
+                throw toCallError(error, `${operation} in the table "${table}"`);
+              }
+            }
+            await clock.sleep(Math.random() * conflictPauseMs * attempt);
+          }
+        });
+      }),
+    );
+
+  return call;
 }
 
 const operations = ["GetItem", "PutItem", "UpdateItem", "Query", "BatchGetItem", "TransactWriteItems"] as const;

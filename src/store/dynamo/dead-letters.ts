@@ -91,6 +91,10 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterStore 
     return (await changeTask(calls, id, usual, decide, context)) ?? { kind: "unknown" };
   };
 
+  return { recordDead, discard, ...createDeadLists(table), ...createUnreadable(table) };
+}
+
+function createDeadLists(table: DynamoTable): Pick<DeadLetterStore, "listDead" | "deadGroups"> {
   const listDead = async (
     selection: DeadSelection,
     limit: number,
@@ -144,6 +148,12 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterStore 
     });
   };
 
+  return { listDead, deadGroups };
+}
+
+function createUnreadable(table: DynamoTable): Pick<DeadLetterStore, "keepUnreadable" | "listUnreadable"> {
+  const { calls } = table;
+
   const keepUnreadable = async (message: UnreadableMessage, context: Context): Promise<void> => {
     const { messageId, body, attributes, reason, atMs } = message;
     const Item = {
@@ -182,7 +192,7 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterStore 
       .sort((a, b) => b.atMs - a.atMs || (a.messageId < b.messageId ? 1 : -1));
   };
 
-  return { recordDead, keepUnreadable, listUnreadable, listDead, deadGroups, discard };
+  return { keepUnreadable, listUnreadable };
 }
 
 function lastSeen({ newest }: { newest: IndexedTask }): number {

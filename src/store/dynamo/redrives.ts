@@ -62,35 +62,19 @@ export function createRedriveOperations(table: DynamoTable): RedriveStore {
   const startRedrive = async (order: RedriveOrder, nowMs: number, context: Context): Promise<Redrive> => {
     const { matched } = await countRedrive(order, context);
     const row = toRedriveRow(order, matched, nowMs);
-    const Item = { ...toItem(row), token: newToken() };
+    const Item = { ...toItem(table, row), token: newToken() };
     const put = await calls.put({ Item, ConditionExpression: "attribute_not_exists(pk)" }, context);
     if (put.kind === "refused" && put.item?.token !== Item.token) throw alreadyThere("redrive", order.id);
     return fromRedriveRow(row);
   };
 
-  const toItem = (row: RedriveRow) => ({
-    ...row,
-    pk: keyOf(row.id),
-    version: 1,
-    ...(row.status === "running" && { lane: redriveLane, place: placeOf(row.next_at, row.id) }),
-    ...(row.ended_at !== null && { ttl: table.ttlOf(row.ended_at) }),
-  });
-
-  const rowOf = async (id: string, caller: Caller): Promise<KeptRow | undefined> => {
-    const item = await calls.get({ Key: { pk: keyOf(id) }, ConsistentRead: true }, caller);
-    if (!item) return undefined;
-    const { pk: _, lane: __, place: ___, ttl: ____, ...row } = item;
-    // The items of such keys are what `toItem` wrote.
-    return row as unknown as KeptRow;
-  };
-
   const getRedrive = async (id: string, context: Context): Promise<Redrive | undefined> => {
-    const row = await rowOf(id, context);
+    const row = await readRow(table, id, context);
     return row && fromRedriveRow(row);
   };
 
   const redriveOutcome = async (id: string, context: Context): Promise<RedriveOutcome> => {
-    const steps = (await rowOf(id, context))?.step ?? 0;
+    const steps = (await readRow(table, id, context))?.step ?? 0;
     const numbers = Array.from({ length: Math.min(steps, maxFollowed) }, (_, number) => number);
     const noted = await calls.batchGet(
       numbers.map((number) => followedKeyOf(id, number)),
@@ -117,7 +101,7 @@ export function createRedriveOperations(table: DynamoTable): RedriveStore {
   const controlRedrive = async (id: string, command: RedriveCommand, nowMs: number, context: Context) => {
     const token = newToken();
     for (let attempt = 0; attempt < commitAttempts; attempt++) {
-      const row = await rowOf(id, context);
+      const row = await readRow(table, id, context);
       if (!row) return undefined;
       if (row.ended_at !== null) return { redrive: fromRedriveRow(row), isTaken: false };
       const after = {
@@ -126,7 +110,7 @@ export function createRedriveOperations(table: DynamoTable): RedriveStore {
         next_at: Math.max(row.next_at, nowMs),
         ended_at: command === "cancel" ? nowMs : null,
       };
-      const written = await calls.update(changing({ ...after, token }, row.version), context);
+      const written = await calls.update(changing(table, { ...after, token }, row.version), context);
       // A call that was repeated because its answer was lost finds its own change.
       const isDone = written.kind === "done" || written.item?.token === token;
       if (isDone) return { redrive: fromRedriveRow(after), isTaken: true };
@@ -134,13 +118,19 @@ export function createRedriveOperations(table: DynamoTable): RedriveStore {
     throw new TaskError("unavailable", `the redrive changed ${commitAttempts} times while it was told to ${command}`);
   };
 
-  /** The redrive as `after` has it, if it is still of that version. */
-  const changing = (after: RedriveRow & { token: string }, version: number) => {
-    const { pk, version: _, ...set } = toItem(after);
-    const remove = after.status === "running" ? [] : ["lane", "place"];
-    const condition = { text: "#version = :isVersion", values: { ":isVersion": version } };
-    return toUpdate(pk, { set, add: { version: 1 }, remove }, condition);
+  return {
+    countRedrive,
+    startRedrive,
+    getRedrive,
+    redriveOutcome,
+    controlRedrive,
+    ...createProposals(table),
+    ...createCommits(table),
   };
+}
+
+function createProposals(table: DynamoTable): Pick<RedriveStore, "proposeRedrive"> {
+  const { calls } = table;
 
   const proposeRedrive = async (limit: number, nowMs: number): Promise<RedriveStep | { waitMs: number | null }> => {
     const row = await nextRow();
@@ -217,9 +207,15 @@ export function createRedriveOperations(table: DynamoTable): RedriveStore {
     };
   };
 
+  return { proposeRedrive };
+}
+
+function createCommits(table: DynamoTable): Pick<RedriveStore, "commitRedrive"> {
+  const { calls } = table;
+
   const commitRedrive = async (commit: RedriveCommit, context: Context): Promise<DueTask[] | undefined> => {
     for (let attempt = 0; attempt < commitAttempts; attempt++) {
-      const row = await rowOf(commit.redriveId, context);
+      const row = await readRow(table, commit.redriveId, context);
       if (row?.status !== "running" || row.step !== commit.step.number) return undefined;
       const dead = await readDead(
         table,
@@ -238,7 +234,7 @@ export function createRedriveOperations(table: DynamoTable): RedriveStore {
       const room = Math.max(0, maxFollowed - row.moved);
       const followed = revivals.slice(0, room).map(({ sent }) => sent.id);
       const after = { ...afterStep(row, commit, revivals.length), token: newToken() };
-      const stepped = changing(after, row.version);
+      const stepped = changing(table, after, row.version);
       const written = await calls.transact(
         [
           { Update: inTransaction(stepped) },
@@ -299,7 +295,33 @@ export function createRedriveOperations(table: DynamoTable): RedriveStore {
     UpdateExpression: update.UpdateExpression ?? "",
   });
 
-  return { countRedrive, startRedrive, getRedrive, redriveOutcome, controlRedrive, proposeRedrive, commitRedrive };
+  return { commitRedrive };
+}
+
+function toItem({ ttlOf }: DynamoTable, row: RedriveRow) {
+  return {
+    ...row,
+    pk: keyOf(row.id),
+    version: 1,
+    ...(row.status === "running" && { lane: redriveLane, place: placeOf(row.next_at, row.id) }),
+    ...(row.ended_at !== null && { ttl: ttlOf(row.ended_at) }),
+  };
+}
+
+async function readRow({ calls }: DynamoTable, id: string, caller: Caller): Promise<KeptRow | undefined> {
+  const item = await calls.get({ Key: { pk: keyOf(id) }, ConsistentRead: true }, caller);
+  if (!item) return undefined;
+  const { pk: _, lane: __, place: ___, ttl: ____, ...row } = item;
+  // The items of such keys are what `toItem` wrote.
+  return row as unknown as KeptRow;
+}
+
+/** The redrive as `after` has it, if it is still of that version. */
+function changing(table: DynamoTable, after: RedriveRow & { token: string }, version: number) {
+  const { pk, version: _, ...set } = toItem(table, after);
+  const remove = after.status === "running" ? [] : ["lane", "place"];
+  const condition = { text: "#version = :isVersion", values: { ":isVersion": version } };
+  return toUpdate(pk, { set, add: { version: 1 }, remove }, condition);
 }
 
 /** A row as it is kept: with the fence of its changes. */

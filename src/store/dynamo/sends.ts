@@ -90,6 +90,35 @@ export function createSendOperations(table: DynamoTable): SendStore {
     );
   };
 
+  /** DynamoDB removes what has ended by itself, by its `ttl`. */
+  const prune = async (): Promise<PruneResult> => ({ pruned: 0, next: null });
+
+  const figures = async (nowMs: number): Promise<StoreFigures> => {
+    const read = (lane: string) => walkLanes<IndexedTask>(table, { lanes: [lane], limit: maxFigured }, null);
+    const [live, dead] = await Promise.all([
+      Promise.all(lanesOf("due", "sent").map(read)),
+      walkLanes<IndexedTask>(table, { lanes: lanesOf("dead"), limit: 1 }, null),
+    ]);
+    const tasks = live.flat();
+    const due = tasks.filter(
+      ({ status, runAtMs }) => (status === "queued" || status === "retrying") && runAtMs <= nowMs,
+    );
+    // Oldest first, as they stand.
+    const [oldestDead] = dead;
+    return {
+      active: countLive(tasks),
+      oldestDueMs: due.length === 0 ? null : due.reduce((min, { runAtMs }) => Math.min(min, runAtMs), nowMs),
+      oldestDeadMs: oldestDead ? timeOfPlace(oldestDead.place) : null,
+    };
+  };
+
+  return { markSent, takeDue, prune, figures, ...createResends(table) };
+}
+
+/** Sends again what the broker may have lost. */
+function createResends(table: DynamoTable): Pick<SendStore, "resendAll" | "countWaiting" | "resendWaiting"> {
+  const { calls } = table;
+
   const resendAll = async (context: Context): Promise<void> => {
     const resend = async ({ pk }: IndexedTask): Promise<void> => {
       const item = await calls.get({ Key: { pk }, ConsistentRead: true }, context);
@@ -127,29 +156,7 @@ export function createSendOperations(table: DynamoTable): SendStore {
     return made.filter((isDue) => isDue).length;
   };
 
-  /** DynamoDB removes what has ended by itself, by its `ttl`. */
-  const prune = async (): Promise<PruneResult> => ({ pruned: 0, next: null });
-
-  const figures = async (nowMs: number): Promise<StoreFigures> => {
-    const read = (lane: string) => walkLanes<IndexedTask>(table, { lanes: [lane], limit: maxFigured }, null);
-    const [live, dead] = await Promise.all([
-      Promise.all(lanesOf("due", "sent").map(read)),
-      walkLanes<IndexedTask>(table, { lanes: lanesOf("dead"), limit: 1 }, null),
-    ]);
-    const tasks = live.flat();
-    const due = tasks.filter(
-      ({ status, runAtMs }) => (status === "queued" || status === "retrying") && runAtMs <= nowMs,
-    );
-    // Oldest first, as they stand.
-    const [oldestDead] = dead;
-    return {
-      active: countLive(tasks),
-      oldestDueMs: due.length === 0 ? null : due.reduce((min, { runAtMs }) => Math.min(min, runAtMs), nowMs),
-      oldestDeadMs: oldestDead ? timeOfPlace(oldestDead.place) : null,
-    };
-  };
-
-  return { markSent, takeDue, resendAll, countWaiting, resendWaiting, prune, figures };
+  return { resendAll, countWaiting, resendWaiting };
 }
 
 function countLive(tasks: readonly IndexedTask[]): Record<LiveStatus, number> {

@@ -220,35 +220,9 @@ function createList(table: DynamoTable): TaskStore["listTasks"] {
   const listTasks: TaskStore["listTasks"] = async (filter, limit, before, context) => {
     const range = idRangeOf(filter, before);
     if (range.from >= range.to) return startPage(filter, limit).end(null);
-    const candidates = (await findStanding(filter, range, context)) ?? (await walk(filter, range, limit, context));
+    const candidates =
+      (await findInLanes(table, filter, range, context)) ?? (await walk(filter, range, limit, context));
     return readPage(filter, limit, candidates, context);
-  };
-
-  /** undefined: they stand nowhere, or there are too many. */
-  const findStanding = async (filter: TaskFilter, range: Range, context: Context): Promise<Candidates | undefined> => {
-    const kinds = filter.status && lanesOfStatus[filter.status];
-    if (!kinds || filter.correlationId !== undefined) return undefined;
-    const { status, type } = filter;
-    const condition = "#lane = :lane";
-    const fits = conditionsOf({ status, type });
-    const read = await Promise.all(
-      lanesOf(...kinds).map((lane) =>
-        calls.query(
-          {
-            IndexName: laneIndex,
-            KeyConditionExpression: condition,
-            FilterExpression: fits.text,
-            ExpressionAttributeNames: namesIn(condition, fits.text),
-            ExpressionAttributeValues: { ":lane": lane, ...fits.values },
-            Limit: maxStanding,
-          },
-          context,
-        ),
-      ),
-    );
-    if (read.some(({ next }) => next !== undefined)) return undefined;
-    const ids = read.flatMap(({ items }) => items.map(({ pk }) => String(pk)));
-    return { ids: newestFirst(ids.filter((id) => id >= range.from && id < range.to)), end: null };
   };
 
   const walk = async (filter: TaskFilter, range: Range, limit: number, context: Context): Promise<Candidates> => {
@@ -315,6 +289,38 @@ function createList(table: DynamoTable): TaskStore["listTasks"] {
   };
 
   return listTasks;
+}
+
+/** undefined: they stand nowhere, or there are too many. */
+async function findInLanes(
+  { calls }: DynamoTable,
+  filter: TaskFilter,
+  range: Range,
+  context: Context,
+): Promise<Candidates | undefined> {
+  const kinds = filter.status && lanesOfStatus[filter.status];
+  if (!kinds || filter.correlationId !== undefined) return undefined;
+  const { status, type } = filter;
+  const condition = "#lane = :lane";
+  const fits = conditionsOf({ status, type });
+  const read = await Promise.all(
+    lanesOf(...kinds).map((lane) =>
+      calls.query(
+        {
+          IndexName: laneIndex,
+          KeyConditionExpression: condition,
+          FilterExpression: fits.text,
+          ExpressionAttributeNames: namesIn(condition, fits.text),
+          ExpressionAttributeValues: { ":lane": lane, ...fits.values },
+          Limit: maxStanding,
+        },
+        context,
+      ),
+    ),
+  );
+  if (read.some(({ next }) => next !== undefined)) return undefined;
+  const ids = read.flatMap(({ items }) => items.map(({ pk }) => String(pk)));
+  return { ids: newestFirst(ids.filter((id) => id >= range.from && id < range.to)), end: null };
 }
 
 function newestFirst(ids: string[]): string[] {

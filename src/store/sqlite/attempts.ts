@@ -37,7 +37,58 @@ export function attemptSql(table: string) {
 }
 
 export function createAttemptOperations(table: SqliteTable) {
-  const { db, row: rowOf, note, noteChange, timeline, lastTraceparent } = table;
+  const { db, row: rowOf, note, noteChange, timeline } = table;
+  const sql = attemptSql(table.name);
+
+  const extend = (leases: readonly Lease[], leaseMs: number, nowMs: number): LeaseState[] => {
+    const until = nowMs + leaseMs;
+    return leases.map(({ id, claim }) => {
+      const kept = db.get<{ cancel_requested: number }>(sql.extend, until, until + abandonedAfterMs, id, claim);
+      if (!kept) return "lost";
+      return kept.cancel_requested ? "canceled" : "kept";
+    });
+  };
+
+  const noteProgress = (told: readonly Progress[]): void => {
+    for (const { id, claim, share } of told) if (db.run(sql.noteProgress, share, id, claim) > 0) noteChange(id);
+  };
+
+  const finish = ({ id, claim: number, ending: asked, actor, progress }: FinishRequest): Ending["to"] | null => {
+    const row = rowOf(id);
+    if (!row || row.claim !== number) return null;
+    if (row.status !== "running") return finishedBefore(timeline(id), asked, actor);
+    const ending = row.cancel_requested ? withoutFurtherAttempt(asked) : asked;
+    const isOver = ending.to !== "retrying" && ending.to !== "queued";
+    db.run(
+      sql.finish,
+      ending.to,
+      actor.atMs,
+      ending.to === "queued" ? row.attempt - 1 : row.attempt,
+      ending.to === "succeeded" ? ending.result : null,
+      "error" in ending && ending.to !== "canceled" ? JSON.stringify(ending.error) : null,
+      ending.to === "failed" ? ending.reason : null,
+      ending.to === "retrying" ? ending.runAtMs : row.run_at,
+      isOver ? actor.atMs : null,
+      sendAtAfter(ending, actor.atMs),
+      ending.to === "queued" && ending.runsAlone ? 1 : 0,
+      progress ?? null,
+      id,
+    );
+    note(row, "running", actor, {
+      to: ending.to,
+      attempt: row.attempt,
+      outcome: outcomeOf(ending),
+      error: "error" in ending ? ending.error : null,
+      worker: row.worker,
+    });
+    return ending.to;
+  };
+
+  return { claim: createClaim(table), extend, noteProgress, finish };
+}
+
+function createClaim(table: SqliteTable): (request: ClaimRequest) => ClaimResult {
+  const { db, row: rowOf, note, noteChange, lastTraceparent } = table;
   const sql = attemptSql(table.name);
 
   const claim = ({ id, worker, leaseMs, actor, lacksHandler }: ClaimRequest): ClaimResult => {
@@ -107,49 +158,5 @@ export function createAttemptOperations(table: SqliteTable) {
     return { kind: "failed", reason, task: fromRow({ ...row, ...failed }) };
   };
 
-  const extend = (leases: readonly Lease[], leaseMs: number, nowMs: number): LeaseState[] => {
-    const until = nowMs + leaseMs;
-    return leases.map(({ id, claim }) => {
-      const kept = db.get<{ cancel_requested: number }>(sql.extend, until, until + abandonedAfterMs, id, claim);
-      if (!kept) return "lost";
-      return kept.cancel_requested ? "canceled" : "kept";
-    });
-  };
-
-  const noteProgress = (told: readonly Progress[]): void => {
-    for (const { id, claim, share } of told) if (db.run(sql.noteProgress, share, id, claim) > 0) noteChange(id);
-  };
-
-  const finish = ({ id, claim: number, ending: asked, actor, progress }: FinishRequest): Ending["to"] | null => {
-    const row = rowOf(id);
-    if (!row || row.claim !== number) return null;
-    if (row.status !== "running") return finishedBefore(timeline(id), asked, actor);
-    const ending = row.cancel_requested ? withoutFurtherAttempt(asked) : asked;
-    const isOver = ending.to !== "retrying" && ending.to !== "queued";
-    db.run(
-      sql.finish,
-      ending.to,
-      actor.atMs,
-      ending.to === "queued" ? row.attempt - 1 : row.attempt,
-      ending.to === "succeeded" ? ending.result : null,
-      "error" in ending && ending.to !== "canceled" ? JSON.stringify(ending.error) : null,
-      ending.to === "failed" ? ending.reason : null,
-      ending.to === "retrying" ? ending.runAtMs : row.run_at,
-      isOver ? actor.atMs : null,
-      sendAtAfter(ending, actor.atMs),
-      ending.to === "queued" && ending.runsAlone ? 1 : 0,
-      progress ?? null,
-      id,
-    );
-    note(row, "running", actor, {
-      to: ending.to,
-      attempt: row.attempt,
-      outcome: outcomeOf(ending),
-      error: "error" in ending ? ending.error : null,
-      worker: row.worker,
-    });
-    return ending.to;
-  };
-
-  return { claim, extend, noteProgress, finish };
+  return claim;
 }

@@ -105,12 +105,17 @@ function showStatement(text: string): ShownStatement {
   };
 }
 
-export function connectSqlite(options: SqliteClientOptions): Store {
-  const { port, tracer, table, breaker = createBreaker({ name: "store", side: "the store" }) } = options;
+interface Line {
+  /** `over`: the caller of a wait has gone. */
+  ask(call: StoreCall, over?: AbortSignal): Promise<unknown>;
+  unanswered(): number;
+}
+
+/** Calls to the store's thread: bounded, each with a time limit, behind the breaker. */
+function createLine(port: MessagePort, breaker: Breaker): Line {
   const admit = createAdmission(maxUnanswered, "calls that wait for the store");
   const pending = new Map<number, Pending>();
   const answerLimit = createTimeLimit(answerLimitMs, systemClock);
-  const shown = showStatements(shownSql(table));
   let lastNumber = 0;
 
   port.onmessage = (event: MessageEvent<string>) => {
@@ -174,6 +179,14 @@ export function connectSqlite(options: SqliteClientOptions): Store {
       });
       post({ number, call });
     });
+
+  return { ask, unanswered: () => pending.size };
+}
+
+export function connectSqlite(options: SqliteClientOptions): Store {
+  const { port, tracer, table, breaker = createBreaker({ name: "store", side: "the store" }) } = options;
+  const { ask, unanswered } = createLine(port, breaker);
+  const shown = showStatements(shownSql(table));
 
   const inSpan = async <T>(statement: keyof ShownSql, context: Context, work: () => Promise<T>): Promise<T> => {
     const { name, attributes } = shown[statement];
@@ -257,7 +270,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     listTypes: traced("listTypes", "types"),
     figures: (nowMs) => run("figures", nowMs),
     // The process has one connection, in the store's thread; several roles share it.
-    connections: () => (pending.size > 0 ? { active: 1, idle: 0, max: 1 } : { active: 0, idle: 1, max: 1 }),
+    connections: () => (unanswered() > 0 ? { active: 1, idle: 0, max: 1 } : { active: 0, idle: 1, max: 1 }),
     ping: () => run("ping"),
   };
 }

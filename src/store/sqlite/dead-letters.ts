@@ -37,7 +37,7 @@ export function deadLetterSql(table: string) {
 const rowsAtOnce = 20;
 
 export function createDeadLetterOperations(table: SqliteTable) {
-  const { db, row: rowOf, note, lastTraceparent } = table;
+  const { db, row: rowOf, note } = table;
   const sql = deadLetterSql(table.name);
 
   const recordDead = ({ id, reason, actor }: DeathReport): DeathResult => {
@@ -70,6 +70,25 @@ export function createDeadLetterOperations(table: SqliteTable) {
       reason: row.reason,
       atMs: row.received_at,
     }));
+
+  const discard = (id: string, reason: string, actor: Actor): DiscardResult => {
+    const row = rowOf(id);
+    if (!row) return { kind: "unknown" };
+    if (row.status !== "dead") return { kind: "moved_on", status: row.status };
+    db.run(sql.discard, actor.atMs, row.ended_at ?? actor.atMs, id);
+    note(row, row.status, actor, {
+      to: "discarded",
+      attempt: row.attempt,
+      error: { type: "discarded", message: reason },
+    });
+    return { kind: "discarded", task: fromRow({ ...row, status: "discarded" }) };
+  };
+
+  return { recordDead, keepUnreadable, listUnreadable, discard, ...createDeadLists(table) };
+}
+
+function createDeadLists({ db, name, lastTraceparent }: SqliteTable) {
+  const sql = deadLetterSql(name);
 
   const listDead = (selection: DeadSelection, limit: number, after: DeadCursor | null): DeadLetter[] => {
     const letters: DeadLetter[] = [];
@@ -138,20 +157,7 @@ export function createDeadLetterOperations(table: SqliteTable) {
     for (const row of db.all<TaskRow>(sql.ungrouped)) db.run(sql.setGroup, groupOf(row, reasonOf(row)), row.id);
   };
 
-  const discard = (id: string, reason: string, actor: Actor): DiscardResult => {
-    const row = rowOf(id);
-    if (!row) return { kind: "unknown" };
-    if (row.status !== "dead") return { kind: "moved_on", status: row.status };
-    db.run(sql.discard, actor.atMs, row.ended_at ?? actor.atMs, id);
-    note(row, row.status, actor, {
-      to: "discarded",
-      attempt: row.attempt,
-      error: { type: "discarded", message: reason },
-    });
-    return { kind: "discarded", task: fromRow({ ...row, status: "discarded" }) };
-  };
-
-  return { recordDead, keepUnreadable, listUnreadable, listDead, deadGroups, groupUngrouped, discard };
+  return { listDead, deadGroups, groupUngrouped };
 }
 
 function groupOf(row: TaskRow, reason: DeadReason): string {

@@ -60,9 +60,8 @@ const columns = [
 ] as const satisfies readonly (keyof RedriveRow)[];
 
 export function createRedriveOperations(table: SqliteTable) {
-  const { db, row: rowOf, note, lastTraceparent } = table;
+  const { db, row: rowOf } = table;
   const sql = redriveSql(table.name);
-  const { dead } = deadLetterSql(table.name);
 
   const countRedrive = ({ selection, isForced }: RedriveOrder): { matched: number; refused: number } => {
     const guard = isForced ? Number.MAX_SAFE_INTEGER : redriveGuard;
@@ -104,6 +103,13 @@ export function createRedriveOperations(table: SqliteTable) {
     db.run(sql.controlRedrive, status, Math.max(row.next_at, nowMs), endedAt, id);
     return { redrive: fromRedriveRow({ ...row, status, ended_at: endedAt }), isTaken: true };
   };
+
+  return { countRedrive, startRedrive, getRedrive, redriveOutcome, controlRedrive, ...createRedriveSteps(table) };
+}
+
+function createRedriveSteps({ db, name, row: rowOf, note, lastTraceparent }: SqliteTable) {
+  const sql = redriveSql(name);
+  const { dead } = deadLetterSql(name);
 
   const proposeRedrive = (limit: number, nowMs: number): RedriveStep | { waitMs: number | null } => {
     const row = db.get<RedriveRow>(sql.nextRedrive);
@@ -189,7 +195,7 @@ export function createRedriveOperations(table: SqliteTable) {
     return toDueTask({ ...row, redrive_origin: origin, redriven_at: actor.atMs });
   };
 
-  return { countRedrive, startRedrive, getRedrive, redriveOutcome, controlRedrive, proposeRedrive, commitRedrive };
+  return { proposeRedrive, commitRedrive };
 }
 
 /** What a task comes back with; a payload that is null stays as it is. */

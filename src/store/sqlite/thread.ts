@@ -74,7 +74,7 @@ export interface StoreThread {
 /** Opens the database in this thread; throws when the folder cannot be used. */
 export function startStoreThread(location: SqliteLocation, systemTime: Clock = systemClock): StoreThread {
   const { connection, operations, takeChanged, clock } = openSqlite(location, systemTime);
-  const waiters = new Map<string, Set<Waiter>>();
+  const waits = createWaits(operations);
   let waiting: Waiting[] = [];
   let isScheduled = false;
 
@@ -84,7 +84,7 @@ export function startStoreThread(location: SqliteLocation, systemTime: Clock = s
     waiting = [];
     const results = runAll(turn);
     for (const [index, { tell, number }] of turn.entries()) tell(answerOf(number, results[index]));
-    for (const [id, hasEnded] of takeChanged()) wake(id, hasEnded);
+    for (const [id, hasEnded] of takeChanged()) waits.wake(id, hasEnded);
   };
 
   /** Under a clock that was set and a file that does not know it, nothing may run. */
@@ -98,6 +98,57 @@ export function startStoreThread(location: SqliteLocation, systemTime: Clock = s
     }
     return connection.runBatch(turn.map(({ call }) => toWork(operations, call)));
   };
+
+  let seenVersion = connection.dataVersion();
+  let nextLookMs = 0;
+  const otherProcesses = setInterval(() => {
+    const startMs = performance.now();
+    if (waits.size() === 0 || startMs < nextLookMs) return;
+    const version = connection.dataVersion();
+    if (version !== seenVersion) waits.wakeAll();
+    seenVersion = version;
+    const endMs = performance.now();
+    nextLookMs = endMs + (endMs - startMs) * restPerLook;
+  }, otherProcessCheckMs);
+
+  const lookAtClock = setInterval(() => {
+    try {
+      clock.look();
+    } catch {
+      // The next look tries again, and so does the next call, which tells why it cannot.
+    }
+  }, clockLookMs);
+
+  const shrinking = setInterval(() => connection.shrinkLog(), lookAtLogEveryMs);
+
+  return {
+    serve: (port) => {
+      const tell = createBatchedPost<StoreAnswer>((text) => port.postMessage(text));
+      port.onmessage = (event: MessageEvent<string>) => {
+        for (const { number, call } of readBatch<StoreQuestion>(event.data)) {
+          if (call.op === "awaitEnd" || call.op === "awaitChange") waits.wait(tell, number, call);
+          else if (call.op === "waitOver") waits.endWait(tell, ...call.args);
+          else waiting.push({ tell, number, call });
+        }
+        if (isScheduled || waiting.length === 0) return;
+        isScheduled = true;
+        // After everything that this turn of the event loop still delivers: that is the batch.
+        setImmediate(runTurn);
+      };
+    },
+    close: () => {
+      clearInterval(otherProcesses);
+      clearInterval(shrinking);
+      clearInterval(lookAtClock);
+      waits.releaseAll();
+      connection.close();
+    },
+  };
+}
+
+/** The calls that wait for a task's end or its next change. */
+function createWaits(operations: SqliteOperations) {
+  const waiters = new Map<string, Set<Waiter>>();
 
   const wake = (id: string, hasEnded: boolean): void => {
     for (const waiter of [...(waiters.get(id) ?? [])]) {
@@ -139,50 +190,17 @@ export function startStoreThread(location: SqliteLocation, systemTime: Clock = s
     if (waiter) releaseNow(waiter);
   };
 
-  let seenVersion = connection.dataVersion();
-  let nextLookMs = 0;
-  const otherProcesses = setInterval(() => {
-    const startMs = performance.now();
-    if (waiters.size === 0 || startMs < nextLookMs) return;
-    const version = connection.dataVersion();
-    if (version !== seenVersion) for (const id of [...waiters.keys()]) wake(id, true);
-    seenVersion = version;
-    const endMs = performance.now();
-    nextLookMs = endMs + (endMs - startMs) * restPerLook;
-  }, otherProcessCheckMs);
-
-  const lookAtClock = setInterval(() => {
-    try {
-      clock.look();
-    } catch {
-      // The next look tries again, and so does the next call, which tells why it cannot.
-    }
-  }, clockLookMs);
-
-  const shrinking = setInterval(() => connection.shrinkLog(), lookAtLogEveryMs);
-
   return {
-    serve: (port) => {
-      const tell = createBatchedPost<StoreAnswer>((text) => port.postMessage(text));
-      port.onmessage = (event: MessageEvent<string>) => {
-        for (const { number, call } of readBatch<StoreQuestion>(event.data)) {
-          if (call.op === "awaitEnd" || call.op === "awaitChange") wait(tell, number, call);
-          else if (call.op === "waitOver") endWait(tell, ...call.args);
-          else waiting.push({ tell, number, call });
-        }
-        if (isScheduled || waiting.length === 0) return;
-        isScheduled = true;
-        // After everything that this turn of the event loop still delivers: that is the batch.
-        setImmediate(runTurn);
-      };
+    wait,
+    endWait,
+    wake,
+    wakeAll: () => {
+      for (const id of [...waiters.keys()]) wake(id, true);
     },
-    close: () => {
-      clearInterval(otherProcesses);
-      clearInterval(shrinking);
-      clearInterval(lookAtClock);
+    releaseAll: () => {
       for (const set of [...waiters.values()]) for (const waiter of set) releaseNow(waiter);
-      connection.close();
     },
+    size: () => waiters.size,
   };
 }
 
