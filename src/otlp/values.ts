@@ -30,7 +30,7 @@ export function toOrigin(resource: Resource | undefined): Origin {
 
 /** Characters of JSON that a resource may have: it stands on every span and log record that came with it. */
 const maxResourceChars = 16 * 1024;
-const maxResourceTextChars = 1024;
+const maxResourceTextChars = 1024 + 1;
 
 /** As it is, unless it is far larger than any resource: then texts are cut, and what is too much is left out. */
 function shorten(attributes: Attributes): Attributes {
@@ -130,8 +130,8 @@ function writeNumber(to: ProtobufWriter, value: number): void {
 
 /** Bytes, or characters of JSON, from which texts are cut: one span or log record must not take the room of thousands. */
 export const roomySize = 128 * 1024;
-/** Characters that are left of each. */
-const cutTextChars = 4096;
+/** Characters that are left of each, and the ellipsis. */
+const cutTextChars = 4096 + 1;
 /** An item that is larger even then (thousands of events) is dropped. */
 const maxChars = 512 * 1024;
 

@@ -69,7 +69,7 @@ export interface Telemetry {
 }
 
 /** Of the settings, what telemetry is made from. */
-export interface TelemetrySettings extends TraceSettings {
+interface TelemetrySettings extends TraceSettings {
   /** Of the process: `OTEL_SERVICE_NAME` holds for a single one. */
   role: readonly string[];
   logLevel: LogLevels;
