@@ -161,7 +161,7 @@ function winning(
 ): Attempt<ClaimResult> {
   const leaseUntilMs = actor.atMs + leaseMs;
   const standing = standingOf("due", leaseUntilMs + abandonedAfterMs, id);
-  // A lease that ran out: the attempt before this one never told how it ended, and may be what ended its worker.
+  // The lease ran out: the attempt before this one never reported an outcome, and may have ended its worker.
   const alone = task?.status === "running" ? { runsAlone: true } : {};
   return {
     condition,
@@ -199,7 +199,7 @@ function puttingOff(task: TaskItem, { limitMs }: HandlerWait, actor: Actor): Att
   };
 }
 
-/** A task whose last attempt was begun and never told how it ended. */
+/** A task whose last attempt was begun and never reported an outcome. */
 function exhausting(task: TaskItem, actor: Actor): Attempt<ClaimResult> {
   return failing(task, actor, "never_finished", {
     type: "never_finished",

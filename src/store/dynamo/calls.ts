@@ -1,6 +1,6 @@
 /**
  * The calls to one DynamoDB table. Owns the client, the deadline of each call, the breaker around it, its CLIENT span,
- * and what its errors mean. A condition that is not met is an answer, with the item as it is; it is no failure.
+ * and what its errors mean. A failed condition is an answer, with the current item; it is no failure.
  */
 
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
@@ -217,7 +217,7 @@ export function createDynamoCalls(options: DynamoCallsOptions): DynamoCalls {
         () => ({ kind: "done" }),
         refusedTransaction,
       ),
-    // What the runtime keeps open for later, it does not tell.
+    // The runtime does not report the idle connections that it keeps open.
     connections: () => ({ active: semaphore.active(), idle: 0, max: semaphore.limit }),
     close: () => client.destroy(),
   };
@@ -263,7 +263,7 @@ function createCall({ location, tracer, breaker, clock }: DynamoCallsOptions, se
         return semaphore.run(async () => {
           for (let attempt = 1; ; attempt++) {
             try {
-              // Its turn may have come too late.
+              // The deadline may have passed while it waited for a connection.
               limit.throwIfAborted();
               return await send(limit);
             } catch (error) {
@@ -313,7 +313,7 @@ function tellAnswer(span: Span, { ConsumedCapacity: consumed, $metadata, isRefus
   if ($metadata?.requestId) span.setAttribute(key.awsRequestId, $metadata.requestId);
 }
 
-/** An answer about the item is none of the store's being away; all else is told as it is. */
+/** A failed condition does not mean that the store is away; any other error becomes a store error. */
 function toCallError(error: unknown, doing: string): unknown {
   return isRefusal(error) ? error : toStoreError(error, doing);
 }

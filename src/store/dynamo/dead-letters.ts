@@ -66,10 +66,10 @@ export function createDeadLetterOperations(table: DynamoTable): DeadLetterStore 
         ttl: table.ttlOf(actor.atMs),
         ...standingOf("dead", actor.atMs, id),
       },
-      // The worker's reason, written when the task failed, knows more than the message's.
+      // The worker's reason, written when the task failed, is more precise than the message's.
       keep: { reason, endedAtMs: actor.atMs, deadGroup: deadGroupOf(errorOfDeath(errorIn(task), reason)) },
       remove: ["leaseUntilMs"],
-      // The broker gave up a task whose attempt has not told how it ended, and whose outcome is refused from now on.
+      // The broker gave up a task whose attempt has not reported an outcome, which is refused from now on.
       notes: [noteOf(actor, { to: "dead", ...(task?.status === "running" && { outcome: "lease_lost" as const }) })],
     },
     result: (task) => ({ kind: "recorded", task: fromItem(task), reason: task.reason ?? reason }),

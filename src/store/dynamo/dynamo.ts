@@ -38,14 +38,14 @@ export interface DynamoOptions {
   tracer: Tracer;
   /** How long what has ended is kept; 0: for ever. */
   retentionMs: number;
-  /** Around every call; one of its own when nobody watches it. */
+  /** Around every call; by default one of its own, without a metric. */
   breaker?: Breaker;
   /** The machine's. */
   clock?: Clock;
 }
 
 export interface DynamoStore extends Store {
-  /** What all who use the table go by. */
+  /** The clock of every process that uses the table. */
   clock: Clock;
   close(): void;
 }

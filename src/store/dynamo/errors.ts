@@ -1,11 +1,11 @@
-/** What DynamoDB's errors mean here. */
+/** The meaning of DynamoDB's errors for the store. */
 
 import { TaskError } from "../../words/errors.ts";
 
 /** The service has another call's transaction on the same item: to be tried again at once. */
 const conflicts = new Set(["TransactionConflictException", "TransactionInProgressException"]);
 
-/** The service is there, and finds fault with what it was given. */
+/** The service answered, and refuses the request as invalid. */
 const refusals = new Set(["ValidationException", "SerializationException", "ItemCollectionSizeLimitExceededException"]);
 
 export function nameOf(error: unknown): string {
@@ -51,7 +51,7 @@ export function isItemFull(error: unknown): boolean {
   return cause instanceof Error && cause.name === "ValidationException" && /item size/i.test(cause.message);
 }
 
-/** Whatever is not the fault of what was asked means that the table cannot be asked now. */
+/** Any error that is not a refusal of the request means that the table is unavailable now. */
 export function toStoreError(error: unknown, doing: string): TaskError {
   if (error instanceof TaskError) return error;
   const name = nameOf(error);

@@ -82,7 +82,7 @@ export function createFastDynamo(client: DynamoDBClient, endpoint: string | unde
         const { ConsumedCapacity } = told;
         return { item: itemOf(told), isRefused, ConsumedCapacity, $metadata: requestId ? { requestId } : {} };
       } catch (error) {
-        // The deadline is the caller's own; everything else is for the SDK to try again and to tell.
+        // The deadline is the caller's own; the SDK repeats or reports everything else.
         if (signal.aborted) throw error;
         return undefined;
       }

@@ -1,4 +1,4 @@
-/** What the sweeper asks of DynamoDB: what has to be sent, what the broker may have lost, what there is. */
+/** Sends on DynamoDB, as the sweeper makes them: what is due, what the broker may have lost; and the figures. */
 
 import type { Context } from "@opentelemetry/api";
 import { type LiveStatus, liveStatuses } from "../../words/task.ts";
@@ -27,7 +27,7 @@ const takeRounds = 25;
 export function createSendOperations(table: DynamoTable): SendStore {
   const { calls } = table;
 
-  /** Most have been claimed by the time this is told: one read finds those that still wait, only they are written. */
+  /** Most tasks have been claimed by then: one read finds those that still wait, and only these are written. */
   const markSent = async (sent: readonly Sent[], nowMs: number, context: Context): Promise<void> => {
     const claims = new Map<string, Set<number>>();
     for (const { id, claim } of sent) claims.set(id, (claims.get(id) ?? new Set()).add(claim));

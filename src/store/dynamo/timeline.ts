@@ -101,7 +101,7 @@ function toEntry(before: Walk, kept: Kept): TimelineEntry {
     to,
     attempt: isRevived ? 0 : before.attempt + (to === "running" ? 1 : 0),
     durationMs: from === null ? 0 : Math.max(0, atMs - before.atMs),
-    // A lease that ran out: nobody told how that attempt ended.
+    // The lease ran out: the outcome of that attempt is unknown.
     outcome: outcome || (from === "running" && to === "running" ? "crashed" : null),
     error: error ? toNotedError(error) : null,
     traceId,

@@ -1,7 +1,7 @@
 /**
- * The store port's words for schedules. What a schedule makes of its ticks is decided outside; the store keeps it, and
- * commits each of its changes together with the task that belongs to it, or neither. A change names the version that it
- * follows, so of any number of task services that come to the same tick one commits it.
+ * The port of schedules. What a schedule makes of its ticks is decided outside; the store commits each change of a schedule
+ * together with the task that belongs to it, or neither. A change names the version that it follows, so that one of any
+ * number of task services commits a tick.
  */
 
 import type { Context } from "@opentelemetry/api";

@@ -118,7 +118,7 @@ function createClaim(table: SqliteTable): (request: ClaimRequest) => ClaimResult
       attempt: row.attempt + 1,
       claim: row.claim + 1,
       started_at: row.started_at ?? actor.atMs,
-      // A lease that ran out: the attempt before this one never told how it ended, and may be what ended its worker.
+      // The lease ran out: the attempt before this one never reported an outcome, and may have ended its worker.
       runs_alone: row.status === "running" ? 1 : row.runs_alone,
     };
     const sendAt = leaseUntil + abandonedAfterMs;
@@ -146,7 +146,7 @@ function createClaim(table: SqliteTable): (request: ClaimRequest) => ClaimResult
     return { kind: "put_off", untilMs };
   };
 
-  /** A task whose last attempt was begun and never told how it ended. */
+  /** A task whose last attempt was begun and never reported an outcome. */
   const exhaust = (row: TaskRow, actor: Actor): ClaimResult =>
     fail(row, actor, "never_finished", { type: "never_finished", message: `attempt ${row.attempt} never finished` });
 

@@ -56,7 +56,7 @@ export interface SqliteClientOptions {
   port: MessagePort;
   tracer: Tracer;
   table: string;
-  /** Around every call; one of its own when nobody watches it. */
+  /** Around every call; by default one of its own, without a metric. */
   breaker?: Breaker;
 }
 

@@ -113,7 +113,7 @@ export class SqliteConnection {
       this.#db.exec("PRAGMA busy_timeout = 0");
       this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     } catch {
-      // Another process checkpoints, or the disk refuses, which the next commit says.
+      // Another process checkpoints, or the disk refuses, which the next commit reports.
     } finally {
       this.#db.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     }
@@ -172,7 +172,7 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
-/** SQLite says of it only that it cannot be opened. */
+/** SQLite's own error says only that the path cannot be opened. */
 export function refuseFolder(path: string): void {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
   throw new TaskError("unavailable", `"${path}" is a folder, not the database file: move it away, or set --data-dir`);
@@ -233,7 +233,7 @@ function isMisfit(error: Error): boolean {
   return code === undefined ? misfitWords.test(error.message) : misfitCodes.has(code);
 }
 
-/** A full disk, a lock, a broken file: `unavailable`, for what failed may succeed later. The rest is a fault of ours. */
+/** A full disk, a lock, a broken file: `unavailable`, because the call may succeed later. Any other error is `internal`. */
 export function toStoreError(error: unknown): TaskError {
   if (error instanceof TaskError) return error;
   const message = error instanceof Error ? error.message : String(error);

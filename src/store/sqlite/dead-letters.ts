@@ -48,11 +48,11 @@ export function createDeadLetterOperations(table: SqliteTable) {
     // A second copy of a long task's message is put back again and again, until the broker gives the copy up.
     const isHeld = row.status === "running" && (row.lease_until ?? 0) > actor.atMs;
     if (isOld || isHeld || isEnded(row.status)) return { kind: "known", status: row.status };
-    // The worker's reason, written when the task failed, knows more than the message's.
+    // The worker's reason, written when the task failed, is more precise than the message's.
     const known = row.reason ?? reason;
     const endedAt = row.ended_at ?? actor.atMs;
     db.run(sql.die, actor.atMs, known, endedAt, groupOf(row, known), id);
-    // The broker gave up a task whose attempt has not told how it ended, and whose outcome is refused from now on.
+    // The broker gave up a task whose attempt has not reported an outcome, which is refused from now on.
     const lost = row.status === "running" ? { outcome: "lease_lost" as AttemptOutcome } : {};
     note(row, row.status, actor, { to: "dead", attempt: row.attempt, ...lost });
     return { kind: "recorded", task: fromRow({ ...row, status: "dead", ended_at: endedAt }), reason: known };

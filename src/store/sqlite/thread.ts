@@ -57,7 +57,7 @@ interface Waiter {
   timer: ReturnType<typeof setTimeout>;
 }
 
-/** How often commits of other processes are looked for while somebody waits for a task's end. */
+/** How often commits of other processes are looked for while a caller waits for a task's end. */
 const otherProcessCheckMs = 25;
 /** Each waiting task costs a statement after a commit of another process: at most a tenth of the thread's time. */
 const restPerLook = 9;
@@ -115,7 +115,7 @@ export function startStoreThread(location: SqliteLocation, systemTime: Clock = s
     try {
       clock.look();
     } catch {
-      // The next look tries again, and so does the next call, which tells why it cannot.
+      // The next look tries again, and so does the next call, which reports the reason.
     }
   }, clockLookMs);
 
