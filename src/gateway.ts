@@ -9,21 +9,19 @@ import { routePath } from "hono/route";
 import { watchKeyFile } from "./access/api-key-watch.ts";
 import type { ApiKeys } from "./access/api-keys.ts";
 import { callerId, identify, isTrusted, mayForce } from "./access/caller.ts";
-import { setRateLimitHeaders } from "./access/rate-limit.ts";
+import { createTokenBucket, setRateLimitHeaders } from "./access/rate-limit.ts";
 import type { Config } from "./config.ts";
 import { addBatchRoute } from "./gateway/batch.ts";
 import { allowOrigins, setSecurityHeaders } from "./gateway/browsers.ts";
 import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
 import { addDescriptionRoutes } from "./gateway/description.ts";
-import type { CallInRequest, Edge } from "./gateway/edge.ts";
 import { createGuard } from "./gateway/guard.ts";
 import { addHealthRoutes } from "./gateway/health.ts";
-import { finishRequestTrace, startRequestTrace } from "./gateway/request-trace.ts";
+import { type CallInRequest, type Edge, finishRequestTrace, startRequestTrace } from "./gateway/request.ts";
 import { addScheduleRoutes } from "./gateway/schedules.ts";
 import { answerUnrouted, type Routes } from "./gateway/serve-route.ts";
 import { addEventRoute } from "./gateway/task-events.ts";
 import { addTaskRoutes } from "./gateway/tasks.ts";
-import { createTokenBucket } from "./gateway/token-bucket.ts";
 import { addTypeRoutes } from "./gateway/types.ts";
 import type { ProcessState } from "./http/health.ts";
 import { type HttpHandler, listen, urlOf } from "./http/listen.ts";
@@ -100,7 +98,7 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
     return taskService.call(method, request, context, signal ? { ...options, signal } : options);
   };
 
-  const routes: Routes = { app, ...guard };
+  const routes: Routes = { app, all: [], ...guard };
   addTaskRoutes(routes, { call, ask, admitWait, draining: deps.draining });
   addBatchRoute(routes, call);
   addEventRoute(routes, { call, ask, clock: deps.clock, draining: deps.draining });
@@ -109,7 +107,7 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
   addScheduleRoutes(routes, call);
   addHealthRoutes(routes, deps.processState);
   addDescriptionRoutes(routes);
-  app.notFound(answerUnrouted);
+  app.notFound((c) => answerUnrouted(routes.all, c));
   app.onError((thrown, c) => answerError(thrown, c, deps.telemetry));
 
   return (request, peer) => app.fetch(request, { peer });

@@ -4,6 +4,14 @@
  */
 
 import type { Context } from "@opentelemetry/api";
+import { msOf } from "./api/fields.ts";
+import {
+  cancelTask as cancelTaskForm,
+  getTask as getTaskForm,
+  getTimeline as getTimelineForm,
+  toTask,
+  toTimelineEntry,
+} from "./api/task.ts";
 import type { Config } from "./config.ts";
 import { checkParts } from "./http/health.ts";
 import { type Listener, listen, longestIdleTimeoutSeconds } from "./http/listen.ts";
@@ -14,7 +22,7 @@ import type { Queue, Queues } from "./queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "./queue/task-message.ts";
 import { type AnswerCall, createCalls, maxMessageBytes, type RpcHandlers } from "./rpc/call.ts";
 import { createConnectHandler } from "./rpc/connect/server.ts";
-import { toTaskJson, toTimelineJson } from "./rpc/task-view.ts";
+import { idHeader, replayedHeader } from "./rpc/wire.ts";
 import type { Service } from "./service.ts";
 import type { DeadLetterStore } from "./store/ports/dead-letters.ts";
 import { newestEntries } from "./store/ports/pages.ts";
@@ -28,13 +36,12 @@ import { createBatchHandler, type Place } from "./task-service/batch.ts";
 import { createDeadLetterHandlers } from "./task-service/dead-letters.ts";
 import { createPayloadChecks } from "./task-service/payload-checks.ts";
 import {
+  answerTask,
   type CreateTask,
   digestOf,
   noTask,
-  parseCancelTask,
   parseCreateTask,
-  parseGetTask,
-  parseGetTimeline,
+  parseRequest,
 } from "./task-service/requests.ts";
 import { createScheduleHandlers } from "./task-service/schedules.ts";
 import { createSweeper, sendConfirmMs } from "./task-service/sweeper.ts";
@@ -50,6 +57,7 @@ import { metadataAttributes } from "./telemetry/spans/attributes.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { createTrouble } from "./telemetry/trouble.ts";
 import { TaskError, toTaskError } from "./words/errors.ts";
+import { writeJson } from "./words/json-text.ts";
 import type { TaskRecord, TaskType } from "./words/task.ts";
 import { isTaskId, newTaskId } from "./words/task-id.ts";
 
@@ -114,15 +122,16 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   let isRefusing = false;
 
   const createTask: RpcHandlers["CreateTask"] = async (message, call) => {
-    const { result, sent } = await accept(parseCreateTask(message), call);
+    const { task, isReplayed, sent } = await accept(parseCreateTask(message), call);
     if (sent) await waitPatiently(sent);
-    return result;
+    const metadata = { [idHeader]: task.id, ...(isReplayed && { [replayedHeader]: "true" }) };
+    return { json: writeJson(task), metadata };
   };
 
   /** Resolves when the task is committed; `sent`, when the broker has taken it or it was left to the sweeper. */
   const accept = async (request: CreateTask, call: Place) => {
     const type = await types.find(request.type);
-    if (type && type.payloadSchema !== null) await payloads.check(type, request.payload);
+    if (type && type.payloadSchema !== null) await payloads.check(type, JSON.parse(request.payload));
     const nowMs = clock.nowMs();
     const task = toNewTask(request, type, call, nowMs);
     const created = await store.create(task, { ...actorIn(call.context), atMs: nowMs }, call.context);
@@ -140,11 +149,11 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     });
     if (created.kind === "replayed") {
       const timeline = await store.timeline(created.task.id, call.context);
-      return { result: { task: toTaskJson(created.task, timeline), replayed: true }, sent: null };
+      return { task: toTask(created.task, newestEntries(timeline)), isReplayed: true, sent: null };
     }
     tellRefusing(false);
     const sent = follow(task, call.context, nowMs);
-    return { result: { task: toTaskJson(created.task, []) }, sent };
+    return { task: toTask(created.task, []), isReplayed: false, sent };
   };
 
   /** Tells of a task that was committed, and sends it; null when it is not to be sent yet. */
@@ -166,7 +175,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   const toNewTask = (request: CreateTask, type: TaskType | undefined, call: Place, nowMs: number): NewTask => {
     const runAtMs = request.runAt ?? nowMs + (request.delay ?? 0);
     const isScheduled = runAtMs > nowMs;
-    const payload = JSON.stringify(request.payload);
+    const { payload } = request;
     if (payload.length > maxMessageBytes) {
       throw new TaskError("payload_too_large", `the payload is larger than ${maxMessageBytes} bytes`);
     }
@@ -218,10 +227,10 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   };
 
   const getTask: RpcHandlers["GetTask"] = async (message, { context, signal }) => {
-    const { id, wait } = parseGetTask(message);
-    const task = isTaskId(id) ? await read(id, wait ?? 0, context, signal) : undefined;
+    const { id, wait } = parseRequest("GetTask", getTaskForm, message);
+    const task = isTaskId(id) ? await read(id, msOf(wait) ?? 0, context, signal) : undefined;
     if (!task) throw noTask(id);
-    return { task: toTaskJson(task, await store.timeline(id, context)) };
+    return answerTask(task, await store.timeline(id, context));
   };
 
   const read = async (id: string, waitMs: number, context: Context, signal?: AbortSignal) => {
@@ -248,14 +257,14 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   };
 
   const getTimeline: RpcHandlers["GetTimeline"] = async (message, { context }) => {
-    const { id } = parseGetTimeline(message);
+    const { id } = parseRequest("GetTimeline", getTimelineForm, message);
     const entries = isTaskId(id) ? await store.timeline(id, context) : [];
     if (entries.length === 0) throw noTask(id);
-    return { entries: newestEntries(entries).map(toTimelineJson) };
+    return { json: writeJson({ items: newestEntries(entries).map(toTimelineEntry) }) };
   };
 
   const cancelTask: RpcHandlers["CancelTask"] = async (message, { context }) => {
-    const { id } = parseCancelTask(message);
+    const { id } = parseRequest("CancelTask", cancelTaskForm, message);
     const actor = actorIn(context);
     const canceled: CancelResult = isTaskId(id) ? await store.cancel(id, actor, context) : { kind: "unknown" };
     if (canceled.kind === "unknown") throw noTask(id);
@@ -268,7 +277,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     } else {
       taskLog(task, context).info("task canceled while it runs", { status: task.status });
     }
-    return { task: toTaskJson(task, await store.timeline(id, context)) };
+    return answerTask(task, await store.timeline(id, context));
   };
 
   const sweepLoop = async (signal: AbortSignal): Promise<void> => {

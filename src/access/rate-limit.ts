@@ -121,3 +121,17 @@ export function networkOf(address: string): string {
   const network = [...before, ...between, ...after].slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
   return `${network.join(":")}::/64`;
 }
+
+/** True for at most `perSecond` calls a second. */
+export function createTokenBucket(clock: Clock, perSecond: number): () => boolean {
+  let tokens = perSecond;
+  let filledAtMs = clock.monotonicMs();
+  return () => {
+    const nowMs = clock.monotonicMs();
+    tokens = Math.min(perSecond, tokens + ((nowMs - filledAtMs) / 1000) * perSecond);
+    filledAtMs = nowMs;
+    if (tokens < 1) return false;
+    tokens -= 1;
+    return true;
+  };
+}

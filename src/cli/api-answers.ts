@@ -1,9 +1,9 @@
 /** What the HTTP API answers: the types of the very schemas that describe it. Only types are imported here. */
 
 import type { z } from "zod";
-import type { deadLetter, group, redrive, unreadable } from "../gateway/dead-letter-routes.ts";
-import type { schedule } from "../gateway/schedule-schemas.ts";
-import type { task, timelineEntry } from "../gateway/task-schemas.ts";
+import type { deadLetter, group, redrive, unreadable } from "../api/dead-letter.ts";
+import type { schedule } from "../api/schedule.ts";
+import type { task, timelineEntry } from "../api/task.ts";
 
 export type TaskAnswer = z.output<typeof task>;
 export type AttemptAnswer = TaskAnswer["attempts"][number];

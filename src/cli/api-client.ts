@@ -8,6 +8,7 @@ import { defaultConsoleUrl, defaultRemoteUrl, readApiKey, readConsoleUrl, readRe
 import { keepOffProxies } from "../http/fetch.ts";
 import { productVersion } from "../version.ts";
 import { type ErrorCode, meanings, TaskError, toTaskError } from "../words/errors.ts";
+import { writeJson } from "../words/json-text.ts";
 
 /** Of an answer that the server does not hold on purpose: the gateway itself gives up earlier. */
 const answerLimitMs = 30_000;
@@ -53,7 +54,7 @@ export function connectApi(urlFlag?: string, env?: Record<string, string | undef
       return await fetch(`${url}/v1${path}${toSearch(query)}`, {
         method,
         headers: { ...own, ...(body !== undefined && { "content-type": "application/json" }), ...headers },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(body !== undefined && { body: writeJson(body) }),
         signal,
         // A redirect would carry the key to another place.
         redirect: "manual",

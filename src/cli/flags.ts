@@ -9,7 +9,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { defaultRemoteUrl, fallbackOf, flagOf, meaningOf, type SettingName, settingNames } from "../config.ts";
 import { httpUrl, integer, type Parse, parseDuration } from "../settings/parsers.ts";
 import { TaskError } from "../words/errors.ts";
-import { lostNumbers } from "../words/json-text.ts";
+import { JsonText } from "../words/json-text.ts";
 import { parseTime } from "../words/time-text.ts";
 
 /** Sets the exit code of the program; without a call it is 0. */
@@ -140,13 +140,10 @@ export function payloadText(text: string): string {
   return text;
 }
 
-/** What the JSON text says. Throws for numbers that JavaScript cannot hold, too: they would be sent as others. */
-function parsePayload(text: string): unknown {
-  const value = parseJson(text);
-  for (const { pointer, detail } of lostNumbers(text)) {
-    throw new InvalidArgumentError(`${pointer && `${pointer}: `}${detail}.`);
-  }
-  return value;
+/** JSON text, which is sent with the caller's own characters. Throws when it is not JSON. */
+function parsePayload(text: string): JsonText {
+  parseJson(text);
+  return new JsonText(text);
 }
 
 function parseJson(text: string): unknown {

@@ -36,8 +36,11 @@ const addOpenApi: AddCommand = (program) => {
     .command("openapi")
     .description("the HTTP API as OpenAPI 3.1, in JSON")
     .action(async () => {
-      const { describeApi } = await import("../gateway/openapi.ts");
-      process.stdout.write(`${JSON.stringify(describeApi(), null, 2)}\n`);
+      const [{ describeApi }, { allRoutes }] = await Promise.all([
+        import("../gateway/openapi.ts"),
+        import("../gateway/routes.ts"),
+      ]);
+      process.stdout.write(`${JSON.stringify(describeApi(allRoutes), null, 2)}\n`);
     });
   withExamples(command, ["throughline openapi > openapi.json", "for a generator of clients"]);
 };

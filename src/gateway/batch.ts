@@ -3,8 +3,22 @@
  * goes to the task service in one call.
  */
 
-import type { CreateTaskRequestJson, CreateTaskResultJson } from "../gen/tasks_pb.ts";
+import { z } from "zod";
+import {
+  type BatchOutcome,
+  batchBody,
+  batchResult,
+  batchTask,
+  maxBatchBytes,
+  maxBatchKeyChars,
+  maxTaskBytes,
+} from "../api/batch.ts";
+import { checkForm } from "../api/fields.ts";
+import { wellFormed } from "../http/body.ts";
 import { problemOf } from "../http/problem.ts";
+import type { RpcAnswer } from "../rpc/client.ts";
+import { replayedHeader } from "../rpc/wire.ts";
+import { parseDuration } from "../settings/parsers.ts";
 import {
   type FieldProblem,
   fromRpcCode,
@@ -13,32 +27,63 @@ import {
   TaskError,
   toTaskError,
 } from "../words/errors.ts";
-import { type BatchTask, batchTask, maxBatchKeyChars, maxTaskBytes } from "./batch-schemas.ts";
-import type { CallInRequest } from "./edge.ts";
-import { toCreateTask } from "./new-task.ts";
-import { parseBody } from "./requests.ts";
-import { toHttpTask } from "./responses.ts";
-import { addRoute, type EdgeContext, type Routes } from "./serve-route.ts";
-import { taskRoutes } from "./task-routes.ts";
+import { readJson, writeJson } from "../words/json-text.ts";
+import { answerWith, type CallInRequest, type EdgeContext } from "./request.ts";
+import { declareRoute } from "./route.ts";
+import { addRoute, type Routes } from "./serve-route.ts";
 
-type Checked = { request: CreateTaskRequestJson } | { error: TaskError };
+export const batchRoute = declareRoute({
+  operationId: "createTasks",
+  tag: "tasks",
+  method: "post",
+  path: "/tasks/batch",
+  scope: "submit",
+  summary: "Hand in up to 1,000 tasks",
+  description:
+    "One result for each, in their order. Each is checked and accepted for itself: what is wrong with one spoils no other.",
+  headers: z.object({
+    "idempotency-key": z
+      .string()
+      .min(1)
+      .max(maxBatchKeyChars)
+      .optional()
+      .meta({ description: "Sent again with the same key, each task is made that was not, and shown that was." }),
+  }),
+  body: batchBody,
+  maxBodyBytes: maxBatchBytes,
+  checksItems: true,
+  answers: {
+    207: {
+      description: "What became of each.",
+      schema: z.array(batchResult),
+      headers: z.object({ "idempotent-replayed": z.literal("true").optional() }),
+    },
+  },
+});
+
+type Checked = { request: object } | { error: TaskError };
 
 export function addBatchRoute(routes: Routes, call: CallInRequest): void {
-  addRoute(routes, taskRoutes.createTasks, async (c, { body, lost }) => {
+  addRoute(routes, batchRoute, async (c, { body }) => {
     // The request itself has counted as one.
-    if (body.length > 1) await routes.charge(c, taskRoutes.createTasks, body.length - 1);
-    const options = { key: keyIn(c), isLarge: isLarge(c), lost: byItem(lost) };
+    if (body.length > 1) await routes.charge(c, batchRoute, body.length - 1);
+    const options = { key: keyIn(c), isLarge: isLarge(c) };
     const checked = body.map((item, index) => check(item, index, options));
     const tasks = checked.flatMap((one) => ("request" in one ? [one.request] : []));
-    const { results = [] } = tasks.length > 0 ? await call(c, "CreateTasks", { tasks }) : {};
-    const left = results.values();
+    const left = (tasks.length > 0 ? outcomesOf(await call(c, "CreateTasks", { tasks })) : []).values();
     const { traceId } = c.get("trace").span.spanContext();
     const told = checked.map((one, index) =>
       toItem("error" in one ? one.error : toResult(left.next().value, index), traceId),
     );
     const isReplayed = told.every(({ status }) => status === 200);
-    return Response.json(told, { status: 207, ...(isReplayed && { headers: { "idempotent-replayed": "true" } }) });
+    return answerWith({ json: writeJson(told) }, 207, isReplayed ? { [replayedHeader]: "true" } : {});
   });
+}
+
+/** Payloads stay text on their way. */
+function outcomesOf({ json }: RpcAnswer): BatchOutcome[] {
+  const { results = [] }: { results?: BatchOutcome[] } = Object(readJson(json, Number.POSITIVE_INFINITY));
+  return results;
 }
 
 function keyIn(c: EdgeContext): string | undefined {
@@ -60,20 +105,16 @@ interface CheckOptions {
   /** Of the whole batch. */
   key: string | undefined;
   isLarge: boolean;
-  /** What cannot be kept as it is, by the item that they are in. */
-  lost: ReadonlyMap<string, readonly FieldProblem[]>;
 }
 
-function check(item: unknown, index: number, { key, isLarge, lost }: CheckOptions): Checked {
-  const problems = [...(lost.get(String(index)) ?? [])];
-  const [first] = problems;
-  if (first) return { error: new TaskError("invalid_argument", `${first.pointer}: ${first.detail}`, { problems }) };
+function check(item: unknown, index: number, { key, isLarge }: CheckOptions): Checked {
   try {
-    if (isLarge && Buffer.byteLength(JSON.stringify(item)) > maxTaskBytes) {
+    if (isLarge && Buffer.byteLength(writeJson(item)) > maxTaskBytes) {
       throw new TaskError("payload_too_large", `the task is larger than ${maxTaskBytes} bytes`);
     }
-    const { idempotency_key: own, ...task }: BatchTask = parseBody(batchTask, item);
-    return { request: toCreateTask(task, own ?? keyOf(key, index)) };
+    const task = wellFormed(item, key !== undefined);
+    const { idempotency_key: own = keyOf(key, index) } = checkForm(batchTask, task);
+    return { request: { ...Object(task), ...(own !== undefined && { idempotency_key: own }) } };
   } catch (thrown) {
     const { code, message, problems } = toTaskError(thrown);
     const within = withinBody(problems, index);
@@ -81,20 +122,6 @@ function check(item: unknown, index: number, { key, isLarge, lost }: CheckOption
     const detail = first ? `${first.pointer}: ${first.detail}` : message;
     return { error: new TaskError(code, detail, { problems: within }) };
   }
-}
-
-const maxLostOfItem = 20;
-
-/** By the first name of their pointers, not too many of each. */
-function byItem(lost: Iterable<FieldProblem>): Map<string, FieldProblem[]> {
-  const items = new Map<string, FieldProblem[]>();
-  for (const problem of lost) {
-    const [, index = ""] = problem.pointer.split("/", 2);
-    const known = items.get(index);
-    if (!known) items.set(index, [problem]);
-    else if (known.length < maxLostOfItem) known.push(problem);
-  }
-  return items;
 }
 
 /** Pointers lead into the body, of which this is an item. */
@@ -107,16 +134,16 @@ function keyOf(key: string | undefined, index: number): string | undefined {
   return key === undefined ? undefined : `${key}/${index}`;
 }
 
-function toResult(result: CreateTaskResultJson | undefined, index: number): CreateTaskResultJson | TaskError {
+function toResult(result: BatchOutcome | undefined, index: number): BatchOutcome | TaskError {
   if (result?.task) return result;
   if (!result?.refusal) return new TaskError("internal", "the task service answered without a task");
-  const { code = "", message = "", retryAfter, problems = [] } = result.refusal;
-  const retryAfterMs = retryAfter === undefined ? {} : { retryAfterMs: Number.parseFloat(retryAfter) * 1000 };
+  const { code, message, retry_after: retryAfter, problems = [] } = result.refusal;
+  const retryAfterMs = retryAfter === undefined ? {} : { retryAfterMs: parseDuration(retryAfter) };
   const options = { isRemote: true, problems: withinBody(problems, index), ...retryAfterMs };
   return new TaskError(fromRpcCode(code), message, options);
 }
 
-function toItem(result: CreateTaskResultJson | TaskError, traceId: string) {
+function toItem(result: BatchOutcome | TaskError, traceId: string) {
   if (result instanceof TaskError) {
     const retryAfter = retryAfterSeconds(result);
     return {
@@ -125,5 +152,5 @@ function toItem(result: CreateTaskResultJson | TaskError, traceId: string) {
       ...(retryAfter !== undefined && { retry_after: retryAfter }),
     };
   }
-  return { status: result.replayed ? 200 : 202, task: result.task && toHttpTask(result.task) };
+  return { status: result.replayed ? 200 : 202, task: result.task };
 }

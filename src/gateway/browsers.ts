@@ -2,7 +2,7 @@
 
 import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
-import type { Edge } from "./edge.ts";
+import type { Edge } from "./request.ts";
 
 /** Headers that pages may send beside those that any page may, and those of an answer that they may read. */
 const allowHeaders = [

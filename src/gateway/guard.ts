@@ -1,14 +1,16 @@
 /** The door of every route: who may use it, and not too often. Whoever is turned away is told why, counted and logged. */
 
-import { permit } from "../access/caller.ts";
-import { createRateLimits, refuseSpent } from "../access/rate-limit.ts";
+import type { Context } from "@opentelemetry/api";
+import { type Caller, callerId, permit } from "../access/caller.ts";
+import { createRateLimits, createTokenBucket, refuseSpent } from "../access/rate-limit.ts";
 import type { Clock } from "../limits/clock.ts";
 import type { Rate } from "../settings/parsers.ts";
+import { instruments } from "../telemetry/metrics/instruments.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { TaskError } from "../words/errors.ts";
-import { createRefusals, type RefusalReason } from "./refusals.ts";
+import type { EdgeContext } from "./request.ts";
 import type { Route } from "./route.ts";
-import type { EdgeContext, Routes } from "./serve-route.ts";
+import type { Routes } from "./serve-route.ts";
 
 export interface GuardDeps {
   telemetry: Telemetry;
@@ -20,7 +22,7 @@ export function createGuard({ telemetry, rateLimit, clock }: GuardDeps): Pick<Ro
   const limits = createRateLimits(rateLimit, clock);
   const refused = createRefusals(telemetry, clock);
 
-  /** Nothing to wait for: nothing is waited for. */
+  /** Synchronous where no limit is set. */
   const charge = (c: EdgeContext, route: Route, count: number): void | Promise<void> => {
     const caller = c.get("caller");
     const taking = limits.take(caller, c.env.peer.address, count);
@@ -34,7 +36,7 @@ export function createGuard({ telemetry, rateLimit, clock }: GuardDeps): Pick<Ro
     try {
       check();
     } catch (error) {
-      const reason = error instanceof TaskError ? reasons[error.code] : undefined;
+      const reason = error instanceof TaskError ? reasonOf[error.code] : undefined;
       if (reason !== undefined) {
         const { context } = c.get("trace");
         const { operationId } = route;
@@ -57,8 +59,36 @@ export function createGuard({ telemetry, rateLimit, clock }: GuardDeps): Pick<Ro
   };
 }
 
-const reasons: Partial<Record<TaskError["code"], RefusalReason>> = {
+const reasonOf: Partial<Record<TaskError["code"], RefusalReason>> = {
   unauthenticated: "unauthenticated",
   permission_denied: "permission_denied",
   resource_exhausted: "rate_limited",
 };
+
+const reasons = ["unauthenticated", "permission_denied", "rate_limited"] as const;
+type RefusalReason = (typeof reasons)[number];
+
+/** Of one gateway: nobody fills a disk by asking. */
+const linesPerSecond = 10;
+
+interface Refused {
+  reason: RefusalReason;
+  caller: Caller;
+  clientAddress: string;
+  operationId: string;
+  context: Context;
+}
+
+/** Counts who was refused, and why, and writes as many lines as somebody can read. */
+function createRefusals({ meter, log }: Telemetry, clock: Clock): (refused: Refused) => void {
+  const counter = meter.counter(instruments.requestsRefused);
+  // There from the start: an alert on a rise sees the first one, too.
+  for (const reason of reasons) counter.add(0, reason);
+  const isTold = createTokenBucket(clock, linesPerSecond);
+  return ({ reason, caller, clientAddress, operationId, context }) => {
+    counter.add(1, reason);
+    if (!isTold()) return;
+    const fields = { reason, caller: callerId(caller), client_address: clientAddress, operation: operationId };
+    log.in(context).warn("a request was refused", fields);
+  };
+}

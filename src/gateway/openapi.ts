@@ -3,14 +3,22 @@
 import { z } from "zod";
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi";
 import type { Scope } from "../access/api-key-file.ts";
+import { taskId } from "../api/task.ts";
 import { problem } from "../http/problem.ts";
 import { productVersion } from "../version.ts";
 import { type ErrorCode, meanings } from "../words/errors.ts";
 import { type Answer, type Route, takesBody, usualProblems } from "./route.ts";
-import { allRoutes, tags } from "./routes.ts";
-import { taskId } from "./task-schemas.ts";
 
 export type ApiDocument = ReturnType<typeof createDocument>;
+
+/** The nouns that routes are about. */
+const tags: readonly { name: string; description: string }[] = [
+  { name: "tasks", description: "Hand in work, and see what becomes of it." },
+  { name: "dead letters", description: "Tasks that failed for good: why they did, and their way back." },
+  { name: "schedules", description: "Tasks that are made again and again." },
+  { name: "health", description: "For whoever watches over the process." },
+  { name: "description", description: "What there is." },
+];
 
 const description = `Every task is one trace: each answer tells in \`traceresponse\` where to find it.
 
@@ -60,14 +68,15 @@ function headerOut(id: string, told: string): z.ZodString {
   return z.string().meta({ header: { id, description: told } });
 }
 
-export function describeApi(): ApiDocument {
+/** `routes`: in the order in which the document has them. */
+export function describeApi(routes: readonly Route[]): ApiDocument {
   return createDocument(
     {
       openapi: "3.1.1",
       info: { title: "Throughline", version: productVersion, description, license: { name: "MIT", identifier: "MIT" } },
       servers: [{ url: "/", description: "Where this document comes from." }],
       tags: [...tags],
-      paths: pathsOf(allRoutes),
+      paths: pathsOf(routes),
       components: {
         securitySchemes: {
           key: {

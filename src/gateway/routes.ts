@@ -1,26 +1,22 @@
-/** Every route of the HTTP API, in the order in which OpenAPI tells them, and the nouns that they are about. */
+/** Every route of the HTTP API, in the order in which the gateway serves them. */
 
-import { deadLetterRoutes } from "./dead-letter-routes.ts";
-import { descriptionRoutes } from "./description-routes.ts";
-import { healthRoutes } from "./health-routes.ts";
+import { batchRoute } from "./batch.ts";
+import { deadLetterRoutes } from "./dead-letters.ts";
+import { descriptionRoutes } from "./description.ts";
+import { healthRoutes } from "./health.ts";
 import type { Route } from "./route.ts";
-import { scheduleRoutes } from "./schedule-routes.ts";
-import { taskRoutes } from "./task-routes.ts";
-import { typeRoutes } from "./type-routes.ts";
+import { scheduleRoutes } from "./schedules.ts";
+import { eventRoute } from "./task-events.ts";
+import { taskRoutes } from "./tasks.ts";
+import { typeRoutes } from "./types.ts";
 
 export const allRoutes: readonly Route[] = [
-  taskRoutes,
-  typeRoutes,
-  deadLetterRoutes,
-  scheduleRoutes,
-  healthRoutes,
-  descriptionRoutes,
-].flatMap((routes): Route[] => Object.values(routes));
-
-export const tags: readonly { name: string; description: string }[] = [
-  { name: "tasks", description: "Hand in work, and see what becomes of it." },
-  { name: "dead letters", description: "Tasks that failed for good: why they did, and their way back." },
-  { name: "schedules", description: "Tasks that are made again and again." },
-  { name: "health", description: "For whoever watches over the process." },
-  { name: "description", description: "What there is." },
+  ...Object.values(taskRoutes),
+  batchRoute,
+  eventRoute,
+  ...Object.values(typeRoutes),
+  ...Object.values(deadLetterRoutes),
+  ...Object.values(scheduleRoutes),
+  ...Object.values(healthRoutes),
+  ...Object.values(descriptionRoutes),
 ];

@@ -1,105 +1,151 @@
-/** The routes of schedules: make one, look at it, change, pause, resume, trigger or delete it. */
+/** Schedules over HTTP: make one, look at it, change, pause, resume, trigger or delete it. */
 
-import type { ScheduleJson, ScheduleSpecJson } from "../gen/tasks_pb.ts";
-import { TaskError } from "../words/errors.ts";
-import type { CallInRequest } from "./edge.ts";
-import { toSeconds, toTimestamp } from "./requests.ts";
-import { toHttpTask } from "./responses.ts";
-import { scheduleRoutes } from "./schedule-routes.ts";
-import type { NewSchedule, ScheduleChange } from "./schedule-schemas.ts";
-import { toHttpSchedule } from "./schedule-view.ts";
-import { addRoute, type EdgeContext, type Routes } from "./serve-route.ts";
+import { z } from "zod";
+import { newSchedule, schedule, scheduleChange, scheduleId } from "../api/schedule.ts";
+import { task } from "../api/task.ts";
+import { idHeader } from "../rpc/wire.ts";
+import { answerWith, type CallInRequest, type EdgeContext, pathOf } from "./request.ts";
+import { declareRoute } from "./route.ts";
+import { addRoute, type Routes } from "./serve-route.ts";
+
+const tag = "schedules";
+const path = "/schedules";
+const one = { path: `${path}/{id}`, pathId: scheduleId };
+const shown = { 200: { description: "The schedule as it is now.", schema: schedule } };
+const location = z.object({ location: z.string().meta({ description: "Its path." }) });
+
+export const scheduleRoutes = {
+  create: declareRoute({
+    operationId: "createSchedule",
+    tag,
+    method: "post",
+    path,
+    scope: "submit",
+    summary: "Have a task made again and again",
+    description: "By a cron expression in a time zone, or every so often; exactly one run for each tick.",
+    body: newSchedule,
+    answers: { 201: { description: "The schedule.", schema: schedule, headers: location } },
+    problems: ["conflict"],
+  }),
+
+  list: declareRoute({
+    operationId: "listSchedules",
+    tag,
+    method: "get",
+    path,
+    scope: "read",
+    summary: "List schedules",
+    query: z.strictObject({
+      limit: z.coerce.number().int().min(1).max(100).optional().meta({ description: "Most items in the answer." }),
+      cursor: z.string().max(200).optional().meta({ description: "The `next_cursor` of an earlier answer." }),
+    }),
+    answers: {
+      200: {
+        description: "In the order of their ids.",
+        schema: z.object({ items: z.array(schedule), next_cursor: z.string().nullable() }),
+      },
+    },
+  }),
+
+  get: declareRoute({
+    operationId: "getSchedule",
+    tag,
+    method: "get",
+    ...one,
+    scope: "read",
+    summary: "Look at a schedule, its last run and the next ones",
+    answers: shown,
+    problems: ["not_found"],
+  }),
+
+  change: declareRoute({
+    operationId: "changeSchedule",
+    tag,
+    method: "patch",
+    ...one,
+    scope: "operate",
+    summary: "Change a schedule",
+    description: "Runs that were made already stay as they are.",
+    body: scheduleChange,
+    answers: shown,
+    problems: ["not_found"],
+  }),
+
+  pause: declareRoute({
+    operationId: "pauseSchedule",
+    tag,
+    method: "post",
+    ...one,
+    path: `${one.path}/pause`,
+    scope: "operate",
+    summary: "Let a schedule's ticks pass without a run",
+    answers: shown,
+    problems: ["not_found"],
+  }),
+
+  resume: declareRoute({
+    operationId: "resumeSchedule",
+    tag,
+    method: "post",
+    ...one,
+    path: `${one.path}/resume`,
+    scope: "operate",
+    summary: "Let a paused schedule go on, with its next tick",
+    answers: shown,
+    problems: ["not_found"],
+  }),
+
+  trigger: declareRoute({
+    operationId: "triggerSchedule",
+    tag,
+    method: "post",
+    ...one,
+    path: `${one.path}/trigger`,
+    scope: "operate",
+    summary: "Make a run now",
+    description: "Also of a paused schedule. While a run goes on, only if its `overlap` is `allow`.",
+    answers: { 202: { description: "The run.", schema: task, headers: location } },
+    problems: ["not_found", "conflict"],
+  }),
+
+  delete: declareRoute({
+    operationId: "deleteSchedule",
+    tag,
+    method: "delete",
+    ...one,
+    scope: "operate",
+    summary: "Delete a schedule",
+    description: "Its runs stay, and those that have begun go on.",
+    answers: { 204: { description: "It is gone." } },
+    problems: ["not_found"],
+  }),
+};
 
 export function addScheduleRoutes(routes: Routes, call: CallInRequest): void {
   addRoute(routes, scheduleRoutes.create, async (c, { body }) => {
-    const { id = "", ...said } = body;
-    const { schedule } = await call(c, "CreateSchedule", { id, spec: toSpec(said) });
-    const headers = { location: pathOf(c, `/schedules/${schedule?.id}`) };
-    return answerSchedule(schedule, { status: 201, headers });
+    const answer = await call(c, "CreateSchedule", body);
+    return answerWith(answer, 201, { location: pathOf(c, `/schedules/${answer.metadata(idHeader)}`) });
   });
 
-  addRoute(routes, scheduleRoutes.list, async (c, { query: { limit = 0, cursor = "" } }) => {
-    const answer = await call(c, "ListSchedules", { limit, cursor });
-    return Response.json({ items: (answer.items ?? []).map(toHttpSchedule), next_cursor: answer.nextCursor || null });
-  });
+  addRoute(routes, scheduleRoutes.list, async (c, { query }) => answerWith(await call(c, "ListSchedules", query)));
 
-  addRoute(routes, scheduleRoutes.get, async (c, { id }) => {
-    return answerSchedule((await call(c, "GetSchedule", { id })).schedule);
-  });
+  addRoute(routes, scheduleRoutes.get, async (c, { id }) => answerWith(await call(c, "GetSchedule", { id })));
+
+  const change = async (c: EdgeContext, id: string, changes: object): Promise<Response> => {
+    return answerWith(await call(c, "UpdateSchedule", { id, change: changes, fields: Object.keys(changes) }));
+  };
 
   addRoute(routes, scheduleRoutes.change, async (c, { id, body }) => change(c, id, body));
   addRoute(routes, scheduleRoutes.pause, async (c, { id }) => change(c, id, { paused: true }));
   addRoute(routes, scheduleRoutes.resume, async (c, { id }) => change(c, id, { paused: false }));
 
-  const change = async (c: EdgeContext, id: string, changes: ScheduleChange): Promise<Response> => {
-    const request = { id, spec: toSpec(changes), updateMask: toMask(changes) };
-    return answerSchedule((await call(c, "UpdateSchedule", request)).schedule);
-  };
-
   addRoute(routes, scheduleRoutes.trigger, async (c, { id }) => {
-    const { task } = await call(c, "TriggerSchedule", { id });
-    if (!task) throw new TaskError("internal", "the task service answered without a task");
-    const headers = { location: pathOf(c, `/tasks/${task.id}`) };
-    return Response.json(toHttpTask(task), { status: 202, headers });
+    const answer = await call(c, "TriggerSchedule", { id });
+    return answerWith(answer, 202, { location: pathOf(c, `/tasks/${answer.metadata(idHeader)}`) });
   });
 
   addRoute(routes, scheduleRoutes.delete, async (c, { id }) => {
     await call(c, "DeleteSchedule", { id });
     return new Response(null, { status: 204 });
   });
-}
-
-/** Below the same prefix as the request's own. */
-function pathOf(c: EdgeContext, path: string): string {
-  return `${c.req.path.startsWith("/v1/") ? "/v1" : ""}${path}`;
-}
-
-function answerSchedule(schedule: ScheduleJson | undefined, init: ResponseInit = {}): Response {
-  if (!schedule) throw new TaskError("internal", "the task service answered without a schedule");
-  return Response.json(toHttpSchedule(schedule), init);
-}
-
-/** The fields of the API and those of the RPC. */
-const specFields: Record<keyof ScheduleChange, keyof ScheduleSpecJson> = {
-  cron: "cron",
-  time_zone: "timeZone",
-  every: "every",
-  task: "task",
-  overlap: "overlap",
-  catch_up: "catchUp",
-  start_at: "startAt",
-  end_at: "endAt",
-  paused: "paused",
-};
-
-function toMask(changes: ScheduleChange): string {
-  // The keys of what fits the schema are those of its type.
-  return (Object.keys(changes) as (keyof ScheduleChange)[]).map((name) => specFields[name]).join(",");
-}
-
-/** What is null is not said. */
-function toSpec(said: ScheduleChange): ScheduleSpecJson {
-  const { cron, time_zone: timeZone, every, task, overlap, catch_up: catchUp, paused } = said;
-  return {
-    ...(cron !== undefined && { cron }),
-    ...(timeZone != null && { timeZone }),
-    ...(every !== undefined && { every: toSeconds(every) }),
-    ...(task && { task: toScheduledTask(task) }),
-    ...(overlap != null && { overlap }),
-    ...(catchUp != null && { catchUp }),
-    ...(said.start_at != null && { startAt: toTimestamp(said.start_at) }),
-    ...(said.end_at != null && { endAt: toTimestamp(said.end_at) }),
-    ...(paused !== undefined && { paused }),
-  };
-}
-
-function toScheduledTask(task: NewSchedule["task"]): NonNullable<ScheduleSpecJson["task"]> {
-  return {
-    type: task.type,
-    // It came out of JSON.parse.
-    payload: (task.payload ?? null) as NonNullable<NonNullable<ScheduleSpecJson["task"]>["payload"]>,
-    ...(task.timeout !== undefined && { timeout: toSeconds(task.timeout) }),
-    ...(task.max_attempts !== undefined && { maxAttempts: task.max_attempts }),
-    ...(task.metadata && { metadata: task.metadata }),
-  };
 }

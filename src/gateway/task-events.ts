@@ -4,15 +4,53 @@
  * behind it. Owns the streams: how many there are, and that nothing is left of one whose caller is gone.
  */
 
-import type { TimelineEntryJson, WatchTaskRequestJson, WatchTaskResponseJson } from "../gen/tasks_pb.ts";
+import { z } from "zod";
+import type { TaskNews } from "../api/task.ts";
 import type { Clock } from "../limits/clock.ts";
 import { createAdmission } from "../limits/concurrency.ts";
+import type { RpcAnswer } from "../rpc/client.ts";
 import { TaskError, toTaskError } from "../words/errors.ts";
-import type { CallInRequest } from "./edge.ts";
-import { toSeconds } from "./requests.ts";
-import { toHttpEntry } from "./responses.ts";
-import { addRoute, type EdgeContext, type Routes } from "./serve-route.ts";
-import { eventIdText, taskRoutes } from "./task-routes.ts";
+import type { CallInRequest, EdgeContext } from "./request.ts";
+import { declareRoute } from "./route.ts";
+import { addRoute, type Routes } from "./serve-route.ts";
+
+/** The id of an event: the number of a change of state, and the progress, if any, as JSON writes it. Empty: of none. */
+const eventIdText = /^(?:(\d{1,9})(?::(0|1|0\.\d{1,20}|\de-\d{1,3}|\d\.\d{1,20}e-\d{1,3}))?)?$/;
+
+const taskEvent = z
+  .object({
+    id: z.string().meta({ pattern: eventIdText.source }),
+    event: z.enum(["state", "progress"]),
+    data: z.string().meta({ contentMediaType: "application/json" }),
+  })
+  .meta({ id: "TaskEvent", description: "One event of the stream." });
+
+export const eventRoute = declareRoute({
+  operationId: "getEvents",
+  tag: "tasks",
+  method: "get",
+  path: "/tasks/{id}/events",
+  scope: "read",
+  summary: "Follow a task until it has ended",
+  description:
+    "Events `state`, with an entry of the timeline and its `number`, and `progress`, with `progress` from 0 to 1. A comment every 15 seconds keeps the connection.",
+  headers: z.object({
+    "last-event-id": z.string().optional().meta({
+      pattern: eventIdText.source,
+      description: "Goes on behind the event of that id, as browsers ask by themselves.",
+    }),
+  }),
+  answers: {
+    200: {
+      description: "The events, as they come.",
+      schema: taskEvent,
+      contentType: "text/event-stream",
+      headers: z.object({ "cache-control": z.literal("no-store, no-cache, no-transform") }),
+    },
+    204: { description: "The task has ended, and nothing was missed: do not come back." },
+  },
+  problems: ["not_found"],
+});
 
 /** Each holds a connection here, and one to the task service. */
 const maxStreams = 1024;
@@ -42,23 +80,23 @@ export interface EventDeps {
 export function addEventRoute(routes: Routes, { call, ask, clock, draining }: EventDeps): void {
   const admitStream = createAdmission(maxStreams, "streams of events");
 
-  addRoute(routes, taskRoutes.getEvents, async (c, { id }) => {
+  addRoute(routes, eventRoute, async (c, { id }) => {
     const seen = parseEventId(c.req.header("last-event-id"));
     // Before the answer has a status: whether there is such a task, and anything to tell of it.
-    const first = await call(c, "WatchTask", toRequest(id, seen));
-    if (first.hasEnded && eventsOf(first, seen).text === "") return new Response(null, { status: 204 });
-    if (c.req.raw.method === "HEAD") return answerWith(null);
+    const first = newsOf(await call(c, "WatchTask", toRequest(id, seen)));
+    if (first.has_ended && eventsOf(first, seen).text === "") return new Response(null, { status: 204 });
+    if (c.req.raw.method === "HEAD") return streamWith(null);
     const opened = Promise.withResolvers<Response>();
     admitStream(async () => {
       const { body, closed } = openStream(c, id, { seen, first });
-      opened.resolve(answerWith(body));
+      opened.resolve(streamWith(body));
       await closed;
     }).catch(opened.reject);
     return opened.promise;
   });
 
   /** `closed` resolves when nothing of it goes on any more. */
-  const openStream = (c: EdgeContext, id: string, from: { seen: Seen; first: WatchTaskResponseJson }) => {
+  const openStream = (c: EdgeContext, id: string, from: { seen: Seen; first: TaskNews }) => {
     const over = new AbortController();
     const closing = new AbortController();
     const closed = Promise.withResolvers<void>();
@@ -67,11 +105,11 @@ export function addEventRoute(routes: Routes, { call, ask, clock, draining }: Ev
     let hasEnded = false;
     let watching: Promise<void> | undefined;
 
-    const take = (news: WatchTaskResponseJson): void => {
+    const take = (news: TaskNews): void => {
       const { text, seen: newest } = eventsOf(news, seen);
       pending += text;
       seen = newest;
-      hasEnded = news.hasEnded ?? false;
+      hasEnded = news.has_ended;
     };
     take(from.first);
 
@@ -84,7 +122,7 @@ export function addEventRoute(routes: Routes, { call, ask, clock, draining }: Ev
 
     const watch = async (): Promise<void> => {
       try {
-        take(await ask(c, "WatchTask", toRequest(id, seen, watchMs), watchMs, over.signal));
+        take(newsOf(await ask(c, "WatchTask", toRequest(id, seen, watchMs), watchMs, over.signal)));
       } catch (thrown) {
         // It was removed: there is nothing more to tell.
         if (toTaskError(thrown).code === "not_found") hasEnded = true;
@@ -135,7 +173,7 @@ export function addEventRoute(routes: Routes, { call, ask, clock, draining }: Ev
   };
 }
 
-function answerWith(body: ReadableStream<Uint8Array> | null): Response {
+function streamWith(body: ReadableStream<Uint8Array> | null): Response {
   const headers = {
     "content-type": "text/event-stream",
     // Proxies that compress what passes hold a stream back until there is enough of it.
@@ -146,21 +184,25 @@ function answerWith(body: ReadableStream<Uint8Array> | null): Response {
   return new Response(body, { headers });
 }
 
-function toRequest(id: string, { entry, progress }: Seen, waitMs = 0): WatchTaskRequestJson {
-  return { id, seenEntry: entry, ...(progress !== null && { seenProgress: progress }), wait: toSeconds(waitMs) };
+function toRequest(id: string, { entry, progress }: Seen, waitMs = 0): object {
+  return { id, seen_entry: entry, ...(progress !== null && { seen_progress: progress }), wait: `${waitMs}ms` };
+}
+
+/** The answer of `WatchTask`, which has no payload in it. */
+function newsOf({ json }: RpcAnswer): TaskNews {
+  return JSON.parse(json);
 }
 
 /**
  * The events in what was answered, and what has been seen with them. Progress is that of the attempt which began last: it
  * stands behind that, and before whatever came after.
  */
-export function eventsOf(news: WatchTaskResponseJson, seen: Seen): { text: string; seen: Seen } {
-  const { entries = [], firstNumber = 1 } = news;
-  const progress = news.progress === undefined ? null : Number(news.progress);
+export function eventsOf(news: TaskNews, seen: Seen): { text: string; seen: Seen } {
+  const { entries, first_number: firstNumber, progress } = news;
   const behind = entries.findLastIndex(({ to }) => to === "running") + 1;
-  const tellEntry = (entry: TimelineEntryJson, index: number, share: number | null): string => {
+  const tellEntry = (entry: TaskNews["entries"][number], index: number, share: number | null): string => {
     const number = firstNumber + index;
-    return eventOf("state", { entry: number, progress: share }, { number, ...toHttpEntry(entry) });
+    return eventOf("state", { entry: number, progress: share }, { number, ...entry });
   };
   const before = entries.slice(0, behind).map((entry, index) => tellEntry(entry, index, null));
   const after = entries.slice(behind).map((entry, index) => tellEntry(entry, behind + index, progress));

@@ -1,24 +1,24 @@
-/** The route of task types. */
+/** Task types over HTTP. */
 
-import type { TaskTypeJson } from "../gen/tasks_pb.ts";
-import type { CallInRequest } from "./edge.ts";
-import { toHttpDuration } from "./schedule-view.ts";
+import { z } from "zod";
+import { registeredType } from "../api/task-type.ts";
+import { answerWith, type CallInRequest } from "./request.ts";
+import { declareRoute } from "./route.ts";
 import { addRoute, type Routes } from "./serve-route.ts";
-import { typeRoutes } from "./type-routes.ts";
+
+export const typeRoutes = {
+  listTypes: declareRoute({
+    operationId: "listTaskTypes",
+    tag: "tasks",
+    method: "get",
+    path: "/types",
+    scope: "read",
+    summary: "List the task types that workers run",
+    description: "Empty while no worker has ever registered: then every type is taken.",
+    answers: { 200: { description: "By name.", schema: z.object({ items: z.array(registeredType) }) } },
+  }),
+};
 
 export function addTypeRoutes(routes: Routes, call: CallInRequest): void {
-  addRoute(routes, typeRoutes.listTypes, async (c) => {
-    const { items } = await call(c, "ListTaskTypes", {});
-    return Response.json({ items: (items ?? []).map(toHttpType) });
-  });
-}
-
-function toHttpType({ type, maxAttempts, timeout, isolation, payloadSchema }: TaskTypeJson): Record<string, unknown> {
-  return {
-    type,
-    max_attempts: maxAttempts ?? null,
-    timeout: toHttpDuration(timeout),
-    isolation,
-    payload_schema: payloadSchema ? JSON.parse(payloadSchema) : null,
-  };
+  addRoute(routes, typeRoutes.listTypes, async (c) => answerWith(await call(c, "ListTaskTypes", {})));
 }

@@ -5,18 +5,22 @@
 
 // What the gateway asks of the task service. Served by Connect (JSON and binary) and gRPC; trace context (traceparent,
 // tracestate, baggage), x-correlation-id and x-request-id travel as metadata.
+//
+// Names and values are those of the HTTP API, so that the JSON of a message is the JSON of the HTTP API: durations are text
+// such as 30s, times are RFC 3339, null is absent. As JSON a payload keeps every digit that its caller wrote; in protobuf's
+// binary form google.protobuf.Value holds numbers as doubles.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Duration, DurationJson, FieldMask, FieldMaskJson, Timestamp, TimestampJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Timestamp, TimestampJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file tasks.proto.
  */
 export const file_tasks: GenFile = /*@__PURE__*/
-  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3Mi5gIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIqCgd0aW1lb3V0GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkEKEkNyZWF0ZVRhc2tSZXNwb25zZRIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCCI9ChJDcmVhdGVUYXNrc1JlcXVlc3QSJwoFdGFza3MYASADKAsyGC50YXNrcy5DcmVhdGVUYXNrUmVxdWVzdCI/ChNDcmVhdGVUYXNrc1Jlc3BvbnNlEigKB3Jlc3VsdHMYASADKAsyFy50YXNrcy5DcmVhdGVUYXNrUmVzdWx0ImAKEENyZWF0ZVRhc2tSZXN1bHQSGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSEAoIcmVwbGF5ZWQYAiABKAgSHwoHcmVmdXNhbBgDIAEoCzIOLnRhc2tzLlJlZnVzYWwifwoHUmVmdXNhbBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSLgoLcmV0cnlfYWZ0ZXIYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJQoIcHJvYmxlbXMYBCADKAsyEy50YXNrcy5GaWVsZFByb2JsZW0iLwoMRmllbGRQcm9ibGVtEg8KB3BvaW50ZXIYASABKAkSDgoGZGV0YWlsGAIgASgJIkUKDkdldFRhc2tSZXF1ZXN0EgoKAmlkGAEgASgJEicKBHdhaXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iLAoPR2V0VGFza1Jlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIiAKEkdldFRpbWVsaW5lUmVxdWVzdBIKCgJpZBgBIAEoCSI8ChNHZXRUaW1lbGluZVJlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC50YXNrcy5UaW1lbGluZUVudHJ5IokBChBXYXRjaFRhc2tSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnNlZW5fZW50cnkYAiABKAUSGgoNc2Vlbl9wcm9ncmVzcxgDIAEoAUgAiAEBEicKBHdhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CEAoOX3NlZW5fcHJvZ3Jlc3MihwEKEVdhdGNoVGFza1Jlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC50YXNrcy5UaW1lbGluZUVudHJ5EhQKDGZpcnN0X251bWJlchgCIAEoBRIVCghwcm9ncmVzcxgDIAEoAUgAiAEBEhEKCWhhc19lbmRlZBgEIAEoCEILCglfcHJvZ3Jlc3MizgEKEExpc3RUYXNrc1JlcXVlc3QSDgoGc3RhdHVzGAEgASgJEgwKBHR5cGUYAiABKAkSFgoOY29ycmVsYXRpb25faWQYAyABKAkSMQoNY3JlYXRlZF9hZnRlchgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxpbWl0GAYgASgFEg4KBmN1cnNvchgHIAEoCSJEChFMaXN0VGFza3NSZXNwb25zZRIaCgVpdGVtcxgBIAMoCzILLnRhc2tzLlRhc2sSEwoLbmV4dF9jdXJzb3IYAiABKAkiHwoRQ2FuY2VsVGFza1JlcXVlc3QSCgoCaWQYASABKAkiLwoSQ2FuY2VsVGFza1Jlc3BvbnNlEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrIrMBCg1EZWFkU2VsZWN0aW9uEgsKA2lkcxgBIAMoCRIMCgR0eXBlGAIgASgJEhIKCmVycm9yX3R5cGUYAyABKAkSDgoGcmVhc29uGAQgASgJEg0KBWdyb3VwGAUgASgJEikKBXNpbmNlGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiYAoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEg0KBWxpbWl0GAIgASgFEg4KBmN1cnNvchgDIAEoCSJQChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRIgCgVpdGVtcxgBIAMoCzIRLnRhc2tzLkRlYWRMZXR0ZXISEwoLbmV4dF9jdXJzb3IYAiABKAkilwEKCkRlYWRMZXR0ZXISGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSDgoGcmVhc29uGAIgASgJEisKB2RpZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJlZHJpdmVzGAQgASgFEhAKCHRyYWNlX2lkGAUgASgJEg0KBWdyb3VwGAYgASgJIlUKG0xpc3REZWFkTGV0dGVyR3JvdXBzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEg0KBWxpbWl0GAIgASgFIkUKHExpc3REZWFkTGV0dGVyR3JvdXBzUmVzcG9uc2USJQoFaXRlbXMYASADKAsyFi50YXNrcy5EZWFkTGV0dGVyR3JvdXAi3gEKD0RlYWRMZXR0ZXJHcm91cBIMCgR0eXBlGAEgASgJEg0KBWdyb3VwGAIgASgJEh0KBWVycm9yGAMgASgLMg4udGFza3MuRmFpbHVyZRINCgVjb3VudBgEIAEoAxIuCgpmaXJzdF9zZWVuGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3NlZW4YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3Rhc2tfaWQYByABKAkSEAoIdHJhY2VfaWQYCCABKAkiJgoVTGlzdFVucmVhZGFibGVSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFIkEKFkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USJwoFaXRlbXMYASADKAsyGC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZSLnAQoRVW5yZWFkYWJsZU1lc3NhZ2USEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgRib2R5GAIgASgJEjwKCmF0dHJpYnV0ZXMYAyADKAsyKC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZS5BdHRyaWJ1dGVzRW50cnkSDgoGcmVhc29uGAQgASgJEi8KC3JlY2VpdmVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASK2AQoZUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBInCglzZWxlY3Rpb24YASABKAsyFC50YXNrcy5EZWFkU2VsZWN0aW9uEhcKD3JhdGVfcGVyX3NlY29uZBgCIAEoARIPCgdkcnlfcnVuGAMgASgIEg0KBWZvcmNlGAQgASgIEg4KBnJlYXNvbhgFIAEoCRInCgdwYXlsb2FkGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIj0KGlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEh8KB3JlZHJpdmUYASABKAsyDi50YXNrcy5SZWRyaXZlIoQCCgdSZWRyaXZlEgoKAmlkGAEgASgJEg4KBnN0YXR1cxgCIAEoCRIPCgdtYXRjaGVkGAMgASgDEg0KBW1vdmVkGAQgASgDEg4KBmZhaWxlZBgFIAEoAxIXCg9yYXRlX3Blcl9zZWNvbmQYBiABKAESDgoGcmVhc29uGAcgASgJEi4KCmNyZWF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCgdvdXRjb21lGAogASgLMhUudGFza3MuUmVkcml2ZU91dGNvbWUiaAoOUmVkcml2ZU91dGNvbWUSEAoIZm9sbG93ZWQYASABKAMSEQoJc3VjY2VlZGVkGAIgASgDEgwKBGRlYWQYAyABKAMSEAoIY2FuY2VsZWQYBCABKAMSEQoJZGlzY2FyZGVkGAUgASgDIjUKEUdldFJlZHJpdmVSZXF1ZXN0EgoKAmlkGAEgASgJEhQKDHdpdGhfb3V0Y29tZRgCIAEoCCI1ChJHZXRSZWRyaXZlUmVzcG9uc2USHwoHcmVkcml2ZRgBIAEoCzIOLnRhc2tzLlJlZHJpdmUiNAoVQ29udHJvbFJlZHJpdmVSZXF1ZXN0EgoKAmlkGAEgASgJEg8KB2NvbW1hbmQYAiABKAkiOQoWQ29udHJvbFJlZHJpdmVSZXNwb25zZRIfCgdyZWRyaXZlGAEgASgLMg4udGFza3MuUmVkcml2ZSI2ChhEaXNjYXJkRGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJIjYKGURpc2NhcmREZWFkTGV0dGVyUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sinAIKDFNjaGVkdWxlU3BlYxIMCgRjcm9uGAEgASgJEhEKCXRpbWVfem9uZRgCIAEoCRIoCgVldmVyeRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIiCgR0YXNrGAQgASgLMhQudGFza3MuU2NoZWR1bGVkVGFzaxIPCgdvdmVybGFwGAUgASgJEhUKCGNhdGNoX3VwGAYgASgFSACIAQESLAoIc3RhcnRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmVuZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcGF1c2VkGAkgASgIQgsKCV9jYXRjaF91cCLvAQoNU2NoZWR1bGVkVGFzaxIMCgR0eXBlGAEgASgJEicKB3BheWxvYWQYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSNAoIbWV0YWRhdGEYAyADKAsyIi50YXNrcy5TY2hlZHVsZWRUYXNrLk1ldGFkYXRhRW50cnkSKgoHdGltZW91dBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxtYXhfYXR0ZW1wdHMYBSABKAUaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIrECCghTY2hlZHVsZRIKCgJpZBgBIAEoCRIhCgRzcGVjGAIgASgLMhMudGFza3MuU2NoZWR1bGVTcGVjEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHRyYWNlX2lkGAUgASgJEi0KCW5leHRfcnVucxgGIAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoIbGFzdF9ydW4YByABKAsyEy50YXNrcy5TY2hlZHVsZWRSdW4SDQoFZmlyZWQYCCABKAMSDwoHc2tpcHBlZBgJIAEoAxIOCgZtaXNzZWQYCiABKAMiYgoMU2NoZWR1bGVkUnVuEg8KB3Rhc2tfaWQYASABKAkSMQoNc2NoZWR1bGVkX2ZvchgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc3RhdHVzGAMgASgJIkYKFUNyZWF0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCRIhCgRzcGVjGAIgASgLMhMudGFza3MuU2NoZWR1bGVTcGVjIjsKFkNyZWF0ZVNjaGVkdWxlUmVzcG9uc2USIQoIc2NoZWR1bGUYASABKAsyDy50YXNrcy5TY2hlZHVsZSIgChJHZXRTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiOAoTR2V0U2NoZWR1bGVSZXNwb25zZRIhCghzY2hlZHVsZRgBIAEoCzIPLnRhc2tzLlNjaGVkdWxlIjUKFExpc3RTY2hlZHVsZXNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFEg4KBmN1cnNvchgCIAEoCSJMChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USHgoFaXRlbXMYASADKAsyDy50YXNrcy5TY2hlZHVsZRITCgtuZXh0X2N1cnNvchgCIAEoCSJ3ChVVcGRhdGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkSIQoEc3BlYxgCIAEoCzITLnRhc2tzLlNjaGVkdWxlU3BlYxIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siOwoWVXBkYXRlU2NoZWR1bGVSZXNwb25zZRIhCghzY2hlZHVsZRgBIAEoCzIPLnRhc2tzLlNjaGVkdWxlIiQKFlRyaWdnZXJTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiNAoXVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2siIwoVRGVsZXRlU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJIhgKFkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2UizwQKBFRhc2sSCgoCaWQYASABKAkSDAoEdHlwZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSJwoHcGF5bG9hZBgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgZyZXN1bHQYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSHQoFZXJyb3IYBiABKAsyDi50YXNrcy5GYWlsdXJlEg8KB2F0dGVtcHQYByABKAUSFAoMbWF4X2F0dGVtcHRzGAggASgFEhYKDmNvcnJlbGF0aW9uX2lkGAkgASgJEhAKCHRyYWNlX2lkGAogASgJEisKCG1ldGFkYXRhGAsgAygLMhkudGFza3MuVGFzay5NZXRhZGF0YUVudHJ5Ei4KCmNyZWF0ZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBnJ1bl9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKc3RhcnRlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKCGF0dGVtcHRzGBAgAygLMg4udGFza3MuQXR0ZW1wdBIVCghwcm9ncmVzcxgRIAEoAUgAiAEBGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUILCglfcHJvZ3Jlc3MiyQEKB0F0dGVtcHQSDgoGbnVtYmVyGAEgASgFEi4KCnN0YXJ0ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdvdXRjb21lGAQgASgJEh0KBWVycm9yGAUgASgLMg4udGFza3MuRmFpbHVyZRIQCgh0cmFjZV9pZBgGIAEoCRIOCgZ3b3JrZXIYByABKAkiKAoHRmFpbHVyZRIMCgR0eXBlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiygEKDVRpbWVsaW5lRW50cnkSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBGZyb20YAiABKAkSCgoCdG8YAyABKAkSDwoHYXR0ZW1wdBgEIAEoBRITCgtkdXJhdGlvbl9tcxgFIAEoAxIdCgVlcnJvchgGIAEoCzIOLnRhc2tzLkZhaWx1cmUSEAoIdHJhY2VfaWQYByABKAkSDwoHc3Bhbl9pZBgIIAEoCRIPCgdzZXJ2aWNlGAkgASgJIhYKFExpc3RUYXNrVHlwZXNSZXF1ZXN0IjcKFUxpc3RUYXNrVHlwZXNSZXNwb25zZRIeCgVpdGVtcxgBIAMoCzIPLnRhc2tzLlRhc2tUeXBlIpsBCghUYXNrVHlwZRIMCgR0eXBlGAEgASgJEhkKDG1heF9hdHRlbXB0cxgCIAEoBUgAiAEBEioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJaXNvbGF0aW9uGAQgASgJEhYKDnBheWxvYWRfc2NoZW1hGAUgASgJQg8KDV9tYXhfYXR0ZW1wdHMyvQwKC1Rhc2tTZXJ2aWNlEkEKCkNyZWF0ZVRhc2sSGC50YXNrcy5DcmVhdGVUYXNrUmVxdWVzdBoZLnRhc2tzLkNyZWF0ZVRhc2tSZXNwb25zZRJECgtDcmVhdGVUYXNrcxIZLnRhc2tzLkNyZWF0ZVRhc2tzUmVxdWVzdBoaLnRhc2tzLkNyZWF0ZVRhc2tzUmVzcG9uc2USOAoHR2V0VGFzaxIVLnRhc2tzLkdldFRhc2tSZXF1ZXN0GhYudGFza3MuR2V0VGFza1Jlc3BvbnNlEkQKC0dldFRpbWVsaW5lEhkudGFza3MuR2V0VGltZWxpbmVSZXF1ZXN0GhoudGFza3MuR2V0VGltZWxpbmVSZXNwb25zZRI+CglXYXRjaFRhc2sSFy50YXNrcy5XYXRjaFRhc2tSZXF1ZXN0GhgudGFza3MuV2F0Y2hUYXNrUmVzcG9uc2USPgoJTGlzdFRhc2tzEhcudGFza3MuTGlzdFRhc2tzUmVxdWVzdBoYLnRhc2tzLkxpc3RUYXNrc1Jlc3BvbnNlEkoKDUxpc3RUYXNrVHlwZXMSGy50YXNrcy5MaXN0VGFza1R5cGVzUmVxdWVzdBocLnRhc2tzLkxpc3RUYXNrVHlwZXNSZXNwb25zZRJBCgpDYW5jZWxUYXNrEhgudGFza3MuQ2FuY2VsVGFza1JlcXVlc3QaGS50YXNrcy5DYW5jZWxUYXNrUmVzcG9uc2USUAoPTGlzdERlYWRMZXR0ZXJzEh0udGFza3MuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBoeLnRhc2tzLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlEl8KFExpc3REZWFkTGV0dGVyR3JvdXBzEiIudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0GiMudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXNwb25zZRJNCg5MaXN0VW5yZWFkYWJsZRIcLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVxdWVzdBodLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USWQoSUmVkcml2ZURlYWRMZXR0ZXJzEiAudGFza3MuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBohLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1Jlc3BvbnNlEkEKCkdldFJlZHJpdmUSGC50YXNrcy5HZXRSZWRyaXZlUmVxdWVzdBoZLnRhc2tzLkdldFJlZHJpdmVSZXNwb25zZRJNCg5Db250cm9sUmVkcml2ZRIcLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVxdWVzdBodLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVzcG9uc2USVgoRRGlzY2FyZERlYWRMZXR0ZXISHy50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlcXVlc3QaIC50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlc3BvbnNlEk0KDkNyZWF0ZVNjaGVkdWxlEhwudGFza3MuQ3JlYXRlU2NoZWR1bGVSZXF1ZXN0Gh0udGFza3MuQ3JlYXRlU2NoZWR1bGVSZXNwb25zZRJECgtHZXRTY2hlZHVsZRIZLnRhc2tzLkdldFNjaGVkdWxlUmVxdWVzdBoaLnRhc2tzLkdldFNjaGVkdWxlUmVzcG9uc2USSgoNTGlzdFNjaGVkdWxlcxIbLnRhc2tzLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GhwudGFza3MuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEk0KDlVwZGF0ZVNjaGVkdWxlEhwudGFza3MuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0Gh0udGFza3MuVXBkYXRlU2NoZWR1bGVSZXNwb25zZRJQCg9UcmlnZ2VyU2NoZWR1bGUSHS50YXNrcy5UcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0Gh4udGFza3MuVHJpZ2dlclNjaGVkdWxlUmVzcG9uc2USTQoORGVsZXRlU2NoZWR1bGUSHC50YXNrcy5EZWxldGVTY2hlZHVsZVJlcXVlc3QaHS50YXNrcy5EZWxldGVTY2hlZHVsZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3MisAIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVkZWxheRgFIAEoCRIPCgd0aW1lb3V0GAYgASgJEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj0KEkNyZWF0ZVRhc2tzUmVxdWVzdBInCgV0YXNrcxgBIAMoCzIYLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Ij8KE0NyZWF0ZVRhc2tzUmVzcG9uc2USKAoHcmVzdWx0cxgBIAMoCzIXLnRhc2tzLkNyZWF0ZVRhc2tSZXN1bHQiYAoQQ3JlYXRlVGFza1Jlc3VsdBIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCBIfCgdyZWZ1c2FsGAMgASgLMg4udGFza3MuUmVmdXNhbCJkCgdSZWZ1c2FsEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRITCgtyZXRyeV9hZnRlchgDIAEoCRIlCghwcm9ibGVtcxgEIAMoCzITLnRhc2tzLkZpZWxkUHJvYmxlbSIvCgxGaWVsZFByb2JsZW0SDwoHcG9pbnRlchgBIAEoCRIOCgZkZXRhaWwYAiABKAkiKgoOR2V0VGFza1JlcXVlc3QSCgoCaWQYASABKAkSDAoEd2FpdBgCIAEoCSIgChJHZXRUaW1lbGluZVJlcXVlc3QSCgoCaWQYASABKAkiOgoTR2V0VGltZWxpbmVSZXNwb25zZRIjCgVpdGVtcxgBIAMoCzIULnRhc2tzLlRpbWVsaW5lRW50cnkibgoQV2F0Y2hUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCRISCgpzZWVuX2VudHJ5GAIgASgFEhoKDXNlZW5fcHJvZ3Jlc3MYAyABKAFIAIgBARIMCgR3YWl0GAQgASgJQhAKDl9zZWVuX3Byb2dyZXNzIocBChFXYXRjaFRhc2tSZXNwb25zZRIlCgdlbnRyaWVzGAEgAygLMhQudGFza3MuVGltZWxpbmVFbnRyeRIUCgxmaXJzdF9udW1iZXIYAiABKAUSFQoIcHJvZ3Jlc3MYAyABKAFIAIgBARIRCgloYXNfZW5kZWQYBCABKAhCCwoJX3Byb2dyZXNzIs4BChBMaXN0VGFza3NSZXF1ZXN0Eg4KBnN0YXR1cxgBIAEoCRIMCgR0eXBlGAIgASgJEhYKDmNvcnJlbGF0aW9uX2lkGAMgASgJEjEKDWNyZWF0ZWRfYWZ0ZXIYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVsaW1pdBgGIAEoBRIOCgZjdXJzb3IYByABKAkiRAoRTGlzdFRhc2tzUmVzcG9uc2USGgoFaXRlbXMYASADKAsyCy50YXNrcy5UYXNrEhMKC25leHRfY3Vyc29yGAIgASgJIh8KEUNhbmNlbFRhc2tSZXF1ZXN0EgoKAmlkGAEgASgJIqQBChBEZWFkTGV0dGVyRmlsdGVyEgwKBHR5cGUYASABKAkSDQoFZXJyb3IYAiABKAkSDgoGcmVhc29uGAMgASgJEg0KBWdyb3VwGAQgASgJEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiyQEKFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSDAoEdHlwZRgBIAEoCRINCgVlcnJvchgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFZ3JvdXAYBCABKAkSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVsaW1pdBgHIAEoBRIOCgZjdXJzb3IYCCABKAkiIgoUR2V0RGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAkiUAoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USIAoFaXRlbXMYASADKAsyES50YXNrcy5EZWFkTGV0dGVyEhMKC25leHRfY3Vyc29yGAIgASgJIpcBCgpEZWFkTGV0dGVyEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrEg4KBnJlYXNvbhgCIAEoCRIrCgdkaWVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZWRyaXZlcxgEIAEoBRIQCgh0cmFjZV9pZBgFIAEoCRINCgVncm91cBgGIAEoCSKfAQobTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0EgwKBHR5cGUYASABKAkSDQoFZ3JvdXAYAiABKAkSKQoFc2luY2UYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVsaW1pdBgFIAEoBSJFChxMaXN0RGVhZExldHRlckdyb3Vwc1Jlc3BvbnNlEiUKBWl0ZW1zGAEgAygLMhYudGFza3MuRGVhZExldHRlckdyb3VwIt4BCg9EZWFkTGV0dGVyR3JvdXASDAoEdHlwZRgBIAEoCRINCgVncm91cBgCIAEoCRIdCgVlcnJvchgDIAEoCzIOLnRhc2tzLkZhaWx1cmUSDQoFY291bnQYBCABKAMSLgoKZmlyc3Rfc2VlbhgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF9zZWVuGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0YXNrX2lkGAcgASgJEhAKCHRyYWNlX2lkGAggASgJIiYKFUxpc3RVbnJlYWRhYmxlUmVxdWVzdBINCgVsaW1pdBgBIAEoBSJBChZMaXN0VW5yZWFkYWJsZVJlc3BvbnNlEicKBWl0ZW1zGAEgAygLMhgudGFza3MuVW5yZWFkYWJsZU1lc3NhZ2Ui5wEKEVVucmVhZGFibGVNZXNzYWdlEhIKCm1lc3NhZ2VfaWQYASABKAkSDAoEYm9keRgCIAEoCRI8CgphdHRyaWJ1dGVzGAMgAygLMigudGFza3MuVW5yZWFkYWJsZU1lc3NhZ2UuQXR0cmlidXRlc0VudHJ5Eg4KBnJlYXNvbhgEIAEoCRIvCgtyZWNlaXZlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiwwEKGVJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QSCwoDaWRzGAEgAygJEicKBmZpbHRlchgCIAEoCzIXLnRhc2tzLkRlYWRMZXR0ZXJGaWx0ZXISFwoPcmF0ZV9wZXJfc2Vjb25kGAMgASgBEg8KB2RyeV9ydW4YBCABKAgSDQoFZm9yY2UYBSABKAgSDgoGcmVhc29uGAYgASgJEicKB3BheWxvYWQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUihAIKB1JlZHJpdmUSCgoCaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEg8KB21hdGNoZWQYAyABKAMSDQoFbW92ZWQYBCABKAMSDgoGZmFpbGVkGAUgASgDEhcKD3JhdGVfcGVyX3NlY29uZBgGIAEoARIOCgZyZWFzb24YByABKAkSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB291dGNvbWUYCiABKAsyFS50YXNrcy5SZWRyaXZlT3V0Y29tZSJoCg5SZWRyaXZlT3V0Y29tZRIQCghmb2xsb3dlZBgBIAEoAxIRCglzdWNjZWVkZWQYAiABKAMSDAoEZGVhZBgDIAEoAxIQCghjYW5jZWxlZBgEIAEoAxIRCglkaXNjYXJkZWQYBSABKAMiMAoRR2V0UmVkcml2ZVJlcXVlc3QSCgoCaWQYASABKAkSDwoHb3V0Y29tZRgCIAEoCCI0ChVDb250cm9sUmVkcml2ZVJlcXVlc3QSCgoCaWQYASABKAkSDwoHY29tbWFuZBgCIAEoCSI2ChhEaXNjYXJkRGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJItQBCg1TY2hlZHVsZWRUYXNrEgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI0CghtZXRhZGF0YRgDIAMoCzIiLnRhc2tzLlNjaGVkdWxlZFRhc2suTWV0YWRhdGFFbnRyeRIPCgd0aW1lb3V0GAQgASgJEhQKDG1heF9hdHRlbXB0cxgFIAEoBRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQQKCFNjaGVkdWxlEgoKAmlkGAEgASgJEgwKBGNyb24YAiABKAkSEQoJdGltZV96b25lGAMgASgJEg0KBWV2ZXJ5GAQgASgJEiIKBHRhc2sYBSABKAsyFC50YXNrcy5TY2hlZHVsZWRUYXNrEg8KB292ZXJsYXAYBiABKAkSFQoIY2F0Y2hfdXAYByABKAVIAIgBARIsCghzdGFydF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGZW5kX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZwYXVzZWQYCiABKAgSLgoKY3JlYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdHJhY2VfaWQYDSABKAkSLQoJbmV4dF9ydW5zGA4gAygLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCghsYXN0X3J1bhgPIAEoCzITLnRhc2tzLlNjaGVkdWxlZFJ1bhINCgVmaXJlZBgQIAEoAxIPCgdza2lwcGVkGBEgASgDEg4KBm1pc3NlZBgSIAEoA0ILCglfY2F0Y2hfdXAiYgoMU2NoZWR1bGVkUnVuEg8KB3Rhc2tfaWQYASABKAkSMQoNc2NoZWR1bGVkX2ZvchgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc3RhdHVzGAMgASgJIpYCChVDcmVhdGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkSDAoEY3JvbhgCIAEoCRIRCgl0aW1lX3pvbmUYAyABKAkSDQoFZXZlcnkYBCABKAkSIgoEdGFzaxgFIAEoCzIULnRhc2tzLlNjaGVkdWxlZFRhc2sSDwoHb3ZlcmxhcBgGIAEoCRIVCghjYXRjaF91cBgHIAEoBUgAiAEBEiwKCHN0YXJ0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgZlbmRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnBhdXNlZBgKIAEoCEILCglfY2F0Y2hfdXAiIAoSR2V0U2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJIjUKFExpc3RTY2hlZHVsZXNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFEg4KBmN1cnNvchgCIAEoCSJMChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USHgoFaXRlbXMYASADKAsyDy50YXNrcy5TY2hlZHVsZRITCgtuZXh0X2N1cnNvchgCIAEoCSJaChVVcGRhdGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkSJQoGY2hhbmdlGAIgASgLMhUudGFza3MuU2NoZWR1bGVDaGFuZ2USDgoGZmllbGRzGAMgAygJIpMCCg5TY2hlZHVsZUNoYW5nZRIMCgRjcm9uGAIgASgJEhEKCXRpbWVfem9uZRgDIAEoCRINCgVldmVyeRgEIAEoCRIiCgR0YXNrGAUgASgLMhQudGFza3MuU2NoZWR1bGVkVGFzaxIPCgdvdmVybGFwGAYgASgJEhUKCGNhdGNoX3VwGAcgASgFSACIAQESLAoIc3RhcnRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmVuZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoGcGF1c2VkGAogASgISAGIAQFCCwoJX2NhdGNoX3VwQgkKB19wYXVzZWQiJAoWVHJpZ2dlclNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCSIjChVEZWxldGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSLPBAoEVGFzaxIKCgJpZBgBIAEoCRIMCgR0eXBlGAIgASgJEg4KBnN0YXR1cxgDIAEoCRInCgdwYXlsb2FkGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBnJlc3VsdBgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIdCgVlcnJvchgGIAEoCzIOLnRhc2tzLkZhaWx1cmUSDwoHYXR0ZW1wdBgHIAEoBRIUCgxtYXhfYXR0ZW1wdHMYCCABKAUSFgoOY29ycmVsYXRpb25faWQYCSABKAkSEAoIdHJhY2VfaWQYCiABKAkSKwoIbWV0YWRhdGEYCyADKAsyGS50YXNrcy5UYXNrLk1ldGFkYXRhRW50cnkSLgoKY3JlYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGcnVuX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoIYXR0ZW1wdHMYECADKAsyDi50YXNrcy5BdHRlbXB0EhUKCHByb2dyZXNzGBEgASgBSACIAQEaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgsKCV9wcm9ncmVzcyLJAQoHQXR0ZW1wdBIOCgZudW1iZXIYASABKAUSLgoKc3RhcnRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB291dGNvbWUYBCABKAkSHQoFZXJyb3IYBSABKAsyDi50YXNrcy5GYWlsdXJlEhAKCHRyYWNlX2lkGAYgASgJEg4KBndvcmtlchgHIAEoCSIoCgdGYWlsdXJlEgwKBHR5cGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSLKAQoNVGltZWxpbmVFbnRyeRImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZnJvbRgCIAEoCRIKCgJ0bxgDIAEoCRIPCgdhdHRlbXB0GAQgASgFEhMKC2R1cmF0aW9uX21zGAUgASgDEh0KBWVycm9yGAYgASgLMg4udGFza3MuRmFpbHVyZRIQCgh0cmFjZV9pZBgHIAEoCRIPCgdzcGFuX2lkGAggASgJEg8KB3NlcnZpY2UYCSABKAkiFgoUTGlzdFRhc2tUeXBlc1JlcXVlc3QiNwoVTGlzdFRhc2tUeXBlc1Jlc3BvbnNlEh4KBWl0ZW1zGAEgAygLMg8udGFza3MuVGFza1R5cGUimAEKCFRhc2tUeXBlEgwKBHR5cGUYASABKAkSGQoMbWF4X2F0dGVtcHRzGAIgASgFSACIAQESDwoHdGltZW91dBgDIAEoCRIRCglpc29sYXRpb24YBCABKAkSLgoOcGF5bG9hZF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCDwoNX21heF9hdHRlbXB0czLbCwoLVGFza1NlcnZpY2USMwoKQ3JlYXRlVGFzaxIYLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0GgsudGFza3MuVGFzaxJECgtDcmVhdGVUYXNrcxIZLnRhc2tzLkNyZWF0ZVRhc2tzUmVxdWVzdBoaLnRhc2tzLkNyZWF0ZVRhc2tzUmVzcG9uc2USLQoHR2V0VGFzaxIVLnRhc2tzLkdldFRhc2tSZXF1ZXN0GgsudGFza3MuVGFzaxJECgtHZXRUaW1lbGluZRIZLnRhc2tzLkdldFRpbWVsaW5lUmVxdWVzdBoaLnRhc2tzLkdldFRpbWVsaW5lUmVzcG9uc2USPgoJV2F0Y2hUYXNrEhcudGFza3MuV2F0Y2hUYXNrUmVxdWVzdBoYLnRhc2tzLldhdGNoVGFza1Jlc3BvbnNlEj4KCUxpc3RUYXNrcxIXLnRhc2tzLkxpc3RUYXNrc1JlcXVlc3QaGC50YXNrcy5MaXN0VGFza3NSZXNwb25zZRJKCg1MaXN0VGFza1R5cGVzEhsudGFza3MuTGlzdFRhc2tUeXBlc1JlcXVlc3QaHC50YXNrcy5MaXN0VGFza1R5cGVzUmVzcG9uc2USMwoKQ2FuY2VsVGFzaxIYLnRhc2tzLkNhbmNlbFRhc2tSZXF1ZXN0GgsudGFza3MuVGFzaxJQCg9MaXN0RGVhZExldHRlcnMSHS50YXNrcy5MaXN0RGVhZExldHRlcnNSZXF1ZXN0Gh4udGFza3MuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USPwoNR2V0RGVhZExldHRlchIbLnRhc2tzLkdldERlYWRMZXR0ZXJSZXF1ZXN0GhEudGFza3MuRGVhZExldHRlchJfChRMaXN0RGVhZExldHRlckdyb3VwcxIiLnRhc2tzLkxpc3REZWFkTGV0dGVyR3JvdXBzUmVxdWVzdBojLnRhc2tzLkxpc3REZWFkTGV0dGVyR3JvdXBzUmVzcG9uc2USTQoOTGlzdFVucmVhZGFibGUSHC50YXNrcy5MaXN0VW5yZWFkYWJsZVJlcXVlc3QaHS50YXNrcy5MaXN0VW5yZWFkYWJsZVJlc3BvbnNlEkYKElJlZHJpdmVEZWFkTGV0dGVycxIgLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QaDi50YXNrcy5SZWRyaXZlEjYKCkdldFJlZHJpdmUSGC50YXNrcy5HZXRSZWRyaXZlUmVxdWVzdBoOLnRhc2tzLlJlZHJpdmUSPgoOQ29udHJvbFJlZHJpdmUSHC50YXNrcy5Db250cm9sUmVkcml2ZVJlcXVlc3QaDi50YXNrcy5SZWRyaXZlEkEKEURpc2NhcmREZWFkTGV0dGVyEh8udGFza3MuRGlzY2FyZERlYWRMZXR0ZXJSZXF1ZXN0GgsudGFza3MuVGFzaxI/Cg5DcmVhdGVTY2hlZHVsZRIcLnRhc2tzLkNyZWF0ZVNjaGVkdWxlUmVxdWVzdBoPLnRhc2tzLlNjaGVkdWxlEjkKC0dldFNjaGVkdWxlEhkudGFza3MuR2V0U2NoZWR1bGVSZXF1ZXN0Gg8udGFza3MuU2NoZWR1bGUSSgoNTGlzdFNjaGVkdWxlcxIbLnRhc2tzLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GhwudGFza3MuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEj8KDlVwZGF0ZVNjaGVkdWxlEhwudGFza3MuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0Gg8udGFza3MuU2NoZWR1bGUSPQoPVHJpZ2dlclNjaGVkdWxlEh0udGFza3MuVHJpZ2dlclNjaGVkdWxlUmVxdWVzdBoLLnRhc2tzLlRhc2sSTQoORGVsZXRlU2NoZWR1bGUSHC50YXNrcy5EZWxldGVTY2hlZHVsZVJlcXVlc3QaHS50YXNrcy5EZWxldGVTY2hlZHVsZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message tasks.CreateTaskRequest
@@ -45,16 +49,16 @@ export type CreateTaskRequest = Message<"tasks.CreateTaskRequest"> & {
   runAt?: Timestamp | undefined;
 
   /**
-   * @generated from field: google.protobuf.Duration delay = 5;
+   * @generated from field: string delay = 5;
    */
-  delay?: Duration | undefined;
+  delay: string;
 
   /**
    * Deadline of one attempt. Absent: the task type's, or the worker's default.
    *
-   * @generated from field: google.protobuf.Duration timeout = 6;
+   * @generated from field: string timeout = 6;
    */
-  timeout?: Duration | undefined;
+  timeout: string;
 
   /**
    * 0: the task type's, or the default.
@@ -98,16 +102,16 @@ export type CreateTaskRequestJson = {
   runAt?: TimestampJson;
 
   /**
-   * @generated from field: google.protobuf.Duration delay = 5;
+   * @generated from field: string delay = 5;
    */
-  delay?: DurationJson;
+  delay?: string;
 
   /**
    * Deadline of one attempt. Absent: the task type's, or the worker's default.
    *
-   * @generated from field: google.protobuf.Duration timeout = 6;
+   * @generated from field: string timeout = 6;
    */
-  timeout?: DurationJson;
+  timeout?: string;
 
   /**
    * 0: the task type's, or the default.
@@ -130,43 +134,6 @@ export type CreateTaskRequestJson = {
  */
 export const CreateTaskRequestSchema: GenMessage<CreateTaskRequest, {jsonType: CreateTaskRequestJson}> = /*@__PURE__*/
   messageDesc(file_tasks, 0);
-
-/**
- * @generated from message tasks.CreateTaskResponse
- */
-export type CreateTaskResponse = Message<"tasks.CreateTaskResponse"> & {
-  /**
-   * @generated from field: tasks.Task task = 1;
-   */
-  task?: Task | undefined;
-
-  /**
-   * @generated from field: bool replayed = 2;
-   */
-  replayed: boolean;
-};
-
-/**
- * @generated from message tasks.CreateTaskResponse
- */
-export type CreateTaskResponseJson = {
-  /**
-   * @generated from field: tasks.Task task = 1;
-   */
-  task?: TaskJson;
-
-  /**
-   * @generated from field: bool replayed = 2;
-   */
-  replayed?: boolean;
-};
-
-/**
- * Describes the message tasks.CreateTaskResponse.
- * Use `create(CreateTaskResponseSchema)` to create a new message.
- */
-export const CreateTaskResponseSchema: GenMessage<CreateTaskResponse, {jsonType: CreateTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 1);
 
 /**
  * @generated from message tasks.CreateTasksRequest
@@ -193,7 +160,7 @@ export type CreateTasksRequestJson = {
  * Use `create(CreateTasksRequestSchema)` to create a new message.
  */
 export const CreateTasksRequestSchema: GenMessage<CreateTasksRequest, {jsonType: CreateTasksRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 2);
+  messageDesc(file_tasks, 1);
 
 /**
  * @generated from message tasks.CreateTasksResponse
@@ -220,7 +187,7 @@ export type CreateTasksResponseJson = {
  * Use `create(CreateTasksResponseSchema)` to create a new message.
  */
 export const CreateTasksResponseSchema: GenMessage<CreateTasksResponse, {jsonType: CreateTasksResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 3);
+  messageDesc(file_tasks, 2);
 
 /**
  * Either a task, or why there is none.
@@ -271,7 +238,7 @@ export type CreateTaskResultJson = {
  * Use `create(CreateTaskResultSchema)` to create a new message.
  */
 export const CreateTaskResultSchema: GenMessage<CreateTaskResult, {jsonType: CreateTaskResultJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 4);
+  messageDesc(file_tasks, 3);
 
 /**
  * @generated from message tasks.Refusal
@@ -292,9 +259,9 @@ export type Refusal = Message<"tasks.Refusal"> & {
   /**
    * When it is worth trying again; absent: not as it is.
    *
-   * @generated from field: google.protobuf.Duration retry_after = 3;
+   * @generated from field: string retry_after = 3;
    */
-  retryAfter?: Duration | undefined;
+  retryAfter: string;
 
   /**
    * What in the request does not fit, as google.rpc.BadRequest has it.
@@ -323,9 +290,9 @@ export type RefusalJson = {
   /**
    * When it is worth trying again; absent: not as it is.
    *
-   * @generated from field: google.protobuf.Duration retry_after = 3;
+   * @generated from field: string retry_after = 3;
    */
-  retryAfter?: DurationJson;
+  retryAfter?: string;
 
   /**
    * What in the request does not fit, as google.rpc.BadRequest has it.
@@ -340,7 +307,7 @@ export type RefusalJson = {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal, {jsonType: RefusalJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 5);
+  messageDesc(file_tasks, 4);
 
 /**
  * @generated from message tasks.FieldProblem
@@ -381,7 +348,7 @@ export type FieldProblemJson = {
  * Use `create(FieldProblemSchema)` to create a new message.
  */
 export const FieldProblemSchema: GenMessage<FieldProblem, {jsonType: FieldProblemJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 6);
+  messageDesc(file_tasks, 5);
 
 /**
  * @generated from message tasks.GetTaskRequest
@@ -393,9 +360,9 @@ export type GetTaskRequest = Message<"tasks.GetTaskRequest"> & {
   id: string;
 
   /**
-   * @generated from field: google.protobuf.Duration wait = 2;
+   * @generated from field: string wait = 2;
    */
-  wait?: Duration | undefined;
+  wait: string;
 };
 
 /**
@@ -408,9 +375,9 @@ export type GetTaskRequestJson = {
   id?: string;
 
   /**
-   * @generated from field: google.protobuf.Duration wait = 2;
+   * @generated from field: string wait = 2;
    */
-  wait?: DurationJson;
+  wait?: string;
 };
 
 /**
@@ -418,34 +385,7 @@ export type GetTaskRequestJson = {
  * Use `create(GetTaskRequestSchema)` to create a new message.
  */
 export const GetTaskRequestSchema: GenMessage<GetTaskRequest, {jsonType: GetTaskRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 7);
-
-/**
- * @generated from message tasks.GetTaskResponse
- */
-export type GetTaskResponse = Message<"tasks.GetTaskResponse"> & {
-  /**
-   * @generated from field: tasks.Task task = 1;
-   */
-  task?: Task | undefined;
-};
-
-/**
- * @generated from message tasks.GetTaskResponse
- */
-export type GetTaskResponseJson = {
-  /**
-   * @generated from field: tasks.Task task = 1;
-   */
-  task?: TaskJson;
-};
-
-/**
- * Describes the message tasks.GetTaskResponse.
- * Use `create(GetTaskResponseSchema)` to create a new message.
- */
-export const GetTaskResponseSchema: GenMessage<GetTaskResponse, {jsonType: GetTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 8);
+  messageDesc(file_tasks, 6);
 
 /**
  * @generated from message tasks.GetTimelineRequest
@@ -472,16 +412,16 @@ export type GetTimelineRequestJson = {
  * Use `create(GetTimelineRequestSchema)` to create a new message.
  */
 export const GetTimelineRequestSchema: GenMessage<GetTimelineRequest, {jsonType: GetTimelineRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 9);
+  messageDesc(file_tasks, 7);
 
 /**
  * @generated from message tasks.GetTimelineResponse
  */
 export type GetTimelineResponse = Message<"tasks.GetTimelineResponse"> & {
   /**
-   * @generated from field: repeated tasks.TimelineEntry entries = 1;
+   * @generated from field: repeated tasks.TimelineEntry items = 1;
    */
-  entries: TimelineEntry[];
+  items: TimelineEntry[];
 };
 
 /**
@@ -489,9 +429,9 @@ export type GetTimelineResponse = Message<"tasks.GetTimelineResponse"> & {
  */
 export type GetTimelineResponseJson = {
   /**
-   * @generated from field: repeated tasks.TimelineEntry entries = 1;
+   * @generated from field: repeated tasks.TimelineEntry items = 1;
    */
-  entries?: TimelineEntryJson[];
+  items?: TimelineEntryJson[];
 };
 
 /**
@@ -499,7 +439,7 @@ export type GetTimelineResponseJson = {
  * Use `create(GetTimelineResponseSchema)` to create a new message.
  */
 export const GetTimelineResponseSchema: GenMessage<GetTimelineResponse, {jsonType: GetTimelineResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 10);
+  messageDesc(file_tasks, 8);
 
 /**
  * @generated from message tasks.WatchTaskRequest
@@ -525,9 +465,9 @@ export type WatchTaskRequest = Message<"tasks.WatchTaskRequest"> & {
   seenProgress?: number | undefined;
 
   /**
-   * @generated from field: google.protobuf.Duration wait = 4;
+   * @generated from field: string wait = 4;
    */
-  wait?: Duration | undefined;
+  wait: string;
 };
 
 /**
@@ -554,9 +494,9 @@ export type WatchTaskRequestJson = {
   seenProgress?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * @generated from field: google.protobuf.Duration wait = 4;
+   * @generated from field: string wait = 4;
    */
-  wait?: DurationJson;
+  wait?: string;
 };
 
 /**
@@ -564,7 +504,7 @@ export type WatchTaskRequestJson = {
  * Use `create(WatchTaskRequestSchema)` to create a new message.
  */
 export const WatchTaskRequestSchema: GenMessage<WatchTaskRequest, {jsonType: WatchTaskRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 11);
+  messageDesc(file_tasks, 9);
 
 /**
  * @generated from message tasks.WatchTaskResponse
@@ -637,7 +577,7 @@ export type WatchTaskResponseJson = {
  * Use `create(WatchTaskResponseSchema)` to create a new message.
  */
 export const WatchTaskResponseSchema: GenMessage<WatchTaskResponse, {jsonType: WatchTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 12);
+  messageDesc(file_tasks, 10);
 
 /**
  * @generated from message tasks.ListTasksRequest
@@ -744,7 +684,7 @@ export type ListTasksRequestJson = {
  * Use `create(ListTasksRequestSchema)` to create a new message.
  */
 export const ListTasksRequestSchema: GenMessage<ListTasksRequest, {jsonType: ListTasksRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 13);
+  messageDesc(file_tasks, 11);
 
 /**
  * @generated from message tasks.ListTasksResponse
@@ -785,7 +725,7 @@ export type ListTasksResponseJson = {
  * Use `create(ListTasksResponseSchema)` to create a new message.
  */
 export const ListTasksResponseSchema: GenMessage<ListTasksResponse, {jsonType: ListTasksResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 14);
+  messageDesc(file_tasks, 12);
 
 /**
  * @generated from message tasks.CancelTaskRequest
@@ -812,166 +752,156 @@ export type CancelTaskRequestJson = {
  * Use `create(CancelTaskRequestSchema)` to create a new message.
  */
 export const CancelTaskRequestSchema: GenMessage<CancelTaskRequest, {jsonType: CancelTaskRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 15);
+  messageDesc(file_tasks, 13);
 
 /**
- * @generated from message tasks.CancelTaskResponse
- */
-export type CancelTaskResponse = Message<"tasks.CancelTaskResponse"> & {
-  /**
-   * @generated from field: tasks.Task task = 1;
-   */
-  task?: Task | undefined;
-};
-
-/**
- * @generated from message tasks.CancelTaskResponse
- */
-export type CancelTaskResponseJson = {
-  /**
-   * @generated from field: tasks.Task task = 1;
-   */
-  task?: TaskJson;
-};
-
-/**
- * Describes the message tasks.CancelTaskResponse.
- * Use `create(CancelTaskResponseSchema)` to create a new message.
- */
-export const CancelTaskResponseSchema: GenMessage<CancelTaskResponse, {jsonType: CancelTaskResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 16);
-
-/**
- * Which dead letters: those named, or all that fit. What is empty fits everything.
+ * Dead letters that fit. What is empty or absent fits everything.
  *
- * @generated from message tasks.DeadSelection
+ * @generated from message tasks.DeadLetterFilter
  */
-export type DeadSelection = Message<"tasks.DeadSelection"> & {
+export type DeadLetterFilter = Message<"tasks.DeadLetterFilter"> & {
   /**
-   * @generated from field: repeated string ids = 1;
-   */
-  ids: string[];
-
-  /**
-   * @generated from field: string type = 2;
+   * @generated from field: string type = 1;
    */
   type: string;
 
   /**
    * The last error's type.
    *
-   * @generated from field: string error_type = 3;
+   * @generated from field: string error = 2;
    */
-  errorType: string;
+  error: string;
 
   /**
    * attempts_exhausted, fatal, never_finished, no_handler or receive_limit.
    *
-   * @generated from field: string reason = 4;
+   * @generated from field: string reason = 3;
    */
   reason: string;
 
   /**
    * The fingerprint of the last error, as ListDeadLetterGroups tells it.
    *
-   * @generated from field: string group = 5;
+   * @generated from field: string group = 4;
    */
   group: string;
 
   /**
    * Died then or later.
    *
-   * @generated from field: google.protobuf.Timestamp since = 6;
+   * @generated from field: google.protobuf.Timestamp since = 5;
    */
   since?: Timestamp | undefined;
 
   /**
    * Died then or earlier.
    *
-   * @generated from field: google.protobuf.Timestamp until = 7;
+   * @generated from field: google.protobuf.Timestamp until = 6;
    */
   until?: Timestamp | undefined;
 };
 
 /**
- * Which dead letters: those named, or all that fit. What is empty fits everything.
+ * Dead letters that fit. What is empty or absent fits everything.
  *
- * @generated from message tasks.DeadSelection
+ * @generated from message tasks.DeadLetterFilter
  */
-export type DeadSelectionJson = {
+export type DeadLetterFilterJson = {
   /**
-   * @generated from field: repeated string ids = 1;
-   */
-  ids?: string[];
-
-  /**
-   * @generated from field: string type = 2;
+   * @generated from field: string type = 1;
    */
   type?: string;
 
   /**
    * The last error's type.
    *
-   * @generated from field: string error_type = 3;
+   * @generated from field: string error = 2;
    */
-  errorType?: string;
+  error?: string;
 
   /**
    * attempts_exhausted, fatal, never_finished, no_handler or receive_limit.
    *
-   * @generated from field: string reason = 4;
+   * @generated from field: string reason = 3;
    */
   reason?: string;
 
   /**
    * The fingerprint of the last error, as ListDeadLetterGroups tells it.
    *
-   * @generated from field: string group = 5;
+   * @generated from field: string group = 4;
    */
   group?: string;
 
   /**
    * Died then or later.
    *
-   * @generated from field: google.protobuf.Timestamp since = 6;
+   * @generated from field: google.protobuf.Timestamp since = 5;
    */
   since?: TimestampJson;
 
   /**
    * Died then or earlier.
    *
-   * @generated from field: google.protobuf.Timestamp until = 7;
+   * @generated from field: google.protobuf.Timestamp until = 6;
    */
   until?: TimestampJson;
 };
 
 /**
- * Describes the message tasks.DeadSelection.
- * Use `create(DeadSelectionSchema)` to create a new message.
+ * Describes the message tasks.DeadLetterFilter.
+ * Use `create(DeadLetterFilterSchema)` to create a new message.
  */
-export const DeadSelectionSchema: GenMessage<DeadSelection, {jsonType: DeadSelectionJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 17);
+export const DeadLetterFilterSchema: GenMessage<DeadLetterFilter, {jsonType: DeadLetterFilterJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 14);
 
 /**
  * @generated from message tasks.ListDeadLettersRequest
  */
 export type ListDeadLettersRequest = Message<"tasks.ListDeadLettersRequest"> & {
   /**
-   * @generated from field: tasks.DeadSelection selection = 1;
+   * As in DeadLetterFilter.
+   *
+   * @generated from field: string type = 1;
    */
-  selection?: DeadSelection | undefined;
+  type: string;
+
+  /**
+   * @generated from field: string error = 2;
+   */
+  error: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: string group = 4;
+   */
+  group: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 5;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 6;
+   */
+  until?: Timestamp | undefined;
 
   /**
    * 1 to 100; 0: 20.
    *
-   * @generated from field: int32 limit = 2;
+   * @generated from field: int32 limit = 7;
    */
   limit: number;
 
   /**
    * As an earlier answer gave it.
    *
-   * @generated from field: string cursor = 3;
+   * @generated from field: string cursor = 8;
    */
   cursor: string;
 };
@@ -981,21 +911,48 @@ export type ListDeadLettersRequest = Message<"tasks.ListDeadLettersRequest"> & {
  */
 export type ListDeadLettersRequestJson = {
   /**
-   * @generated from field: tasks.DeadSelection selection = 1;
+   * As in DeadLetterFilter.
+   *
+   * @generated from field: string type = 1;
    */
-  selection?: DeadSelectionJson;
+  type?: string;
+
+  /**
+   * @generated from field: string error = 2;
+   */
+  error?: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason?: string;
+
+  /**
+   * @generated from field: string group = 4;
+   */
+  group?: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 5;
+   */
+  since?: TimestampJson;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 6;
+   */
+  until?: TimestampJson;
 
   /**
    * 1 to 100; 0: 20.
    *
-   * @generated from field: int32 limit = 2;
+   * @generated from field: int32 limit = 7;
    */
   limit?: number;
 
   /**
    * As an earlier answer gave it.
    *
-   * @generated from field: string cursor = 3;
+   * @generated from field: string cursor = 8;
    */
   cursor?: string;
 };
@@ -1005,7 +962,34 @@ export type ListDeadLettersRequestJson = {
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest, {jsonType: ListDeadLettersRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 18);
+  messageDesc(file_tasks, 15);
+
+/**
+ * @generated from message tasks.GetDeadLetterRequest
+ */
+export type GetDeadLetterRequest = Message<"tasks.GetDeadLetterRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * @generated from message tasks.GetDeadLetterRequest
+ */
+export type GetDeadLetterRequestJson = {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id?: string;
+};
+
+/**
+ * Describes the message tasks.GetDeadLetterRequest.
+ * Use `create(GetDeadLetterRequestSchema)` to create a new message.
+ */
+export const GetDeadLetterRequestSchema: GenMessage<GetDeadLetterRequest, {jsonType: GetDeadLetterRequestJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 16);
 
 /**
  * @generated from message tasks.ListDeadLettersResponse
@@ -1046,7 +1030,7 @@ export type ListDeadLettersResponseJson = {
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse, {jsonType: ListDeadLettersResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 19);
+  messageDesc(file_tasks, 17);
 
 /**
  * @generated from message tasks.DeadLetter
@@ -1135,23 +1119,38 @@ export type DeadLetterJson = {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter, {jsonType: DeadLetterJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 20);
+  messageDesc(file_tasks, 18);
 
 /**
  * @generated from message tasks.ListDeadLetterGroupsRequest
  */
 export type ListDeadLetterGroupsRequest = Message<"tasks.ListDeadLetterGroupsRequest"> & {
   /**
-   * Of the selection, ids, error_type and reason must be empty.
+   * As in DeadLetterFilter.
    *
-   * @generated from field: tasks.DeadSelection selection = 1;
+   * @generated from field: string type = 1;
    */
-  selection?: DeadSelection | undefined;
+  type: string;
+
+  /**
+   * @generated from field: string group = 2;
+   */
+  group: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 3;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 4;
+   */
+  until?: Timestamp | undefined;
 
   /**
    * 1 to 100; 0: 20.
    *
-   * @generated from field: int32 limit = 2;
+   * @generated from field: int32 limit = 5;
    */
   limit: number;
 };
@@ -1161,16 +1160,31 @@ export type ListDeadLetterGroupsRequest = Message<"tasks.ListDeadLetterGroupsReq
  */
 export type ListDeadLetterGroupsRequestJson = {
   /**
-   * Of the selection, ids, error_type and reason must be empty.
+   * As in DeadLetterFilter.
    *
-   * @generated from field: tasks.DeadSelection selection = 1;
+   * @generated from field: string type = 1;
    */
-  selection?: DeadSelectionJson;
+  type?: string;
+
+  /**
+   * @generated from field: string group = 2;
+   */
+  group?: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 3;
+   */
+  since?: TimestampJson;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 4;
+   */
+  until?: TimestampJson;
 
   /**
    * 1 to 100; 0: 20.
    *
-   * @generated from field: int32 limit = 2;
+   * @generated from field: int32 limit = 5;
    */
   limit?: number;
 };
@@ -1180,7 +1194,7 @@ export type ListDeadLetterGroupsRequestJson = {
  * Use `create(ListDeadLetterGroupsRequestSchema)` to create a new message.
  */
 export const ListDeadLetterGroupsRequestSchema: GenMessage<ListDeadLetterGroupsRequest, {jsonType: ListDeadLetterGroupsRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 21);
+  messageDesc(file_tasks, 19);
 
 /**
  * @generated from message tasks.ListDeadLetterGroupsResponse
@@ -1207,7 +1221,7 @@ export type ListDeadLetterGroupsResponseJson = {
  * Use `create(ListDeadLetterGroupsResponseSchema)` to create a new message.
  */
 export const ListDeadLetterGroupsResponseSchema: GenMessage<ListDeadLetterGroupsResponse, {jsonType: ListDeadLetterGroupsResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 22);
+  messageDesc(file_tasks, 20);
 
 /**
  * @generated from message tasks.DeadLetterGroup
@@ -1312,7 +1326,7 @@ export type DeadLetterGroupJson = {
  * Use `create(DeadLetterGroupSchema)` to create a new message.
  */
 export const DeadLetterGroupSchema: GenMessage<DeadLetterGroup, {jsonType: DeadLetterGroupJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 23);
+  messageDesc(file_tasks, 21);
 
 /**
  * @generated from message tasks.ListUnreadableRequest
@@ -1343,7 +1357,7 @@ export type ListUnreadableRequestJson = {
  * Use `create(ListUnreadableRequestSchema)` to create a new message.
  */
 export const ListUnreadableRequestSchema: GenMessage<ListUnreadableRequest, {jsonType: ListUnreadableRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 24);
+  messageDesc(file_tasks, 22);
 
 /**
  * @generated from message tasks.ListUnreadableResponse
@@ -1370,7 +1384,7 @@ export type ListUnreadableResponseJson = {
  * Use `create(ListUnreadableResponseSchema)` to create a new message.
  */
 export const ListUnreadableResponseSchema: GenMessage<ListUnreadableResponse, {jsonType: ListUnreadableResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 25);
+  messageDesc(file_tasks, 23);
 
 /**
  * @generated from message tasks.UnreadableMessage
@@ -1441,86 +1455,100 @@ export type UnreadableMessageJson = {
  * Use `create(UnreadableMessageSchema)` to create a new message.
  */
 export const UnreadableMessageSchema: GenMessage<UnreadableMessage, {jsonType: UnreadableMessageJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 26);
+  messageDesc(file_tasks, 24);
 
 /**
+ * Either ids or filter; the filter {} fits all.
+ *
  * @generated from message tasks.RedriveDeadLettersRequest
  */
 export type RedriveDeadLettersRequest = Message<"tasks.RedriveDeadLettersRequest"> & {
   /**
-   * @generated from field: tasks.DeadSelection selection = 1;
+   * @generated from field: repeated string ids = 1;
    */
-  selection?: DeadSelection | undefined;
+  ids: string[];
+
+  /**
+   * @generated from field: tasks.DeadLetterFilter filter = 2;
+   */
+  filter?: DeadLetterFilter | undefined;
 
   /**
    * Tasks a second; 0: as fast as it goes.
    *
-   * @generated from field: double rate_per_second = 2;
+   * @generated from field: double rate_per_second = 3;
    */
   ratePerSecond: number;
 
   /**
-   * @generated from field: bool dry_run = 3;
+   * @generated from field: bool dry_run = 4;
    */
   dryRun: boolean;
 
   /**
    * Also tasks that have come back dead from three redrives.
    *
-   * @generated from field: bool force = 4;
+   * @generated from field: bool force = 5;
    */
   force: boolean;
 
   /**
-   * @generated from field: string reason = 5;
+   * @generated from field: string reason = 6;
    */
   reason: string;
 
   /**
    * In place of the task's own; only of one task that is named.
    *
-   * @generated from field: google.protobuf.Value payload = 6;
+   * @generated from field: google.protobuf.Value payload = 7;
    */
   payload?: Value | undefined;
 };
 
 /**
+ * Either ids or filter; the filter {} fits all.
+ *
  * @generated from message tasks.RedriveDeadLettersRequest
  */
 export type RedriveDeadLettersRequestJson = {
   /**
-   * @generated from field: tasks.DeadSelection selection = 1;
+   * @generated from field: repeated string ids = 1;
    */
-  selection?: DeadSelectionJson;
+  ids?: string[];
+
+  /**
+   * @generated from field: tasks.DeadLetterFilter filter = 2;
+   */
+  filter?: DeadLetterFilterJson;
 
   /**
    * Tasks a second; 0: as fast as it goes.
    *
-   * @generated from field: double rate_per_second = 2;
+   * @generated from field: double rate_per_second = 3;
    */
   ratePerSecond?: number | "NaN" | "Infinity" | "-Infinity";
 
   /**
-   * @generated from field: bool dry_run = 3;
+   * @generated from field: bool dry_run = 4;
    */
   dryRun?: boolean;
 
   /**
    * Also tasks that have come back dead from three redrives.
    *
-   * @generated from field: bool force = 4;
+   * @generated from field: bool force = 5;
    */
   force?: boolean;
 
   /**
-   * @generated from field: string reason = 5;
+   * @generated from field: string reason = 6;
    */
   reason?: string;
 
   /**
    * In place of the task's own; only of one task that is named.
    *
-   * @generated from field: google.protobuf.Value payload = 6;
+   * @generated from field: google.protobuf.Value payload = 7;
    */
   payload?: ValueJson;
 };
@@ -1530,34 +1558,7 @@ export type RedriveDeadLettersRequestJson = {
  * Use `create(RedriveDeadLettersRequestSchema)` to create a new message.
  */
 export const RedriveDeadLettersRequestSchema: GenMessage<RedriveDeadLettersRequest, {jsonType: RedriveDeadLettersRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 27);
-
-/**
- * @generated from message tasks.RedriveDeadLettersResponse
- */
-export type RedriveDeadLettersResponse = Message<"tasks.RedriveDeadLettersResponse"> & {
-  /**
-   * @generated from field: tasks.Redrive redrive = 1;
-   */
-  redrive?: Redrive | undefined;
-};
-
-/**
- * @generated from message tasks.RedriveDeadLettersResponse
- */
-export type RedriveDeadLettersResponseJson = {
-  /**
-   * @generated from field: tasks.Redrive redrive = 1;
-   */
-  redrive?: RedriveJson;
-};
-
-/**
- * Describes the message tasks.RedriveDeadLettersResponse.
- * Use `create(RedriveDeadLettersResponseSchema)` to create a new message.
- */
-export const RedriveDeadLettersResponseSchema: GenMessage<RedriveDeadLettersResponse, {jsonType: RedriveDeadLettersResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 28);
+  messageDesc(file_tasks, 25);
 
 /**
  * @generated from message tasks.Redrive
@@ -1690,7 +1691,7 @@ export type RedriveJson = {
  * Use `create(RedriveSchema)` to create a new message.
  */
 export const RedriveSchema: GenMessage<Redrive, {jsonType: RedriveJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 29);
+  messageDesc(file_tasks, 26);
 
 /**
  * What has become by now of the tasks that were moved: of the first 1,000 of them, as far as they are kept.
@@ -1765,7 +1766,7 @@ export type RedriveOutcomeJson = {
  * Use `create(RedriveOutcomeSchema)` to create a new message.
  */
 export const RedriveOutcomeSchema: GenMessage<RedriveOutcome, {jsonType: RedriveOutcomeJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 30);
+  messageDesc(file_tasks, 27);
 
 /**
  * @generated from message tasks.GetRedriveRequest
@@ -1777,9 +1778,11 @@ export type GetRedriveRequest = Message<"tasks.GetRedriveRequest"> & {
   id: string;
 
   /**
-   * @generated from field: bool with_outcome = 2;
+   * Whether what became of its tasks is in the answer.
+   *
+   * @generated from field: bool outcome = 2;
    */
-  withOutcome: boolean;
+  outcome: boolean;
 };
 
 /**
@@ -1792,9 +1795,11 @@ export type GetRedriveRequestJson = {
   id?: string;
 
   /**
-   * @generated from field: bool with_outcome = 2;
+   * Whether what became of its tasks is in the answer.
+   *
+   * @generated from field: bool outcome = 2;
    */
-  withOutcome?: boolean;
+  outcome?: boolean;
 };
 
 /**
@@ -1802,34 +1807,7 @@ export type GetRedriveRequestJson = {
  * Use `create(GetRedriveRequestSchema)` to create a new message.
  */
 export const GetRedriveRequestSchema: GenMessage<GetRedriveRequest, {jsonType: GetRedriveRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 31);
-
-/**
- * @generated from message tasks.GetRedriveResponse
- */
-export type GetRedriveResponse = Message<"tasks.GetRedriveResponse"> & {
-  /**
-   * @generated from field: tasks.Redrive redrive = 1;
-   */
-  redrive?: Redrive | undefined;
-};
-
-/**
- * @generated from message tasks.GetRedriveResponse
- */
-export type GetRedriveResponseJson = {
-  /**
-   * @generated from field: tasks.Redrive redrive = 1;
-   */
-  redrive?: RedriveJson;
-};
-
-/**
- * Describes the message tasks.GetRedriveResponse.
- * Use `create(GetRedriveResponseSchema)` to create a new message.
- */
-export const GetRedriveResponseSchema: GenMessage<GetRedriveResponse, {jsonType: GetRedriveResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 32);
+  messageDesc(file_tasks, 28);
 
 /**
  * @generated from message tasks.ControlRedriveRequest
@@ -1870,34 +1848,7 @@ export type ControlRedriveRequestJson = {
  * Use `create(ControlRedriveRequestSchema)` to create a new message.
  */
 export const ControlRedriveRequestSchema: GenMessage<ControlRedriveRequest, {jsonType: ControlRedriveRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 33);
-
-/**
- * @generated from message tasks.ControlRedriveResponse
- */
-export type ControlRedriveResponse = Message<"tasks.ControlRedriveResponse"> & {
-  /**
-   * @generated from field: tasks.Redrive redrive = 1;
-   */
-  redrive?: Redrive | undefined;
-};
-
-/**
- * @generated from message tasks.ControlRedriveResponse
- */
-export type ControlRedriveResponseJson = {
-  /**
-   * @generated from field: tasks.Redrive redrive = 1;
-   */
-  redrive?: RedriveJson;
-};
-
-/**
- * Describes the message tasks.ControlRedriveResponse.
- * Use `create(ControlRedriveResponseSchema)` to create a new message.
- */
-export const ControlRedriveResponseSchema: GenMessage<ControlRedriveResponse, {jsonType: ControlRedriveResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 34);
+  messageDesc(file_tasks, 29);
 
 /**
  * @generated from message tasks.DiscardDeadLetterRequest
@@ -1934,169 +1885,7 @@ export type DiscardDeadLetterRequestJson = {
  * Use `create(DiscardDeadLetterRequestSchema)` to create a new message.
  */
 export const DiscardDeadLetterRequestSchema: GenMessage<DiscardDeadLetterRequest, {jsonType: DiscardDeadLetterRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 35);
-
-/**
- * @generated from message tasks.DiscardDeadLetterResponse
- */
-export type DiscardDeadLetterResponse = Message<"tasks.DiscardDeadLetterResponse"> & {
-  /**
-   * @generated from field: tasks.Task task = 1;
-   */
-  task?: Task | undefined;
-};
-
-/**
- * @generated from message tasks.DiscardDeadLetterResponse
- */
-export type DiscardDeadLetterResponseJson = {
-  /**
-   * @generated from field: tasks.Task task = 1;
-   */
-  task?: TaskJson;
-};
-
-/**
- * Describes the message tasks.DiscardDeadLetterResponse.
- * Use `create(DiscardDeadLetterResponseSchema)` to create a new message.
- */
-export const DiscardDeadLetterResponseSchema: GenMessage<DiscardDeadLetterResponse, {jsonType: DiscardDeadLetterResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 36);
-
-/**
- * What a person says of a schedule: either cron, in a time zone, or every.
- *
- * @generated from message tasks.ScheduleSpec
- */
-export type ScheduleSpec = Message<"tasks.ScheduleSpec"> & {
-  /**
-   * Five fields, six with seconds first, or a nickname such as @daily.
-   *
-   * @generated from field: string cron = 1;
-   */
-  cron: string;
-
-  /**
-   * Of IANA; empty: UTC.
-   *
-   * @generated from field: string time_zone = 2;
-   */
-  timeZone: string;
-
-  /**
-   * @generated from field: google.protobuf.Duration every = 3;
-   */
-  every?: Duration | undefined;
-
-  /**
-   * @generated from field: tasks.ScheduledTask task = 4;
-   */
-  task?: ScheduledTask | undefined;
-
-  /**
-   * skip, buffer_one or allow; empty: skip.
-   *
-   * @generated from field: string overlap = 5;
-   */
-  overlap: string;
-
-  /**
-   * How many ticks that were missed are made up for, the newest: 0 to 100. Absent: 1.
-   *
-   * @generated from field: optional int32 catch_up = 6;
-   */
-  catchUp?: number | undefined;
-
-  /**
-   * No tick before it, one at it is.
-   *
-   * @generated from field: google.protobuf.Timestamp start_at = 7;
-   */
-  startAt?: Timestamp | undefined;
-
-  /**
-   * No tick at it or after it.
-   *
-   * @generated from field: google.protobuf.Timestamp end_at = 8;
-   */
-  endAt?: Timestamp | undefined;
-
-  /**
-   * @generated from field: bool paused = 9;
-   */
-  paused: boolean;
-};
-
-/**
- * What a person says of a schedule: either cron, in a time zone, or every.
- *
- * @generated from message tasks.ScheduleSpec
- */
-export type ScheduleSpecJson = {
-  /**
-   * Five fields, six with seconds first, or a nickname such as @daily.
-   *
-   * @generated from field: string cron = 1;
-   */
-  cron?: string;
-
-  /**
-   * Of IANA; empty: UTC.
-   *
-   * @generated from field: string time_zone = 2;
-   */
-  timeZone?: string;
-
-  /**
-   * @generated from field: google.protobuf.Duration every = 3;
-   */
-  every?: DurationJson;
-
-  /**
-   * @generated from field: tasks.ScheduledTask task = 4;
-   */
-  task?: ScheduledTaskJson;
-
-  /**
-   * skip, buffer_one or allow; empty: skip.
-   *
-   * @generated from field: string overlap = 5;
-   */
-  overlap?: string;
-
-  /**
-   * How many ticks that were missed are made up for, the newest: 0 to 100. Absent: 1.
-   *
-   * @generated from field: optional int32 catch_up = 6;
-   */
-  catchUp?: number;
-
-  /**
-   * No tick before it, one at it is.
-   *
-   * @generated from field: google.protobuf.Timestamp start_at = 7;
-   */
-  startAt?: TimestampJson;
-
-  /**
-   * No tick at it or after it.
-   *
-   * @generated from field: google.protobuf.Timestamp end_at = 8;
-   */
-  endAt?: TimestampJson;
-
-  /**
-   * @generated from field: bool paused = 9;
-   */
-  paused?: boolean;
-};
-
-/**
- * Describes the message tasks.ScheduleSpec.
- * Use `create(ScheduleSpecSchema)` to create a new message.
- */
-export const ScheduleSpecSchema: GenMessage<ScheduleSpec, {jsonType: ScheduleSpecJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 37);
+  messageDesc(file_tasks, 30);
 
 /**
  * What each run is, as in CreateTaskRequest.
@@ -2120,9 +1909,9 @@ export type ScheduledTask = Message<"tasks.ScheduledTask"> & {
   metadata: { [key: string]: string };
 
   /**
-   * @generated from field: google.protobuf.Duration timeout = 4;
+   * @generated from field: string timeout = 4;
    */
-  timeout?: Duration | undefined;
+  timeout: string;
 
   /**
    * @generated from field: int32 max_attempts = 5;
@@ -2152,9 +1941,9 @@ export type ScheduledTaskJson = {
   metadata?: { [key: string]: string };
 
   /**
-   * @generated from field: google.protobuf.Duration timeout = 4;
+   * @generated from field: string timeout = 4;
    */
-  timeout?: DurationJson;
+  timeout?: string;
 
   /**
    * @generated from field: int32 max_attempts = 5;
@@ -2167,7 +1956,7 @@ export type ScheduledTaskJson = {
  * Use `create(ScheduledTaskSchema)` to create a new message.
  */
 export const ScheduledTaskSchema: GenMessage<ScheduledTask, {jsonType: ScheduledTaskJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 38);
+  messageDesc(file_tasks, 31);
 
 /**
  * @generated from message tasks.Schedule
@@ -2179,51 +1968,103 @@ export type Schedule = Message<"tasks.Schedule"> & {
   id: string;
 
   /**
-   * @generated from field: tasks.ScheduleSpec spec = 2;
+   * Either cron, in a time zone, or every. Five fields, six with seconds first, or a nickname such as @daily.
+   *
+   * @generated from field: string cron = 2;
    */
-  spec?: ScheduleSpec | undefined;
+  cron: string;
 
   /**
-   * @generated from field: google.protobuf.Timestamp created_at = 3;
+   * Of IANA; empty: UTC.
+   *
+   * @generated from field: string time_zone = 3;
+   */
+  timeZone: string;
+
+  /**
+   * @generated from field: string every = 4;
+   */
+  every: string;
+
+  /**
+   * @generated from field: tasks.ScheduledTask task = 5;
+   */
+  task?: ScheduledTask | undefined;
+
+  /**
+   * skip, buffer_one or allow; empty: skip.
+   *
+   * @generated from field: string overlap = 6;
+   */
+  overlap: string;
+
+  /**
+   * How many ticks that were missed are made up for, the newest: 0 to 100. Absent: 1.
+   *
+   * @generated from field: optional int32 catch_up = 7;
+   */
+  catchUp?: number | undefined;
+
+  /**
+   * No tick before it, one at it is.
+   *
+   * @generated from field: google.protobuf.Timestamp start_at = 8;
+   */
+  startAt?: Timestamp | undefined;
+
+  /**
+   * No tick at it or after it.
+   *
+   * @generated from field: google.protobuf.Timestamp end_at = 9;
+   */
+  endAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: bool paused = 10;
+   */
+  paused: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 11;
    */
   createdAt?: Timestamp | undefined;
 
   /**
    * When a person changed it last, and in which trace.
    *
-   * @generated from field: google.protobuf.Timestamp updated_at = 4;
+   * @generated from field: google.protobuf.Timestamp updated_at = 12;
    */
   updatedAt?: Timestamp | undefined;
 
   /**
-   * @generated from field: string trace_id = 5;
+   * @generated from field: string trace_id = 13;
    */
   traceId: string;
 
   /**
    * Up to five.
    *
-   * @generated from field: repeated google.protobuf.Timestamp next_runs = 6;
+   * @generated from field: repeated google.protobuf.Timestamp next_runs = 14;
    */
   nextRuns: Timestamp[];
 
   /**
-   * @generated from field: tasks.ScheduledRun last_run = 7;
+   * @generated from field: tasks.ScheduledRun last_run = 15;
    */
   lastRun?: ScheduledRun | undefined;
 
   /**
-   * @generated from field: int64 fired = 8;
+   * @generated from field: int64 fired = 16;
    */
   fired: bigint;
 
   /**
-   * @generated from field: int64 skipped = 9;
+   * @generated from field: int64 skipped = 17;
    */
   skipped: bigint;
 
   /**
-   * @generated from field: int64 missed = 10;
+   * @generated from field: int64 missed = 18;
    */
   missed: bigint;
 };
@@ -2238,51 +2079,103 @@ export type ScheduleJson = {
   id?: string;
 
   /**
-   * @generated from field: tasks.ScheduleSpec spec = 2;
+   * Either cron, in a time zone, or every. Five fields, six with seconds first, or a nickname such as @daily.
+   *
+   * @generated from field: string cron = 2;
    */
-  spec?: ScheduleSpecJson;
+  cron?: string;
 
   /**
-   * @generated from field: google.protobuf.Timestamp created_at = 3;
+   * Of IANA; empty: UTC.
+   *
+   * @generated from field: string time_zone = 3;
+   */
+  timeZone?: string;
+
+  /**
+   * @generated from field: string every = 4;
+   */
+  every?: string;
+
+  /**
+   * @generated from field: tasks.ScheduledTask task = 5;
+   */
+  task?: ScheduledTaskJson;
+
+  /**
+   * skip, buffer_one or allow; empty: skip.
+   *
+   * @generated from field: string overlap = 6;
+   */
+  overlap?: string;
+
+  /**
+   * How many ticks that were missed are made up for, the newest: 0 to 100. Absent: 1.
+   *
+   * @generated from field: optional int32 catch_up = 7;
+   */
+  catchUp?: number;
+
+  /**
+   * No tick before it, one at it is.
+   *
+   * @generated from field: google.protobuf.Timestamp start_at = 8;
+   */
+  startAt?: TimestampJson;
+
+  /**
+   * No tick at it or after it.
+   *
+   * @generated from field: google.protobuf.Timestamp end_at = 9;
+   */
+  endAt?: TimestampJson;
+
+  /**
+   * @generated from field: bool paused = 10;
+   */
+  paused?: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp created_at = 11;
    */
   createdAt?: TimestampJson;
 
   /**
    * When a person changed it last, and in which trace.
    *
-   * @generated from field: google.protobuf.Timestamp updated_at = 4;
+   * @generated from field: google.protobuf.Timestamp updated_at = 12;
    */
   updatedAt?: TimestampJson;
 
   /**
-   * @generated from field: string trace_id = 5;
+   * @generated from field: string trace_id = 13;
    */
   traceId?: string;
 
   /**
    * Up to five.
    *
-   * @generated from field: repeated google.protobuf.Timestamp next_runs = 6;
+   * @generated from field: repeated google.protobuf.Timestamp next_runs = 14;
    */
   nextRuns?: TimestampJson[];
 
   /**
-   * @generated from field: tasks.ScheduledRun last_run = 7;
+   * @generated from field: tasks.ScheduledRun last_run = 15;
    */
   lastRun?: ScheduledRunJson;
 
   /**
-   * @generated from field: int64 fired = 8;
+   * @generated from field: int64 fired = 16;
    */
   fired?: string;
 
   /**
-   * @generated from field: int64 skipped = 9;
+   * @generated from field: int64 skipped = 17;
    */
   skipped?: string;
 
   /**
-   * @generated from field: int64 missed = 10;
+   * @generated from field: int64 missed = 18;
    */
   missed?: string;
 };
@@ -2292,7 +2185,7 @@ export type ScheduleJson = {
  * Use `create(ScheduleSchema)` to create a new message.
  */
 export const ScheduleSchema: GenMessage<Schedule, {jsonType: ScheduleJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 39);
+  messageDesc(file_tasks, 32);
 
 /**
  * @generated from message tasks.ScheduledRun
@@ -2343,7 +2236,7 @@ export type ScheduledRunJson = {
  * Use `create(ScheduledRunSchema)` to create a new message.
  */
 export const ScheduledRunSchema: GenMessage<ScheduledRun, {jsonType: ScheduledRunJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 40);
+  messageDesc(file_tasks, 33);
 
 /**
  * @generated from message tasks.CreateScheduleRequest
@@ -2357,9 +2250,61 @@ export type CreateScheduleRequest = Message<"tasks.CreateScheduleRequest"> & {
   id: string;
 
   /**
-   * @generated from field: tasks.ScheduleSpec spec = 2;
+   * Either cron, in a time zone, or every. Five fields, six with seconds first, or a nickname such as @daily.
+   *
+   * @generated from field: string cron = 2;
    */
-  spec?: ScheduleSpec | undefined;
+  cron: string;
+
+  /**
+   * Of IANA; empty: UTC.
+   *
+   * @generated from field: string time_zone = 3;
+   */
+  timeZone: string;
+
+  /**
+   * @generated from field: string every = 4;
+   */
+  every: string;
+
+  /**
+   * @generated from field: tasks.ScheduledTask task = 5;
+   */
+  task?: ScheduledTask | undefined;
+
+  /**
+   * skip, buffer_one or allow; empty: skip.
+   *
+   * @generated from field: string overlap = 6;
+   */
+  overlap: string;
+
+  /**
+   * How many ticks that were missed are made up for, the newest: 0 to 100. Absent: 1.
+   *
+   * @generated from field: optional int32 catch_up = 7;
+   */
+  catchUp?: number | undefined;
+
+  /**
+   * No tick before it, one at it is.
+   *
+   * @generated from field: google.protobuf.Timestamp start_at = 8;
+   */
+  startAt?: Timestamp | undefined;
+
+  /**
+   * No tick at it or after it.
+   *
+   * @generated from field: google.protobuf.Timestamp end_at = 9;
+   */
+  endAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: bool paused = 10;
+   */
+  paused: boolean;
 };
 
 /**
@@ -2374,9 +2319,61 @@ export type CreateScheduleRequestJson = {
   id?: string;
 
   /**
-   * @generated from field: tasks.ScheduleSpec spec = 2;
+   * Either cron, in a time zone, or every. Five fields, six with seconds first, or a nickname such as @daily.
+   *
+   * @generated from field: string cron = 2;
    */
-  spec?: ScheduleSpecJson;
+  cron?: string;
+
+  /**
+   * Of IANA; empty: UTC.
+   *
+   * @generated from field: string time_zone = 3;
+   */
+  timeZone?: string;
+
+  /**
+   * @generated from field: string every = 4;
+   */
+  every?: string;
+
+  /**
+   * @generated from field: tasks.ScheduledTask task = 5;
+   */
+  task?: ScheduledTaskJson;
+
+  /**
+   * skip, buffer_one or allow; empty: skip.
+   *
+   * @generated from field: string overlap = 6;
+   */
+  overlap?: string;
+
+  /**
+   * How many ticks that were missed are made up for, the newest: 0 to 100. Absent: 1.
+   *
+   * @generated from field: optional int32 catch_up = 7;
+   */
+  catchUp?: number;
+
+  /**
+   * No tick before it, one at it is.
+   *
+   * @generated from field: google.protobuf.Timestamp start_at = 8;
+   */
+  startAt?: TimestampJson;
+
+  /**
+   * No tick at it or after it.
+   *
+   * @generated from field: google.protobuf.Timestamp end_at = 9;
+   */
+  endAt?: TimestampJson;
+
+  /**
+   * @generated from field: bool paused = 10;
+   */
+  paused?: boolean;
 };
 
 /**
@@ -2384,34 +2381,7 @@ export type CreateScheduleRequestJson = {
  * Use `create(CreateScheduleRequestSchema)` to create a new message.
  */
 export const CreateScheduleRequestSchema: GenMessage<CreateScheduleRequest, {jsonType: CreateScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 41);
-
-/**
- * @generated from message tasks.CreateScheduleResponse
- */
-export type CreateScheduleResponse = Message<"tasks.CreateScheduleResponse"> & {
-  /**
-   * @generated from field: tasks.Schedule schedule = 1;
-   */
-  schedule?: Schedule | undefined;
-};
-
-/**
- * @generated from message tasks.CreateScheduleResponse
- */
-export type CreateScheduleResponseJson = {
-  /**
-   * @generated from field: tasks.Schedule schedule = 1;
-   */
-  schedule?: ScheduleJson;
-};
-
-/**
- * Describes the message tasks.CreateScheduleResponse.
- * Use `create(CreateScheduleResponseSchema)` to create a new message.
- */
-export const CreateScheduleResponseSchema: GenMessage<CreateScheduleResponse, {jsonType: CreateScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 42);
+  messageDesc(file_tasks, 34);
 
 /**
  * @generated from message tasks.GetScheduleRequest
@@ -2438,34 +2408,7 @@ export type GetScheduleRequestJson = {
  * Use `create(GetScheduleRequestSchema)` to create a new message.
  */
 export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest, {jsonType: GetScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 43);
-
-/**
- * @generated from message tasks.GetScheduleResponse
- */
-export type GetScheduleResponse = Message<"tasks.GetScheduleResponse"> & {
-  /**
-   * @generated from field: tasks.Schedule schedule = 1;
-   */
-  schedule?: Schedule | undefined;
-};
-
-/**
- * @generated from message tasks.GetScheduleResponse
- */
-export type GetScheduleResponseJson = {
-  /**
-   * @generated from field: tasks.Schedule schedule = 1;
-   */
-  schedule?: ScheduleJson;
-};
-
-/**
- * Describes the message tasks.GetScheduleResponse.
- * Use `create(GetScheduleResponseSchema)` to create a new message.
- */
-export const GetScheduleResponseSchema: GenMessage<GetScheduleResponse, {jsonType: GetScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 44);
+  messageDesc(file_tasks, 35);
 
 /**
  * @generated from message tasks.ListSchedulesRequest
@@ -2510,7 +2453,7 @@ export type ListSchedulesRequestJson = {
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest, {jsonType: ListSchedulesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 45);
+  messageDesc(file_tasks, 36);
 
 /**
  * @generated from message tasks.ListSchedulesResponse
@@ -2551,7 +2494,7 @@ export type ListSchedulesResponseJson = {
  * Use `create(ListSchedulesResponseSchema)` to create a new message.
  */
 export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse, {jsonType: ListSchedulesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 46);
+  messageDesc(file_tasks, 37);
 
 /**
  * @generated from message tasks.UpdateScheduleRequest
@@ -2563,17 +2506,17 @@ export type UpdateScheduleRequest = Message<"tasks.UpdateScheduleRequest"> & {
   id: string;
 
   /**
-   * @generated from field: tasks.ScheduleSpec spec = 2;
+   * @generated from field: tasks.ScheduleChange change = 2;
    */
-  spec?: ScheduleSpec | undefined;
+  change?: ScheduleChange | undefined;
 
   /**
-   * Fields of the spec; each is replaced as a whole, and one that the spec lacks is taken away. A cron takes the place of
-   * every, and the other way round.
+   * Each takes its value in `change`, as a whole; one without a value there is taken away. A cron takes the place of every,
+   * and the other way round.
    *
-   * @generated from field: google.protobuf.FieldMask update_mask = 3;
+   * @generated from field: repeated string fields = 3;
    */
-  updateMask?: FieldMask | undefined;
+  fields: string[];
 };
 
 /**
@@ -2586,17 +2529,17 @@ export type UpdateScheduleRequestJson = {
   id?: string;
 
   /**
-   * @generated from field: tasks.ScheduleSpec spec = 2;
+   * @generated from field: tasks.ScheduleChange change = 2;
    */
-  spec?: ScheduleSpecJson;
+  change?: ScheduleChangeJson;
 
   /**
-   * Fields of the spec; each is replaced as a whole, and one that the spec lacks is taken away. A cron takes the place of
-   * every, and the other way round.
+   * Each takes its value in `change`, as a whole; one without a value there is taken away. A cron takes the place of every,
+   * and the other way round.
    *
-   * @generated from field: google.protobuf.FieldMask update_mask = 3;
+   * @generated from field: repeated string fields = 3;
    */
-  updateMask?: FieldMaskJson;
+  fields?: string[];
 };
 
 /**
@@ -2604,34 +2547,138 @@ export type UpdateScheduleRequestJson = {
  * Use `create(UpdateScheduleRequestSchema)` to create a new message.
  */
 export const UpdateScheduleRequestSchema: GenMessage<UpdateScheduleRequest, {jsonType: UpdateScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 47);
+  messageDesc(file_tasks, 38);
 
 /**
- * @generated from message tasks.UpdateScheduleResponse
+ * As in CreateScheduleRequest.
+ *
+ * @generated from message tasks.ScheduleChange
  */
-export type UpdateScheduleResponse = Message<"tasks.UpdateScheduleResponse"> & {
+export type ScheduleChange = Message<"tasks.ScheduleChange"> & {
   /**
-   * @generated from field: tasks.Schedule schedule = 1;
+   * @generated from field: string cron = 2;
    */
-  schedule?: Schedule | undefined;
+  cron: string;
+
+  /**
+   * Of IANA; empty: UTC.
+   *
+   * @generated from field: string time_zone = 3;
+   */
+  timeZone: string;
+
+  /**
+   * @generated from field: string every = 4;
+   */
+  every: string;
+
+  /**
+   * @generated from field: tasks.ScheduledTask task = 5;
+   */
+  task?: ScheduledTask | undefined;
+
+  /**
+   * skip, buffer_one or allow; empty: skip.
+   *
+   * @generated from field: string overlap = 6;
+   */
+  overlap: string;
+
+  /**
+   * How many ticks that were missed are made up for, the newest: 0 to 100. Absent: 1.
+   *
+   * @generated from field: optional int32 catch_up = 7;
+   */
+  catchUp?: number | undefined;
+
+  /**
+   * No tick before it, one at it is.
+   *
+   * @generated from field: google.protobuf.Timestamp start_at = 8;
+   */
+  startAt?: Timestamp | undefined;
+
+  /**
+   * No tick at it or after it.
+   *
+   * @generated from field: google.protobuf.Timestamp end_at = 9;
+   */
+  endAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: optional bool paused = 10;
+   */
+  paused?: boolean | undefined;
 };
 
 /**
- * @generated from message tasks.UpdateScheduleResponse
+ * As in CreateScheduleRequest.
+ *
+ * @generated from message tasks.ScheduleChange
  */
-export type UpdateScheduleResponseJson = {
+export type ScheduleChangeJson = {
   /**
-   * @generated from field: tasks.Schedule schedule = 1;
+   * @generated from field: string cron = 2;
    */
-  schedule?: ScheduleJson;
+  cron?: string;
+
+  /**
+   * Of IANA; empty: UTC.
+   *
+   * @generated from field: string time_zone = 3;
+   */
+  timeZone?: string;
+
+  /**
+   * @generated from field: string every = 4;
+   */
+  every?: string;
+
+  /**
+   * @generated from field: tasks.ScheduledTask task = 5;
+   */
+  task?: ScheduledTaskJson;
+
+  /**
+   * skip, buffer_one or allow; empty: skip.
+   *
+   * @generated from field: string overlap = 6;
+   */
+  overlap?: string;
+
+  /**
+   * How many ticks that were missed are made up for, the newest: 0 to 100. Absent: 1.
+   *
+   * @generated from field: optional int32 catch_up = 7;
+   */
+  catchUp?: number;
+
+  /**
+   * No tick before it, one at it is.
+   *
+   * @generated from field: google.protobuf.Timestamp start_at = 8;
+   */
+  startAt?: TimestampJson;
+
+  /**
+   * No tick at it or after it.
+   *
+   * @generated from field: google.protobuf.Timestamp end_at = 9;
+   */
+  endAt?: TimestampJson;
+
+  /**
+   * @generated from field: optional bool paused = 10;
+   */
+  paused?: boolean;
 };
 
 /**
- * Describes the message tasks.UpdateScheduleResponse.
- * Use `create(UpdateScheduleResponseSchema)` to create a new message.
+ * Describes the message tasks.ScheduleChange.
+ * Use `create(ScheduleChangeSchema)` to create a new message.
  */
-export const UpdateScheduleResponseSchema: GenMessage<UpdateScheduleResponse, {jsonType: UpdateScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 48);
+export const ScheduleChangeSchema: GenMessage<ScheduleChange, {jsonType: ScheduleChangeJson}> = /*@__PURE__*/
+  messageDesc(file_tasks, 39);
 
 /**
  * @generated from message tasks.TriggerScheduleRequest
@@ -2658,34 +2705,7 @@ export type TriggerScheduleRequestJson = {
  * Use `create(TriggerScheduleRequestSchema)` to create a new message.
  */
 export const TriggerScheduleRequestSchema: GenMessage<TriggerScheduleRequest, {jsonType: TriggerScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 49);
-
-/**
- * @generated from message tasks.TriggerScheduleResponse
- */
-export type TriggerScheduleResponse = Message<"tasks.TriggerScheduleResponse"> & {
-  /**
-   * @generated from field: tasks.Task task = 1;
-   */
-  task?: Task | undefined;
-};
-
-/**
- * @generated from message tasks.TriggerScheduleResponse
- */
-export type TriggerScheduleResponseJson = {
-  /**
-   * @generated from field: tasks.Task task = 1;
-   */
-  task?: TaskJson;
-};
-
-/**
- * Describes the message tasks.TriggerScheduleResponse.
- * Use `create(TriggerScheduleResponseSchema)` to create a new message.
- */
-export const TriggerScheduleResponseSchema: GenMessage<TriggerScheduleResponse, {jsonType: TriggerScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 50);
+  messageDesc(file_tasks, 40);
 
 /**
  * @generated from message tasks.DeleteScheduleRequest
@@ -2712,7 +2732,7 @@ export type DeleteScheduleRequestJson = {
  * Use `create(DeleteScheduleRequestSchema)` to create a new message.
  */
 export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest, {jsonType: DeleteScheduleRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 51);
+  messageDesc(file_tasks, 41);
 
 /**
  * @generated from message tasks.DeleteScheduleResponse
@@ -2731,7 +2751,7 @@ export type DeleteScheduleResponseJson = {
  * Use `create(DeleteScheduleResponseSchema)` to create a new message.
  */
 export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse, {jsonType: DeleteScheduleResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 52);
+  messageDesc(file_tasks, 42);
 
 /**
  * @generated from message tasks.Task
@@ -2938,7 +2958,7 @@ export type TaskJson = {
  * Use `create(TaskSchema)` to create a new message.
  */
 export const TaskSchema: GenMessage<Task, {jsonType: TaskJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 53);
+  messageDesc(file_tasks, 43);
 
 /**
  * @generated from message tasks.Attempt
@@ -3029,7 +3049,7 @@ export type AttemptJson = {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt, {jsonType: AttemptJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 54);
+  messageDesc(file_tasks, 44);
 
 /**
  * @generated from message tasks.Failure
@@ -3066,7 +3086,7 @@ export type FailureJson = {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure, {jsonType: FailureJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 55);
+  messageDesc(file_tasks, 45);
 
 /**
  * @generated from message tasks.TimelineEntry
@@ -3181,7 +3201,7 @@ export type TimelineEntryJson = {
  * Use `create(TimelineEntrySchema)` to create a new message.
  */
 export const TimelineEntrySchema: GenMessage<TimelineEntry, {jsonType: TimelineEntryJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 56);
+  messageDesc(file_tasks, 46);
 
 /**
  * @generated from message tasks.ListTaskTypesRequest
@@ -3200,7 +3220,7 @@ export type ListTaskTypesRequestJson = {
  * Use `create(ListTaskTypesRequestSchema)` to create a new message.
  */
 export const ListTaskTypesRequestSchema: GenMessage<ListTaskTypesRequest, {jsonType: ListTaskTypesRequestJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 57);
+  messageDesc(file_tasks, 47);
 
 /**
  * @generated from message tasks.ListTaskTypesResponse
@@ -3227,7 +3247,7 @@ export type ListTaskTypesResponseJson = {
  * Use `create(ListTaskTypesResponseSchema)` to create a new message.
  */
 export const ListTaskTypesResponseSchema: GenMessage<ListTaskTypesResponse, {jsonType: ListTaskTypesResponseJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 58);
+  messageDesc(file_tasks, 48);
 
 /**
  * @generated from message tasks.TaskType
@@ -3246,9 +3266,9 @@ export type TaskType = Message<"tasks.TaskType"> & {
   maxAttempts?: number | undefined;
 
   /**
-   * @generated from field: google.protobuf.Duration timeout = 3;
+   * @generated from field: string timeout = 3;
    */
-  timeout?: Duration | undefined;
+  timeout: string;
 
   /**
    * shared or exclusive.
@@ -3258,11 +3278,11 @@ export type TaskType = Message<"tasks.TaskType"> & {
   isolation: string;
 
   /**
-   * JSON Schema (draft 2020-12) of a payload, as JSON text; empty: not known.
+   * JSON Schema (draft 2020-12) of a payload; null: not known.
    *
-   * @generated from field: string payload_schema = 5;
+   * @generated from field: google.protobuf.Value payload_schema = 5;
    */
-  payloadSchema: string;
+  payloadSchema?: Value | undefined;
 };
 
 /**
@@ -3282,9 +3302,9 @@ export type TaskTypeJson = {
   maxAttempts?: number;
 
   /**
-   * @generated from field: google.protobuf.Duration timeout = 3;
+   * @generated from field: string timeout = 3;
    */
-  timeout?: DurationJson;
+  timeout?: string;
 
   /**
    * shared or exclusive.
@@ -3294,11 +3314,11 @@ export type TaskTypeJson = {
   isolation?: string;
 
   /**
-   * JSON Schema (draft 2020-12) of a payload, as JSON text; empty: not known.
+   * JSON Schema (draft 2020-12) of a payload; null: not known.
    *
-   * @generated from field: string payload_schema = 5;
+   * @generated from field: google.protobuf.Value payload_schema = 5;
    */
-  payloadSchema?: string;
+  payloadSchema?: ValueJson;
 };
 
 /**
@@ -3306,21 +3326,22 @@ export type TaskTypeJson = {
  * Use `create(TaskTypeSchema)` to create a new message.
  */
 export const TaskTypeSchema: GenMessage<TaskType, {jsonType: TaskTypeJson}> = /*@__PURE__*/
-  messageDesc(file_tasks, 59);
+  messageDesc(file_tasks, 49);
 
 /**
  * @generated from service tasks.TaskService
  */
 export const TaskService: GenService<{
   /**
-   * Records the task, then queues it. Answered once the task is on disk.
+   * Records the task, then queues it. Answered once the task is on disk. The metadata of the answer has `idempotent-replayed`
+   * when an earlier request with this idempotency key has made the task.
    *
    * @generated from rpc tasks.TaskService.CreateTask
    */
   createTask: {
     methodKind: "unary";
     input: typeof CreateTaskRequestSchema;
-    output: typeof CreateTaskResponseSchema;
+    output: typeof TaskSchema;
   },
   /**
    * Up to 1,000 tasks in one call: one result for each, in order. What is wrong with one spoils no other.
@@ -3340,7 +3361,7 @@ export const TaskService: GenService<{
   getTask: {
     methodKind: "unary";
     input: typeof GetTaskRequestSchema;
-    output: typeof GetTaskResponseSchema;
+    output: typeof TaskSchema;
   },
   /**
    * Every change of state, oldest first.
@@ -3390,7 +3411,7 @@ export const TaskService: GenService<{
   cancelTask: {
     methodKind: "unary";
     input: typeof CancelTaskRequestSchema;
-    output: typeof CancelTaskResponseSchema;
+    output: typeof TaskSchema;
   },
   /**
    * Dead tasks, newest death first.
@@ -3401,6 +3422,16 @@ export const TaskService: GenService<{
     methodKind: "unary";
     input: typeof ListDeadLettersRequestSchema;
     output: typeof ListDeadLettersResponseSchema;
+  },
+  /**
+   * NOT_FOUND when the task is not dead.
+   *
+   * @generated from rpc tasks.TaskService.GetDeadLetter
+   */
+  getDeadLetter: {
+    methodKind: "unary";
+    input: typeof GetDeadLetterRequestSchema;
+    output: typeof DeadLetterSchema;
   },
   /**
    * Dead tasks by their type and the fingerprint of their last error, the largest group first.
@@ -3431,7 +3462,7 @@ export const TaskService: GenService<{
   redriveDeadLetters: {
     methodKind: "unary";
     input: typeof RedriveDeadLettersRequestSchema;
-    output: typeof RedriveDeadLettersResponseSchema;
+    output: typeof RedriveSchema;
   },
   /**
    * @generated from rpc tasks.TaskService.GetRedrive
@@ -3439,7 +3470,7 @@ export const TaskService: GenService<{
   getRedrive: {
     methodKind: "unary";
     input: typeof GetRedriveRequestSchema;
-    output: typeof GetRedriveResponseSchema;
+    output: typeof RedriveSchema;
   },
   /**
    * FAILED_PRECONDITION when it has ended.
@@ -3449,7 +3480,7 @@ export const TaskService: GenService<{
   controlRedrive: {
     methodKind: "unary";
     input: typeof ControlRedriveRequestSchema;
-    output: typeof ControlRedriveResponseSchema;
+    output: typeof RedriveSchema;
   },
   /**
    * Puts a dead task away for good.
@@ -3459,7 +3490,7 @@ export const TaskService: GenService<{
   discardDeadLetter: {
     methodKind: "unary";
     input: typeof DiscardDeadLetterRequestSchema;
-    output: typeof DiscardDeadLetterResponseSchema;
+    output: typeof TaskSchema;
   },
   /**
    * Makes a schedule. FAILED_PRECONDITION when there is one of that id.
@@ -3469,7 +3500,7 @@ export const TaskService: GenService<{
   createSchedule: {
     methodKind: "unary";
     input: typeof CreateScheduleRequestSchema;
-    output: typeof CreateScheduleResponseSchema;
+    output: typeof ScheduleSchema;
   },
   /**
    * @generated from rpc tasks.TaskService.GetSchedule
@@ -3477,7 +3508,7 @@ export const TaskService: GenService<{
   getSchedule: {
     methodKind: "unary";
     input: typeof GetScheduleRequestSchema;
-    output: typeof GetScheduleResponseSchema;
+    output: typeof ScheduleSchema;
   },
   /**
    * In the order of their ids.
@@ -3497,7 +3528,7 @@ export const TaskService: GenService<{
   updateSchedule: {
     methodKind: "unary";
     input: typeof UpdateScheduleRequestSchema;
-    output: typeof UpdateScheduleResponseSchema;
+    output: typeof ScheduleSchema;
   },
   /**
    * Makes a run now. FAILED_PRECONDITION while one goes on, unless runs may overlap.
@@ -3507,7 +3538,7 @@ export const TaskService: GenService<{
   triggerSchedule: {
     methodKind: "unary";
     input: typeof TriggerScheduleRequestSchema;
-    output: typeof TriggerScheduleResponseSchema;
+    output: typeof TaskSchema;
   },
   /**
    * Its runs stay, and those that have begun go on.

@@ -1,8 +1,7 @@
 /** Bodies, read within a limit of ours: the runtime's own limit answers without our headers and words. */
 
 import { type FieldProblem, TaskError } from "../words/errors.ts";
-import { inspectJson, lostNumbers, toPointer } from "../words/json-text.ts";
-import { toWellFormedJson } from "../words/text.ts";
+import { JsonError, JsonText, readJson, toPointer } from "../words/json-text.ts";
 
 /** The whole body; throws `payload_too_large` as soon as it is known to be longer than `maxBytes`. */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
@@ -36,97 +35,72 @@ interface JsonLimits {
   maxDepth: number;
   /** In errors; "the body" by default. */
   what?: string;
-  /** The request has an idempotency key outside of its body. */
-  isKeyed?: boolean;
-  /** Takes what JavaScript or UTF-8 cannot hold; by default it is refused. */
-  takeLost?: (lost: Iterable<FieldProblem>) => void;
 }
 
 /**
- * JSON from a body, its texts well-formed; throws `invalid_argument` when it is not JSON, nests deeper than `maxDepth`,
- * or has numbers or halves of surrogate pairs that would be lost.
+ * JSON from a body, its payloads as `JsonText`; throws `invalid_argument` when it is not JSON in UTF-8 or nests deeper than
+ * `maxDepth`.
  */
-export function parseJson(
-  body: Uint8Array,
-  { maxDepth, what = "the body", isKeyed = false, takeLost = refuseLost }: JsonLimits,
-): unknown {
-  const sent = decodeUtf8(body, what);
-  const text = toWellFormedJson(sent);
-  const fault = inspectJson(text, maxDepth);
-  if (fault === "too_deep") throw new TaskError("invalid_argument", `${what} nests deeper than ${maxDepth} levels`);
-  const value = parse(text, what);
-  if (fault === "loses_numbers" || text !== sent) takeLost(lostParts(text, sent, isKeyed));
-  return value;
-}
-
-function parse(text: string, what: string): unknown {
+export function parseJson(body: Uint8Array, { maxDepth, what = "the body" }: JsonLimits): unknown {
+  const text = decodeUtf8(body, what);
   try {
-    return JSON.parse(text);
+    return readJson(text, maxDepth);
   } catch (cause) {
-    throw new TaskError("invalid_argument", `${what} is not JSON`, { cause });
+    const isDeep = cause instanceof JsonError && cause.fault === "too_deep";
+    const detail = isDeep ? `${what} nests deeper than ${maxDepth} levels` : `${what} is not JSON`;
+    throw new TaskError("invalid_argument", detail, { cause });
   }
 }
 
-function* lostParts(text: string, sent: string, isKeyed: boolean): Generator<FieldProblem> {
-  yield* lostNumbers(text);
-  if (text !== sent) yield* lostHalves(JSON.parse(sent), isKeyed);
+/**
+ * `value` with U+FFFD in place of each half of a surrogate pair, but for payloads, which stay as they are. Throws
+ * `invalid_argument` for halves that cannot be replaced because two texts would become one: in names of members and, beside
+ * an idempotency key, in every text. `isKeyed`: there is such a key outside of the value.
+ */
+export function wellFormed(value: unknown, isKeyed = false): unknown {
+  const problems: FieldProblem[] = [];
+  const mended = mend(value, { path: [], isKeyed }, problems);
+  const [first] = problems;
+  if (!first) return mended;
+  const shown = problems.slice(0, maxProblems);
+  throw new TaskError("invalid_argument", `${first.pointer || "the body"}: ${first.detail}`, { problems: shown });
 }
 
 interface Place {
-  value: unknown;
-  pointer: string;
-  /** Below an idempotency key, requests are compared, so that a text is part of what identifies the request. */
+  path: readonly PropertyKey[];
+  /** Below an idempotency key requests are compared, so that a text is part of what identifies the request. */
   isKeyed: boolean;
-  /** In a payload or metadata, whose names are the caller's own. */
-  isFree: boolean;
 }
 
-/**
- * Halves of surrogate pairs that U+FFFD cannot replace, because two texts would become one: in names of members, and,
- * where there is an idempotency key, in every text.
- */
-function* lostHalves(root: unknown, isRootKeyed: boolean): Generator<FieldProblem> {
-  const left: Place[] = [{ value: root, pointer: "", isKeyed: isRootKeyed, isFree: false }];
-  for (let place = left.pop(); place; place = left.pop()) {
-    const { value, pointer } = place;
-    if (typeof value === "string" && place.isKeyed && !value.isWellFormed()) {
-      yield halfProblem(pointer, "the text", "beside an idempotency key");
-    }
-    if (typeof value !== "object" || value === null) continue;
-    const isKeyed = place.isKeyed || (!place.isFree && hasKey(value));
-    // The last that is put there is the next.
-    for (const [name, member] of Object.entries(value).reverse()) {
-      const at = pointer + toPointer([name.toWellFormed()]);
-      if (!name.isWellFormed()) yield halfProblem(at, "the name", "in names");
-      const isFree = place.isFree || name === "payload" || name === "metadata";
-      left.push({ value: member, pointer: at, isKeyed, isFree });
-    }
+function mend(value: unknown, { path, isKeyed }: Place, problems: FieldProblem[]): unknown {
+  if (typeof value === "string") {
+    if (isKeyed && !value.isWellFormed()) problems.push(halfProblem(path, "the text", "beside an idempotency key"));
+    return value.toWellFormed();
   }
+  if (typeof value !== "object" || value === null || value instanceof JsonText) return value;
+  if (Array.isArray(value)) return value.map((item, at) => mend(item, { path: [...path, at], isKeyed }, problems));
+  const isMemberKeyed = isKeyed || hasKey(value);
+  const members = Object.entries(value).map(([name, member]) => {
+    const at = [...path, name.toWellFormed()];
+    if (!name.isWellFormed()) problems.push(halfProblem(at, "the name", "in names"));
+    return [name, mend(member, { path: at, isKeyed: isMemberKeyed }, problems)] as const;
+  });
+  return Object.fromEntries(members);
 }
 
-/** As the HTTP API names it, and as protobuf's JSON does. */
+/** As the API names it, and as protobuf's JSON may. */
 function hasKey(value: object): boolean {
   return ["idempotency_key", "idempotencyKey"].some((name) => Boolean(Reflect.get(value, name)));
 }
 
-function halfProblem(pointer: string, part: string, where: string): FieldProblem {
+function halfProblem(path: readonly PropertyKey[], part: string, where: string): FieldProblem {
   return {
-    pointer,
+    pointer: toPointer(path),
     detail: `${part} has half a surrogate pair, which UTF-8 cannot carry and which is not replaced ${where}; send whole characters`,
   };
 }
 
 const maxProblems = 20;
-
-/** Throws `invalid_argument` with the first of them. */
-function refuseLost(lost: Iterable<FieldProblem>): void {
-  const problems: FieldProblem[] = [];
-  for (const problem of lost) {
-    if (problems.push(problem) === maxProblems) break;
-  }
-  const [first] = problems;
-  if (first) throw new TaskError("invalid_argument", `${first.pointer || "the body"}: ${first.detail}`, { problems });
-}
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 

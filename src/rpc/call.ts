@@ -1,14 +1,13 @@
 /** The task service's side of one call, whatever protocol carries it: its span, its bound, its metadata, its errors. */
 
-import type { JsonValue } from "@bufbuild/protobuf";
 import { type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
 import { createAdmission } from "../limits/concurrency.ts";
 import { fromMetadata, type Get } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, recordException, startSpan } from "../telemetry/spans/tracing.ts";
-import { meanings, serverFaults, TaskError, toFailure, toTaskError } from "../words/errors.ts";
-import { canonical, fullMethod, type RpcMethod, type RpcMethods, rpcSchemas } from "./methods.ts";
+import { meanings, serverFaults, type TaskError, toFailure, toTaskError } from "../words/errors.ts";
+import { fullMethod, type RpcMethod } from "./methods.ts";
 import {
   type CallMetadata,
   correlationHeader,
@@ -26,12 +25,18 @@ export interface Call extends CallMetadata {
   signal: AbortSignal | undefined;
 }
 
-export type RpcHandlers = {
-  [M in RpcMethod]: (request: unknown, call: Call) => Promise<RpcMethods[M]["response"]>;
-};
+/** JSON text, which is the record of the HTTP API, and metadata beside it. */
+export interface Answer {
+  json: string;
+  metadata?: Readonly<Record<string, string>>;
+}
+
+/** `request`: JSON as it was read, its payload as `JsonText` where its protocol has text. */
+export type RpcHandler = (request: unknown, call: Call) => Promise<Answer>;
+export type RpcHandlers = Record<RpcMethod, RpcHandler>;
 
 /** A call as its protocol brought it, and how that protocol answers. */
-interface IncomingCall<Answer> {
+interface IncomingCall<Sent> {
   method: RpcMethod;
   wire: Wire;
   /** Where the server listens. */
@@ -39,14 +44,14 @@ interface IncomingCall<Answer> {
   metadata: Get;
   /** Aborts with a `TimeoutError` when the caller's deadline is over, with an `AbortError` when it went away. */
   signal?: AbortSignal;
-  /** The request in protobuf's JSON form; throws a `TaskError` when it cannot be read. */
-  read(): JsonValue | Promise<JsonValue>;
-  accept(message: JsonValue): Answer;
-  refuse(error: TaskError): Answer;
+  /** The request; throws a `TaskError` when it cannot be read. */
+  read(): unknown;
+  accept(answer: Answer): Sent;
+  refuse(error: TaskError): Sent;
 }
 
 /** Never rejects. */
-export type AnswerCall = <Answer>(incoming: IncomingCall<Answer>) => Promise<Answer>;
+export type AnswerCall = <Sent>(incoming: IncomingCall<Sent>) => Promise<Sent>;
 
 interface CallsOptions {
   tracer: Tracer;
@@ -92,13 +97,12 @@ export function createCalls(handlers: RpcHandlers, { tracer, log, newCorrelation
       requestId: keptRequestId(metadata(requestIdHeader)) ?? "",
     };
     try {
-      const message = await admit(async () => handlers[method](await incoming.read(), call));
+      const answer = await admit(async () => handlers[method](await incoming.read(), call));
       // What was done in vain all the same ends as its caller saw it.
       signal?.throwIfAborted();
-      // An answer is plain JSON by the type of its method.
-      const answer = incoming.accept(message as JsonValue);
+      const sent = incoming.accept(answer);
       span.setAttribute(key.rpcStatusCode, wire.statusOf("ok"));
-      return answer;
+      return sent;
     } catch (thrown) {
       const error = toTaskError(thrown);
       const { rpcCode } = meanings[error.code];
@@ -116,18 +120,4 @@ export function createCalls(handlers: RpcHandlers, { tracer, log, newCorrelation
       span.end();
     }
   };
-}
-
-/** Parses with `parse`; when that refuses, once more after bringing protobuf's other spellings into the canonical one. */
-export function parseMessage<T>(
-  method: RpcMethod,
-  message: unknown,
-  parse: (message: unknown) => { success: true; data: T } | { success: false },
-): T {
-  const first = parse(message);
-  if (first.success) return first.data;
-  // It came out of JSON.parse, or of protobuf's own.
-  const second = parse(canonical(rpcSchemas[method].request, message as JsonValue));
-  if (second.success) return second.data;
-  throw new TaskError("invalid_argument", `the ${method} request does not fit`);
 }

@@ -9,7 +9,8 @@ import { toCarrier } from "../telemetry/context/propagation.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/spans/tracing.ts";
 import { meanings, TaskError } from "../words/errors.ts";
-import { fullMethod, type RpcMethod, type RpcMethods } from "./methods.ts";
+import { writeJson } from "../words/json-text.ts";
+import { fullMethod, type RpcMethod } from "./methods.ts";
 import { type CallMetadata, correlationHeader, requestIdHeader, type Wire } from "./wire.ts";
 
 interface CallOptions extends CallMetadata {
@@ -21,12 +22,7 @@ interface CallOptions extends CallMetadata {
 }
 
 export interface TaskServiceClient {
-  call<M extends RpcMethod>(
-    method: M,
-    request: RpcMethods[M]["request"],
-    context: Context,
-    options: CallOptions,
-  ): Promise<RpcMethods[M]["response"]>;
+  call(method: RpcMethod, request: object, context: Context, options: CallOptions): Promise<RpcAnswer>;
   /** Resolves when the task service is there. Has no span: it belongs to no request. */
   probe(): Promise<void>;
   /** Closes its connections. */
@@ -41,11 +37,17 @@ interface TaskServiceClientOptions {
   breaker: Breaker;
 }
 
+/** What the task service answers: JSON text, which is the record of the HTTP API, and metadata beside it. */
+export interface RpcAnswer {
+  json: string;
+  metadata(name: string): string | undefined;
+}
+
 /** One question and its answer, by one protocol. */
 export interface Transport {
   wire: Wire;
   /** The answer, which may be an error of the task service's own; rejects when the task service gives none. */
-  exchange(exchange: Exchange): Promise<unknown>;
+  exchange(exchange: Exchange): Promise<RpcAnswer | TaskError>;
   /** A short question that shows whether a task service is there. Rejects when it gives no answer in time. */
   probe(timeoutMs: number): Promise<void>;
   close(): void;
@@ -53,8 +55,8 @@ export interface Transport {
 
 interface Exchange {
   method: RpcMethod;
-  /** In protobuf's JSON form, as the answer is. */
-  request: unknown;
+  /** JSON text. */
+  request: string;
   metadata: Record<string, string>;
   timeoutMs: number;
   isHeld: boolean;
@@ -82,7 +84,7 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
     }
   };
 
-  const exchange = async (name: string, asked: Exchange): Promise<unknown> => {
+  const exchange = async (name: string, asked: Exchange): Promise<RpcAnswer | TaskError> => {
     try {
       return await transport.exchange(asked);
     } catch (error) {
@@ -104,12 +106,11 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
           [requestIdHeader]: requestId,
           ...toCarrier(called),
         };
-        const asked = { method, request, metadata, timeoutMs, isHeld, signal };
+        const asked = { method, request: writeJson(request), metadata, timeoutMs, isHeld, signal };
         const answer = await breaker.call(() => exchange(name, asked), isHeld ? { probe } : {});
         if (answer instanceof TaskError) throw answer;
         span.setAttribute(key.rpcStatusCode, wire.statusOf("ok"));
-        // The task service answers with the method's own message; both are of this version or one that understands it.
-        return answer as RpcMethods[typeof method]["response"];
+        return answer;
       } catch (error) {
         const failed = toCallError(error, name);
         const status = wire.statusOf(meanings[failed.code].rpcCode);

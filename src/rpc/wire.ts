@@ -22,6 +22,9 @@ export interface CallMetadata {
 
 export const correlationHeader = "x-correlation-id";
 export const requestIdHeader = "x-request-id";
+/** Beside an answer: the id of the thing that it is about, and that an earlier request has made it. */
+export const idHeader = "throughline-id";
+export const replayedHeader = "idempotent-replayed";
 /** In seconds, with an error that passes. */
 export const retryAfterHeader = "retry-after";
 

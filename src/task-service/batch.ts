@@ -4,40 +4,45 @@
  */
 
 import { type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
-import { z } from "zod";
-import type { CreateTaskResultJson } from "../gen/tasks_pb.ts";
-import { type Call, parseMessage, type RpcHandlers } from "../rpc/call.ts";
+import { type BatchOutcome, createTasks } from "../api/batch.ts";
+import type { TaskAnswer } from "../api/task.ts";
+import type { Call, RpcHandler } from "../rpc/call.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, recordException, startSpan } from "../telemetry/spans/tracing.ts";
 import { meanings, serverFaults, type TaskError, toFailure, toTaskError } from "../words/errors.ts";
-import { type CreateTask, parseCreateTask } from "./requests.ts";
+import { writeJson } from "../words/json-text.ts";
+import { type CreateTask, parseCreateTask, parseRequest } from "./requests.ts";
 
-const maxBatchTasks = 1000;
 const atOnce = 100;
-
-const createTasksRequest = z.strictObject({ tasks: z.array(z.unknown()).min(1).max(maxBatchTasks) });
 
 /** Where a task of a batch is made. */
 export type Place = Pick<Call, "correlationId"> & { context: Context; span: Span };
+
+export interface Accepted {
+  task: TaskAnswer;
+  isReplayed: boolean;
+  /** Resolves when the broker has the task; null when it is not to be sent yet. */
+  sent: Promise<unknown> | null;
+}
 
 export interface BatchDeps {
   tracer: Tracer;
   log: Logger;
   /** Commits the task, and begins to send it; resolves when it is committed. */
-  accept(request: CreateTask, place: Place): Promise<{ result: CreateTaskResultJson; sent: Promise<unknown> | null }>;
+  accept(request: CreateTask, place: Place): Promise<Accepted>;
   /** Waits for the sends, not for long. */
   patiently(sends: Promise<unknown>): Promise<void>;
 }
 
-export function createBatchHandler({ tracer, log, accept, patiently }: BatchDeps): RpcHandlers["CreateTasks"] {
-  const createOne = async (message: unknown, call: Call, sends: Promise<unknown>[]): Promise<CreateTaskResultJson> => {
+export function createBatchHandler({ tracer, log, accept, patiently }: BatchDeps): RpcHandler {
+  const createOne = async (message: unknown, call: Call, sends: Promise<unknown>[]): Promise<BatchOutcome> => {
     const { span, context } = startSpan(tracer, "create task", call.context, { kind: SpanKind.INTERNAL });
     try {
       const place = { correlationId: call.correlationId, context, span };
-      const { result, sent } = await accept(parseCreateTask(message), place);
+      const { task, isReplayed, sent } = await accept(parseCreateTask(message), place);
       if (sent) sends.push(sent);
-      return result;
+      return { task, replayed: isReplayed };
     } catch (thrown) {
       const error = toTaskError(thrown);
       const { rpcCode } = meanings[error.code];
@@ -55,15 +60,15 @@ export function createBatchHandler({ tracer, log, accept, patiently }: BatchDeps
   };
 
   return async (message, call) => {
-    const { tasks } = parseMessage("CreateTasks", message, (it) => createTasksRequest.safeParse(it));
-    const results: CreateTaskResultJson[] = [];
+    const { tasks } = parseRequest("CreateTasks", createTasks, message);
+    const results: BatchOutcome[] = [];
     const sends: Promise<unknown>[] = [];
     for (let from = 0; from < tasks.length; from += atOnce) {
       const slice = tasks.slice(from, from + atOnce);
       results.push(...(await Promise.all(slice.map((task) => createOne(task, call, sends)))));
     }
     if (sends.length > 0) await patiently(Promise.all(sends));
-    return { results };
+    return { json: writeJson({ results }) };
   };
 }
 
@@ -72,6 +77,6 @@ function toRefusal({ code, message, problems, retryAfterMs }: TaskError) {
     code: meanings[code].rpcCode,
     message,
     ...(problems.length > 0 && { problems }),
-    ...(retryAfterMs !== undefined && { retryAfter: `${retryAfterMs / 1000}s` }),
+    ...(retryAfterMs !== undefined && { retry_after: `${retryAfterMs / 1000}s` }),
   };
 }

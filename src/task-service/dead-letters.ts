@@ -1,29 +1,35 @@
 /** What the task service answers about dead letters: lists, redrives, discards. The dlq role does the moving. */
 
 import type { Context } from "@opentelemetry/api";
+import {
+  controlRedrive as controlRedriveForm,
+  discardDeadLetter as discardForm,
+  getDeadLetter as getDeadLetterForm,
+  getRedrive as getRedriveForm,
+  listDeadLetters as listDeadLettersForm,
+  listGroups as listGroupsForm,
+  listUnreadable as listUnreadableForm,
+  newRedrive,
+  toDeadFilter,
+  toDeadLetter,
+  toDryRun,
+  toGroup,
+  toRedrive,
+  toUnreadable,
+} from "../api/dead-letter.ts";
 import type { Clock } from "../limits/clock.ts";
-import { maxMessageBytes, type RpcHandlers } from "../rpc/call.ts";
-import { toDeadLetterGroupJson, toDeadLetterJson, toRedriveJson, toUnreadableJson } from "../rpc/dead-letter-view.ts";
-import { toTaskJson } from "../rpc/task-view.ts";
-import type { DeadLetterStore, DeadSelection } from "../store/ports/dead-letters.ts";
-import { bytesInJson, bytesOfTask, fitting } from "../store/ports/pages.ts";
-import type { RedriveOrder, RedriveStore } from "../store/ports/redrives.ts";
+import { type Answer, maxMessageBytes, type RpcHandler, type RpcHandlers } from "../rpc/call.ts";
+import type { DeadCursor, DeadLetterStore, DeadSelection } from "../store/ports/dead-letters.ts";
+import { bytesInJson, bytesOfTask, fitting, newestEntries } from "../store/ports/pages.ts";
+import type { Redrive, RedriveOrder, RedriveOutcome, RedriveStore } from "../store/ports/redrives.ts";
 import type { Actor, TaskStore } from "../store/ports/tasks.ts";
 import type { TaskTypes } from "../store/ports/types.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { TaskError } from "../words/errors.ts";
+import { textOf, writeJson } from "../words/json-text.ts";
 import { isTaskId, newTaskId } from "../words/task-id.ts";
-import {
-  parseControlRedrive,
-  parseDiscard,
-  parseGetRedrive,
-  parseListDeadLetters,
-  parseListGroups,
-  parseListUnreadable,
-  parseRedrive,
-  toCursor,
-} from "./dead-letter-requests.ts";
 import type { PayloadChecks } from "./payload-checks.ts";
+import { answerTask, parseRequest } from "./requests.ts";
 
 export interface DeadLetterDeps {
   store: DeadLetterStore & RedriveStore & Pick<TaskStore, "get" | "timeline">;
@@ -36,6 +42,7 @@ export interface DeadLetterDeps {
 
 type DeadLetterMethod =
   | "ListDeadLetters"
+  | "GetDeadLetter"
   | "ListDeadLetterGroups"
   | "ListUnreadable"
   | "RedriveDeadLetters"
@@ -51,40 +58,57 @@ export function createDeadLetterHandlers({
   log,
   actorIn,
 }: DeadLetterDeps): Pick<RpcHandlers, DeadLetterMethod> {
-  const listDeadLetters: RpcHandlers["ListDeadLetters"] = async (message, { context }) => {
-    const { selection, limit, cursor } = parseListDeadLetters(message);
+  const listDeadLetters: RpcHandler = async (message, { context }) => {
+    const { limit, cursor, ...filter } = parseRequest("ListDeadLetters", listDeadLettersForm, message);
+    const after = cursor === "" ? null : fromCursor(cursor);
     // One more than is shown tells whether a page follows.
-    const found = await store.listDead(selection, limit + 1, cursor, context);
+    const found = await store.listDead(toDeadFilter(filter), limit + 1, after, context);
     const timelines = await Promise.all(found.slice(0, limit).map(({ task }) => store.timeline(task.id, context)));
     const letters = fitting(found.slice(0, limit), ({ task }, index) => bytesOfTask(task, timelines[index] ?? []));
     const last = letters.at(-1);
+    const isLastPage = found.length === letters.length || !last;
     return {
-      items: letters.map((letter, index) => toDeadLetterJson(letter, timelines[index] ?? [])),
-      ...(found.length > letters.length &&
-        last && { nextCursor: toCursor({ diedAtMs: last.diedAtMs, id: last.task.id }) }),
+      json: writeJson({
+        items: letters.map((letter, index) => toDeadLetter(letter, newestEntries(timelines[index] ?? []))),
+        next_cursor: isLastPage ? null : toCursor({ diedAtMs: last.diedAtMs, id: last.task.id }),
+      }),
     };
   };
 
-  const listGroups: RpcHandlers["ListDeadLetterGroups"] = async (message, { context }) => {
-    const { filter, limit } = parseListGroups(message);
-    return { items: (await store.deadGroups(filter, limit, context)).map(toDeadLetterGroupJson) };
+  const getDeadLetter: RpcHandler = async (message, { context }) => {
+    const { id } = parseRequest("GetDeadLetter", getDeadLetterForm, message);
+    const [letter] = isTaskId(id) ? await store.listDead({ kind: "ids", ids: [id] }, 1, null, context) : [];
+    if (!letter) throw new TaskError("not_found", `there is no dead letter "${id}"`);
+    return { json: writeJson(toDeadLetter(letter, newestEntries(await store.timeline(id, context)))) };
   };
 
-  const listUnreadable: RpcHandlers["ListUnreadable"] = async (message, { context }) => {
-    const { limit } = parseListUnreadable(message);
+  const listGroups: RpcHandler = async (message, { context }) => {
+    const { limit, ...filter } = parseRequest("ListDeadLetterGroups", listGroupsForm, message);
+    const groups = await store.deadGroups(toDeadFilter(filter), limit, context);
+    return { json: writeJson({ items: groups.map(toGroup) }) };
+  };
+
+  const listUnreadable: RpcHandler = async (message, { context }) => {
+    const { limit } = parseRequest("ListUnreadable", listUnreadableForm, message);
     const messages = await store.listUnreadable(limit, context);
-    return { items: fitting(messages, (message) => bytesInJson(message)).map(toUnreadableJson) };
+    const items = fitting(messages, (message) => bytesInJson(message)).map(toUnreadable);
+    return { json: writeJson({ items }) };
   };
 
-  const redriveDeadLetters: RpcHandlers["RedriveDeadLetters"] = async (message, { context }) => {
-    const { isDryRun, ...asked } = parseRedrive(message);
-    await refuseLiving(asked.selection, context);
-    if (asked.payload !== null) await refuseUnfit(asked.payload, asked.selection, context);
-    const order: RedriveOrder = { id: newTaskId(), ...asked };
-    if (isDryRun) {
-      const { matched, refused } = await store.countRedrive(order, context);
-      return { redrive: { status: "dry_run", matched: String(matched), moved: "0", failed: String(refused) } };
-    }
+  const redriveDeadLetters: RpcHandler = async (message, { context }) => {
+    const request = parseRequest("RedriveDeadLetters", newRedrive, message);
+    const { ids, filter = {}, rate_per_second: rate, dry_run: isDryRun, force, reason, payload } = request;
+    const order: RedriveOrder = {
+      id: newTaskId(),
+      selection: ids ? { kind: "ids", ids: [...new Set(ids)] } : toDeadFilter(filter),
+      ratePerSecond: rate ?? null,
+      isForced: force ?? false,
+      reason: reason ?? "",
+      payload: payload === undefined ? null : textOf(payload),
+    };
+    await refuseLiving(order.selection, context);
+    if (order.payload !== null) await refuseUnfit(order.payload, order.selection, context);
+    if (isDryRun) return { json: writeJson(toDryRun(await store.countRedrive(order, context))) };
     const redrive = await store.startRedrive(order, clock.nowMs(), context);
     log.in(context).info("redrive ordered", {
       redrive_id: redrive.id,
@@ -92,7 +116,7 @@ export function createDeadLetterHandlers({
       reason: redrive.reason,
       ...(redrive.payload !== null && { has_new_payload: true }),
     });
-    return { redrive: toRedriveJson(redrive) };
+    return answerRedrive(redrive);
   };
 
   /** As its submission would be. */
@@ -115,25 +139,25 @@ export function createDeadLetterHandlers({
     throw new TaskError("conflict", `the task is ${task.status}, not dead`);
   };
 
-  const getRedrive: RpcHandlers["GetRedrive"] = async (message, { context }) => {
-    const { id, withOutcome } = parseGetRedrive(message);
+  const getRedrive: RpcHandler = async (message, { context }) => {
+    const { id, outcome } = parseRequest("GetRedrive", getRedriveForm, message);
     const redrive = isTaskId(id) ? await store.getRedrive(id, context) : undefined;
     if (!redrive) throw noRedrive(id);
-    return { redrive: toRedriveJson(redrive, withOutcome ? await store.redriveOutcome(id, context) : undefined) };
+    return answerRedrive(redrive, outcome ? await store.redriveOutcome(id, context) : undefined);
   };
 
-  const controlRedrive: RpcHandlers["ControlRedrive"] = async (message, { context }) => {
-    const { id, command } = parseControlRedrive(message);
+  const controlRedrive: RpcHandler = async (message, { context }) => {
+    const { id, command } = parseRequest("ControlRedrive", controlRedriveForm, message);
     const controlled = isTaskId(id) ? await store.controlRedrive(id, command, clock.nowMs(), context) : undefined;
     if (!controlled) throw noRedrive(id);
     const { redrive, isTaken } = controlled;
     if (!isTaken) throw new TaskError("conflict", `the redrive is ${redrive.status} already`);
     log.in(context).info("redrive controlled", { redrive_id: id, status: redrive.status });
-    return { redrive: toRedriveJson(redrive) };
+    return answerRedrive(redrive);
   };
 
-  const discardDeadLetter: RpcHandlers["DiscardDeadLetter"] = async (message, { context }) => {
-    const { id, reason } = parseDiscard(message);
+  const discardDeadLetter: RpcHandler = async (message, { context }) => {
+    const { id, reason } = parseRequest("DiscardDeadLetter", discardForm, message);
     const discarded = isTaskId(id)
       ? await store.discard(id, reason, actorIn(context), context)
       : { kind: "unknown" as const };
@@ -142,11 +166,12 @@ export function createDeadLetterHandlers({
     const { task } = discarded;
     const ids = { correlation_id: task.correlationId, task_id: id, task_type: task.type };
     log.in(context).with(ids).info("dead letter discarded", { reason });
-    return { task: toTaskJson(task, await store.timeline(id, context)) };
+    return answerTask(task, await store.timeline(id, context));
   };
 
   return {
     ListDeadLetters: listDeadLetters,
+    GetDeadLetter: getDeadLetter,
     ListDeadLetterGroups: listGroups,
     ListUnreadable: listUnreadable,
     RedriveDeadLetters: redriveDeadLetters,
@@ -154,6 +179,23 @@ export function createDeadLetterHandlers({
     ControlRedrive: controlRedrive,
     DiscardDeadLetter: discardDeadLetter,
   };
+}
+
+function answerRedrive(redrive: Redrive, outcome?: RedriveOutcome): Answer {
+  return { json: writeJson(toRedrive(redrive, outcome)) };
+}
+
+/** Where a list goes on, as a word that callers give back as it is. */
+function toCursor({ diedAtMs, id }: DeadCursor): string {
+  return Buffer.from(`${diedAtMs} ${id}`).toString("base64url");
+}
+
+function fromCursor(text: string): DeadCursor {
+  const [diedAt = "", id = ""] = Buffer.from(text, "base64url").toString().split(" ");
+  if (!/^\d{1,15}$/.test(diedAt) || !isTaskId(id)) {
+    throw new TaskError("invalid_argument", "the cursor is not one that an earlier answer gave");
+  }
+  return { diedAtMs: Number(diedAt), id };
 }
 
 function noRedrive(id: string): TaskError {

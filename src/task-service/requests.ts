@@ -1,71 +1,60 @@
-/** What callers of the RPC may send: the gateway, or any Connect client. Protobuf's JSON form, read once. */
+/** What callers of the RPC may send: the gateway, or any other client. The form of the API, read once. */
 
 import { createHash } from "node:crypto";
-import { z } from "zod";
-import { parseMessage } from "../rpc/call.ts";
-import { longestDurationMs } from "../settings/parsers.ts";
+import type { z } from "zod";
+import { batchTask } from "../api/batch.ts";
+import { msOf, toRefusal } from "../api/fields.ts";
+import { toTask } from "../api/task.ts";
+import type { Answer } from "../rpc/call.ts";
+import { canonical, type RpcMethod } from "../rpc/methods.ts";
+import { idHeader } from "../rpc/wire.ts";
+import { newestEntries } from "../store/ports/pages.ts";
 import { TaskError } from "../words/errors.ts";
-import { taskTypePattern } from "../words/task.ts";
-import { canonicalId } from "../words/task-id.ts";
+import { canonicalJson, JsonText, textOf, writeJson } from "../words/json-text.ts";
+import type { TaskRecord, TimelineEntry } from "../words/task.ts";
 import { parseTime } from "../words/time-text.ts";
 
-/** Protobuf JSON of a Duration: decimal seconds and `s`. */
-export const duration = z
-  .string()
-  .regex(/^\d+(\.\d{1,9})?s$/)
-  .transform((text) => Math.round(Number(text.slice(0, -1)) * 1000))
-  .refine((ms) => ms <= longestDurationMs);
+/**
+ * A request that fits `form`, as it is or after protobuf's other spellings were brought into those of the API. Throws
+ * `invalid_argument` with a pointer for everything that does not fit.
+ */
+export function parseRequest<Form extends z.ZodType>(method: RpcMethod, form: Form, message: unknown): z.output<Form> {
+  const first = form.safeParse(message);
+  if (first.success) return first.data;
+  const second = form.safeParse(canonical(method, message));
+  if (second.success) return second.data;
+  throw toRefusal(first.error);
+}
 
-/** Protobuf JSON of a Timestamp. */
-export const timestamp = z.iso.datetime({ offset: true }).transform(parseTime);
-
-/** Found in whatever spelling of a UUID it is asked for. */
-export const givenId = z.string().transform(canonicalId);
-
-const defaultLimit = 20;
-const maxLimit = 100;
-
-/** Of a page; 0 asks for the usual. */
-export const pageLimit = z
-  .int()
-  .min(0)
-  .max(maxLimit)
-  .default(0)
-  .transform((count) => count || defaultLimit);
-
-const createTask = z
-  .strictObject({
-    type: z.string().regex(taskTypePattern),
-    payload: z.unknown().default(null),
-    metadata: z.record(z.string(), z.string()).default({}),
-    runAt: timestamp.optional(),
-    delay: duration.optional(),
-    timeout: duration.optional(),
-    maxAttempts: z.int().min(0).max(100).default(0),
-    idempotencyKey: z.string().max(255).default(""),
-  })
-  .refine((request) => request.delay === undefined || request.runAt === undefined);
-
-export type CreateTask = z.infer<typeof createTask>;
-
-const getTask = z.strictObject({ id: givenId, wait: duration.optional() });
-const cancelTask = z.strictObject({ id: givenId });
-const getTimeline = z.strictObject({ id: givenId });
+/** Durations and times in milliseconds; `payload` is JSON text. */
+export interface CreateTask {
+  type: string;
+  payload: string;
+  metadata: Record<string, string>;
+  runAt?: number | undefined;
+  delay?: number | undefined;
+  timeout?: number | undefined;
+  maxAttempts?: number | undefined;
+  idempotencyKey?: string | undefined;
+}
 
 export function parseCreateTask(message: unknown): CreateTask {
-  return parseMessage("CreateTask", message, (it) => createTask.safeParse(it));
+  const task = parseRequest("CreateTask", batchTask, message);
+  return {
+    type: task.type,
+    payload: textOf(task.payload),
+    metadata: task.metadata ?? {},
+    runAt: task.run_at === undefined ? undefined : parseTime(task.run_at),
+    delay: msOf(task.delay),
+    timeout: msOf(task.timeout),
+    maxAttempts: task.max_attempts,
+    idempotencyKey: task.idempotency_key,
+  };
 }
 
-export function parseGetTask(message: unknown): z.infer<typeof getTask> {
-  return parseMessage("GetTask", message, (it) => getTask.safeParse(it));
-}
-
-export function parseCancelTask(message: unknown): z.infer<typeof cancelTask> {
-  return parseMessage("CancelTask", message, (it) => cancelTask.safeParse(it));
-}
-
-export function parseGetTimeline(message: unknown): z.infer<typeof getTimeline> {
-  return parseMessage("GetTimeline", message, (it) => getTimeline.safeParse(it));
+/** The answer that is a task, with as much of its history as an answer takes. */
+export function answerTask(task: TaskRecord, timeline: readonly TimelineEntry[]): Answer {
+  return { json: writeJson(toTask(task, newestEntries(timeline))), metadata: { [idHeader]: task.id } };
 }
 
 export function noTask(id: string): TaskError {
@@ -81,19 +70,16 @@ export function digestOf(request: CreateTask): string {
   const { type, payload, metadata, runAt, delay, timeout, maxAttempts, idempotencyKey: _key, ...others } = request;
   // A field that is missing above is no part of the digest: the compiler says so.
   others satisfies Record<string, never>;
-  const said = {
+  const given = {
     type,
-    ...(payload !== null && { payload }),
+    ...(payload !== "null" && { payload: new JsonText(payload) }),
     ...(Object.keys(metadata).length > 0 && { metadata }),
     ...(runAt !== undefined && { runAt }),
     ...(delay && { delay }),
     ...(timeout !== undefined && { timeout }),
     ...(maxAttempts && { maxAttempts }),
   };
-  return createHash("sha256").update(JSON.stringify(said, withSortedNames)).digest("base64url");
-}
-
-function withSortedNames(_name: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return createHash("sha256")
+    .update(canonicalJson(writeJson(given)))
+    .digest("base64url");
 }

@@ -1,10 +1,17 @@
 /** What the task service answers about schedules. The ticker makes their runs. */
 
 import type { Context } from "@opentelemetry/api";
+import {
+  listSchedules as listSchedulesForm,
+  type NewSchedule,
+  namedSchedule,
+  newSchedule,
+  toSchedule,
+  updateSchedule as updateScheduleForm,
+} from "../api/schedule.ts";
 import type { Clock } from "../limits/clock.ts";
-import type { RpcHandlers } from "../rpc/call.ts";
-import { toScheduleJson, toSpecJson } from "../rpc/schedule-view.ts";
-import { toTaskJson } from "../rpc/task-view.ts";
+import type { Answer, RpcHandler, RpcHandlers } from "../rpc/call.ts";
+import { idHeader } from "../rpc/wire.ts";
 import { bytesInJson, fitting } from "../store/ports/pages.ts";
 import type { Schedule, ScheduleStore } from "../store/ports/schedules.ts";
 import type { TaskStore } from "../store/ports/tasks.ts";
@@ -13,19 +20,12 @@ import { toCarrier } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { ownKey } from "../telemetry/names.ts";
 import { TaskError } from "../words/errors.ts";
+import { textOf, writeJson } from "../words/json-text.ts";
 import { isEnded, type TaskStatus } from "../words/task.ts";
 import { newTaskId } from "../words/task-id.ts";
 import type { PayloadChecks } from "./payload-checks.ts";
-import { toSaid } from "./schedule-change.ts";
-import {
-  overlay,
-  parseCreateSchedule,
-  parseListSchedules,
-  parseNamed,
-  parseUpdateSchedule,
-  type ScheduleSpec,
-  toScheduleCursor,
-} from "./schedule-requests.ts";
+import { answerTask, parseRequest } from "./requests.ts";
+import { overlay, toSaid } from "./schedule-change.ts";
 import { moved } from "./tick-step.ts";
 import type { Ticker } from "./ticker.ts";
 
@@ -57,20 +57,20 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
   const logOf = (id: string, context: Context): Logger => deps.log.in(context).with({ schedule_id: id });
 
   /** As a task of its type is checked when it is handed in. */
-  const checkTask = async ({ type, payload }: ScheduleSpec["task"]): Promise<void> => {
+  const checkTask = async ({ type, payload }: NewSchedule["task"]): Promise<void> => {
     const known = await types.find(type);
-    if (!known) return;
-    await deps.payloads.check(known, payload).catch((error: unknown) => {
+    if (!known || known.payloadSchema === null) return;
+    await deps.payloads.check(known, JSON.parse(textOf(payload))).catch((error: unknown) => {
       throw below("/task", error);
     });
   };
 
-  const createSchedule: RpcHandlers["CreateSchedule"] = async (message, { context, span }) => {
-    const { id: given, spec } = parseCreateSchedule(message);
-    await checkTask(spec.task);
+  const createSchedule: RpcHandler = async (message, { context, span }) => {
+    const given = parseRequest("CreateSchedule", newSchedule, message);
+    await checkTask(given.task);
     const nowMs = clock.nowMs();
-    const said = toSaid(spec, nowMs);
-    const id = given || newTaskId();
+    const said = toSaid(given, nowMs);
+    const id = given.id ?? newTaskId();
     const schedule: Schedule = {
       id,
       version: 1,
@@ -90,36 +90,40 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
     if (created === "full") {
       throw new TaskError("resource_exhausted", `there are ${maxSchedules} schedules, which is all there may be`);
     }
-    logOf(id, context).info("schedule created", { task_type: spec.task.type });
+    logOf(id, context).info("schedule created", { task_type: given.task.type });
     ticker.wake();
-    return { schedule: toScheduleJson(schedule, undefined) };
+    return answer(schedule, undefined);
   };
 
-  const getSchedule: RpcHandlers["GetSchedule"] = async (message, { context }) => {
-    const schedule = await find(parseNamed("GetSchedule", message), context);
-    return { schedule: toScheduleJson(schedule, await statusOf(schedule, context)) };
+  const getSchedule: RpcHandler = async (message, { context }) => {
+    const schedule = await find(parseRequest("GetSchedule", namedSchedule, message).id, context);
+    return answer(schedule, await statusOf(schedule, context));
   };
 
-  const listSchedules: RpcHandlers["ListSchedules"] = async (message, { context }) => {
-    const { limit, after } = parseListSchedules(message);
+  const listSchedules: RpcHandler = async (message, { context }) => {
+    const { limit, cursor } = parseRequest("ListSchedules", listSchedulesForm, message);
+    const after = Buffer.from(cursor, "base64url").toString();
     // One more than is shown tells whether a page follows.
     const found = await store.listSchedules(after, limit + 1, context);
     const schedules = fitting(found.slice(0, limit), (schedule) => bytesInJson(schedule));
     const statuses = await Promise.all(schedules.map((schedule) => statusOf(schedule, context)));
     const last = schedules.at(-1);
+    const isLastPage = found.length === schedules.length || !last;
     return {
-      items: schedules.map((schedule, n) => toScheduleJson(schedule, statuses[n])),
-      ...(found.length > schedules.length && last && { nextCursor: toScheduleCursor(last.id) }),
+      json: writeJson({
+        items: schedules.map((schedule, n) => toSchedule(schedule, statuses[n])),
+        next_cursor: isLastPage ? null : Buffer.from(last.id).toString("base64url"),
+      }),
     };
   };
 
-  const updateSchedule: RpcHandlers["UpdateSchedule"] = async (message, { context, span }) => {
-    const { id, spec, updateMask } = parseUpdateSchedule(message);
+  const updateSchedule: RpcHandler = async (message, { context, span }) => {
+    const { id, change: changes, fields } = parseRequest("UpdateSchedule", updateScheduleForm, message);
     span.setAttribute(ownKey.scheduleId, id);
     const schedule = await change(id, context, async (before) => {
-      const now = overlay(toSpecJson(before), spec, updateMask);
+      const now = overlay(before, changes, fields);
       // What was taken before is not refused because something else is changed.
-      if (updateMask.includes("task")) await checkTask(now.task);
+      if (fields.includes("task")) await checkTask(now.task);
       const nowMs = clock.nowMs();
       const after = moved(
         before,
@@ -128,13 +132,13 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
       );
       return (await store.changeSchedule(after, null, context)) === "changed" ? after : undefined;
     });
-    logOf(id, context).info("schedule changed", { fields: updateMask, paused: schedule.isPaused });
+    logOf(id, context).info("schedule changed", { fields, paused: schedule.isPaused });
     ticker.wake();
-    return { schedule: toScheduleJson(schedule, await statusOf(schedule, context)) };
+    return answer(schedule, await statusOf(schedule, context));
   };
 
-  const triggerSchedule: RpcHandlers["TriggerSchedule"] = async (message, { context, span }) => {
-    const id = parseNamed("TriggerSchedule", message);
+  const triggerSchedule: RpcHandler = async (message, { context, span }) => {
+    const { id } = parseRequest("TriggerSchedule", namedSchedule, message);
     span.setAttribute(ownKey.scheduleId, id);
     const run = await change(id, context, async (schedule) => {
       const status = await statusOf(schedule, context);
@@ -146,15 +150,15 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
     });
     const task = await store.get(run.id, context);
     if (!task) throw new TaskError("internal", "a task that was made just now is not there");
-    return { task: toTaskJson(task, []) };
+    return answerTask(task, []);
   };
 
-  const deleteSchedule: RpcHandlers["DeleteSchedule"] = async (message, { context, span }) => {
-    const id = parseNamed("DeleteSchedule", message);
+  const deleteSchedule: RpcHandler = async (message, { context, span }) => {
+    const { id } = parseRequest("DeleteSchedule", namedSchedule, message);
     span.setAttribute(ownKey.scheduleId, id);
     if (!(await store.deleteSchedule(id, context))) throw noSchedule(id);
     logOf(id, context).info("schedule deleted");
-    return {};
+    return { json: "{}" };
   };
 
   /** `tryOn` gives undefined when the schedule has moved on since it was read. */
@@ -187,6 +191,10 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
     TriggerSchedule: triggerSchedule,
     DeleteSchedule: deleteSchedule,
   };
+}
+
+function answer(schedule: Schedule, lastStatus: TaskStatus | undefined): Answer {
+  return { json: writeJson(toSchedule(schedule, lastStatus)), metadata: { [idHeader]: schedule.id } };
 }
 
 /** The pointers of what does not fit, from where the task stands in the body. */

@@ -1,30 +1,20 @@
 /** Lists of tasks, page by page. What the store cannot look up it looks through, step by step, up to a bound. */
 
 import { createHash } from "node:crypto";
-import { z } from "zod";
-import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
-import { toTaskJson } from "../rpc/task-view.ts";
-import { bytesOfTask, fitting } from "../store/ports/pages.ts";
+import { listTasks, toTask } from "../api/task.ts";
+import type { RpcHandler } from "../rpc/call.ts";
+import { bytesOfTask, fitting, newestEntries } from "../store/ports/pages.ts";
 import type { ListedTask, TaskFilter, TaskPage, TaskStore } from "../store/ports/tasks.ts";
 import { TaskError } from "../words/errors.ts";
-import { taskStatuses, taskTypePattern } from "../words/task.ts";
+import { writeJson } from "../words/json-text.ts";
 import { isTaskId } from "../words/task-id.ts";
-import { pageLimit, timestamp } from "./requests.ts";
+import { parseTime } from "../words/time-text.ts";
+import { parseRequest } from "./requests.ts";
 
 /** Of the store, for one page; what is behind them, the next page begins with. */
 const maxSteps = 20;
 
-const listTasksRequest = z.strictObject({
-  status: z.union([z.literal(""), z.enum(taskStatuses)]).default(""),
-  type: z.string().regex(taskTypePattern).or(z.literal("")).default(""),
-  correlationId: z.string().max(255).default(""),
-  createdAfter: timestamp.optional(),
-  createdBefore: timestamp.optional(),
-  limit: pageLimit,
-  cursor: z.string().max(255).default(""),
-});
-
-export function createListHandler(store: Pick<TaskStore, "listTasks">): RpcHandlers["ListTasks"] {
+export function createListHandler(store: Pick<TaskStore, "listTasks">): RpcHandler {
   return async (message, { context }) => {
     const { filter, limit, before } = parseListTasks(message);
     const tasks: ListedTask[] = [];
@@ -37,23 +27,25 @@ export function createListHandler(store: Pick<TaskStore, "listTasks">): RpcHandl
     const told = fitting(tasks, ({ task, timeline }) => bytesOfTask(task, timeline));
     const next = told.length < tasks.length ? (told.at(-1)?.task.id ?? null) : page.next;
     return {
-      items: told.map(({ task, timeline }) => toTaskJson(task, timeline)),
-      ...(next !== null && { nextCursor: toCursor(next, filter) }),
+      json: writeJson({
+        items: told.map(({ task, timeline }) => toTask(task, newestEntries(timeline))),
+        next_cursor: next === null ? null : toCursor(next, filter),
+      }),
     };
   };
 }
 
 function parseListTasks(message: unknown): { filter: TaskFilter; limit: number; before: string | null } {
-  const asked = parseMessage("ListTasks", message, (it) => listTasksRequest.safeParse(it));
-  const { status, type, correlationId, createdAfter, createdBefore, limit, cursor } = asked;
+  const asked = parseRequest("ListTasks", listTasks, message);
+  const { status, type, correlation_id: correlationId, created_after: after, created_before: before, limit } = asked;
   const filter: TaskFilter = {
     ...(status && { status }),
     ...(type && { type }),
     ...(correlationId && { correlationId }),
-    ...(createdAfter !== undefined && { createdAfterMs: createdAfter }),
-    ...(createdBefore !== undefined && { createdBeforeMs: createdBefore }),
+    ...(after !== undefined && { createdAfterMs: parseTime(after) }),
+    ...(before !== undefined && { createdBeforeMs: parseTime(before) }),
   };
-  return { filter, limit, before: cursor === "" ? null : fromCursor(cursor, filter) };
+  return { filter, limit, before: asked.cursor === "" ? null : fromCursor(asked.cursor, filter) };
 }
 
 /** Where a list goes on, as a word that callers give back as it is, with the same filter. */

@@ -1,44 +1,38 @@
 /** What a caller has not seen of a task yet: told as soon as there is anything. The caller asks again with what it has. */
 
-import { z } from "zod";
-import { parseMessage, type RpcHandlers } from "../rpc/call.ts";
-import { toTimelineJson } from "../rpc/task-view.ts";
+import { msOf } from "../api/fields.ts";
+import { type TaskNews, toTimelineEntry, watchTask } from "../api/task.ts";
+import type { RpcHandler } from "../rpc/call.ts";
 import { newestEntries } from "../store/ports/pages.ts";
 import type { TaskStore } from "../store/ports/tasks.ts";
 import { isEnded } from "../words/task.ts";
 import { isTaskId } from "../words/task-id.ts";
-import { duration, givenId, noTask } from "./requests.ts";
-
-const watchTask = z.strictObject({
-  id: givenId,
-  seenEntry: z.int().min(0).default(0),
-  seenProgress: z.number().optional(),
-  wait: duration.optional(),
-});
+import { noTask, parseRequest } from "./requests.ts";
 
 /** Runs a wait that ends when `signal` aborts, or when there is another reason to end it. */
 export type HoldCall = <T>(signal: AbortSignal | undefined, wait: (over: AbortSignal) => Promise<T>) => Promise<T>;
 
-export function createWatchHandler(store: Pick<TaskStore, "awaitChange">, hold: HoldCall): RpcHandlers["WatchTask"] {
+export function createWatchHandler(store: Pick<TaskStore, "awaitChange">, hold: HoldCall): RpcHandler {
   return async (message, { context, signal }) => {
     const {
       id,
-      seenEntry,
-      seenProgress,
-      wait = 0,
-    } = parseMessage("WatchTask", message, (it) => watchTask.safeParse(it));
-    const seen = { entry: seenEntry, progress: seenProgress ?? null };
+      seen_entry: entry,
+      seen_progress: progress = null,
+      wait,
+    } = parseRequest("WatchTask", watchTask, message);
+    const seen = { entry, progress };
     const watched = isTaskId(id)
-      ? await hold(signal, (over) => store.awaitChange(id, seen, wait, context, over))
+      ? await hold(signal, (over) => store.awaitChange(id, seen, msOf(wait) ?? 0, context, over))
       : undefined;
     if (!watched) throw noTask(id);
     const { task, timeline, firstNumber } = watched;
     const unseen = newestEntries(timeline.slice(Math.max(0, seen.entry + 1 - firstNumber)));
-    return {
-      entries: unseen.map(toTimelineJson),
-      firstNumber: firstNumber + timeline.length - unseen.length,
-      ...(task.progress !== null && { progress: task.progress }),
-      hasEnded: isEnded(task.status),
+    const news: TaskNews = {
+      entries: unseen.map(toTimelineEntry),
+      first_number: firstNumber + timeline.length - unseen.length,
+      progress: task.progress,
+      has_ended: isEnded(task.status),
     };
+    return { json: JSON.stringify(news) };
   };
 }

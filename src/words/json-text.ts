@@ -1,135 +1,305 @@
 /**
- * JSON text, looked at before it is parsed: how deep it nests, and which of its numbers JavaScript cannot hold. Pure.
- *
- * A number is kept when the number that JavaScript prints in its place has the same decimal value: `0.1`, `1.50` and
- * `1e2` are, `9007199254740993`, `1e400` and `3.141592653589793238` are not. A number with a fraction or an exponent is
- * also kept when it is what `%.17g` prints of a double below 2^53, as C, .NET Framework and older databases write
- * doubles: `0.10000000000000001` is the double 0.1. The sign of a zero is not kept.
+ * JSON text that stays text. What a caller sends as `payload` is carried with the caller's own characters, so that no
+ * digit of a number changes on the way: `readJson` checks a text as a whole and gives a payload, and a result, as `JsonText`;
+ * `writeJson` writes it back as it is. Pure.
  */
 
-import type { FieldProblem } from "./errors.ts";
-
-type JsonTextFault = "too_deep" | "loses_numbers";
-
-/** Every number of so many characters without an exponent keeps its digits: a double holds 15 of them (DBL_DIG). */
-const alwaysKeptChars = 15;
-
-/** One pass over the characters, tolerant of text that is not JSON. Depth is found before anything is built: the parser itself takes 90,000 levels. */
-export function inspectJson(text: string, maxDepth: number): JsonTextFault | undefined {
-  let depth = 0;
-  let losesNumbers = false;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === quote) at = endOfText(text, at);
-    else if (isDigit(code)) {
-      const end = endOfNumber(text, at);
-      losesNumbers ||= isLost(text, at, end);
-      at = end - 1;
-    } else if (code === 0x7b || code === 0x5b) {
-      depth += 1;
-      if (depth > maxDepth) return "too_deep";
-    } else if (code === 0x7d || code === 0x5d) depth -= 1;
+/** The text of one JSON value, as somebody wrote it. */
+export class JsonText {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
   }
-  return losesNumbers ? "loses_numbers" : undefined;
+  /** For whatever writes JSON without `writeJson`: numbers that JavaScript cannot hold change here. */
+  toJSON(): unknown {
+    return JSON.parse(this.text);
+  }
 }
 
-/** An array or object that is open: the place in it that is read. */
-type Open = { index: number } | { name: string; isNameNext: boolean };
+export type JsonFault = "not_json" | "too_deep";
 
-/** The numbers of valid JSON text that JavaScript cannot hold, each with its JSON pointer (RFC 6901). */
-export function* lostNumbers(text: string): Generator<FieldProblem> {
+export class JsonError extends Error {
+  readonly fault: JsonFault;
+  constructor(fault: JsonFault) {
+    super(fault);
+    this.fault = fault;
+  }
+}
+
+/** Members with these names are usually kept as text, unless they are inside such a member or inside `opaqueName`. */
+const usualNames = ["payload", "result"];
+/** Its member names are the caller's own. */
+const opaqueName = "metadata";
+
+interface Kept {
+  /** Names and indexes from the root to the member. */
+  path: readonly (string | number)[];
+  from: number;
+  to: number;
+}
+
+/**
+ * The value of JSON text (RFC 8259), its payloads and results as `JsonText`. One pass checks the syntax and the depth of everything;
+ * what is inside a payload is not built. Throws a `JsonError` for text that is not JSON or nests deeper than `maxDepth`.
+ * `keptNames`: of other members that are kept as text.
+ */
+export function readJson(text: string, maxDepth: number, keptNames: readonly unknown[] = usualNames): unknown {
+  const kept = scan(text, maxDepth, keptNames);
+  if (kept.length === 0) return JSON.parse(text);
+  let rest = "";
+  let at = 0;
+  for (const { from, to } of kept) {
+    rest += `${text.slice(at, from)}0`;
+    at = to;
+  }
+  const root: unknown = JSON.parse(rest + text.slice(at));
+  for (const { path, from, to } of kept) setAt(root, path, new JsonText(text.slice(from, to)));
+  return root;
+}
+
+/** `path` leads through values that were just parsed. A name that stands twice: the last one holds, as in `JSON.parse`. */
+function setAt(root: unknown, path: readonly (string | number)[], value: JsonText): void {
+  let parent: unknown = root;
+  for (const part of path.slice(0, -1)) {
+    if (typeof parent !== "object" || parent === null) return;
+    parent = Reflect.get(parent, part);
+  }
+  if (typeof parent === "object" && parent !== null) {
+    Object.defineProperty(parent, path.at(-1) ?? "", { value, enumerable: true, configurable: true, writable: true });
+  }
+}
+
+/** JSON of plain values, in which each `JsonText` stands as it is. */
+export function writeJson(value: unknown): string {
+  if (value instanceof JsonText) return value.text;
+  if (Array.isArray(value)) return `[${value.map((item) => writeJson(item ?? null)).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${writeJson(member)}`).join(",")}}`;
+}
+
+/** The JSON text of a payload: its own, or written when it came as a value. */
+export function textOf(payload: unknown): string {
+  return payload instanceof JsonText ? payload.text : JSON.stringify(payload ?? null);
+}
+
+/** An array or object that is open, and the member or item of it that is read. */
+interface Open {
+  isArray: boolean;
+  at: string | number;
+}
+
+/** The payloads in `text`, in their order. Iterative, since a text may nest deeper than the stack. */
+function scan(text: string, maxDepth: number, keptNames: readonly unknown[]): Kept[] {
+  const kept: Kept[] = [];
   const open: Open[] = [];
-  for (let at = 0; at < text.length; at++) {
+  /** As many are open where a payload, or what is opaque, began: below that, names are not looked at. */
+  let closedAt = Number.POSITIVE_INFINITY;
+  let keptFrom = -1;
+  let at = afterSpaces(text, 0);
+
+  /** Reads a name and the colon behind it; gives where its value begins. */
+  const readName = (inner: Open): number => {
+    const end = afterString(text, at);
+    const isSeen = open.length < closedAt;
+    if (isSeen) inner.at = JSON.parse(text.slice(at, end));
+    const colonAt = afterSpaces(text, end);
+    if (text.charCodeAt(colonAt) !== colon) throw new JsonError("not_json");
+    const from = afterSpaces(text, colonAt + 1);
+    const isKept = isSeen && keptNames.includes(inner.at);
+    if (isKept) keptFrom = from;
+    if (isKept || (isSeen && inner.at === opaqueName)) closedAt = open.length;
+    return from;
+  };
+
+  for (;;) {
+    // A value begins here.
     const code = text.charCodeAt(at);
-    const inner = open.at(-1);
-    if (code === quote) {
-      const end = endOfText(text, at);
-      if (inner && "name" in inner && inner.isNameNext) {
-        inner.name = JSON.parse(text.slice(at, end + 1));
-        inner.isNameNext = false;
+    if (code === openBrace || code === openBracket) {
+      const inner: Open = { isArray: code === openBracket, at: 0 };
+      if (open.push(inner) > maxDepth) throw new JsonError("too_deep");
+      at = afterSpaces(text, at + 1);
+      if (text.charCodeAt(at) !== (inner.isArray ? closeBracket : closeBrace)) {
+        if (!inner.isArray) at = readName(inner);
+        continue;
       }
-      at = end;
-    } else if (isDigit(code)) {
-      const end = endOfNumber(text, at);
-      if (isLost(text, at, end)) yield { pointer: pointerOf(open), detail: detailOf(text, at, end) };
-      at = end - 1;
-    } else if (code === 0x5b) open.push({ index: 0 });
-    else if (code === 0x7b) open.push({ name: "", isNameNext: true });
-    else if (code === 0x5d || code === 0x7d) open.pop();
-    else if (code === 0x2c && inner) {
-      if ("index" in inner) inner.index += 1;
-      else inner.isNameNext = true;
+      at += 1;
+      open.pop();
+    } else at = code === quote ? afterString(text, at) : afterLiteral(text, at);
+    // A value ends here, and with it each array and object that ends right behind it.
+    for (;;) {
+      if (open.length === closedAt) {
+        if (keptFrom >= 0) kept.push({ path: open.map((each) => each.at), from: keptFrom, to: at });
+        keptFrom = -1;
+        closedAt = Number.POSITIVE_INFINITY;
+      }
+      at = afterSpaces(text, at);
+      const inner = open.at(-1);
+      if (!inner) {
+        if (at < text.length) throw new JsonError("not_json");
+        return kept;
+      }
+      const next = text.charCodeAt(at);
+      if (next === comma) {
+        at = afterSpaces(text, at + 1);
+        if (typeof inner.at === "number" && inner.isArray) inner.at += 1;
+        else at = readName(inner);
+        break;
+      }
+      if (next !== (inner.isArray ? closeBracket : closeBrace)) throw new JsonError("not_json");
+      at += 1;
+      open.pop();
     }
   }
 }
 
+function afterSpaces(text: string, from: number): number {
+  let at = from;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
+    at += 1;
+  }
+}
+
+/** Behind the string that begins at `from`. */
+function afterString(text: string, from: number): number {
+  if (text.charCodeAt(from) !== quote) throw new JsonError("not_json");
+  let at = from + 1;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code === quote) return at + 1;
+    if (code === 0x5c) at = afterEscape(text, at);
+    else if (code >= 0x20) at += 1;
+    // A control character, or the end of the text, which has no code.
+    else throw new JsonError("not_json");
+  }
+}
+
+const anyEscape = /\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})/y;
+
+function afterEscape(text: string, from: number): number {
+  anyEscape.lastIndex = from;
+  if (!anyEscape.test(text)) throw new JsonError("not_json");
+  return anyEscape.lastIndex;
+}
+
+/** Behind the number, `true`, `false` or `null` that begins at `from`. */
+function afterLiteral(text: string, from: number): number {
+  const first = text.charCodeAt(from);
+  if (first >= 0x61) {
+    const word = first === 0x74 ? "true" : first === 0x66 ? "false" : "null";
+    if (!text.startsWith(word, from)) throw new JsonError("not_json");
+    return from + word.length;
+  }
+  let at = first === minus ? from + 1 : from;
+  at = text.charCodeAt(at) === 0x30 ? at + 1 : afterDigits(text, at);
+  if (text.charCodeAt(at) === point) at = afterDigits(text, at + 1);
+  if ((text.charCodeAt(at) | 0x20) === 0x65) {
+    const sign = text.charCodeAt(at + 1);
+    at = afterDigits(text, sign === minus || sign === 0x2b ? at + 2 : at + 1);
+  }
+  return at;
+}
+
+/** Behind the digits that begin at `from`, one at least. */
+function afterDigits(text: string, from: number): number {
+  let at = from;
+  for (let code = text.charCodeAt(at); code >= 0x30 && code <= 0x39; code = text.charCodeAt(at)) at += 1;
+  if (at === from) throw new JsonError("not_json");
+  return at;
+}
+
+const minus = 0x2d;
+const point = 0x2e;
 const quote = 0x22;
+const comma = 0x2c;
+const colon = 0x3a;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
 
-/** Where the string that begins at `from` has its closing quote. */
-function endOfText(text: string, from: number): number {
-  let at = from + 1;
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x5c) at++;
-    else if (code === quote) break;
-  }
-  return at;
+/** Of valid JSON text. */
+const anyToken = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[[\]{},:]|true|false|null/g;
+
+/**
+ * One text for all JSON texts that mean the same: members sorted, no spaces, each number by its decimal value. Numbers that
+ * JavaScript holds are written as it writes them.
+ */
+export function canonicalJson(text: string): string {
+  const tokens = text.match(anyToken) ?? [];
+  let at = 0;
+  const read = (): string => {
+    const token = tokens[at++] ?? "";
+    if (token === "[") {
+      const items: string[] = [];
+      while (tokens[at] !== "]") {
+        items.push(read());
+        if (tokens[at] === ",") at++;
+      }
+      at++;
+      return `[${items.join(",")}]`;
+    }
+    if (token === "{") {
+      const members = new Map<string, string>();
+      while (tokens[at] !== "}") {
+        const name: string = JSON.parse(tokens[at] ?? "");
+        at += 2;
+        members.set(name, read());
+        if (tokens[at] === ",") at++;
+      }
+      at++;
+      const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
+      return `{${sorted.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(",")}}`;
+    }
+    if (token.startsWith('"')) return JSON.stringify(JSON.parse(token));
+    return /^-?\d/.test(token) ? canonicalNumber(token) : token;
+  };
+  return read();
 }
 
-function isDigit(code: number): boolean {
-  return code >= 0x30 && code <= 0x39;
-}
-
-/** Behind the digits, `.`, `e`, `E`, `+` and `-` from `from` on. */
-function endOfNumber(text: string, from: number): number {
-  let at = from + 1;
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    const isPart = isDigit(code) || code === 0x2e || code === 0x65 || code === 0x45 || code === 0x2b || code === 0x2d;
-    if (!isPart) break;
-  }
-  return at;
-}
-
-function isLost(text: string, from: number, end: number): boolean {
-  const literal = text.slice(from, end);
-  if (end - from <= alwaysKeptChars && !/[eE]/.test(literal)) return false;
-  const number = Number(literal);
-  const printed = String(number);
-  if (literal === printed) return false;
-  if (!Number.isFinite(number)) return true;
+function canonicalNumber(literal: string): string {
+  const printed = JSON.stringify(Number(literal));
   const value = toDecimal(literal);
-  if (value === toDecimal(printed)) return false;
-  const isInteger = !/[.eE]/.test(literal);
-  return isInteger || number > Number.MAX_SAFE_INTEGER || value !== toDecimal(number.toPrecision(17));
+  return value === toDecimal(printed) ? printed : value;
 }
 
 /** One text for each decimal value, such as `15e-1` of `1.50`. */
 function toDecimal(literal: string): string {
-  const [mantissa = "", exponent = "0"] = literal.toLowerCase().split("e");
+  const sign = literal.startsWith("-") ? "-" : "";
+  const [mantissa = "", exponent = "0"] = literal.slice(sign.length).toLowerCase().split("e");
   const [whole = "", fraction = ""] = mantissa.split(".");
   const digits = whole + fraction;
   let from = 0;
   while (digits.charCodeAt(from) === 0x30) from++;
   let end = digits.length;
   while (end > from && digits.charCodeAt(end - 1) === 0x30) end--;
-  return from === end ? "0" : `${digits.slice(from, end)}e${Number(exponent) - fraction.length + digits.length - end}`;
+  const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - end);
+  return from === end ? "0" : `${sign}${digits.slice(from, end)}e${power}`;
 }
 
-function pointerOf(open: readonly Open[]): string {
-  return toPointer(open.map((each) => ("index" in each ? each.index : each.name)));
+/** JSON text with a line for each member and item, as `JSON.stringify(value, null, 2)` lays it out, each number as it is. */
+export function layOut(text: string): string {
+  const tokens = text.match(anyToken) ?? [];
+  let out = "";
+  let depth = 0;
+  const newLine = (): string => `\n${"  ".repeat(depth)}`;
+  for (const [at, token] of tokens.entries()) {
+    const isEmpty = tokens[at + 1] === "]" || tokens[at + 1] === "}";
+    if (token === "[" || token === "{") {
+      depth += 1;
+      out += isEmpty ? token : token + newLine();
+    } else if (token === "]" || token === "}") {
+      depth -= 1;
+      out += /[[{]$/.test(out) ? token : newLine() + token;
+    } else if (token === ",") out += token + newLine();
+    else out += token === ":" ? ": " : token;
+  }
+  return out;
 }
 
-/** The JSON pointer of a place in a value (RFC 6901), by its names and indexes from the root; empty for the root. */
+/** A JSON pointer (RFC 6901) to the value at `path`. */
 export function toPointer(path: readonly PropertyKey[]): string {
   return path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
-}
-
-const maxShownChars = 60;
-
-function detailOf(text: string, from: number, end: number): string {
-  const start = text.charAt(from - 1) === "-" ? from - 1 : from;
-  const literal = text.slice(start, end);
-  const shown = literal.length > maxShownChars ? `${literal.slice(0, maxShownChars)}…` : literal;
-  return `the number ${shown} cannot be kept: it would become ${Number(literal)}; send it as a string`;
 }

@@ -50,7 +50,7 @@ describe.each(transports)("a client that speaks %s", (_what, createTransport) =>
       { type: "send-fax" },
       { type: "echo", maxAttempts: 1000 },
       { type: "echo", payload: fromJson(ValueSchema, { n: 1 }), idempotencyKey },
-      { type: "echo", delay: { seconds: 3600n } },
+      { type: "echo", delay: "3600s" },
     ];
     const { results } = await client.createTasks({ tasks: tasks.slice(0, 3) }, { headers });
     expect(results.map(({ task, refusal }) => task?.status ?? refusal?.code)).toEqual([
@@ -68,8 +68,8 @@ describe.each(transports)("a client that speaks %s", (_what, createTransport) =>
     ]);
     expect(again.results[3]?.task?.id).toBe(results[0]?.task?.id ?? "none");
     expect(again.results[1]?.refusal?.message).toContain('"send-fax"');
-    const ended = await client.getTask({ id: results[0]?.task?.id ?? "", wait: { seconds: 20n } });
-    expect(ended.task?.status).toBe("succeeded");
+    const ended = await client.getTask({ id: results[0]?.task?.id ?? "", wait: "20s" });
+    expect(ended.status).toBe("succeeded");
 
     const listed = await client.listTasks({ correlationId: headers["x-correlation-id"] });
     expect(listed.items.map(({ id }) => id)).toEqual([
@@ -99,17 +99,17 @@ describe.each(transports)("a client that speaks %s", (_what, createTransport) =>
   });
 
   test("watches a task to its end, change by change", async () => {
-    const { task } = await client.createTask({ type: "sleep", payload: fromJson(ValueSchema, { ms: 50 }) });
-    const id = task?.id ?? "";
+    const task = await client.createTask({ type: "sleep", payload: fromJson(ValueSchema, { ms: 50 }) });
+    const { id } = task;
     const states: string[] = [];
     for (let hasEnded = false; !hasEnded; ) {
-      const watched = await client.watchTask({ id, seenEntry: states.length, wait: { seconds: 20n } });
+      const watched = await client.watchTask({ id, seenEntry: states.length, wait: "20s" });
       expect(watched.firstNumber).toBe(states.length + 1);
       states.push(...watched.entries.map(({ to }) => to));
       hasEnded = watched.hasEnded;
     }
     expect(states).toEqual(["queued", "running", "succeeded"]);
-    const after = await client.watchTask({ id, seenEntry: 3, wait: { seconds: 20n } });
+    const after = await client.watchTask({ id, seenEntry: 3, wait: "20s" });
     expect([after.entries, after.hasEnded]).toEqual([[], true]);
   });
 
@@ -117,16 +117,16 @@ describe.each(transports)("a client that speaks %s", (_what, createTransport) =>
     const message = `no ${"xyz".repeat(transports.findIndex(([what]) => what === _what) + 1)}`;
     const payload = fromJson(ValueSchema, { message, fatal: true });
     const { results } = await client.createTasks({ tasks: Array(3).fill({ type: "fail", payload }) });
-    for (const { task } of results) await client.getTask({ id: task?.id ?? "", wait: { seconds: 20n } });
-    const { items } = await client.listDeadLetterGroups({ selection: { type: "fail" }, limit: 100 });
+    for (const { task } of results) await client.getTask({ id: task?.id ?? "", wait: "20s" });
+    const { items } = await client.listDeadLetterGroups({ type: "fail", limit: 100 });
     const found = items.find(({ error }) => error?.message === message);
     expect(found).toMatchObject({ type: "fail", count: 3n, error: { type: "FatalError", message } });
     expect(results.map(({ task }) => task?.id)).toContain(found?.taskId ?? "none");
     const selection = { type: "fail", group: found?.group ?? "" };
-    const listed = await client.listDeadLetters({ selection });
+    const listed = await client.listDeadLetters(selection);
     expect(listed.items.map(({ group }) => group)).toEqual(Array(3).fill(selection.group));
-    const { redrive } = await client.redriveDeadLetters({ selection, dryRun: true });
-    expect(redrive?.matched).toBe(3n);
+    const redrive = await client.redriveDeadLetters({ filter: selection, dryRun: true });
+    expect(redrive.matched).toBe(3n);
   });
 
   test("is told by the standard codes what was wrong", async () => {
@@ -138,8 +138,8 @@ describe.each(transports)("a client that speaks %s", (_what, createTransport) =>
         client.listTasks({ limit: 101 }),
         client.listTasks({ cursor: "7" }),
         client.listTasks({ type: "no type" }),
-        client.listDeadLetterGroups({ selection: { errorType: "E" } }),
-        client.listDeadLetters({ selection: { group: "not one" } }),
+        client.redriveDeadLetters({ ids: [newTaskId(), newTaskId()], payload: fromJson(ValueSchema, 1) }),
+        client.listDeadLetters({ group: "not one" }),
         client.watchTask({ id: newTaskId(), seenEntry: -1 }),
         client.watchTask({ id: newTaskId() }),
       ].map(codeOf),
@@ -148,9 +148,9 @@ describe.each(transports)("a client that speaks %s", (_what, createTransport) =>
   });
 
   test("leaves nothing behind when it goes away while it watches", async () => {
-    const { task } = await client.createTask({ type: "echo", delay: { seconds: 3600n } });
+    const task = await client.createTask({ type: "echo", delay: "3600s" });
     const gone = new AbortController();
-    const request = { id: task?.id ?? "", seenEntry: 1, wait: { seconds: 3600n } };
+    const request = { id: task.id, seenEntry: 1, wait: "3600s" };
     const watched = codeOf(client.watchTask(request, { signal: gone.signal }));
     await eventually(() => isTaskServiceWaiting(running.adminUrl));
     gone.abort();

@@ -17,7 +17,7 @@ type Leave = (signal: AbortSignal) => Promise<unknown>;
 /** Each way to wait for the task `id`, through all that stands before the task service. */
 function waysToWait({ url, system: { addresses } }: TestSystem, id: string): [way: string, wait: Leave][] {
   const { task_service_url: baseUrl = "", console_url: consoleUrl } = addresses;
-  const wait = { seconds: 60n };
+  const wait = "60s";
   const client = createClient(TaskService, createConnectTransport({ baseUrl }));
   return [
     ["HTTP", (signal) => fetch(`${url}/v1/tasks/${id}?wait=60s`, { signal })],

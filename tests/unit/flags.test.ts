@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { payloadText, readPayload, timeText, toMoment } from "../../src/cli/flags.ts";
+import { JsonText } from "../../src/words/json-text.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 describe("a payload", () => {
@@ -10,19 +11,23 @@ describe("a payload", () => {
     await using folder = await tempFolder();
     const file = join(folder.path, "payload.json");
     await Bun.write(file, '\uFEFF{"n": 0.1}');
-    expect(readPayload(payloadText('{"n": 1}'))).toEqual({ n: 1 });
-    expect(readPayload(payloadText(`@${file}`))).toEqual({ n: 0.1 });
+    expect(readPayload(payloadText('{"n": 1}'))).toEqual(new JsonText('{"n": 1}'));
+    expect(readPayload(payloadText(`@${file}`))).toEqual(new JsonText('{"n": 0.1}'));
   });
 
-  test("is refused with the place of a number that JavaScript cannot hold, typed or in a file", async () => {
+  test("keeps every digit, typed or in a file", async () => {
     await using folder = await tempFolder();
     for (const number of ["1970670598291982290", "-9007199254740993", "1E400", "0.12345678901234567890"]) {
       const file = join(folder.path, `${number}.json`);
       await Bun.write(file, `{"a":[${number}]}`);
-      const told = `/a/0: the number ${number} cannot be kept`;
-      expect(() => payloadText(`{"a":[${number}]}`)).toThrow(told);
-      expect(() => readPayload(`@${file}`)).toThrow(told);
+      for (const text of [`{"a":[${number}]}`, `@${file}`]) {
+        expect(readPayload(payloadText(text))).toEqual(new JsonText(`{"a":[${number}]}`));
+      }
     }
+  });
+
+  test("is refused when it is not JSON", () => {
+    for (const text of ["{'a':1}", "[1,]", ""]) expect(() => payloadText(text)).toThrow("It is not JSON");
   });
 });
 

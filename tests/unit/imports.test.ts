@@ -62,8 +62,9 @@ const layers: readonly (readonly [name: string, members: RegExp])[] = [
   ["what every role leans on", /^role\.ts$/],
   ["roles", /^(gateway|task-service|worker|dlq|console)\.ts$|^(gateway|task-service|dlq)\//],
   ["what tests of handlers import", /^testing(\.ts$|\/)/],
+  ["the forms of the API", /^api\//],
   ["parts", /^(access|broker|console|queue|rpc|store|telemetry|terminal|worker)\//],
-  ["what parts lean on", /^(api|host|http|limits|otlp|settings|threads)\/|^[^/]+\.ts$/],
+  ["what parts lean on", /^(host|http|limits|otlp|settings|threads)\/|^[^/]+\.ts$/],
   ["words", /^words\//],
   ["generated code and the manifest", /^gen\/|^\.\.\/package\.json$/],
 ];

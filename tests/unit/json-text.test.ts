@@ -1,99 +1,168 @@
-/** Numbers of JSON text that JavaScript cannot hold: which they are, and where. */
+/** JSON text that stays text: what is read, what is kept as it is, and when two texts mean the same. */
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { inspectJson, lostNumbers } from "../../src/words/json-text.ts";
+import {
+  canonicalJson,
+  JsonError,
+  JsonText,
+  layOut,
+  readJson,
+  toPointer,
+  writeJson,
+} from "../../src/words/json-text.ts";
 
-const kept = [
-  ...["0", "-0", "0.0", "7", "0.1", "1.50", "100.00", "1e2", "1E+2", "1e21", "1e-7", "12e00002", "0e99999"],
-  ...["9007199254740991", "9007199254740992", "-9007199254740994", "100000000000000000000", "1.00000000000000000000"],
-  ...["3.141592653589793", "0.30000000000000004", "5e-324", "1.7976931348623157e308", "2.2250738585072014E-308"],
-  // What `%.17g` prints of a double.
-  ...["0.10000000000000001", "0.79999999999999993", "5.6843418860808015E-14"],
-];
+/** Spaces wherever JSON allows them. */
+const spaced = (value: unknown): string => ` \r\n${JSON.stringify(value, null, "\t ")}\n`;
 
-const lost = [
-  ...["9007199254740993", "-9007199254740993", "1970670598291982290", "9223372036854775807", "9223372036854775808"],
-  ...["18446744073709551615", "12345678901234567890123", "9007199254740993.0", "1e400", "1E400", "-1e400", "1e-400"],
-  ...["3.141592653589793238", "0.12345678901234567890", "99999999999999.99", "12345678901234.567", "4.9E-324"],
-  ...["1.7976931348623158e308", "1.00000000000000000001", "99999999999999984"],
-];
-
-/** In every place that a number can have. */
-const places: [text: (number: string) => string, pointer: string][] = [
-  [(number) => number, ""],
-  [(number) => ` [ ${number} ] `, "/0"],
-  [(number) => `[1,"2",[],{"a":3},${number}]`, "/4"],
-  [(number) => `{"a":[{"b":1},{"b":${number}}],"c":2}`, "/a/1/b"],
-  [(number) => `{"9007199254740993":{"a/b~c\\"[{,":${number}}}`, '/9007199254740993/a~1b~0c"[{,'],
-];
-
-describe.each(places)("a number in its place %#", (textOf, pointer) => {
-  test("that JavaScript holds is nothing to tell of", () => {
-    for (const number of kept) {
-      expect([number, inspectJson(textOf(number), 9), [...lostNumbers(textOf(number))]]).toEqual([
-        number,
-        undefined,
-        [],
-      ]);
-    }
+describe("a text that is read", () => {
+  test("gives what JSON.parse gives, where it has no payload", () => {
+    const anyValue = fc.jsonValue({ maxDepth: 6 }).filter((value) => !/"(payload|result)"/.test(JSON.stringify(value)));
+    fc.assert(
+      fc.property(anyValue, (value) => {
+        expect(readJson(JSON.stringify(value), 64)).toEqual(JSON.parse(JSON.stringify(value)));
+        expect(readJson(spaced(value), 64)).toEqual(JSON.parse(spaced(value)));
+      }),
+    );
   });
 
-  test("that JavaScript cannot hold is told with its pointer", () => {
-    for (const number of lost) {
-      const detail = `the number ${number} cannot be kept: it would become ${Number(number)}; send it as a string`;
-      expect(inspectJson(textOf(number), 9)).toBe("loses_numbers");
-      expect([...lostNumbers(textOf(number))]).toEqual([{ pointer, detail }]);
+  test("is refused exactly where JSON.parse refuses it, inside a payload too", () => {
+    const parts = [
+      '"',
+      "\\",
+      "\\u00e4",
+      "\\u00",
+      "{",
+      "}",
+      "[",
+      "]",
+      ":",
+      ",",
+      " ",
+      "1",
+      "-",
+      "0",
+      ".5",
+      "e1",
+      "true",
+      "nul",
+    ];
+    const anyText = fc.array(fc.constantFrom(...parts, '"a"', "null", "\t", "\u0001", "é"), { maxLength: 12 });
+    fc.assert(
+      fc.property(anyText, fc.boolean(), (chosen, isPayload) => {
+        const text = isPayload ? `{"payload":${chosen.join("")}}` : chosen.join("");
+        let isJson = true;
+        try {
+          JSON.parse(text);
+        } catch {
+          isJson = false;
+        }
+        if (isJson) expect(() => readJson(text, 64)).not.toThrow();
+        else expect(() => readJson(text, 64)).toThrow(new JsonError("not_json"));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("is refused when it nests too deep, however deep, before it is built", () => {
+    const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
+    expect(() => readJson(nested(64), 64)).not.toThrow();
+    for (const text of [nested(65), nested(200_000), `{"payload":${nested(64)}}`, '{"a":'.repeat(65)]) {
+      expect(() => readJson(text, 64)).toThrow(new JsonError("too_deep"));
     }
   });
 });
 
-test("numbers within texts and names are none", () => {
-  const text = JSON.stringify({ "1e400": ["9007199254740993", '"1e400', "\\", "\\\\1e400"] });
-  expect(inspectJson(text, 9)).toBeUndefined();
-  expect([...lostNumbers(text)]).toEqual([]);
+describe("a payload", () => {
+  const places: [place: (payload: string) => string, at: (root: unknown) => unknown][] = [
+    [(payload) => `{"payload":${payload}}`, (root) => Object(root).payload],
+    [
+      (payload) => ` { "type":"a" , "payload" : ${payload} , "metadata":{"payload":"s"} } `,
+      (root) => Object(root).payload,
+    ],
+    [(payload) => `[{"a":[]},{"payload":${payload}}]`, (root) => Object(root)[1].payload],
+    [(payload) => `{"task":{"b":{"payload":1},"pay\\u006coad":${payload}}}`, (root) => Object(root).task.payload],
+    [(payload) => `{"payload":0,"payload":${payload}}`, (root) => Object(root).payload],
+    [(payload) => `{"items":[[],{"result":${payload}}]}`, (root) => Object(root).items[1].result],
+  ];
+
+  test.each(places)("is the text that was sent, in its place %#", (place, at) => {
+    const fixed = ["1e400", "1970670598291982290", "-0", '"\\ud800"', '{ "payload": [1.50] }', "[]", "null", '"\\"}"'];
+    for (const payload of fixed) expect(at(readJson(place(payload), 64))).toEqual(new JsonText(payload));
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 4 }), (payload) => {
+        expect(at(readJson(place(payload), 64))).toEqual(new JsonText(payload));
+      }),
+    );
+  });
+
+  test("is written as it was sent", () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 3 }), fc.json({ maxDepth: 3 }), (one, other) => {
+        const text = `{"items":[{"type":"a","payload":${one}},{"result":${other},"n":null}]}`;
+        expect(writeJson(readJson(text, 64))).toBe(text);
+      }),
+    );
+  });
+
+  test("is no member of metadata or of another payload", () => {
+    expect(readJson('{"metadata":{"payload":"a"},"payload":{"payload":1}}', 64)).toEqual({
+      metadata: { payload: "a" },
+      payload: new JsonText('{"payload":1}'),
+    });
+  });
 });
 
-test("what JavaScript writes itself is never refused", () => {
+test("what is undefined is left out, as JSON.stringify does", () => {
   fc.assert(
-    fc.property(
-      fc.json({ maxDepth: 5 }),
-      fc.array(fc.double({ noNaN: true, noDefaultInfinity: true })),
-      (json, doubles) => {
-        const text = JSON.stringify([JSON.parse(json), doubles, doubles.map(Math.trunc)]);
-        expect(inspectJson(text, 64)).toBeUndefined();
-      },
-    ),
-  );
-});
-
-/** The decimal value, in units of 10^-400. */
-function exactly(literal: string): bigint {
-  const [mantissa = "", exponent = "0"] = literal.toLowerCase().replace(/^-/, "").split("e");
-  const [whole = "", fraction = ""] = mantissa.split(".");
-  return BigInt(whole + fraction) * 10n ** BigInt(400 + Number(exponent) - fraction.length);
-}
-
-test("an integer is kept exactly when it comes back with the same value", () => {
-  const literals = fc.oneof(fc.bigInt(), fc.bigInt({ min: 2n ** 52n, max: 2n ** 70n }));
-  fc.assert(
-    fc.property(literals, (integer) => {
-      const literal = String(integer);
-      const isSame = exactly(literal) === exactly(String(Math.abs(Number(literal))).replace("+", ""));
-      expect([literal, inspectJson(literal, 1)]).toEqual([literal, isSame ? undefined : "loses_numbers"]);
+    fc.property(fc.object({ maxDepth: 3, withNullPrototype: false }), (value) => {
+      expect(writeJson(value)).toBe(JSON.stringify(value));
     }),
   );
 });
 
-test("a decimal that is kept comes back with the same value, or is a double in 17 digits", () => {
-  const digits = fc.stringMatching(/^[0-9]{1,22}$/);
+describe("the canonical text", () => {
+  const groups = [
+    ['{"b":1.50,"a":[]}', ' { "a" : [ ] , "b" : 15e-1 } ', '{"a":[],"b":1.5}'],
+    ["1970670598291982290", "1970670598291982290.0"],
+    ["1970670598291982291"],
+    ["1e400", "10e399", "1E+400"],
+    ["1e401"],
+    ["-1e400"],
+    ["0", "-0", "0.0", "0e7"],
+    ['"\\u00e4"', '"ä"'],
+    ['"\\ud800"'],
+    ['"\\ud801"'],
+    ['{"1":1,"a":2}', '{"a":2,"1":1}'],
+  ];
+
+  test("is one for texts that mean the same, and another for every other", () => {
+    const canonical = groups.map((texts) => new Set(texts.map(canonicalJson)));
+    expect(canonical.map(({ size }) => size)).toEqual(groups.map(() => 1));
+    expect(new Set(canonical.flatMap((texts) => [...texts])).size).toBe(groups.length);
+  });
+
+  test("does not depend on spaces", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(canonicalJson(spaced(value))).toBe(canonicalJson(JSON.stringify(value)));
+      }),
+    );
+  });
+});
+
+test("a text is laid out as JSON.stringify does, with its own numbers", () => {
+  expect(layOut('{"id":1970670598291982290,"n":[1e400]}')).toBe(
+    '{\n  "id": 1970670598291982290,\n  "n": [\n    1e400\n  ]\n}',
+  );
   fc.assert(
-    fc.property(fc.nat({ max: 99_999 }), digits, fc.integer({ min: -30, max: 30 }), (whole, fraction, exponent) => {
-      const literal = `${whole}.${fraction}e${exponent}`;
-      const number = Number(literal);
-      const isSame = exactly(literal) === exactly(String(number).replace("+", ""));
-      const isDouble = number < 2 ** 53 && exactly(literal) === exactly(number.toPrecision(17).replace("+", ""));
-      expect([literal, inspectJson(literal, 1)]).toEqual([literal, isSame || isDouble ? undefined : "loses_numbers"]);
+    fc.property(fc.jsonValue(), (value) => {
+      const text = JSON.stringify(value);
+      expect(layOut(text)).toBe(JSON.stringify(JSON.parse(text), null, 2));
     }),
   );
+});
+
+test("a pointer escapes names as RFC 6901 has it", () => {
+  expect(toPointer(["a/b", "m~n", 0, ""])).toBe("/a~1b/m~0n/0/");
 });

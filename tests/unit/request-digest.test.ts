@@ -24,8 +24,8 @@ describe("the digest of a request", () => {
   test("is the one that stores have", () => {
     expect([
       digest({}),
-      digest({ payload: { b: [1, { d: null, c: "x" }], a: 0.5 }, metadata: { shop: "7" }, maxAttempts: 3 }),
-      digest({ runAt: "2026-01-31T08:00:00Z", timeout: "1.5s" }),
+      digest({ payload: { b: [1, { d: null, c: "x" }], a: 0.5 }, metadata: { shop: "7" }, max_attempts: 3 }),
+      digest({ run_at: "2026-01-31T08:00:00Z", timeout: "1.5s" }),
     ]).toEqual([
       "UFkzcFw5oS2i89xvmyluuVsx_HmFVj7EIVTuTuTMkdI",
       "6F988cGSkyw0KDwrUjBjvPmqKOhv2EK01wpG2_3Pnfg",
@@ -65,12 +65,12 @@ describe("the digest of a request", () => {
         { payload: [null] },
       ],
       ...[{ payload: [1, 2] }, { payload: [2, 1] }, { payload: { 1: 2 } }, { payload: { 2: 1 } }, { payload: "1" }],
-      ...[{ payload: { delay: 5000 } }, { delay: "5s" }, { timeout: "5s" }, { runAt: "1970-01-01T00:00:05Z" }],
+      ...[{ payload: { delay: 5000 } }, { delay: "5s" }, { timeout: "5s" }, { run_at: "1970-01-01T00:00:05Z" }],
       ...[
         { metadata: { a: "1" } },
         { metadata: { a: "2" } },
-        { maxAttempts: 1 },
-        { maxAttempts: 2 },
+        { max_attempts: 1 },
+        { max_attempts: 2 },
         { type: "sleep" },
       ],
       { payload: JSON.parse('{"__proto__":1}') },
@@ -79,12 +79,12 @@ describe("the digest of a request", () => {
   });
 
   test("is the same for a default, whether it is given or not", () => {
-    const given = { payload: null, metadata: {}, delay: "0s", maxAttempts: 0 };
+    const given = { payload: null, metadata: {}, delay: "0s", max_attempts: 0 };
     expect(digest(given)).toBe(digest({}));
   });
 
   test("does not depend on the notation of a time, a duration or a number", () => {
-    expect(digest({ runAt: "2026-01-31T10:00:00+02:00" })).toBe(digest({ runAt: "2026-01-31T08:00:00.000Z" }));
+    expect(digest({ run_at: "2026-01-31T10:00:00+02:00" })).toBe(digest({ run_at: "2026-01-31T08:00:00.000Z" }));
     expect(digest({ delay: "5.000s" })).toBe(digest({ delay: "5s" }));
     expect(digest({ payload: JSON.parse("[1.0, 1e2]") })).toBe(digest({ payload: [1, 100] }));
   });

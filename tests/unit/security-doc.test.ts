@@ -3,9 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { scopes } from "../../src/access/api-key-file.ts";
+import { batchBody, maxBatchBytes } from "../../src/api/batch.ts";
 import { readConfig } from "../../src/config.ts";
-import { batchBody, maxBatchBytes } from "../../src/gateway/batch-schemas.ts";
-import { taskRoutes } from "../../src/gateway/task-routes.ts";
+import { taskRoutes } from "../../src/gateway/tasks.ts";
 import { unguardedAddresses } from "../../src/http/open-addresses.ts";
 import { maxMessageBytes } from "../../src/rpc/call.ts";
 import { maxMessageDepth } from "../../src/rpc/methods.ts";

@@ -1,17 +1,24 @@
 /** What a stream tells of a task, and from where on it goes on. */
 
 import { expect, test } from "bun:test";
+import type { TaskNews } from "../../src/api/task.ts";
 import { eventsOf } from "../../src/gateway/task-events.ts";
-import type { WatchTaskResponseJson } from "../../src/gen/tasks_pb.ts";
 
-const states = ["queued", "running", "retrying", "running", "failed", "dead"];
+const states = ["queued", "running", "retrying", "running", "failed", "dead"] as const;
+const entryOf = {
+  at: "2026-01-01T00:00:00.000Z",
+  attempt: 1,
+  duration_ms: 0,
+  error: null,
+  trace_id: "",
+  span_id: "",
+  service: "worker",
+};
 
 /** What is there of a task that has come so far, for who has seen `entry` of it. */
-function newsOf(reached: number, entry: number, progress?: number): WatchTaskResponseJson {
-  const entries = states
-    .slice(0, reached)
-    .map((to, n) => ({ from: states[n - 1] ?? "", to, at: "2026-01-01T00:00:00Z" }));
-  return { entries: entries.slice(entry), firstNumber: entry + 1, ...(progress !== undefined && { progress }) };
+function newsOf(reached: number, entry: number, progress: number | null): TaskNews {
+  const entries = states.slice(0, reached).map((to, n) => ({ ...entryOf, from: states[n - 1] ?? null, to }));
+  return { entries: entries.slice(entry), first_number: entry + 1, progress, has_ended: false };
 }
 
 test.each<[what: string, reached: number, progress: number | undefined, seen: [number, number | null], ids: string]>([
@@ -26,7 +33,7 @@ test.each<[what: string, reached: number, progress: number | undefined, seen: [n
   ["everything at once", 6, 0.75, [0, null], "1 2 3 4 4:0.75 5:0.75 6:0.75"],
   ["a death", 6, 0.75, [5, 0.75], "6:0.75"],
 ])("%s", (_what, reached, progress, [entry, seenProgress], ids) => {
-  const { text, seen } = eventsOf(newsOf(reached, entry, progress), { entry, progress: seenProgress });
+  const { text, seen } = eventsOf(newsOf(reached, entry, progress ?? null), { entry, progress: seenProgress });
   expect([...text.matchAll(/^id: (.*)$/gm)].map(([, id]) => id).join(" ")).toBe(ids);
   expect(seen).toEqual({ entry: reached, progress: progress ?? null });
 });

@@ -1,7 +1,7 @@
 /** Dead letters and redrives as the API shows them. */
 
 import type { z } from "zod";
-import type { deadLetter, group, redrive } from "../../gateway/dead-letter-routes.ts";
+import type { deadLetter, group, redrive } from "../../api/dead-letter.ts";
 
 export type DeadLetter = z.output<typeof deadLetter>;
 export type DeadGroup = z.output<typeof group>;

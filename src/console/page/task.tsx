@@ -1,7 +1,7 @@
 /** A task as the API shows it, what the page asks about it, and how the page cancels it and shows its status. */
 
 import type { z } from "zod";
-import type { task, timelineEntry } from "../../gateway/task-schemas.ts";
+import type { task, timelineEntry } from "../../api/task.ts";
 import { liveStatuses, type TaskStatus, transitions } from "../../words/task.ts";
 import { ApiProblem, send } from "./api.ts";
 import { tell } from "./parts/notices.tsx";

@@ -7,7 +7,6 @@ import { createSemaphore } from "../../limits/concurrency.ts";
 import { TaskError } from "../../words/errors.ts";
 import type { Transport } from "../client.ts";
 import { fullMethod } from "../methods.ts";
-import { retryAfterHeader } from "../wire.ts";
 import { type Answered, connectWire, contentTypes, fromErrorAnswer } from "./wire.ts";
 
 const timeoutHeader = "connect-timeout-ms";
@@ -30,8 +29,8 @@ export function createConnectTransport(url: string, callsAtOnce: number = usualC
   const post: Post = (url, body, headers, signal) =>
     semaphore.run(async () => {
       const response = await fetch(url, { method: "POST", headers, body, signal });
-      const retryAfter = response.headers.get(retryAfterHeader);
-      return { status: response.status, retryAfter, text: await response.text() };
+      const header = (name: string): string | undefined => response.headers.get(name) ?? undefined;
+      return { status: response.status, header, text: await response.text() };
     }, signal);
 
   return {
@@ -49,8 +48,8 @@ export function createConnectTransport(url: string, callsAtOnce: number = usualC
       };
       const limit = AbortSignal.timeout(timeoutMs);
       const signal = over ? AbortSignal.any([limit, over]) : limit;
-      const answer = await send(`${url}/${fullMethod(method)}`, JSON.stringify(request), headers, signal);
-      return answer.status === 200 ? JSON.parse(answer.text) : errorOf(answer);
+      const answer = await send(`${url}/${fullMethod(method)}`, request, headers, signal);
+      return answer.status === 200 ? { json: answer.text, metadata: answer.header } : errorOf(answer);
     },
 
     /** No method is called GET /: whatever a task service says to that shows that it is there. */
@@ -93,7 +92,8 @@ function createLongPost(): Post {
     sent.on("error", reject);
     sent.on("response", (response) => {
       const { statusCode: status = 0, headers } = response;
-      text(response).then((read) => resolve({ status, retryAfter: headers["retry-after"], text: read }), reject);
+      const header = (name: string): string | undefined => headers[name]?.toString();
+      text(response).then((read) => resolve({ status, header, text: read }), reject);
     });
     // On Deno the client ignores its own option `signal`.
     const giveUp = (): void => {

@@ -33,9 +33,9 @@ export function createConnectHandler(
         refuseEncoding(request);
         return decodeMessage(schemas.request, codec, await readBody(request, maxBytesOf(method)));
       },
-      accept: (message) =>
-        new Response(encodeMessage(schemas.response, codec, message), {
-          headers: { "content-type": contentTypes[codec] },
+      accept: ({ json, metadata }) =>
+        new Response(encodeMessage(schemas.response, codec, json), {
+          headers: { "content-type": contentTypes[codec], ...metadata },
         }),
       refuse: toErrorResponse,
     });

@@ -4,8 +4,7 @@
  * test holds this against the library's own client.
  */
 
-import type { DescMessage, JsonValue } from "@bufbuild/protobuf";
-import { parseJson } from "../../http/body.ts";
+import type { DescMessage } from "@bufbuild/protobuf";
 import {
   connectHttpStatus,
   type FieldProblem,
@@ -14,7 +13,7 @@ import {
   retryAfterSeconds,
   TaskError,
 } from "../../words/errors.ts";
-import { fromBinaryMessage, maxMessageDepth, toBinaryMessage } from "../methods.ts";
+import { fromBinaryMessage, parseMessage, toBinaryMessage } from "../methods.ts";
 import { badRequestName, fromBadRequest, retryAfterHeader, toBadRequest, type Wire } from "../wire.ts";
 
 /** The protocol in spans. */
@@ -30,16 +29,14 @@ export function codecOf(contentType: string | null): Codec | undefined {
   return undefined;
 }
 
-/** A body as protobuf JSON; every spelling that protobuf allows comes out canonical. */
-export function decodeMessage(schema: DescMessage, codec: Codec, body: Uint8Array): JsonValue {
-  if (codec === "proto") return fromBinaryMessage(schema, body);
-  if (body.length === 0) return {};
-  // It came out of JSON.parse.
-  return parseJson(body, { maxDepth: maxMessageDepth, what: "the request message" }) as JsonValue;
+/** The request in a body. */
+export function decodeMessage(schema: DescMessage, codec: Codec, body: Uint8Array): unknown {
+  return codec === "proto" ? fromBinaryMessage(schema, body) : parseMessage(body);
 }
 
-export function encodeMessage(schema: DescMessage, codec: Codec, json: JsonValue): string | Uint8Array<ArrayBuffer> {
-  return codec === "json" ? JSON.stringify(json) : toBinaryMessage(schema, json);
+/** `json`: the answer. */
+export function encodeMessage(schema: DescMessage, codec: Codec, json: string): string | Uint8Array<ArrayBuffer> {
+  return codec === "json" ? json : toBinaryMessage(schema, json);
 }
 
 /** Connect protocol, "Error end-stream": the JSON body and status of a unary call that failed. */
@@ -72,16 +69,15 @@ function problemsOf(details: unknown): FieldProblem[] {
 /** What a call was answered with, read. */
 export interface Answered {
   status: number;
-  /** In seconds, as the header has it. */
-  retryAfter: string | null | undefined;
   text: string;
+  header(name: string): string | undefined;
 }
 
 /** The error in a Connect answer that is not 200; undefined when something else than a task service has answered. */
-export function fromErrorAnswer({ retryAfter, text }: Answered): TaskError | undefined {
+export function fromErrorAnswer({ header, text }: Answered): TaskError | undefined {
   const { code, message, details } = parseObject(text);
   if (typeof code !== "string") return undefined;
-  const seconds = Number(retryAfter);
+  const seconds = Number(header(retryAfterHeader));
   const problems = problemsOf(details);
   const options = { isRemote: true, problems, ...(seconds > 0 && { retryAfterMs: seconds * 1000 }) };
   return new TaskError(fromRpcCode(code), typeof message === "string" ? message : code, options);

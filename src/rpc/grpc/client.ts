@@ -1,6 +1,6 @@
 /**
  * Calls by gRPC: streams of one HTTP/2 connection, which the library opens, and opens again. So any number of held calls
- * takes no place of others.
+ * takes no place of others. Messages are JSON, as with Connect: see grpc/server.ts.
  */
 
 import {
@@ -13,8 +13,8 @@ import {
   status,
 } from "@grpc/grpc-js";
 import { TaskError } from "../../words/errors.ts";
-import type { Transport } from "../client.ts";
-import { fromBinaryMessage, fullMethod, type RpcMethod, rpcSchemas, toBinaryMessage } from "../methods.ts";
+import type { RpcAnswer, Transport } from "../client.ts";
+import { fullMethod } from "../methods.ts";
 import { healthCheckPath } from "./health.ts";
 import { asBuffer, fromErrorStatus, grpcWire } from "./wire.ts";
 
@@ -42,15 +42,19 @@ export function createGrpcTransport(url: string): Transport {
     message: Uint8Array,
     metadata: Metadata,
     wait: { timeoutMs: number; signal?: AbortSignal | undefined },
-  ): Promise<Buffer> => {
+  ): Promise<RpcAnswer> => {
     const options: CallOptions = { deadline: Date.now() + wait.timeoutMs };
     const { signal } = wait;
-    return new Promise<Buffer>((resolve, reject) => {
+    return new Promise<RpcAnswer>((resolve, reject) => {
       signal?.throwIfAborted();
+      let received = new Metadata();
       const call = client.makeUnaryRequest(path, asBuffer, asBuffer, message, metadata, options, (error, answer) => {
         if (error || !answer) reject(error ?? new Error(`${path} was answered with nothing`));
-        else resolve(answer);
+        else resolve({ json: answer.toString(), metadata: (name) => received.get(name)[0]?.toString() });
         signal?.removeEventListener("abort", giveUp);
+      });
+      call.on("metadata", (metadata: Metadata) => {
+        received = metadata;
       });
       const giveUp = (): void => {
         call.cancel();
@@ -65,13 +69,10 @@ export function createGrpcTransport(url: string): Transport {
     close: () => client.close(),
 
     exchange: async ({ method, request, metadata, timeoutMs, signal }) => {
-      const schemas = rpcSchemas[method];
       const sent = new Metadata();
       for (const [name, value] of Object.entries(metadata)) sent.set(name, value);
-      const message = encode(method, request);
       try {
-        const answer = await ask(`/${fullMethod(method)}`, message, sent, { timeoutMs, signal });
-        return fromBinaryMessage(schemas.response, answer);
+        return await ask(`/${fullMethod(method)}`, Buffer.from(request), sent, { timeoutMs, signal });
       } catch (error) {
         return errorOf(error);
       }
@@ -84,15 +85,6 @@ export function createGrpcTransport(url: string): Transport {
       });
     },
   };
-}
-
-/** A request is plain JSON by the type of its method; its texts may still be no times, or none that protobuf has. */
-function encode(method: RpcMethod, request: unknown): Uint8Array {
-  try {
-    return toBinaryMessage(rpcSchemas[method].request, request as never);
-  } catch (cause) {
-    throw new TaskError("invalid_argument", `the ${method} request does not fit its schema`, { cause });
-  }
 }
 
 /** The task service's own error is an answer like others. */

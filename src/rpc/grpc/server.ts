@@ -1,10 +1,14 @@
 /**
  * The gRPC server: the task service by HTTP/2 without TLS, with health and reflection. The library keeps deadlines,
  * cancellation, compression and connections; a call is answered as by any other protocol.
+ *
+ * A message is protobuf or JSON. gRPC names its codec in the content-type, which the library neither lets a client set nor
+ * shows to a server; but JSON begins with `{`, and no protobuf message of ours does: that byte is the start of a group.
  */
 
 import { createServer, type Server as NetServer, type Socket } from "node:net";
 import {
+  Metadata,
   Server,
   ServerCredentials,
   type ServerOptions,
@@ -17,7 +21,7 @@ import { watchFiles } from "../../host/open-files.ts";
 import { type Address, closeWithin, type Listener, urlOf, usualIdleTimeoutSeconds } from "../../http/listen.ts";
 import { TaskError } from "../../words/errors.ts";
 import { type AnswerCall, largestMessageBytes, maxBytesOf, maxCallsInProgress } from "../call.ts";
-import { fromBinaryMessage, type RpcMethod, rpcSchemas, toBinaryMessage } from "../methods.ts";
+import { fromBinaryMessage, parseMessage, type RpcMethod, rpcSchemas, toBinaryMessage } from "../methods.ts";
 import { createHealthService } from "./health.ts";
 import { createReflectionServices } from "./reflection.ts";
 import { definitionOf, grpcWire, toErrorStatus } from "./wire.ts";
@@ -130,15 +134,24 @@ function toHandler(method: RpcMethod, address: Address, answerCall: AnswerCall):
         if (call.request.byteLength > maxBytesOf(method)) {
           throw new TaskError("payload_too_large", `the message is larger than ${maxBytesOf(method)} bytes`);
         }
-        return fromBinaryMessage(schemas.request, call.request);
+        return isJson(call.request) ? parseMessage(call.request) : fromBinaryMessage(schemas.request, call.request);
       },
-      accept: (message) => {
-        const answer = toBinaryMessage(schemas.response, message);
-        return (): void => callback(null, answer);
+      accept: ({ json, metadata = {} }) => {
+        const answer = isJson(call.request) ? Buffer.from(json) : toBinaryMessage(schemas.response, json);
+        const headers = new Metadata();
+        for (const [name, value] of Object.entries(metadata)) headers.set(name, value);
+        return (): void => {
+          call.sendMetadata(headers);
+          callback(null, answer);
+        };
       },
       refuse: (error) => (): void => callback(toErrorStatus(error)),
     }).then((answer) => answer());
   };
+}
+
+function isJson(message: Uint8Array): boolean {
+  return message[0] === 0x7b;
 }
 
 /** A caller's deadline is over this much before ours, or less: by the time that the call was on its way. */

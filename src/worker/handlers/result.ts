@@ -6,7 +6,7 @@
  */
 
 import { toFailure } from "../../words/errors.ts";
-import { toPointer } from "../../words/json-text.ts";
+import { JsonText, toPointer } from "../../words/json-text.ts";
 import { isError, isInstance, tagOf } from "../../words/text.ts";
 
 /** No other attempt returns anything else, so this is fatal. */
@@ -94,6 +94,7 @@ class ResultWriter {
 
   /** undefined: JSON has nothing for it (undefined, a function, a symbol). */
   write(value: unknown): string | undefined {
+    if (value instanceof JsonText) return this.#leaf(value.text);
     switch (typeof value) {
       case "string":
         return this.#leaf(quote(value));

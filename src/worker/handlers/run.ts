@@ -15,7 +15,7 @@ import type { PlainSpan } from "../../telemetry/spans/plain-span.ts";
 import type { ThreadTracing } from "../../telemetry/spans/thread-tracing.ts";
 import { markFailed, recordException, startSpan } from "../../telemetry/spans/tracing.ts";
 import { type Failure, TaskError, toFailure } from "../../words/errors.ts";
-import { isInstance, toWellFormedJson } from "../../words/text.ts";
+import { isInstance } from "../../words/text.ts";
 import type { HandlerCalls } from "../http/calls.ts";
 import { createTracedFetch } from "../http/traced-fetch.ts";
 import type { FromRunner, Run, RunEnd, SignalReason, ToHandlerThread } from "../threads/thread-messages.ts";
@@ -135,10 +135,11 @@ async function runHandler(
   try {
     if (!loaded) throw new TaskError("unimplemented", `this worker has no handler for tasks of type "${run.type}"`);
     const { handler } = loaded;
-    const payload: unknown = JSON.parse(toWellFormedJson(run.payload));
+    const payload: unknown = JSON.parse(run.payload);
     const task: HandlerTask = {
       id: run.taskId,
       type: run.type,
+      payloadText: run.payload,
       payload: handler.payload === undefined ? payload : await checkPayload(handler.payload, payload),
       attempt: run.attempt,
       correlationId: run.correlationId,

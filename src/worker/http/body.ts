@@ -6,6 +6,7 @@
 
 import { promisify } from "node:util";
 import zlib from "node:zlib";
+import type { JsonText } from "../../words/json-text.ts";
 
 /** A value that has no form in its content type. */
 export class UnfitBody extends Error {
@@ -13,12 +14,13 @@ export class UnfitBody extends Error {
 }
 
 /** `contentType` as the header has it. Text is sent as it is, unless the type is JSON, of which any value is one. */
-export function toBody(body: unknown, contentType: string): string | Uint8Array {
+export function toBody({ text }: JsonText, contentType: string): string | Uint8Array {
   const essence = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  if (isJson(essence)) return JSON.stringify(body);
+  if (isJson(essence)) return text;
+  const body: unknown = JSON.parse(text);
   if (typeof body === "string") return toBytes(body, contentType);
   if (essence === "application/x-www-form-urlencoded") return toForm(body);
-  if (essence.startsWith("text/")) return toBytes(JSON.stringify(body), contentType);
+  if (essence.startsWith("text/")) return toBytes(text, contentType);
   throw new UnfitBody(`a body of the content type "${contentType}" is sent as it is: expected a string`);
 }
 

@@ -7,9 +7,9 @@ import { context as contextApi } from "@opentelemetry/api";
 import { proxyOf } from "../../http/fetch.ts";
 import { productVersion } from "../../version.ts";
 import { toFailure } from "../../words/errors.ts";
-import { inspectJson } from "../../words/json-text.ts";
+import { JsonText, readJson } from "../../words/json-text.ts";
 import { type BuiltInPayloads, payloadOf } from "../handlers/built-in-payloads.ts";
-import type { HandlerContext, TaskHandler } from "../handlers/handler.ts";
+import type { HandlerContext, HandlerTask, TaskHandler } from "../handlers/handler.ts";
 import { maxResultDepth } from "../handlers/result.ts";
 import { retryAfterMs } from "../handlers/retry-after.ts";
 import {
@@ -46,7 +46,7 @@ export function createHttpHandler(allow: readonly string[], resolve: Resolve = r
         return send(hop, addresses, ctx.signal);
       };
       try {
-        const request = toRequest(payload);
+        const request = toRequest({ ...payload, body: bodyOf(task) });
         const answer = await follow(request, (hop, resendCount) =>
           call({ url: hop.url, method: hop.method, headers: hop.headers, resendCount }, (headers) =>
             sendAllowed({ ...hop, headers }),
@@ -64,7 +64,15 @@ export function createHttpHandler(allow: readonly string[], resolve: Resolve = r
   };
 }
 
-function toRequest({ url, method, headers, body }: BuiltInPayloads["http"]): HttpRequest {
+type HttpPayload = Omit<BuiltInPayloads["http"], "body"> & { body: JsonText | undefined };
+
+/** With its own characters, so that no digit of a number changes. undefined: it has none. */
+function bodyOf({ payloadText }: HandlerTask): JsonText | undefined {
+  const { body } = Object(readJson(payloadText, Number.POSITIVE_INFINITY, ["body"]));
+  return body;
+}
+
+function toRequest({ url, method, headers, body }: HttpPayload): HttpRequest {
   const hasBody = body !== undefined && !["GET", "HEAD"].includes(method);
   const all = new Headers({ accept: "*/*", "user-agent": `throughline/${productVersion}` });
   if (hasBody) all.set("content-type", "application/json");
@@ -112,11 +120,11 @@ async function toResult(
   throw new Error(message);
 }
 
-/** Text stays text where it is no JSON, and where the result could not hold all of it: the body is one level within that. */
+/** JSON keeps its digits. What is no JSON, or nests too deep to be a result, stays text: the body is one level within that. */
 function asJson(text: string): unknown {
-  if (inspectJson(text, maxResultDepth - 1) !== undefined) return text;
   try {
-    return JSON.parse(text);
+    readJson(text, maxResultDepth - 1);
+    return new JsonText(text);
   } catch {
     return text;
   }

@@ -1,6 +1,7 @@
 /** The view of one dead letter: why it is dead, and what can be done; or of a redrive, whose address begins the same. */
 
 import { useState } from "preact/hooks";
+import { layOut, textOf } from "../../../words/json-text.ts";
 import { useAnswer } from "../api.ts";
 import type { DeadLetter } from "../dead-letter.ts";
 import { addressOf } from "../location.ts";
@@ -68,7 +69,7 @@ function Letter({ id }: { id: string }) {
 }
 
 function Facts({ letter: { task, reason, died_at, redrives: count, group } }: { letter: DeadLetter }) {
-  const payload = JSON.stringify(task.payload, null, 2) ?? "";
+  const payload = layOut(textOf(task.payload));
   return (
     <div class="letter">
       <section class="died">

@@ -1,6 +1,7 @@
 /** The view of one task: what it is, what it did, and all its traces as one waterfall, while it runs and afterwards. */
 
 import { useState } from "preact/hooks";
+import { layOut, textOf, writeJson } from "../../../words/json-text.ts";
 import type { TaskTraceView } from "../../task-trace-view.ts";
 import { type Answered, ask, useAnswer, useLoaded } from "../api.ts";
 import { addressOf } from "../location.ts";
@@ -60,7 +61,7 @@ export function TaskPage({ id }: { id: string }) {
           </span>
         }
       >
-        <CopyButton what="JSON" label="Copy JSON" text={() => JSON.stringify(shown, null, 2)} />
+        <CopyButton what="JSON" label="Copy JSON" text={() => layOut(writeJson(shown))} />
         <button type="button" onClick={() => setSubmitting(true)}>
           Submit again
         </button>
@@ -204,7 +205,7 @@ const cutLines = 30;
 function JsonBlock({ title, value, none }: { title: string; value: unknown; none?: string }) {
   const [isWhole, setWhole] = useState(false);
   const isNone = none !== undefined && (value === null || value === undefined);
-  const text = JSON.stringify(value, null, 2) ?? "null";
+  const text = layOut(textOf(value));
   const lines = text.split("\n");
   const isCut = lines.length > cutLines && !isWhole;
   return (

@@ -1,6 +1,7 @@
 /** The view Tasks: those of a status, filtered as the address has it, the newest first; submit and cancel. */
 
 import { useState } from "preact/hooks";
+import { writeJson } from "../../../words/json-text.ts";
 import { useLoaded } from "../api.ts";
 import { changedQuery, go, here } from "../location.ts";
 import { Icon } from "../parts/icon.tsx";
@@ -152,7 +153,7 @@ function Detail({ task }: { task: Task }) {
   const shown = task.result ?? task.payload;
   return (
     <span class="quiet mono">
-      {shown === null || shown === undefined ? "" : JSON.stringify(shown).slice(0, maxDetailChars)}
+      {shown === null || shown === undefined ? "" : writeJson(shown).slice(0, maxDetailChars)}
     </span>
   );
 }

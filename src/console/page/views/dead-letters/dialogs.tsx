@@ -1,6 +1,7 @@
 /** What is done to dead tasks: a redrive of many, of one with another payload, and the end of one for good. */
 
 import { useEffect, useState } from "preact/hooks";
+import { type JsonText, layOut, textOf } from "../../../../words/json-text.ts";
 import { ApiProblem, send, useAnswer } from "../../api.ts";
 import type { DeadLetter, Redrive, Selection } from "../../dead-letter.ts";
 import { go } from "../../location.ts";
@@ -125,7 +126,7 @@ function toProblem(thrown: unknown): ApiProblem {
 
 /** Brings one dead task back with another payload; what does not fit its handler's schema is shown beside it. */
 export function EditDialog({ task, onClose }: { task: DeadLetter["task"]; onClose(): void }) {
-  const before = JSON.stringify(task.payload, null, 2) ?? "null";
+  const before = layOut(textOf(task.payload));
   const [text, setText] = useState(before);
   const [reason, setReason] = useState("");
   const [problem, setProblem] = useState<ApiProblem>();
@@ -138,7 +139,7 @@ export function EditDialog({ task, onClose }: { task: DeadLetter["task"]; onClos
     if ("problem" in read) return;
     setSending(true);
     try {
-      const order = await orderOf({ ids: [task.id], payload: read.value, ...(reason !== "" && { reason }) });
+      const order = await orderOf({ ids: [task.id], payload: read.payload, ...(reason !== "" && { reason }) });
       if (order.id !== null) noteRedrive(order.id);
       onClose();
       go(`/tasks/${task.id}`);
@@ -187,10 +188,10 @@ export function EditDialog({ task, onClose }: { task: DeadLetter["task"]; onClos
 }
 
 /** To bring a task back with nothing is no edit: null is a payload too. */
-function readEdited(text: string, schema: unknown): { value: unknown } | { problem: string } {
-  if (text.trim() === "") return { problem: "A payload is wanted; null is one" };
-  const read = readPayload(text, schema);
-  return read.problem === undefined ? { value: read.value } : { problem: read.problem };
+function readEdited(text: string, schema: unknown): { payload: JsonText } | { problem: string } {
+  const { problem, text: payload } = readPayload(text, schema);
+  if (problem !== undefined) return { problem };
+  return payload ? { payload } : { problem: "A payload is wanted; null is one" };
 }
 
 /** Puts a dead task away for good; the reason stays with it. */

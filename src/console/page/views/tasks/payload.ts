@@ -1,21 +1,21 @@
 /** A payload as it is typed, checked as its type's handler would check it. Pure. */
 
 import { toPayloadProblems, toPayloadValidator } from "../../../../api/payload-problems.ts";
-import { lostNumbers } from "../../../../words/json-text.ts";
+import { JsonText } from "../../../../words/json-text.ts";
 
 /** What the gateway takes of a whole body (docs/operations.md). */
 const maxBytes = 256 * 1024;
 
 export type ReadPayload =
-  | { value: unknown; bytes: number; problem?: undefined }
-  | { problem: string; value?: undefined; bytes?: undefined };
+  | { text: JsonText | undefined; bytes: number; problem?: undefined }
+  | { problem: string; text?: undefined; bytes?: undefined };
 
-/** `schema`: JSON Schema of the type; undefined: not known. An empty text is no payload: `undefined`. */
+/** `schema`: JSON Schema of the type; undefined: not known. An empty text is no payload. */
 export function readPayload(text: string, schema?: unknown): ReadPayload {
   const read = parsePayload(text);
   if (read.problem !== undefined || schema === undefined || schema === null) return read;
   // A task without a payload has null for one.
-  const [first, ...more] = problemsOf(read.value ?? null, schema);
+  const [first, ...more] = problemsOf(JSON.parse(read.text?.text ?? "null"), schema);
   if (!first) return read;
   return { problem: `${first}${more.length > 0 ? `, and ${more.length} more` : ""}` };
 }
@@ -31,13 +31,12 @@ function problemsOf(value: unknown, schema: unknown): string[] {
 }
 
 function parsePayload(text: string): ReadPayload {
-  if (text.trim() === "") return { value: undefined, bytes: 0 };
+  if (text.trim() === "") return { text: undefined, bytes: 0 };
   try {
-    const value: unknown = JSON.parse(text);
-    for (const { pointer, detail } of lostNumbers(text)) return { problem: `/payload${pointer}: ${detail}` };
-    const bytes = new TextEncoder().encode(JSON.stringify(value)).byteLength;
+    JSON.parse(text);
+    const bytes = new TextEncoder().encode(text).byteLength;
     if (bytes > maxBytes) return { problem: `${bytes} bytes are more than the ${maxBytes} that a task may have` };
-    return { value, bytes };
+    return { text: new JsonText(text), bytes };
   } catch (error) {
     return { problem: `No JSON: ${error instanceof Error ? whereOf(error.message, text) : String(error)}` };
   }

@@ -1,6 +1,7 @@
 /** Submits a task. A mistake is shown beside the field, before the task is sent where the page can know it. */
 
 import { useState } from "preact/hooks";
+import { layOut, textOf } from "../../../../words/json-text.ts";
 import { ApiProblem, send, useAnswer } from "../../api.ts";
 import { go } from "../../location.ts";
 import { Dialog } from "../../parts/controls.tsx";
@@ -28,7 +29,7 @@ interface Draft {
 export function SubmitDialog({ types, type = "echo", payload = { hello: "world" }, onClose }: SubmitDialogProps) {
   const [draft, setDraft] = useState<Draft>({
     type,
-    payload: JSON.stringify(payload, null, 2) ?? "",
+    payload: layOut(textOf(payload)),
     delay: "",
     timeout: "",
     maxAttempts: "",
@@ -50,7 +51,7 @@ export function SubmitDialog({ types, type = "echo", payload = { hello: "world" 
     setSending(true);
     try {
       const headers: Record<string, string> = draft.isForced ? { "x-force-trace": "true" } : {};
-      const { id } = await send<Task>("/tasks", toBody(draft, read.value), headers);
+      const { id } = await send<Task>("/tasks", toBody(draft, read.text), headers);
       onClose();
       go(`/tasks/${id}`);
     } catch (thrown) {

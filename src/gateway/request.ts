@@ -1,4 +1,6 @@
 /**
+ * A request at the gateway: its caller, its trace, and the way to the task service in that trace.
+ *
  * The edge of the trace: continues the caller's trace or starts one, opens the server span, and puts who-asked and
  * which-trace on every answer, errors included.
  */
@@ -12,8 +14,13 @@ import {
   SpanKind,
   type Tracer,
 } from "@opentelemetry/api";
+import type { Context as HonoContext } from "hono";
 import { v7 as uuidv7 } from "uuid";
+import type { Caller } from "../access/caller.ts";
+import type { Allowance } from "../access/rate-limit.ts";
 import type { Peer } from "../http/listen.ts";
+import type { RpcAnswer } from "../rpc/client.ts";
+import type { RpcMethod } from "../rpc/methods.ts";
 import {
   type CallMetadata,
   correlationHeader,
@@ -34,6 +41,37 @@ const forceHeader = "x-force-trace";
 export interface RequestTrace extends CallMetadata {
   span: Span;
   context: Context;
+}
+
+/** What every route has. */
+export interface Edge {
+  Bindings: { peer: Peer };
+  Variables: { trace: RequestTrace; caller: Caller; allowance?: Allowance };
+}
+
+export type EdgeContext = HonoContext<Edge>;
+
+/** One RPC in the trace of the request; `heldMs`: how long the task service is asked to hold it, `signal`: until when. */
+export type CallInRequest = (
+  c: EdgeContext,
+  method: RpcMethod,
+  request: object,
+  heldMs?: number,
+  signal?: AbortSignal,
+) => Promise<RpcAnswer>;
+
+/** The record that the task service has written, as it is. */
+export function answerWith(
+  { json }: Pick<RpcAnswer, "json">,
+  status = 200,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(json, { status, headers: { "content-type": "application/json;charset=utf-8", ...headers } });
+}
+
+/** `path` below the same prefix as the request's own. */
+export function pathOf(c: EdgeContext, path: string): string {
+  return `${c.req.path.startsWith("/v1/") ? "/v1" : ""}${path}`;
 }
 
 export interface EdgeOptions {

@@ -1,38 +1,24 @@
-/** Schedules as the HTTP API takes and shows them: what is checked, and what OpenAPI tells. */
+/** Schedules as the API takes and shows them: what is checked, what OpenAPI describes, and the record that answers. */
 
 import { z } from "zod";
-import { showDuration } from "../settings/parsers.ts";
-import { overlapPolicies, runMetadata } from "../store/ports/schedules.ts";
-import { taskStatuses } from "../words/task.ts";
+import { parseDuration, showDuration } from "../settings/parsers.ts";
+import { overlapPolicies, runMetadata, type Schedule } from "../store/ports/schedules.ts";
+import { JsonText } from "../words/json-text.ts";
+import { type TaskStatus, taskStatuses } from "../words/task.ts";
 import {
   defaultTimeZone,
   longestEveryMs,
   nextTick,
+  nextTicks,
   parseCron,
   parseTimeZone,
   type Rule,
   shortestEveryMs,
 } from "../words/ticks.ts";
-import { duration, time as timeSaid } from "./requests.ts";
-import { newTask, taskId, taskType, time, timeOrNull, traceId } from "./task-schemas.ts";
+import { duration, pageLimit, textThat, time, timeOrNull, timeText, toTime } from "./fields.ts";
+import { newTask, taskId, taskType, traceId } from "./task.ts";
 
 const everyWords = `expected ${showDuration(shortestEveryMs)} to ${showDuration(longestEveryMs)}`;
-
-/** What `parse` takes, as it was sent. */
-function textThat(parse: (text: string) => string) {
-  return z
-    .string()
-    .max(256)
-    .superRefine((text, context) => {
-      try {
-        parse(text);
-      } catch (error) {
-        // What is checked of the whole may rely on it.
-        const message = error instanceof Error ? error.message : String(error);
-        context.addIssue({ code: "custom", message, continue: false });
-      }
-    });
-}
 
 export const scheduleId = z
   .string()
@@ -48,24 +34,28 @@ const scheduledTask = z
     timeout,
     max_attempts,
     metadata: metadata.refine(
-      (given) => !Object.values(runMetadata).some((name) => given && Object.hasOwn(given, name)),
+      (own) => !Object.values(runMetadata).some((name) => own && Object.hasOwn(own, name)),
       `each run gets ${Object.values(runMetadata).join(" and ")} by itself`,
     ),
   })
   .meta({ id: "NewScheduledTask", description: "What each run is, as in `POST /v1/tasks`." });
 
-const said = {
-  cron: textThat(parseCron).meta({
-    description:
-      "Minute, hour, day of the month, month, weekday; seconds may come first; or @hourly, @daily, @weekly, @monthly, @yearly.",
-    examples: ["0 3 * * MON-FRI"],
-  }),
-  time_zone: textThat(parseTimeZone).meta({
-    description: "Of IANA; the clock that `cron` is about. UTC when none is given.",
-    examples: ["Europe/Berlin"],
-  }),
+const given = {
+  cron: textThat(parseCron)
+    .max(256)
+    .meta({
+      description:
+        "Minute, hour, day of the month, month, weekday; seconds may come first; or @hourly, @daily, @weekly, @monthly, @yearly.",
+      examples: ["0 3 * * MON-FRI"],
+    }),
+  time_zone: textThat(parseTimeZone)
+    .max(256)
+    .meta({
+      description: "Of IANA; the clock that `cron` is about. UTC when none is given.",
+      examples: ["Europe/Berlin"],
+    }),
   every: duration
-    .refine((ms) => ms >= shortestEveryMs && ms <= longestEveryMs, everyWords)
+    .refine((text) => isEvery(parseDuration(text)), everyWords)
     .meta({ description: "In place of `cron`: the time from one run to the next.", examples: ["15m"] }),
   task: scheduledTask,
   overlap: z.enum(overlapPolicies).meta({
@@ -77,24 +67,28 @@ const said = {
     .min(0)
     .max(100)
     .meta({ description: "Of the ticks that an outage cost, the newest so many are made up for. Usually 1." }),
-  start_at: timeSaid.meta({ description: "No run before it. An `every` is counted from it." }),
-  end_at: timeSaid.meta({ description: "No run at it or after it." }),
+  start_at: timeText.meta({ description: "No run before it. An `every` is counted from it." }),
+  end_at: timeText.meta({ description: "No run at it or after it." }),
   paused: z.boolean().meta({ description: "Its ticks pass without a run." }),
 };
 
-/** What `POST /v1/schedules` takes. */
+function isEvery(ms: number): boolean {
+  return ms >= shortestEveryMs && ms <= longestEveryMs;
+}
+
+/** What `POST /v1/schedules` takes, and `CreateSchedule`. */
 export const newSchedule = z
   .strictObject({
     id: scheduleId.optional(),
-    cron: said.cron.optional(),
-    time_zone: said.time_zone.optional(),
-    every: said.every.optional(),
-    task: said.task,
-    overlap: said.overlap.optional(),
-    catch_up: said.catch_up.optional(),
-    start_at: said.start_at.optional(),
-    end_at: said.end_at.optional(),
-    paused: said.paused.optional(),
+    cron: given.cron.optional(),
+    time_zone: given.time_zone.optional(),
+    every: given.every.optional(),
+    task: given.task,
+    overlap: given.overlap.optional(),
+    catch_up: given.catch_up.optional(),
+    start_at: given.start_at.optional(),
+    end_at: given.end_at.optional(),
+    paused: given.paused.optional(),
   })
   .refine(({ cron, every }) => (cron === undefined) !== (every === undefined), "expected either cron or every")
   .refine(({ every, time_zone }) => every === undefined || time_zone === undefined, {
@@ -129,15 +123,15 @@ function isEverDue({
 /** What `PATCH /v1/schedules/{id}` takes. */
 export const scheduleChange = z
   .strictObject({
-    cron: said.cron.optional(),
-    time_zone: said.time_zone.nullable().optional(),
-    every: said.every.optional(),
-    task: said.task.optional(),
-    overlap: said.overlap.nullable().optional(),
-    catch_up: said.catch_up.nullable().optional(),
-    start_at: said.start_at.nullable().optional(),
-    end_at: said.end_at.nullable().optional(),
-    paused: said.paused.optional(),
+    cron: given.cron.optional(),
+    time_zone: given.time_zone.nullable().optional(),
+    every: given.every.optional(),
+    task: given.task.optional(),
+    overlap: given.overlap.nullable().optional(),
+    catch_up: given.catch_up.nullable().optional(),
+    start_at: given.start_at.nullable().optional(),
+    end_at: given.end_at.nullable().optional(),
+    paused: given.paused.optional(),
   })
   .refine((change) => Object.keys(change).length > 0, "expected at least one field")
   .refine(({ cron, every }) => cron === undefined || every === undefined, "expected either cron or every")
@@ -150,6 +144,19 @@ export const scheduleChange = z
   });
 
 export type ScheduleChange = z.output<typeof scheduleChange>;
+
+/** Fields of a schedule that can be changed. */
+export const changeable = Object.keys(given) as (keyof typeof given)[];
+
+/** The request of `UpdateSchedule`: each of `fields` takes its value in `change`; without one it is taken away. */
+export const updateSchedule = z.strictObject({
+  id: z.string(),
+  change: z.unknown().default({}),
+  fields: z.array(z.enum(changeable)).min(1),
+});
+
+export const listSchedules = z.strictObject({ limit: pageLimit, cursor: z.string().max(200).default("") });
+export const namedSchedule = z.strictObject({ id: z.string() });
 
 const shownDuration = z.string().meta({ description: "A number and a unit.", examples: ["15m"] });
 
@@ -186,3 +193,51 @@ export const schedule = z
     missed: z.int().meta({ description: "Ticks without a run, because of an outage." }),
   })
   .meta({ id: "Schedule", description: "A task that is made again and again." });
+
+/** Runs to come that a record shows. */
+const shownRuns = 5;
+
+/** The record of a schedule; `lastStatus`: of the last run's task, undefined when it was removed. */
+export function toSchedule(of: Schedule, lastStatus: TaskStatus | undefined): z.input<typeof schedule> {
+  const { nextTickMs, timing, lastRun } = of;
+  const next = nextTickMs === null ? [] : nextTicks(timing, nextTickMs - 1, shownRuns);
+  return {
+    id: of.id,
+    ...toGiven(of),
+    created_at: toTime(of.createdAtMs),
+    updated_at: toTime(of.updatedAtMs),
+    // version-traceid-spanid-flags
+    trace_id: of.origin.traceparent?.split("-")[1] ?? "",
+    next_runs: next.map((ms) => toTime(ms)),
+    last_run: lastRun && {
+      task_id: lastRun.taskId,
+      scheduled_for: toTime(lastRun.scheduledForMs),
+      status: lastStatus ?? null,
+    },
+    fired: of.fired,
+    skipped: of.skipped,
+    missed: of.missed,
+  };
+}
+
+/** The fields that a person gives, with what holds where none was given. */
+export function toGiven({ timing, task, overlap, catchUp, isPaused }: Schedule) {
+  const { rule, startAtMs, endAtMs } = timing;
+  return {
+    cron: rule.kind === "cron" ? rule.cron : null,
+    time_zone: rule.kind === "cron" ? rule.timeZone : null,
+    every: rule.kind === "every" ? showDuration(rule.everyMs) : null,
+    task: {
+      type: task.type,
+      payload: new JsonText(task.payload),
+      timeout: task.timeoutMs === null ? null : showDuration(task.timeoutMs),
+      max_attempts: task.maxAttempts,
+      metadata: task.metadata,
+    },
+    overlap,
+    catch_up: catchUp,
+    start_at: toTime(startAtMs),
+    end_at: toTime(endAtMs),
+    paused: isPaused,
+  };
+}

@@ -1,14 +1,36 @@
-/** Tasks as the HTTP API takes and shows them: what is checked, and what OpenAPI tells. */
+/**
+ * Tasks as the API takes and shows them, in HTTP and in RPC: what is checked, what OpenAPI describes, and the record that
+ * answers. The task service writes the record, the gateway passes it on.
+ */
 
 import { z } from "zod";
-import { taskStatuses, taskTypePattern } from "../words/task.ts";
-import { duration, durationAboveZero, time as timeSaid } from "./requests.ts";
+import type { Failure } from "../words/errors.ts";
+import { JsonText } from "../words/json-text.ts";
+import {
+  type Attempt,
+  type TaskRecord,
+  type TimelineEntry,
+  taskStatuses,
+  taskTypePattern,
+  toAttempts,
+} from "../words/task.ts";
+import {
+  count,
+  duration,
+  durationAboveZero,
+  givenId,
+  pageLimit,
+  queryTime,
+  time,
+  timeOrNull,
+  timeText,
+  toTime,
+} from "./fields.ts";
 
 const exampleId = "0199a0b2-7c4e-7d3a-9f61-2b8f0c5d4e17";
 const exampleTraceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-/** Of what is changed when it is read, zod tells no examples of its own accord. */
-const durationShown = { override: { examples: ["30s"] } };
+const durationShown = { examples: ["30s"] };
 
 export const taskType = z
   .string()
@@ -24,7 +46,7 @@ export const newTask = z
     type: taskType,
     payload: z.unknown().optional().meta({ description: "Any JSON; its handler gets it as it is." }),
     delay: duration.optional().meta({ ...durationShown, description: "How long it waits before it may start." }),
-    run_at: timeSaid.optional().meta({ description: "When it may start, instead of `delay`." }),
+    run_at: timeText.optional().meta({ description: "When it may start, instead of `delay`." }),
     timeout: durationAboveZero
       .optional()
       .meta({ ...durationShown, description: "Deadline of each attempt, instead of its type's." }),
@@ -46,12 +68,6 @@ export const newTask = z
   });
 
 export type NewTask = z.output<typeof newTask>;
-
-export const count = z.int().min(0);
-
-/** A time in an answer: UTC with milliseconds. */
-export const time = z.string().meta({ format: "date-time", examples: ["2026-01-01T08:00:00.000Z"] });
-export const timeOrNull = time.nullable();
 
 export const traceId = z.string().meta({ description: "Of the trace, 32 hex digits.", examples: [exampleTraceId] });
 export const taskId = z.string().meta({ description: "A UUID of version 7.", examples: [exampleId] });
@@ -119,3 +135,98 @@ export const timelineEntry = z
     service: z.string().meta({ description: "The role that made the change.", examples: ["worker"] }),
   })
   .meta({ id: "TimelineEntry", description: "One change of a task's state." });
+
+/** The record of a task with its attempts. */
+export function toTask(task: TaskRecord, timeline: readonly TimelineEntry[]): TaskAnswer {
+  return {
+    id: task.id,
+    type: task.type,
+    status: task.status,
+    payload: new JsonText(task.payload),
+    result: task.result === null ? null : new JsonText(task.result),
+    error: toFailure(task.error),
+    attempt: task.attempt,
+    max_attempts: task.maxAttempts,
+    correlation_id: task.correlationId,
+    trace_id: task.traceId,
+    metadata: task.metadata,
+    created_at: toTime(task.createdAtMs),
+    run_at: toTime(task.runAtMs),
+    started_at: toTime(task.startedAtMs),
+    ended_at: toTime(task.endedAtMs),
+    progress: task.progress,
+    attempts: toAttempts(timeline).map(toAttempt),
+  };
+}
+
+function toAttempt({ number, startedAtMs, endedAtMs, outcome, error, traceId, worker }: Attempt) {
+  return {
+    number,
+    started_at: toTime(startedAtMs),
+    ended_at: toTime(endedAtMs),
+    outcome,
+    error: toFailure(error),
+    trace_id: traceId,
+    worker,
+  };
+}
+
+export function toTimelineEntry(entry: TimelineEntry): z.input<typeof timelineEntry> {
+  return {
+    at: toTime(entry.atMs),
+    from: entry.from,
+    to: entry.to,
+    attempt: entry.attempt,
+    duration_ms: entry.durationMs,
+    error: toFailure(entry.error),
+    trace_id: entry.traceId,
+    span_id: entry.spanId,
+    service: entry.service,
+  };
+}
+
+/** Without what only the process knows of an error. */
+export function toFailure(error: Failure | null): { type: string; message: string } | null {
+  return error && { type: error.type, message: error.message };
+}
+
+/** Filters of a list; `time`: as a query has it, or a call to the task service. */
+const filterWith = <Time extends z.ZodType>(after: Time, before: Time) => ({
+  status: z.enum(taskStatuses).optional(),
+  type: taskType.optional(),
+  correlation_id: z.string().min(1).max(64).optional(),
+  created_after: after,
+  created_before: before,
+});
+
+/** In a query. */
+export const taskQuery = filterWith(
+  queryTime.optional().meta({ description: "Made later than this." }),
+  queryTime.optional().meta({ description: "Made earlier than this." }),
+);
+
+/** Requests of RPC. */
+export const listTasks = z.strictObject({
+  ...filterWith(timeText.optional(), timeText.optional()),
+  limit: pageLimit,
+  cursor: z.string().max(255).default(""),
+});
+export const getTask = z.strictObject({ id: givenId, wait: duration.optional() });
+export const cancelTask = z.strictObject({ id: givenId });
+export const getTimeline = z.strictObject({ id: givenId });
+export const watchTask = z.strictObject({
+  id: givenId,
+  seen_entry: count.default(0),
+  seen_progress: z.number().optional(),
+  wait: duration.optional(),
+});
+/** The answer of `WatchTask`: entries that were not seen, the oldest first, and the number of the first of them. */
+export interface TaskNews {
+  entries: z.input<typeof timelineEntry>[];
+  first_number: number;
+  progress: number | null;
+  has_ended: boolean;
+}
+
+/** A task as a record. */
+export type TaskAnswer = z.input<typeof task>;

@@ -1,8 +1,10 @@
-/** What a batch of tasks takes and gives. */
+/** Batches of tasks as the API takes and answers them. */
 
 import { z } from "zod";
 import { problem } from "../http/problem.ts";
-import { count, newTask, task } from "./task-schemas.ts";
+import type { FieldProblem } from "../words/errors.ts";
+import { count } from "./fields.ts";
+import { newTask, task } from "./task.ts";
 
 /** Of one of its tasks, and of the whole. */
 export const maxTaskBytes = 256 * 1024;
@@ -11,6 +13,7 @@ export const maxBatchBytes = 4 * 1024 * 1024;
 /** A header is one for all of them: the key of each has the item's number behind it. */
 export const maxBatchKeyChars = 250;
 
+/** A task of a batch, and the request of one task in RPC. */
 export const batchTask = newTask.safeExtend({
   idempotency_key: z
     .string()
@@ -19,8 +22,6 @@ export const batchTask = newTask.safeExtend({
     .optional()
     .meta({ description: "In place of the header `Idempotency-Key`, which names the whole batch." }),
 });
-
-export type BatchTask = z.output<typeof batchTask>;
 
 /** Each item is checked for itself: what is wrong with one is no fault of the request. */
 export const batchBody = z
@@ -44,3 +45,13 @@ export const batchResult = z
     retry_after: count.optional().meta({ description: "After how many seconds it is worth trying again." }),
   })
   .meta({ id: "BatchResult", description: "What became of one task of a batch." });
+
+/** The request of `CreateTasks`: each task is checked by itself. */
+export const createTasks = z.strictObject({ tasks: z.array(z.unknown()).min(1).max(1000) });
+
+/** What the task service answers of one task of a batch. */
+export interface BatchOutcome {
+  task?: z.input<typeof task>;
+  replayed?: boolean;
+  refusal?: { code: string; message: string; retry_after?: string; problems?: FieldProblem[] };
+}
