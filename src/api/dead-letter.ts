@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { DeadFilter, DeadGroup, DeadLetter, UnreadableMessage } from "../store/ports/dead-letters.ts";
 import type { Redrive, RedriveOutcome } from "../store/ports/redrives.ts";
-import { errorOfDeath, toPattern } from "../words/dead-group.ts";
+import { deadGroupPattern, errorOfDeath, toPattern } from "../words/dead-group.ts";
 import { deadReasons, type TimelineEntry, taskReasons, taskTypePattern } from "../words/task.ts";
 import { canonicalId } from "../words/task-id.ts";
 import { parseTime } from "../words/time-text.ts";
@@ -18,7 +18,7 @@ const filterWith = <Time extends z.ZodType>(time: Time) => ({
   group: z
     .string()
     .toLowerCase()
-    .regex(/^[0-9a-f]{12}$/, "expected a group as /v1/dead-letters/groups tells it")
+    .regex(deadGroupPattern, "expected a group as /v1/dead-letters/groups tells it")
     .optional()
     .meta({ description: "Fingerprint of the last attempt's error." }),
   since: time.meta({ description: "Died then or later." }),

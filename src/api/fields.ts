@@ -57,7 +57,7 @@ export const count = z.int().min(0);
 /** In any spelling of a UUID. */
 export const givenId = z.string().transform(canonicalId);
 
-export const defaultLimit = 20;
+const defaultLimit = 20;
 const maxLimit = 100;
 
 /** Of a page, in a query. */

@@ -143,10 +143,8 @@ export const scheduleChange = z
     examples: [{ cron: "30 3 * * *" }, { paused: true }],
   });
 
-export type ScheduleChange = z.output<typeof scheduleChange>;
-
 /** Fields of a schedule that can be changed. */
-export const changeable = Object.keys(given) as (keyof typeof given)[];
+const changeable = Object.keys(given) as (keyof typeof given)[];
 
 /** The request of `UpdateSchedule`: each of `fields` takes its value in `change`; without one it is taken away. */
 export const updateSchedule = z.strictObject({

@@ -67,8 +67,6 @@ export const newTask = z
     override: { examples: [{ type: "echo", payload: { hello: "world" }, delay: "2s" }] },
   });
 
-export type NewTask = z.output<typeof newTask>;
-
 export const traceId = z.string().meta({ description: "Of the trace, 32 hex digits.", examples: [exampleTraceId] });
 export const taskId = z.string().meta({ description: "A UUID of version 7.", examples: [exampleId] });
 const status = z.enum(taskStatuses).meta({ id: "TaskStatus", description: "Where the task is in its life." });
@@ -186,7 +184,7 @@ export function toTimelineEntry(entry: TimelineEntry): z.input<typeof timelineEn
 }
 
 /** Without what only the process knows of an error. */
-export function toFailure(error: Failure | null): { type: string; message: string } | null {
+function toFailure(error: Failure | null): { type: string; message: string } | null {
   return error && { type: error.type, message: error.message };
 }
 

@@ -99,7 +99,7 @@ function patternOf({ path }: Route): RegExp {
 }
 
 /** The query of `url`; throws `invalid_argument` that names the first parameter which is unknown, wrong, or there twice. */
-export function parseQuery<Schema extends z.ZodType>(schema: Schema, url: string): z.output<Schema> {
+function parseQuery<Schema extends z.ZodType>(schema: Schema, url: string): z.output<Schema> {
   const query = url.includes("?") ? queryOf(url) : {};
   const parsed = schema.safeParse(query);
   if (parsed.success) return parsed.data;

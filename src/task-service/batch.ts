@@ -19,7 +19,7 @@ const atOnce = 100;
 /** Where a task of a batch is made. */
 export type Place = Pick<Call, "correlationId"> & { context: Context; span: Span };
 
-export interface Accepted {
+interface Accepted {
   task: TaskAnswer;
   isReplayed: boolean;
   /** Resolves when the broker has the task; null when it is not to be sent yet. */
