@@ -11,7 +11,7 @@
  *   count. A file of types and constants only is never entered. Counted apart: src/telemetry/, and all that the main
  *   thread (which writes log lines) and the embedded broker do.
  * - JSON.parse, JSON.stringify, the `json()` of a Request or Response, `Response.json`, and the functions of
- *   protobuf that read or write bytes or JSON count once for each call whose input or output has the mark; a call inside
+ *   protobuf that read or write bytes or JSON, and the scan of JSON text (`readJson`), count once for each call whose input or output has the mark; a call inside
  *   another counts with that one. All threads count but the embedded broker's, which stands for SQS. Texts that are
  *   passed on, copied or sent to a thread as they are do not count.
  */
@@ -85,10 +85,13 @@ function withReports(path: string, text: string): string {
   let result = text;
   for (const { one } of ordered) result = result.slice(0, one[0]) + one[1] + result.slice(one[0]);
   const root = relative(dirname(path), "");
-  return `import { entered as $entered } from "${join(root, "task-path-probe.ts")}"; ${result.replaceAll(
-    'from "@bufbuild/protobuf"',
-    `from "${join(root, "task-path-protobuf.ts")}"`,
-  )}`;
+  const counted = result
+    .replaceAll('from "@bufbuild/protobuf"', `from "${join(root, "task-path-protobuf.ts")}"`)
+    .replace(
+      "export function readJson(",
+      "export const readJson = $counted('readJson', scanned, String);\nfunction scanned(",
+    );
+  return `import { counted as $counted, entered as $entered } from "${join(root, "task-path-probe.ts")}"; ${counted}`;
 }
 
 async function filesUntilAccepted(folder: string): Promise<{ own: string[]; all: string[] }> {
@@ -149,7 +152,8 @@ interface Submitted {
 const nowMs = (): number => performance.timeOrigin + performance.now();
 
 async function submit(url: string, type: string, mark: string): Promise<Submitted> {
-  const body = JSON.stringify({ type, payload: { mark } });
+  // As long as payloads are that cost something.
+  const body = JSON.stringify({ type, payload: { mark, filler: "x".repeat(1000) } });
   const fromMs = nowMs();
   const answer = await fetch(`${url}/v1/tasks`, {
     method: "POST",

@@ -5,7 +5,7 @@ import type { Health } from "./http/health.ts";
 import type { RunningRole } from "./role.ts";
 import type { Become } from "./spawn.ts";
 import type { SqliteLocation } from "./store/sqlite/connection.ts";
-import { createLineBatch, readBatch } from "./threads/batched-post.ts";
+import { type Batch, createLineBatch, readBatch } from "./threads/batched-post.ts";
 import { createLink, type Link, type LinkHandlers } from "./threads/thread-link.ts";
 import type { HandlerThreadStart } from "./worker/handlers/handler-thread.ts";
 import type { ToHandlerThread } from "./worker/threads/thread-messages.ts";
@@ -119,7 +119,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
         void start(message as HandlerThreadStart);
         return;
       }
-      for (const next of readBatch<ToHandlerThread>(message as string)) {
+      for (const next of readBatch<ToHandlerThread>(message as Batch)) {
         if (take) take(next);
         else waiting.push(next);
       }

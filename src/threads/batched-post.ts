@@ -1,6 +1,6 @@
 /**
- * What goes to another thread within one turn of the event loop, as one text. Text crosses between threads at a third of what
- * objects cost there, and one message at a tenth of ten.
+ * What goes to another thread within one turn of the event loop, as one message. Text crosses between threads at a third of
+ * what objects cost there, and one message at a tenth of ten.
  */
 
 interface LineBatch {
@@ -31,22 +31,57 @@ export function createLineBatch(post: (lines: string) => void): LineBatch {
   };
 }
 
-/** Gives what takes the messages; `post` gets the text. */
-export function createBatchedPost<M>(post: (text: string) => void): (message: M) => void {
-  let batch: M[] = [];
+/** Longer texts of these members go beside the JSON text, which would have every character of them written and parsed. */
+const longTextChars = 128;
+
+function isLongText(name: string, value: unknown): value is string {
+  return (name === "payload" || name === "result") && typeof value === "string" && value.length > longTextChars;
+}
+
+/** The JSON of several messages, and the long texts in it, each of which stands there as its index. */
+export type Batch = [json: string, ...texts: string[]];
+
+/** Gives what takes the messages; `post` gets the batch. */
+export function createBatchedPost<M>(post: (batch: Batch) => void): (message: M) => void {
+  let messages: M[] = [];
   const flush = (): void => {
-    const messages = batch;
-    batch = [];
-    post(JSON.stringify(messages));
+    const posted = messages;
+    messages = [];
+    post(toBatch(posted));
   };
   return (message) => {
-    batch.push(message);
+    messages.push(message);
     // Microtasks would not do: they run behind each callback, of which a batch has many.
-    if (batch.length === 1) setImmediate(flush);
+    if (messages.length === 1) setImmediate(flush);
   };
 }
 
-/** The messages of a text that `createBatchedPost` made, in their order. The caller names their type: both are one program. */
-export function readBatch<M>(text: string): M[] {
-  return JSON.parse(text) as M[];
+function toBatch(messages: readonly unknown[]): Batch {
+  const found: { parent: object; name: string; text: string }[] = [];
+  eachMember(messages, (parent, name, value) => {
+    if (isLongText(name, value)) found.push({ parent, name, text: value });
+  });
+  for (const [index, { parent, name }] of found.entries()) Reflect.set(parent, name, index + 1);
+  const json = JSON.stringify(messages);
+  // The messages stay their senders'.
+  for (const { parent, name, text } of found) Reflect.set(parent, name, text);
+  return [json, ...found.map(({ text }) => text)];
+}
+
+/** The messages of a batch, in their order. The caller names their type: both are one program. */
+export function readBatch<M>(batch: Batch): M[] {
+  const messages: M[] = JSON.parse(batch[0]);
+  if (batch.length === 1) return messages;
+  eachMember(messages, (parent, name, value) => {
+    if ((name === "payload" || name === "result") && typeof value === "number") Reflect.set(parent, name, batch[value]);
+  });
+  return messages;
+}
+
+/** Every member of every object in `value`, that are not objects themselves. */
+function eachMember(value: object, visit: (parent: object, name: string, member: unknown) => void): void {
+  for (const [name, member] of Object.entries(value)) {
+    if (typeof member === "object" && member !== null) eachMember(member, visit);
+    else visit(value, name, member);
+  }
 }

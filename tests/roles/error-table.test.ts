@@ -52,10 +52,10 @@ async function endedTask(): Promise<string> {
   return id;
 }
 
-/** The payload of a stored task is no JSON any more: what only a fault of ours could have made of it. */
+/** The metadata of a stored task is no JSON any more: what only a fault of ours could have made of it. */
 async function spoiledTask(): Promise<Response> {
   const id = await endedTask();
-  running.write(`UPDATE tasks SET payload = '{"secret' WHERE id = '${id}'`);
+  running.write(`UPDATE tasks SET metadata = '{"secret' WHERE id = '${id}'`);
   return fetch(`${running.url}/v1/tasks/${id}`);
 }
 

@@ -9,7 +9,7 @@ import type { Store } from "../../src/store/ports/store.ts";
 import { connectSqlite } from "../../src/store/sqlite/client.ts";
 import { StoreLockedError, toStoreError } from "../../src/store/sqlite/connection.ts";
 import type { StoreAnswer, StoreQuestion } from "../../src/store/sqlite/thread.ts";
-import { createBatchedPost, readBatch } from "../../src/threads/batched-post.ts";
+import { type Batch, createBatchedPost, readBatch } from "../../src/threads/batched-post.ts";
 import type { Failure } from "../../src/words/errors.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";
@@ -34,8 +34,8 @@ type Answer = { value: unknown } | { failure: Failure; isAway?: boolean };
 function startLine(answer: (op: string) => Answer | undefined): Line {
   const { port1, port2 } = new MessageChannel();
   const asked: string[] = [];
-  const tell = createBatchedPost<StoreAnswer>((text) => port2.postMessage(text));
-  port2.onmessage = ({ data }: MessageEvent<string>) => {
+  const tell = createBatchedPost<StoreAnswer>((batch) => port2.postMessage(batch));
+  port2.onmessage = ({ data }: MessageEvent<Batch>) => {
     for (const { number, call } of readBatch<StoreQuestion>(data)) {
       asked.push(call.op);
       const answered = answer(call.op);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { createBatchedPost, createLineBatch, readBatch } from "../../src/threads/batched-post.ts";
+import fc from "fast-check";
+import { type Batch, createBatchedPost, createLineBatch, readBatch } from "../../src/threads/batched-post.ts";
 
 function line(level: string, msg: string): string {
   return `${JSON.stringify({ level, msg })}\n`;
@@ -39,23 +40,46 @@ describe("lines on their way to the main thread", () => {
 
 describe("messages to another thread", () => {
   test("of one turn are one text, in their order, however deep in promises they are made", async () => {
-    const posted: string[] = [];
-    const post = createBatchedPost<number>((text) => posted.push(text));
+    const posted: Batch[] = [];
+    const post = createBatchedPost<number>((batch) => posted.push(batch));
     await Promise.all([1, 2, 3].map(async (n) => post(await Promise.resolve(n))));
     await new Promise((resolve) => setImmediate(resolve));
     post(4);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(posted.map((text) => readBatch<number>(text))).toEqual([[1, 2, 3], [4]]);
+    expect(posted.map((batch) => readBatch<number>(batch))).toEqual([[1, 2, 3], [4]]);
   });
 
   test("that are made while a turn is posted are of the next", async () => {
-    const posted: string[] = [];
-    const post = createBatchedPost<string>((text) => {
-      posted.push(text);
+    const posted: Batch[] = [];
+    const post = createBatchedPost<string>((batch) => {
+      posted.push(batch);
       if (posted.length === 1) post("answer");
     });
     post("question");
     while (posted.length < 2) await new Promise((resolve) => setImmediate(resolve));
-    expect(posted).toEqual(['["question"]', '["answer"]']);
+    expect(posted).toEqual([['["question"]'], ['["answer"]']]);
+  });
+
+  test("have long payloads and results beside the JSON, and arrive as they were made", async () => {
+    const anyText = fc.oneof(fc.string(), fc.string({ minLength: 129, maxLength: 200 }));
+    const anyMessage = fc.record({
+      payload: anyText,
+      number: fc.nat(),
+      value: fc.array(fc.record({ result: fc.option(anyText), error: fc.option(anyText) })),
+      metadata: fc.dictionary(fc.constantFrom("payload", "result", "shop"), anyText),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyMessage, { minLength: 1, maxLength: 4 }), async (messages) => {
+        const before = structuredClone(messages);
+        const posted = Promise.withResolvers<Batch>();
+        const post = createBatchedPost<unknown>(posted.resolve);
+        for (const message of messages) post(message);
+        const batch = await posted.promise;
+        expect(readBatch<unknown>(structuredClone(batch))).toEqual(JSON.parse(JSON.stringify(before)));
+        expect(messages).toEqual(before);
+        for (const text of batch.slice(1)) expect(text.length).toBeGreaterThan(128);
+        expect(batch[0]).not.toMatch(/"(payload|result)":"[^"\\]{129}/);
+      }),
+    );
   });
 });

@@ -10,7 +10,7 @@ import { createAdmission } from "../../limits/concurrency.ts";
 import { createTimeLimit } from "../../limits/time-limit.ts";
 import { key } from "../../telemetry/names.ts";
 import { markFailed, startSpan } from "../../telemetry/spans/tracing.ts";
-import { createBatchedPost, readBatch } from "../../threads/batched-post.ts";
+import { type Batch, createBatchedPost, readBatch } from "../../threads/batched-post.ts";
 import { type ErrorCode, type Failure, TaskError } from "../../words/errors.ts";
 import type { TaskRecord } from "../../words/task.ts";
 import type { Store } from "../ports/store.ts";
@@ -118,7 +118,7 @@ function createLine(port: MessagePort, breaker: Breaker): Line {
   const answerLimit = createTimeLimit(answerLimitMs, systemClock);
   let lastNumber = 0;
 
-  port.onmessage = (event: MessageEvent<string>) => {
+  port.onmessage = (event: MessageEvent<Batch>) => {
     for (const answer of readBatch<StoreAnswer>(event.data)) {
       const caller = pending.get(answer.number);
       pending.delete(answer.number);
@@ -127,7 +127,7 @@ function createLine(port: MessagePort, breaker: Breaker): Line {
     }
   };
 
-  const post = createBatchedPost<StoreQuestion>((text) => port.postMessage(text));
+  const post = createBatchedPost<StoreQuestion>((batch) => port.postMessage(batch));
 
   /** The longest wait is no trial: a ping goes before it. */
   const probe = (): Promise<unknown> => send({ op: "ping", args: [] });

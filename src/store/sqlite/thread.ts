@@ -5,7 +5,7 @@
  */
 
 import { type Clock, systemClock } from "../../limits/clock.ts";
-import { createBatchedPost, readBatch } from "../../threads/batched-post.ts";
+import { type Batch, createBatchedPost, readBatch } from "../../threads/batched-post.ts";
 import { type Failure, toFailure } from "../../words/errors.ts";
 import { isEnded, type TaskRecord } from "../../words/task.ts";
 import { nothingSeen, type Seen, type WatchedTask } from "../ports/tasks.ts";
@@ -123,8 +123,8 @@ export function startStoreThread(location: SqliteLocation, systemTime: Clock = s
 
   return {
     serve: (port) => {
-      const tell = createBatchedPost<StoreAnswer>((text) => port.postMessage(text));
-      port.onmessage = (event: MessageEvent<string>) => {
+      const tell = createBatchedPost<StoreAnswer>((batch) => port.postMessage(batch));
+      port.onmessage = (event: MessageEvent<Batch>) => {
         for (const { number, call } of readBatch<StoreQuestion>(event.data)) {
           if (call.op === "awaitEnd" || call.op === "awaitChange") waits.wait(tell, number, call);
           else if (call.op === "waitOver") waits.endWait(tell, ...call.args);

@@ -92,7 +92,7 @@ export function startSlot(id: number, config: Config, events: SlotEvents): Slot 
     },
   });
 
-  const post = createBatchedPost<ToHandlerThread>((text) => thread.post(text));
+  const post = createBatchedPost<ToHandlerThread>((batch) => thread.post(batch));
 
   const receive = (message: FromHandlerThread): void => {
     switch (message.kind) {
