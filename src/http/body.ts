@@ -2,6 +2,7 @@
 
 import { type FieldProblem, TaskError } from "../words/errors.ts";
 import { JsonError, JsonText, readJson, toPointer } from "../words/json-text.ts";
+import { toWellFormedJson } from "../words/text.ts";
 
 /** The whole body; throws `payload_too_large` as soon as it is known to be longer than `maxBytes`. */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
@@ -53,13 +54,13 @@ export function parseJson(body: Uint8Array, { maxDepth, what = "the body" }: Jso
 }
 
 /**
- * `value` with U+FFFD in place of each half of a surrogate pair, but for payloads, which stay as they are. Throws
- * `invalid_argument` for halves that cannot be replaced because two texts would become one: in names of members and, beside
- * an idempotency key, in every text. `isKeyed`: there is such a key outside of the value.
+ * `value` with U+FFFD in place of each half of a surrogate pair. Throws `invalid_argument` for halves that cannot be replaced
+ * because two texts would become one: in names of members and, beside an idempotency key, in every text. `isKeyed`: there is
+ * such a key outside of the value.
  */
 export function wellFormed(value: unknown, isKeyed = false): unknown {
   const problems: FieldProblem[] = [];
-  const mended = mend(value, { path: [], isKeyed }, problems);
+  const mended = mend(value, { path: [], isKeyed, isFree: false }, problems);
   const [first] = problems;
   if (!first) return mended;
   const shown = problems.slice(0, maxProblems);
@@ -70,22 +71,35 @@ interface Place {
   path: readonly PropertyKey[];
   /** Below an idempotency key requests are compared, so that a text is part of what identifies the request. */
   isKeyed: boolean;
+  /** In a payload or metadata, whose names are the caller's own. */
+  isFree: boolean;
 }
 
-function mend(value: unknown, { path, isKeyed }: Place, problems: FieldProblem[]): unknown {
+function mend(value: unknown, place: Place, problems: FieldProblem[]): unknown {
+  const { path, isKeyed, isFree } = place;
   if (typeof value === "string") {
     if (isKeyed && !value.isWellFormed()) problems.push(halfProblem(path, "the text", "beside an idempotency key"));
     return value.toWellFormed();
   }
-  if (typeof value !== "object" || value === null || value instanceof JsonText) return value;
-  if (Array.isArray(value)) return value.map((item, at) => mend(item, { path: [...path, at], isKeyed }, problems));
-  const isMemberKeyed = isKeyed || hasKey(value);
+  if (value instanceof JsonText) return mendText(value, { ...place, isFree: true }, problems);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item, at) => mend(item, { ...place, path: [...path, at] }, problems));
+  const isMemberKeyed = isKeyed || (!isFree && hasKey(value));
   const members = Object.entries(value).map(([name, member]) => {
     const at = [...path, name.toWellFormed()];
     if (!name.isWellFormed()) problems.push(halfProblem(at, "the name", "in names"));
-    return [name, mend(member, { path: at, isKeyed: isMemberKeyed }, problems)] as const;
+    const inner = { path: at, isKeyed: isMemberKeyed, isFree: isFree || name === "metadata" };
+    return [name, mend(member, inner, problems)] as const;
   });
   return Object.fromEntries(members);
+}
+
+/** A payload is looked into only when there is a half in it, which is rare. */
+function mendText(value: JsonText, place: Place, problems: FieldProblem[]): JsonText {
+  const text = toWellFormedJson(value.text);
+  if (text === value.text) return value;
+  mend(JSON.parse(value.text), place, problems);
+  return new JsonText(text);
 }
 
 /** As the API names it, and as protobuf's JSON may. */
