@@ -42,14 +42,14 @@ export interface GatewayDeps {
   telemetry: Telemetry;
   processState: ProcessState;
   trustTraceContext: boolean;
-  /** Those of the moment; undefined: nobody is asked for one. */
+  /** The current ones; undefined: no key is required. */
   apiKeys(): ApiKeys | undefined;
   /** Of each caller whose key does not say otherwise; undefined: no limit. */
   rateLimit: Rate | undefined;
-  /** Whose pages may call. */
+  /** Origins whose pages may call. */
   corsOrigins: readonly string[];
   clock: Clock;
-  /** Once it aborts, nobody is kept waiting for a task's end. */
+  /** Once it aborts, requests that wait for a task's end are answered. */
   draining: AbortSignal;
 }
 
@@ -58,7 +58,7 @@ const callTimeoutMs = 10_000;
 
 /** Requests that the task service has not answered yet: about what it accepts in a tenth of a second. */
 const maxCallsInProgress = 1024;
-/** Forced traces: enough for a person, a script and a probe; too little to fill anybody's trace store. */
+/** Forced traces: enough for a person, a script and a probe; too few to fill a trace store. */
 const forcedPerSecond = 10;
 /** Requests held until a task has ended. They cost little but their connection, and take no place of the others. */
 const maxWaitsInProgress = 4096;

@@ -80,11 +80,11 @@ export interface TaskServiceDeps {
   retentionMs: number;
   /** Keys of the metadata that spans show. */
   metadataAttributes: readonly string[];
-  /** Once it aborts, nobody is kept waiting for a task's end. */
+  /** Once it aborts, calls that wait for a task's end are answered. */
   draining: AbortSignal;
 }
 
-/** How long the answer for an accepted task waits for its send: a broker that hangs is not the caller's to wait for. */
+/** How long the answer for an accepted task waits for its send; a broker that hangs delays no caller further. */
 const sendPatienceMs = 2000;
 
 /** Calls held until a task has ended; more from one process would leave its other calls no room. */
@@ -118,7 +118,7 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     msg: "send failed, the sweeper will repeat it",
     over: "tasks are sent again",
   });
-  /** For want of room. */
+  /** New tasks are refused because the disk is nearly full. */
   let isRefusing = false;
 
   const createTask: RpcHandlers["CreateTask"] = async (message, call) => {

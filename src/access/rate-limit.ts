@@ -28,7 +28,7 @@ interface RateLimits {
   take(caller: Caller, address: string, count: number): Promise<Allowance> | undefined;
 }
 
-/** Addresses that are told apart within a window. Those that come later share what one has. */
+/** Addresses that are counted apart within a window. Later ones share one count. */
 const maxAddresses = 50_000;
 
 /** `usual`: for whom no key says otherwise; undefined: no limit. */

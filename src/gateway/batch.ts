@@ -40,7 +40,7 @@ export const batchRoute = declareRoute({
   scope: "submit",
   summary: "Hand in up to 1,000 tasks",
   description:
-    "One result for each, in their order. Each is checked and accepted for itself: what is wrong with one spoils no other.",
+    "One result for each, in their order. Each is checked and accepted for itself: a refused one affects no other.",
   headers: z.object({
     "idempotency-key": z
       .string()
@@ -72,11 +72,11 @@ export function addBatchRoute(routes: Routes, call: CallInRequest): void {
     const tasks = checked.flatMap((one) => ("request" in one ? [one.request] : []));
     const left = (tasks.length > 0 ? outcomesOf(await call(c, "CreateTasks", { tasks })) : []).values();
     const { traceId } = c.get("trace").span.spanContext();
-    const told = checked.map((one, index) =>
+    const items = checked.map((one, index) =>
       toItem("error" in one ? one.error : toResult(left.next().value, index), traceId),
     );
-    const isReplayed = told.every(({ status }) => status === 200);
-    return answerWith({ json: writeJson(told) }, 207, isReplayed ? { [replayedHeader]: "true" } : {});
+    const isReplayed = items.every(({ status }) => status === 200);
+    return answerWith({ json: writeJson(items) }, 207, isReplayed ? { [replayedHeader]: "true" } : {});
   });
 }
 

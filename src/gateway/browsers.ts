@@ -1,4 +1,4 @@
-/** What browsers are told: which pages may call, and that an answer is data and nothing else. */
+/** Headers for browsers: which origins may call (CORS), and that an answer is data, not a page. */
 
 import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
@@ -36,7 +36,7 @@ export function allowOrigins(origins: readonly string[]): MiddlewareHandler<Edge
   const origin = origins.includes("*") ? "*" : [...origins];
   const allow = cors({ origin, allowHeaders, exposeHeaders, maxAge: preflightSeconds });
   return (c, next) => {
-    // OPTIONS without it is somebody's question what there is, and answered as everywhere.
+    // OPTIONS without it is no preflight: it is answered as on every route.
     const isQuestion = c.req.method === "OPTIONS" && c.req.header("access-control-request-method") === undefined;
     return isQuestion ? next() : allow(c, next);
   };

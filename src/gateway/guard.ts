@@ -1,4 +1,4 @@
-/** The door of every route: who may use it, and not too often. Whoever is turned away is told why, counted and logged. */
+/** Admits requests to routes by scope and rate limit. Each refusal is answered with its reason, counted and logged. */
 
 import type { Context } from "@opentelemetry/api";
 import { type Caller, callerId, permit } from "../access/caller.ts";
@@ -49,10 +49,10 @@ export function createGuard({ telemetry, rateLimit, clock }: GuardDeps): Pick<Ro
   return {
     charge,
     admit: (c, route) => {
-      // Who watches a system asks often, and is never turned away.
+      // Probes of health come often, and are never refused.
       if (route.scope === null) return;
       const check = (): void => telling(c, route, () => permit(c.get("caller"), route.scope));
-      // First the limit: guessing is asking, too.
+      // The limit comes first, since guessing keys counts as well.
       const charging = charge(c, route, 1);
       return charging ? charging.then(check) : check();
     },
@@ -68,7 +68,7 @@ const reasonOf: Partial<Record<TaskError["code"], RefusalReason>> = {
 const reasons = ["unauthenticated", "permission_denied", "rate_limited"] as const;
 type RefusalReason = (typeof reasons)[number];
 
-/** Of one gateway: nobody fills a disk by asking. */
+/** Of one gateway, so that refused requests cannot fill a disk with log lines. */
 const linesPerSecond = 10;
 
 interface Refused {

@@ -1,4 +1,4 @@
-/** The HTTP API as OpenAPI 3.1, made from the routes as they are served. Loaded by those alone who ask for it. */
+/** The HTTP API as OpenAPI 3.1, made from the routes as they are served. Loaded only when it is asked for. */
 
 import { z } from "zod";
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from "zod-openapi";
@@ -39,11 +39,8 @@ const headersIn = z.object({
   "x-force-trace": headerIn("ForceTrace", "`true`: the trace is sampled whole."),
 });
 
-function headerIn(id: string, told: string): z.ZodType {
-  return z
-    .string()
-    .optional()
-    .meta({ param: { id, description: told } });
+function headerIn(id: string, description: string): z.ZodType {
+  return z.string().optional().meta({ param: { id, description } });
 }
 
 /** What every answer has. */
@@ -64,8 +61,8 @@ const headersOfLimit = {
   ).optional(),
 };
 
-function headerOut(id: string, told: string): z.ZodString {
-  return z.string().meta({ header: { id, description: told } });
+function headerOut(id: string, description: string): z.ZodString {
+  return z.string().meta({ header: { id, description } });
 }
 
 /** `routes`: in the order in which the document has them. */

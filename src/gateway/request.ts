@@ -106,7 +106,7 @@ export function startRequestTrace(request: Request, url: URL, peer: Peer, option
 }
 
 /**
- * Where the span of a request belongs. A trusted caller's trace is continued, but nobody outside marks it as we do. Of
+ * Where the span of a request belongs. A trusted caller's trace is continued, without our own tracestate member. Of
  * one who is not trusted nothing gets in, baggage and tracestate included, but a link to where the request came from.
  */
 function placeRequest(outside: Context, isTrusted: boolean): { parent: Context; links: Link[] } {

@@ -121,7 +121,7 @@ export interface TaskRouteDeps {
   ask: CallInRequest;
   /** Places for those that wait for a task's end. */
   admitWait: Admit;
-  /** Once it aborts, nobody is kept waiting for a task's end. */
+  /** Once it aborts, requests that wait for a task's end are answered. */
   draining: AbortSignal;
 }
 

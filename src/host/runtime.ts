@@ -23,7 +23,7 @@ export function programOnPath(name: string): string | undefined {
   return runtime.name === "bun" ? (Bun.which(name) ?? undefined) : undefined;
 }
 
-/** What of the process is in the machine's memory, all its threads together; as it was last known where it is not told. */
+/** What of the process is in the machine's memory, all its threads together; as it was last known where the runtime does not say. */
 export function residentBytes(): number {
   try {
     lastResidentBytes = process.memoryUsage.rss();

@@ -43,7 +43,7 @@ const receiveLimit = 100;
 
 export interface OpenOptions {
   clock?: Clock;
-  /** Around every call but `receive`; one of its own when nobody watches it. */
+  /** Around every call but `receive`; one of its own by default. */
   breaker?: Breaker;
 }
 

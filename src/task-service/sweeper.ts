@@ -37,7 +37,7 @@ export interface Sweeper {
   loop(signal: AbortSignal): Promise<void>;
 }
 
-/** A send that nobody confirmed within this time is the sweeper's to repeat. */
+/** A send that is not confirmed within this time is repeated by the sweeper. */
 export const sendConfirmMs = 30_000;
 
 /** How often the sweeper looks when it knows of nothing due. */

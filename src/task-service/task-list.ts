@@ -24,11 +24,11 @@ export function createListHandler(store: Pick<TaskStore, "listTasks">): RpcHandl
       tasks.push(...page.tasks);
     }
     // Each step has its bound; several of them may be more than an answer takes.
-    const told = fitting(tasks, ({ task, timeline }) => bytesOfTask(task, timeline));
-    const next = told.length < tasks.length ? (told.at(-1)?.task.id ?? null) : page.next;
+    const shown = fitting(tasks, ({ task, timeline }) => bytesOfTask(task, timeline));
+    const next = shown.length < tasks.length ? (shown.at(-1)?.task.id ?? null) : page.next;
     return {
       json: writeJson({
-        items: told.map(({ task, timeline }) => toTask(task, newestEntries(timeline))),
+        items: shown.map(({ task, timeline }) => toTask(task, newestEntries(timeline))),
         next_cursor: next === null ? null : toCursor(next, filter),
       }),
     };

@@ -1,6 +1,6 @@
 /**
  * What is to be done about a schedule now: one step at a time, decided from the schedule, the time and whether the run
- * before still goes on. Pure: whoever decides it, decides the same.
+ * before still goes on. Pure: every process decides the same.
  */
 
 import type { Schedule, ScheduledRun } from "../store/ports/schedules.ts";
@@ -13,12 +13,12 @@ export type TickStep =
   | { kind: "skip"; tickMs: number; after: Schedule }
   /** The tick waits for the end of the run before it. */
   | { kind: "hold"; tickMs: number; after: Schedule }
-  /** Ticks that nobody was there for; the next one that counts is `untilMs`, or none. */
+  /** Ticks that no task service saw; the next one that counts is `untilMs`, or none. */
   | { kind: "miss"; count: number; fromMs: number; untilMs: number | null; after: Schedule }
   /** The tick that is held is held longer. */
   | { kind: "wait"; after: Schedule };
 
-/** A tick that is later than this was missed: nobody was there to see it. */
+/** A tick that is later than this was missed: no task service saw it. */
 const missedAfterMs = 60_000;
 
 /** As far as missed ticks are counted. */

@@ -1,4 +1,4 @@
-/** What a caller has not seen of a task yet: told as soon as there is anything. The caller asks again with what it has. */
+/** Answers with what a caller has not seen of a task yet, as soon as there is anything. The caller asks again with what it has seen. */
 
 import { msOf } from "../api/fields.ts";
 import { type TaskNews, toTimelineEntry, watchTask } from "../api/task.ts";

@@ -122,7 +122,7 @@ export interface Attempt {
   worker: string | null;
 }
 
-/** The attempts told by a timeline: each entry into `running` opens one, the next entry closes it. */
+/** The attempts of a timeline: each entry into `running` opens one, the next entry closes it. */
 export function toAttempts(timeline: readonly TimelineEntry[]): Attempt[] {
   const attempts: Attempt[] = [];
   let open: Attempt | undefined;

@@ -37,7 +37,7 @@ function showScope({ security }: OperationShown): Html | "" {
     : html`<p class="scope">Where keys are asked for: <code>authorization: Bearer KEY</code>, with <b>${scope}</b>.</p>`;
 }
 
-/** Its own; what every request may have is told once. */
+/** Its own; those of every request are described once. */
 function showParameters({ parameters = [] }: OperationShown): Html | "" {
   const own = parameters.filter(({ $ref }) => $ref === undefined);
   if (own.length === 0) return "";

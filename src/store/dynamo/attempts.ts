@@ -65,8 +65,8 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
     return decided ?? { kind: "unknown" };
   };
 
-  const noteProgress: AttemptStore["noteProgress"] = async (told, context) => {
-    await forEach(told, ({ id, claim: number, share }) =>
+  const noteProgress: AttemptStore["noteProgress"] = async (reports, context) => {
+    await forEach(reports, ({ id, claim: number, share }) =>
       calls.update(toUpdate(id, { set: { progress: share } }, runningUnder(number)), context),
     );
   };

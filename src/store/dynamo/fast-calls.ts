@@ -76,11 +76,11 @@ export function createFastDynamo(client: DynamoDBClient, endpoint: string | unde
         const answer = await post(operation, JSON.stringify(toWire(input)), signal);
         const requestId = answer.headers.get("x-amzn-requestid");
         // The protocol's own words, which are checked below.
-        const told = (await answer.json()) as Answered;
+        const answered = (await answer.json()) as Answered;
         const isRefused = !answer.ok;
-        if (isRefused && !told.__type?.endsWith("#ConditionalCheckFailedException")) return undefined;
-        const { ConsumedCapacity } = told;
-        return { item: itemOf(told), isRefused, ConsumedCapacity, $metadata: requestId ? { requestId } : {} };
+        if (isRefused && !answered.__type?.endsWith("#ConditionalCheckFailedException")) return undefined;
+        const { ConsumedCapacity } = answered;
+        return { item: itemOf(answered), isRefused, ConsumedCapacity, $metadata: requestId ? { requestId } : {} };
       } catch (error) {
         // The deadline is the caller's own; the SDK repeats or reports everything else.
         if (signal.aborted) throw error;

@@ -76,7 +76,7 @@ export interface AttemptStore {
   /** Prolongs leases; gives the state of each, in their order. */
   extend(leases: readonly Lease[], leaseMs: number, nowMs: number, context: Context): Promise<LeaseState[]>;
   /** Under a claim that is no longer the newest, nothing is written. */
-  noteProgress(told: readonly Progress[], context: Context): Promise<void>;
+  noteProgress(reports: readonly Progress[], context: Context): Promise<void>;
   /**
    * Commits an attempt's outcome; gives the state that the task has then, which is `canceled` in place of a further
    * attempt when a cancel was requested. The same request again, because its answer was lost, gives the same state. null

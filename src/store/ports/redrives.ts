@@ -200,7 +200,7 @@ export function fromRedriveRow(row: RedriveRow): Redrive {
 export function countsAfter(row: RedriveRow, { step, moves }: RedriveCommit, revived: number) {
   const moved = row.moved + revived;
   const met = row.failed + step.refused + moves.length - revived;
-  // What a filter had matched and nobody met is gone: discarded, pruned, or brought back by another.
+  // What a filter had matched and no step has met is gone: discarded, pruned, or brought back by another.
   const failed = step.isLast ? Math.max(met, row.matched - moved) : met;
   // A death that was recorded late, for a time before the order, was not counted with it.
   return { matched: Math.max(row.matched, moved + failed), moved, failed };

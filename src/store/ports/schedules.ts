@@ -62,7 +62,7 @@ export interface Schedule {
   fired: number;
   /** Ticks without a run, because the run before them went on. */
   skipped: number;
-  /** Ticks without a run, because nobody was there, or because it was full. */
+  /** Ticks without a run, because no task service ran or the store had no room. */
   missed: number;
 }
 

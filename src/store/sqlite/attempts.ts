@@ -49,8 +49,8 @@ export function createAttemptOperations(table: SqliteTable) {
     });
   };
 
-  const noteProgress = (told: readonly Progress[]): void => {
-    for (const { id, claim, share } of told) if (db.run(sql.noteProgress, share, id, claim) > 0) noteChange(id);
+  const noteProgress = (reports: readonly Progress[]): void => {
+    for (const { id, claim, share } of reports) if (db.run(sql.noteProgress, share, id, claim) > 0) noteChange(id);
   };
 
   const finish = ({ id, claim: number, ending: asked, actor, progress }: FinishRequest): Ending["to"] | null => {

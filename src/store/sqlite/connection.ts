@@ -104,7 +104,7 @@ export class SqliteConnection {
   }
 
   /**
-   * Empties the write-ahead log when it is larger than usual, as after a long reader. Waits for nobody: while a reader
+   * Empties the write-ahead log when it is larger than usual, as after a long reader. Never waits: while a reader
    * still needs it, the next call tries again.
    */
   shrinkLog(): void {

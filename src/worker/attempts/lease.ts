@@ -70,7 +70,7 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
   const hide = async (leases: ReadonlySet<HeldLease>): Promise<void> => {
     const asked = [...leases].map(({ message }) => queue.changeVisibility(message, leaseMs));
     const results = await Promise.allSettled(asked);
-    // The claim in the store decides who may run; a message that comes too early is put back by whoever receives it.
+    // The claim in the store decides who may run; a message that comes too early is put back by its receiver.
     const failed = results.filter(({ status }) => status === "rejected").length;
     if (failed > 0) log.warn("could not prolong the visibility of messages", { count: failed });
   };

@@ -25,7 +25,7 @@ export interface MissingHandlersDeps {
 
 /** Longer than the pause after which a task that was put off is sent again. */
 const recentMs = 150_000;
-/** Types that are told of at once; whoever sends tasks chooses their names. */
+/** Types that are logged at once; their names are chosen by the senders of tasks. */
 const maxTypes = 50;
 
 interface Missing {

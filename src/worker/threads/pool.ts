@@ -1,7 +1,7 @@
 /**
  * The handler threads together. Owns which attempt runs where and for how long. Promises an outcome for every run, given
  * only when its handler has stopped, so that no second attempt runs beside the first; and that a thread which never
- * yields holds up nobody but what runs on it.
+ * yields delays only what runs on it.
  */
 
 import type { Config } from "../../config.ts";
