@@ -57,16 +57,22 @@ export function readJson(text: string, maxDepth: number, keptNames: readonly unk
   return root;
 }
 
-/** `path` leads through values that were just parsed. A name that stands twice: the last one holds, as in `JSON.parse`. */
+/**
+ * `path` leads through values that were just parsed, by members of their own: of a name that stands twice the last one
+ * holds, as in `JSON.parse`, which may have nothing at `path`, or only what every object inherits.
+ */
 function setAt(root: unknown, path: readonly (string | number)[], value: JsonText): void {
   let parent: unknown = root;
-  for (const part of path.slice(0, -1)) {
-    if (typeof parent !== "object" || parent === null) return;
-    parent = Reflect.get(parent, part);
-  }
-  if (typeof parent === "object" && parent !== null) {
-    Object.defineProperty(parent, path.at(-1) ?? "", { value, enumerable: true, configurable: true, writable: true });
-  }
+  for (const part of path.slice(0, -1)) parent = ownMember(parent, part);
+  const name = path.at(-1) ?? "";
+  if (typeof parent !== "object" || parent === null || !Object.hasOwn(parent, name)) return;
+  Object.defineProperty(parent, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
+function ownMember(parent: unknown, name: string | number): unknown {
+  return typeof parent === "object" && parent !== null && Object.hasOwn(parent, name)
+    ? Reflect.get(parent, name)
+    : undefined;
 }
 
 /** JSON of plain values, in which each `JsonText` stands as it is. */
@@ -224,8 +230,8 @@ const closeBrace = 0x7d;
 const anyToken = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[[\]{},:]|true|false|null/g;
 
 /**
- * One text for all JSON texts that mean the same: members sorted, no spaces, each number by its decimal value. Numbers that
- * JavaScript holds are written as it writes them.
+ * One text for all JSON texts that mean the same: members sorted, those with an index as name first, as in an object of
+ * JavaScript; no spaces, each number by its decimal value. Numbers that JavaScript holds are written as it writes them.
  */
 export function canonicalJson(text: string): string {
   const tokens = text.match(anyToken) ?? [];
@@ -250,8 +256,10 @@ export function canonicalJson(text: string): string {
         if (tokens[at] === ",") at++;
       }
       at++;
-      const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
-      return `{${sorted.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(",")}}`;
+      const sorted = Object.fromEntries([...members].sort(([a], [b]) => (a < b ? -1 : 1)));
+      return `{${Object.entries(sorted)
+        .map(([name, value]) => `${JSON.stringify(name)}:${value}`)
+        .join(",")}}`;
     }
     if (token.startsWith('"')) return JSON.stringify(JSON.parse(token));
     return /^-?\d/.test(token) ? canonicalNumber(token) : token;
@@ -265,7 +273,10 @@ function canonicalNumber(literal: string): string {
   return value === toDecimal(printed) ? printed : value;
 }
 
-/** One text for each decimal value, such as `15e-1` of `1.50`. */
+/** An exponent of more digits is not added up exactly. */
+const maxExponentDigits = 15;
+
+/** One text for each decimal value, such as `15e-1` of `1.50`. With an exponent that is too long it is the literal itself. */
 function toDecimal(literal: string): string {
   const sign = literal.startsWith("-") ? "-" : "";
   const [mantissa = "", exponent = "0"] = literal.slice(sign.length).toLowerCase().split("e");
@@ -275,8 +286,10 @@ function toDecimal(literal: string): string {
   while (digits.charCodeAt(from) === 0x30) from++;
   let end = digits.length;
   while (end > from && digits.charCodeAt(end - 1) === 0x30) end--;
-  const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - end);
-  return from === end ? "0" : `${sign}${digits.slice(from, end)}e${power}`;
+  if (from === end) return "0";
+  if (exponent.replace(/^[+-]?0*/, "").length > maxExponentDigits) return literal;
+  const power = Number(exponent) - fraction.length + digits.length - end;
+  return `${sign}${digits.slice(from, end)}e${power}`;
 }
 
 /** JSON text with a line for each member and item, as `JSON.stringify(value, null, 2)` lays it out, each number as it is. */

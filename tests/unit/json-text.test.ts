@@ -113,6 +113,26 @@ describe("a payload", () => {
   });
 });
 
+describe("a name that stands twice", () => {
+  const texts = [
+    '{"task":{"type":"a","payload":1},"task":{"type":"b"}}',
+    '{"task":{"payload":1},"task":5}',
+    '{"a":[{"payload":1}],"a":[]}',
+    '{"a":{"__proto__":{"payload":1}},"a":{}}',
+    '{"a":{"constructor":{"prototype":{"result":1}}},"a":{}}',
+  ];
+
+  test.each(texts)("holds what stands last, and no payload of what stood before: %s", (text) => {
+    expect(readJson(text, 64)).toEqual(JSON.parse(text));
+    expect([Reflect.has({}, "payload"), Reflect.has({}, "result")]).toEqual([false, false]);
+  });
+
+  test("may be the name that objects inherit", () => {
+    const text = '{"__proto__":{"payload":1},"__proto__":{"payload":2}}';
+    expect(writeJson(readJson(text, 64))).toBe('{"__proto__":{"payload":2}}');
+  });
+});
+
 test("what is undefined is left out, as JSON.stringify does", () => {
   fc.assert(
     fc.property(fc.object({ maxDepth: 3, withNullPrototype: false }), (value) => {
@@ -129,7 +149,11 @@ describe("the canonical text", () => {
     ["1e400", "10e399", "1E+400"],
     ["1e401"],
     ["-1e400"],
-    ["0", "-0", "0.0", "0e7"],
+    ["1e0000000000000000000400000000000", "10E+399999999999"],
+    [`1e${"9".repeat(20)}`],
+    [`1e${"9".repeat(21)}`],
+    [`1e-${"9".repeat(21)}`],
+    ["0", "-0", "0.0", "0e7", `0e${"9".repeat(21)}`],
     ['"\\u00e4"', '"ä"'],
     ['"\\ud800"'],
     ['"\\ud801"'],
@@ -140,6 +164,19 @@ describe("the canonical text", () => {
     const canonical = groups.map((texts) => new Set(texts.map(canonicalJson)));
     expect(canonical.map(({ size }) => size)).toEqual(groups.map(() => 1));
     expect(new Set(canonical.flatMap((texts) => [...texts])).size).toBe(groups.length);
+  });
+
+  test("takes no longer for digits of an exponent than for others", () => {
+    const digits = "9".repeat(1024 * 1024);
+    const fastest = (text: string): number => {
+      const runs = [1, 2, 3].map(() => {
+        const startedMs = performance.now();
+        canonicalJson(text);
+        return performance.now() - startedMs;
+      });
+      return Math.min(...runs);
+    };
+    expect(fastest(`1e${digits}`)).toBeLessThan(50 * fastest(`0.${digits}`));
   });
 
   test("does not depend on spaces", () => {

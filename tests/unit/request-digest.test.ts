@@ -26,10 +26,12 @@ describe("the digest of a request", () => {
       digest({}),
       digest({ payload: { b: [1, { d: null, c: "x" }], a: 0.5 }, metadata: { shop: "7" }, max_attempts: 3 }),
       digest({ run_at: "2026-01-31T08:00:00Z", timeout: "1.5s" }),
+      digest({ payload: { b: 1, "10": [{ "2": 0, "11": 0 }], "9": 2, "-1": 3, "01": 4 } }),
     ]).toEqual([
       "UFkzcFw5oS2i89xvmyluuVsx_HmFVj7EIVTuTuTMkdI",
       "6F988cGSkyw0KDwrUjBjvPmqKOhv2EK01wpG2_3Pnfg",
       "OmT6p5_l3K7XWNnN-BKHK4ZtHRQ3C6pEr7z2FM-36Ok",
+      "31P53IyRHMSFJlbrovm-ZsoM00ejK-DvuDdZzT67UP4",
     ]);
   });
 
