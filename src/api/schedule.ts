@@ -120,19 +120,20 @@ function isEverDue({
   return nextTick({ rule, startAtMs: null, endAtMs: null }, Date.now()) !== null;
 }
 
+const changes = z.strictObject({
+  cron: given.cron.optional(),
+  time_zone: given.time_zone.nullable().optional(),
+  every: given.every.optional(),
+  task: given.task.optional(),
+  overlap: given.overlap.nullable().optional(),
+  catch_up: given.catch_up.nullable().optional(),
+  start_at: given.start_at.nullable().optional(),
+  end_at: given.end_at.nullable().optional(),
+  paused: given.paused.optional(),
+});
+
 /** What `PATCH /v1/schedules/{id}` takes. */
-export const scheduleChange = z
-  .strictObject({
-    cron: given.cron.optional(),
-    time_zone: given.time_zone.nullable().optional(),
-    every: given.every.optional(),
-    task: given.task.optional(),
-    overlap: given.overlap.nullable().optional(),
-    catch_up: given.catch_up.nullable().optional(),
-    start_at: given.start_at.nullable().optional(),
-    end_at: given.end_at.nullable().optional(),
-    paused: given.paused.optional(),
-  })
+export const scheduleChange = changes
   .refine((change) => Object.keys(change).length > 0, "expected at least one field")
   .refine(({ cron, every }) => cron === undefined || every === undefined, "expected either cron or every")
   .meta({
@@ -149,7 +150,7 @@ const changeable = Object.keys(given) as (keyof typeof given)[];
 /** The request of `UpdateSchedule`: each of `fields` takes its value in `change`; without one it is taken away. */
 export const updateSchedule = z.strictObject({
   id: z.string(),
-  change: z.unknown().default({}),
+  change: changes.default({}),
   fields: z.array(z.enum(changeable)).min(1),
 });
 

@@ -4,6 +4,7 @@ import { type DescMessage, fromBinary, fromJson, type JsonValue, toBinary, toJso
 import { TaskService } from "../gen/tasks_pb.ts";
 import { parseJson, wellFormed } from "../http/body.ts";
 import { TaskError } from "../words/errors.ts";
+import { JsonText } from "../words/json-text.ts";
 
 export const serviceName = TaskService.typeName;
 
@@ -58,12 +59,31 @@ export function toBinaryMessage(schema: DescMessage, json: string): Uint8Array<A
 /** A request in any of the spellings that protobuf's JSON allows, with the names of the API and without defaults. */
 export function canonical(method: RpcMethod, message: unknown): unknown {
   const schema = rpcSchemas[method].request;
+  const payloads: JsonText[] = [];
   try {
-    // Written and read once, so that nothing in it is kept as text.
-    const plain: JsonValue = JSON.parse(JSON.stringify(message));
-    return toJson(schema, fromJson(schema, plain), { useProtoFieldName: true });
+    const plain: JsonValue = JSON.parse(JSON.stringify(withNumbers(message, payloads)));
+    return withPayloads(toJson(schema, fromJson(schema, plain), { useProtoFieldName: true }), payloads);
   } catch (cause) {
     const reason = cause instanceof Error ? `: ${cause.message}` : "";
     throw new TaskError("invalid_argument", `the request message does not fit its schema${reason}`, { cause });
   }
+}
+
+/** `value` with its index in `payloads` in place of each text: protobuf holds the numbers of a payload as doubles. */
+function withNumbers(value: unknown, payloads: JsonText[]): unknown {
+  if (value instanceof JsonText) return payloads.push(value) - 1;
+  if (Array.isArray(value)) return value.map((item) => withNumbers(item, payloads));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, withNumbers(member, payloads)]));
+}
+
+/** A message that came as text has no other payloads. */
+function withPayloads(value: JsonValue, payloads: readonly JsonText[]): unknown {
+  if (payloads.length === 0 || typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => withPayloads(item, payloads));
+  const members = Object.entries(value).map(([name, member]) => {
+    const isPayload = name === "payload" && typeof member === "number";
+    return [name, isPayload ? payloads[member] : withPayloads(member, payloads)] as const;
+  });
+  return Object.fromEntries(members);
 }

@@ -23,7 +23,7 @@ export function parseRequest<Form extends z.ZodType>(method: RpcMethod, form: Fo
   if (first.success) return first.data;
   const second = form.safeParse(canonical(method, message));
   if (second.success) return second.data;
-  throw toRefusal(first.error);
+  throw toRefusal(second.error);
 }
 
 /** Durations and times in milliseconds; `payload` is JSON text. */
