@@ -29,7 +29,7 @@ describe("a handler that succeeds", () => {
     const id = "01920000-0000-7000-8000-000000000000";
     const asked = { id, correlationId: "c-1", metadata: { tenant: "7" }, attempt: 3, type: "other", payload: [1] };
     const { result } = await testTask({ run: (task) => task }, asked);
-    expect<unknown>(result).toEqual(asked);
+    expect<unknown>(result).toEqual({ ...asked, payloadText: "[1]" });
   });
 
   test("tells its lines with secrets masked, and how far it is", async () => {
