@@ -8,7 +8,7 @@ import { defaultConsoleUrl, defaultRemoteUrl, readApiKey, readConsoleUrl, readRe
 import { keepOffProxies } from "../http/fetch.ts";
 import { productVersion } from "../version.ts";
 import { type ErrorCode, meanings, TaskError, toTaskError } from "../words/errors.ts";
-import { writeJson } from "../words/json-text.ts";
+import { readJson, writeJson } from "../words/json-text.ts";
 
 /** Of an answer that the server does not hold on purpose: the gateway itself gives up earlier. */
 const answerLimitMs = 30_000;
@@ -25,7 +25,7 @@ interface ApiCall {
 }
 
 export interface ApiAnswer<T> {
-  /** As the API gave it; of a version that we know, so its shape is taken on trust. */
+  /** As the API gave it, payloads and results as `JsonText`; of a version that we know, so its shape is taken on trust. */
   body: T;
   /** The same, unread, for `--json`. */
   text: string;
@@ -109,7 +109,7 @@ function parseAnswer(text: string, answer: Response, url: string): unknown {
   // "No Content": it is done, and there is nothing to say (RFC 9110, 15.3.5).
   if (answer.status === 204) return null;
   try {
-    return JSON.parse(text);
+    return readJson(text, Number.POSITIVE_INFINITY);
   } catch (error) {
     throw toApiError(answer, text, url, toTaskError(error));
   }

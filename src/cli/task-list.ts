@@ -8,6 +8,7 @@ import { printList, printResult, resultScreen, type Screen } from "../terminal/s
 import { fit, styles, toPrintable } from "../terminal/style.ts";
 import { plainTime } from "../terminal/times.ts";
 import { TaskError } from "../words/errors.ts";
+import { writeJson } from "../words/json-text.ts";
 import { taskStatuses } from "../words/task.ts";
 import type { PageAnswer, TaskAnswer } from "./api-answers.ts";
 import { readPages, tasksPath } from "./api-calls.ts";
@@ -120,7 +121,7 @@ async function printChanges(api: ApiClient, flags: ListFlags): Promise<void> {
 }
 
 function printChange(task: TaskAnswer, flags: ListFlags): void {
-  printResult(flags, { json: JSON.stringify(task), ids: [task.id], forPeople: () => [toLine(task)] });
+  printResult(flags, { json: writeJson(task), ids: [task.id], forPeople: () => [toLine(task)] });
 }
 
 function toLine(task: TaskAnswer): string {

@@ -4,7 +4,8 @@
  */
 
 import { isColorWanted } from "../config.ts";
-import { createPaint, type Paint, styles } from "./style.ts";
+import { writeJson } from "../words/json-text.ts";
+import { createPaint, type Paint, styles, toJsonLine } from "./style.ts";
 import type { Canvas } from "./table.ts";
 
 export interface Screen {
@@ -69,7 +70,7 @@ export function printList<Item>(
 ): void {
   const isEmpty = page.items.length === 0;
   printResult(flags, {
-    json: JSON.stringify(page),
+    json: writeJson(page),
     ids: page.items.map(idOf),
     forPeople: (screen) => (isEmpty ? [] : forPeople(screen)),
   });
@@ -85,8 +86,7 @@ export function printResult({ json, quiet }: FormFlags, result: Result): void {
   else screen.print(...(quiet ? result.ids : result.forPeople(screen)));
 }
 
-/** One JSON text on a line of its own; control characters are escaped, so that a terminal does not obey them. */
+/** One JSON text on a line of its own. */
 function printJson(json: string): void {
-  const safe = json.replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
-  process.stdout.write(`${safe}\n`);
+  process.stdout.write(`${toJsonLine(json)}\n`);
 }

@@ -26,6 +26,15 @@ export function toPrintable(text: string): string {
   return text.replace(/\s+/gu, " ").replace(/\p{C}|\uFE0F/gu, "");
 }
 
+/**
+ * JSON text on one line, since a payload has its caller's line breaks, all of them between tokens; control characters in
+ * texts are escaped, so that a terminal does not obey them.
+ */
+export function toJsonLine(json: string): string {
+  const line = json.replace(/[\n\r]/g, " ");
+  return line.replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+}
+
 /** Cells that printable text takes; East Asian wide characters and emoji take two. */
 export function textWidth(text: string): number {
   let cells = 0;

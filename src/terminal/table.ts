@@ -5,6 +5,7 @@
  */
 
 import wrapAnsi from "wrap-ansi";
+import { compact, layOut, textOf } from "../words/json-text.ts";
 import { createPaint, fit, type Paint, styles, textWidth, toPrintable } from "./style.ts";
 
 export interface Column<Row> {
@@ -163,9 +164,10 @@ function linesOf(value: string, room: number | undefined): string[] {
   });
 }
 
-/** JSON on one line when that fits, else indented. */
+/** JSON on one line when that fits, else indented; a payload with its own numbers. */
 export function jsonText(value: unknown, canvas: Canvas): string {
-  const line = JSON.stringify(value);
+  const text = textOf(value);
+  const line = compact(text);
   const room = canvas.width === undefined ? Number.POSITIVE_INFINITY : canvas.width - 16;
-  return textWidth(line) <= room ? line : JSON.stringify(value, null, 2);
+  return textWidth(line) <= room ? line : layOut(text);
 }

@@ -89,6 +89,11 @@ export function textOf(payload: unknown): string {
   return payload instanceof JsonText ? payload.text : JSON.stringify(payload ?? null);
 }
 
+/** Also of a payload that is the text `null`. */
+export function isNull(payload: unknown): boolean {
+  return textOf(payload) === "null";
+}
+
 /** An array or object that is open, and the member or item of it that is read. */
 interface Open {
   isArray: boolean;
@@ -290,6 +295,11 @@ function toDecimal(literal: string): string {
   if (exponent.replace(/^[+-]?0*/, "").length > maxExponentDigits) return literal;
   const power = Number(exponent) - fraction.length + digits.length - end;
   return `${sign}${digits.slice(from, end)}e${power}`;
+}
+
+/** JSON text without spaces, on one line, each number as it is. */
+export function compact(text: string): string {
+  return text.match(anyToken)?.join("") ?? "";
 }
 
 /** JSON text with a line for each member and item, as `JSON.stringify(value, null, 2)` lays it out, each number as it is. */

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { connectApi } from "../../src/cli/api-client.ts";
 import { readRemote } from "../../src/config.ts";
 import { TaskError } from "../../src/words/errors.ts";
+import { writeJson } from "../../src/words/json-text.ts";
 
 const key = "tl_4fzzzxjylrx0wq8hj5s7";
 const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -54,6 +55,13 @@ describe("where the API is", () => {
 });
 
 describe("a call", () => {
+  test("gives payloads and results with every digit", async () => {
+    const text = '{"items":[{"payload":[9007199254740993,1e400],"result":1.50}],"next_cursor":null}';
+    using server = startAnswer(() => new Response(text, { headers: { "content-type": "application/json" } }));
+    const answer = await connectApi(server.url, {}).call("GET", "/tasks");
+    expect([writeJson(answer.body), answer.text]).toEqual([text, text]);
+  });
+
   test("carries the key, the caller's trace, its own name and its body", async () => {
     using server = startAnswer(() => Response.json({ id: "1" }, { status: 202 }));
     const env = { THROUGHLINE_API_KEY: key, TRACEPARENT: traceparent, TRACESTATE: "a=b", BAGGAGE: "tenant=blue" };

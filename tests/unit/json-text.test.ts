@@ -4,6 +4,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
   canonicalJson,
+  compact,
+  isNull,
   JsonError,
   JsonText,
   layOut,
@@ -186,6 +188,22 @@ describe("the canonical text", () => {
       }),
     );
   });
+});
+
+test("a payload is null as a value and as text", () => {
+  const { payload, result } = Object(readJson('{ "payload" : null , "result": [null] }', 64));
+  expect([null, undefined, payload, result, 0, ""].map(isNull)).toEqual([true, true, true, false, false, false]);
+});
+
+test("a text is compact as JSON.stringify makes it, with its own numbers", () => {
+  expect(compact(' { "id" : 1970670598291982290 ,\n"n": [ 1e400 ] , "a b": "c  d" } ')).toBe(
+    '{"id":1970670598291982290,"n":[1e400],"a b":"c  d"}',
+  );
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      expect(compact(spaced(value))).toBe(JSON.stringify(JSON.parse(spaced(value))));
+    }),
+  );
 });
 
 test("a text is laid out as JSON.stringify does, with its own numbers", () => {

@@ -1,8 +1,8 @@
 /** A payload as somebody writes it into the page. */
 
 import { expect, test } from "bun:test";
-import { readPayload } from "../../src/console/page/views/tasks/payload.ts";
-import { JsonText } from "../../src/words/json-text.ts";
+import { detailOf, readPayload } from "../../src/console/page/views/tasks/payload.ts";
+import { JsonText, readJson } from "../../src/words/json-text.ts";
 
 test.each([
   ['{"a": [1, 2]}', 13],
@@ -41,4 +41,13 @@ test.each([
 
 test("a schema that leads nowhere refuses nothing", () => {
   expect(readPayload("1", { $ref: "#/nowhere" }).problem).toBeUndefined();
+});
+
+test.each([
+  ['{"payload":{"n": 1.50},"result":null}', '{"n": 1.50}'],
+  ['{"payload":1,"result":[2]}', "[2]"],
+  ['{"payload":null,"result":null}', ""],
+])("a list shows the result of %s, or the payload before there is one", (text, shown) => {
+  const { payload, result } = Object(readJson(text, 64));
+  expect(detailOf({ payload, result })).toBe(shown);
 });

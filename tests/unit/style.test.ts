@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { assignColors, createPaint, fit } from "../../src/terminal/style.ts";
+import { assignColors, createPaint, fit, toJsonLine } from "../../src/terminal/style.ts";
 
 describe("fit", () => {
   const cases: [what: string, text: string, width: number, expected: string][] = [
@@ -39,4 +39,11 @@ describe("colours", () => {
     expect(assignColors(names.toReversed())).toEqual(assigned);
     expect(assignColors([...names, "one more"]).size).toBe(9);
   });
+});
+
+test("JSON is printed as one line, with nothing that a terminal obeys", () => {
+  const json = '{"payload":{\r\n\t"a": "b\\n\u009b"},\n"result":1.50}';
+  const line = toJsonLine(json);
+  expect(line).toBe('{"payload":{  \t"a": "b\\n\\u009b"}, "result":1.50}');
+  expect(JSON.parse(line)).toEqual(JSON.parse(json));
 });

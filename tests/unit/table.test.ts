@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { styles, textWidth } from "../../src/terminal/style.ts";
 import { type Column, jsonText, renderFacts, renderTable } from "../../src/terminal/table.ts";
+import { JsonText } from "../../src/words/json-text.ts";
 
 interface Fruit {
   id: string;
@@ -114,5 +115,11 @@ describe("facts", () => {
     expect(jsonText({ a: [1, 2] }, { width: 40, color: false })).toBe('{"a":[1,2]}');
     expect(jsonText({ a: "x".repeat(40) }, { width: 40, color: false })).toContain('\n  "a": ');
     expect(jsonText({ a: "x".repeat(400) }, noTerminal)).not.toContain("\n");
+  });
+
+  test("JSON of a payload has its own numbers, and our spaces", () => {
+    const payload = new JsonText('{ "a":\n[1.50, 9007199254740993, 1e400],"b": "x  y" }');
+    expect(jsonText(payload, noTerminal)).toBe('{"a":[1.50,9007199254740993,1e400],"b":"x  y"}');
+    expect(jsonText(payload, { width: 40, color: false })).toContain("\n    9007199254740993,\n");
   });
 });

@@ -4,6 +4,7 @@ import { type FormFlags, printResult, talkScreen } from "../../terminal/screen.t
 import { styles } from "../../terminal/style.ts";
 import { type Canvas, type Column, type Fact, jsonText, renderFacts, renderTable } from "../../terminal/table.ts";
 import { formatDuration, fullTime, plainTime, whenText } from "../../terminal/times.ts";
+import { isNull } from "../../words/json-text.ts";
 import { isEnded, type TaskStatus } from "../../words/task.ts";
 import type { AttemptAnswer, EntryAnswer, FailureAnswer, TaskAnswer } from "../api-answers.ts";
 import type { ApiAnswer } from "../api-client.ts";
@@ -77,7 +78,7 @@ export function renderTask(task: TaskAnswer, canvas: Canvas, nowMs: number, more
     ["correlation", task.correlation_id],
     ["metadata", metadataText(task.metadata)],
     ["payload", jsonText(task.payload, canvas)],
-    ["result", task.result === null ? null : jsonText(task.result, canvas)],
+    ["result", isNull(task.result) ? null : jsonText(task.result, canvas)],
   ];
   const lines = renderFacts(facts, canvas);
   // One attempt that went well adds nothing to the facts above.

@@ -1,7 +1,7 @@
 /** The view of one task: what it is, what it did, and all its traces as one waterfall, while it runs and afterwards. */
 
 import { useState } from "preact/hooks";
-import { layOut, textOf, writeJson } from "../../../words/json-text.ts";
+import { isNull, layOut, textOf, writeJson } from "../../../words/json-text.ts";
 import type { TaskTraceView } from "../../task-trace-view.ts";
 import { type Answered, ask, useAnswer, useLoaded } from "../api.ts";
 import { addressOf } from "../location.ts";
@@ -204,7 +204,7 @@ const cutLines = 30;
 /** A JSON value, laid out, with a button that copies it; cut when it is long. `none` is shown for null. */
 function JsonBlock({ title, value, none }: { title: string; value: unknown; none?: string }) {
   const [isWhole, setWhole] = useState(false);
-  const isNone = none !== undefined && (value === null || value === undefined);
+  const isNone = none !== undefined && isNull(value);
   const text = layOut(textOf(value));
   const lines = text.split("\n");
   const isCut = lines.length > cutLines && !isWhole;

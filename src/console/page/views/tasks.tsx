@@ -1,7 +1,6 @@
 /** The view Tasks: those of a status, filtered as the address has it, the newest first; submit and cancel. */
 
 import { useState } from "preact/hooks";
-import { writeJson } from "../../../words/json-text.ts";
 import { useLoaded } from "../api.ts";
 import { changedQuery, go, here } from "../location.ts";
 import { Icon } from "../parts/icon.tsx";
@@ -29,10 +28,10 @@ import {
   type TaskAnswer,
   type TaskQuestion,
 } from "./tasks/filters.tsx";
+import { detailOf } from "./tasks/payload.ts";
 import { SubmitDialog } from "./tasks/submit-dialog.tsx";
 
 const countEveryMs = 5000;
-const maxDetailChars = 300;
 
 export function Tasks() {
   const { query } = here.value;
@@ -150,12 +149,7 @@ function Detail({ task }: { task: Task }) {
   const { progress } = task;
   if (error) return <span class="bad">{error.message}</span>;
   if (progress !== null && isUnderway(task)) return <progress max={1} value={progress} aria-label="Progress" />;
-  const shown = task.result ?? task.payload;
-  return (
-    <span class="quiet mono">
-      {shown === null || shown === undefined ? "" : writeJson(shown).slice(0, maxDetailChars)}
-    </span>
-  );
+  return <span class="quiet mono">{detailOf(task)}</span>;
 }
 
 function NoTasks({ question, answer, onSubmit }: { question: TaskQuestion; answer: TaskAnswer; onSubmit(): void }) {
