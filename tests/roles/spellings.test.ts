@@ -71,6 +71,7 @@ describe("a number that JavaScript cannot hold", () => {
         const text = await (await ask("GET", `/tasks/${dead}`)).text();
         return text.includes(`"payload":${payload}`) && text;
       });
+      expect(ended).toContain(`"result":${payload}`);
       for (const text of [accepted, batch, made, changed, run, ended, listed, edited]) {
         expect(text).toContain(`"payload":${payload}`);
       }

@@ -1,5 +1,6 @@
 /** Task types for trying things. */
 
+import { JsonText } from "../../words/json-text.ts";
 import { createHttpHandler } from "../http/task.ts";
 import { payloadOf } from "./built-in-payloads.ts";
 import type { TaskHandler } from "./handler.ts";
@@ -10,7 +11,8 @@ const endThread = process.exit.bind(process);
 /** `httpAllow`: where the type `http` may call. */
 export function builtInHandlers(httpAllow: readonly string[]): TaskHandler[] {
   return [
-    { type: "echo", run: (task) => task.payload },
+    // With every digit: numbers of `payload` are those that JavaScript holds.
+    { type: "echo", run: (task) => new JsonText(task.payloadText) },
     {
       type: "sleep",
       run: async (task, ctx) => {
