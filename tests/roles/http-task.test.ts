@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { SpanKind } from "@opentelemetry/api";
 import { writeJson } from "../../src/words/json-text.ts";
 import type { HandlerContext } from "../../src/worker/handlers/handler.ts";
+import { toResultText } from "../../src/worker/handlers/result.ts";
 import type { Resolve } from "../../src/worker/http/allow.ts";
 import { maxAnswerBytes } from "../../src/worker/http/body.ts";
 import { createHttpHandler } from "../../src/worker/http/task.ts";
@@ -104,7 +105,8 @@ async function call(payload: unknown, allow: string[], answers = ["127.0.0.1"], 
   };
   const payloadText = JSON.stringify(payload);
   const task = { id: "a", type: "http", payload, payloadText, attempt: 1, correlationId: "order-7", metadata: {} };
-  const text = Promise.resolve(createHttpHandler(allow, resolve).run(task, ctx)).then(writeJson);
+  const returned = Promise.resolve(createHttpHandler(allow, resolve).run(task, ctx));
+  const text = returned.then((value) => toResultText(value, 2 * maxAnswerBytes).text);
   const result = text.then((json): unknown => JSON.parse(json));
   await Promise.allSettled([text, result]);
   return { result, text, asked, spans: spans() };
@@ -365,6 +367,16 @@ describe("a call", () => {
     const url = `${server.url}/json?text=${encodeURIComponent(text)}`;
     const shown = isKept ? text : JSON.stringify(text);
     expect(await (await call({ url }, ["loopback"])).text).toBe(`{"status":200,"body":${shown}}`);
+  });
+
+  test("that is answered with half a surrogate pair has U+FFFD, and no result where it is in a name", async () => {
+    const answered = (text: string) =>
+      call({ url: `${server.url}/json?text=${encodeURIComponent(text)}` }, ["loopback"]);
+    expect(await (await answered('["\\ud800","\\ud83d\\ude00",1.50]')).text).toBe(
+      '{"status":200,"body":["\ufffd","\u{1f600}",1.5]}',
+    );
+    const { text } = await answered('{"\\ud800":1}');
+    expect(await rejectionOf(text)).toMatchObject({ code: "invalid_result" });
   });
 
   test("that fails says its status, however its answer is packed and how large it is", async () => {

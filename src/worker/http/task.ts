@@ -8,6 +8,7 @@ import { proxyOf } from "../../http/fetch.ts";
 import { productVersion } from "../../version.ts";
 import { toFailure } from "../../words/errors.ts";
 import { JsonText, readJson } from "../../words/json-text.ts";
+import { toWellFormedJson } from "../../words/text.ts";
 import { type BuiltInPayloads, payloadOf } from "../handlers/built-in-payloads.ts";
 import type { HandlerContext, HandlerTask, TaskHandler } from "../handlers/handler.ts";
 import { maxResultDepth } from "../handlers/result.ts";
@@ -120,11 +121,14 @@ async function toResult(
   throw new Error(message);
 }
 
-/** JSON keeps its digits. What is no JSON, or nests too deep to be a result, stays text: the body is one level within that. */
+/**
+ * JSON keeps its digits, unless it has half a surrogate pair, with which it is a result as any other. What is no JSON, or
+ * nests too deep to be a result, stays text: the body is one level within that.
+ */
 function asJson(text: string): unknown {
   try {
     readJson(text, maxResultDepth - 1);
-    return new JsonText(text);
+    return toWellFormedJson(text) === text ? new JsonText(text) : JSON.parse(text);
   } catch {
     return text;
   }
