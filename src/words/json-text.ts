@@ -297,14 +297,36 @@ function toDecimal(literal: string): string {
   return `${sign}${digits.slice(from, end)}e${power}`;
 }
 
-/** JSON text without spaces, on one line, each number as it is. */
-export function compact(text: string): string {
-  return text.match(anyToken)?.join("") ?? "";
+const escapedRunOrOther = /(?:\\u[0-9a-f]{4})+|\\./gi;
+/** What has to be escaped in JSON, and what nobody sees. */
+const unseen = /["\\\p{C}]/gu;
+
+/** The same JSON text for people: `\u00fc`, as many writers of JSON have it, is a letter. */
+export function readable(text: string): string {
+  if (!text.includes("\\u")) return text;
+  return text.replace(escapedRunOrOther, (found) => {
+    if (!found.startsWith("\\u")) return found;
+    const characters: string = JSON.parse(`"${found}"`);
+    return characters.replace(unseen, escaped);
+  });
 }
 
-/** JSON text with a line for each member and item, as `JSON.stringify(value, null, 2)` lays it out, each number as it is. */
+function escaped(character: string): string {
+  const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
+}
+
+/** JSON text for people without spaces, on one line, each number as it is. */
+export function compact(text: string): string {
+  return readable(text).match(anyToken)?.join("") ?? "";
+}
+
+/**
+ * JSON text for people with a line for each member and item, as `JSON.stringify(value, null, 2)` lays it out, each number as
+ * it is.
+ */
 export function layOut(text: string): string {
-  const tokens = text.match(anyToken) ?? [];
+  const tokens = readable(text).match(anyToken) ?? [];
   let out = "";
   let depth = 0;
   const newLine = (): string => `\n${"  ".repeat(depth)}`;

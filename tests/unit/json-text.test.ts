@@ -9,6 +9,7 @@ import {
   JsonError,
   JsonText,
   layOut,
+  readable,
   readJson,
   toPointer,
   writeJson,
@@ -193,6 +194,38 @@ describe("the canonical text", () => {
 test("a payload is null as a value and as text", () => {
   const { payload, result } = Object(readJson('{ "payload" : null , "result": [null] }', 64));
   expect([null, undefined, payload, result, 0, ""].map(isNull)).toEqual([true, true, true, false, false, false]);
+});
+
+describe("a text for people", () => {
+  test.each([
+    ['"M\\u00fcller \\uD83D\\uDE00 \\u0041"', '"Müller 😀 A"'],
+    ['"\\\\u00fc \\\\\\u00fc"', '"\\\\u00fc \\\\ü"'],
+    ['"\\u0022 \\u005c \\u0000 \\u202e \\ud800 \\ufeff\\u00e4"', '"\\u0022 \\u005c \\u0000 \\u202e \\ud800 \\ufeffä"'],
+  ])("has letters in place of escapes, but nothing that is not seen: %s", (text, shown) => {
+    expect(readable(text)).toBe(shown);
+    expect([compact(text), layOut(text)]).toEqual([shown, shown]);
+  });
+
+  test("means the same", () => {
+    const anyEscape = fc.constantFrom(
+      "\\u00fc",
+      "\\ud83d",
+      "\\ude00",
+      "\\\\",
+      '\\"',
+      "\\n",
+      "\\u0000",
+      "\\u005C",
+      "u00fc",
+      "a",
+    );
+    fc.assert(
+      fc.property(fc.array(anyEscape), (parts) => {
+        const text = `"${parts.join("")}"`;
+        expect(JSON.parse(readable(text))).toBe(JSON.parse(text));
+      }),
+    );
+  });
 });
 
 test("a text is compact as JSON.stringify makes it, with its own numbers", () => {

@@ -3,7 +3,7 @@
  * looked for in the newest ones, so many at most.
  */
 
-import { writeJson } from "../../../../words/json-text.ts";
+import { readable, writeJson } from "../../../../words/json-text.ts";
 import { type TaskStatus, taskStatuses } from "../../../../words/task.ts";
 import { canonicalId } from "../../../../words/task-id.ts";
 import { parseQueryTime } from "../../../../words/time-text.ts";
@@ -125,7 +125,7 @@ function askPage(
 /** In its id, its payload, its result, its error or its metadata. Every word has to be there. */
 function hasText(task: Task, text: string): boolean {
   const { id, type, payload, result, error, metadata, correlation_id } = task;
-  const all = writeJson([id, type, payload, result, error, metadata, correlation_id]).toLowerCase();
+  const all = readable(writeJson([id, type, payload, result, error, metadata, correlation_id])).toLowerCase();
   return text
     .toLowerCase()
     .split(/\s+/)

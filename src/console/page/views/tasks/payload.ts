@@ -1,7 +1,7 @@
 /** A payload as it is typed, checked as its type's handler would check it. Pure. */
 
 import { toPayloadProblems, toPayloadValidator } from "../../../../api/payload-problems.ts";
-import { isNull, JsonText, textOf } from "../../../../words/json-text.ts";
+import { isNull, JsonText, readable, textOf } from "../../../../words/json-text.ts";
 
 /** What the gateway takes of a whole body (docs/operations.md). */
 const maxBytes = 256 * 1024;
@@ -11,7 +11,7 @@ const maxDetailChars = 300;
 /** What a list shows of a task: its result or, before there is one, its payload; empty when that is null. */
 export function detailOf({ payload, result }: { payload: unknown; result: unknown }): string {
   const shown = isNull(result) ? payload : result;
-  return isNull(shown) ? "" : textOf(shown).slice(0, maxDetailChars);
+  return isNull(shown) ? "" : readable(textOf(shown).slice(0, maxDetailChars));
 }
 
 export type ReadPayload =
