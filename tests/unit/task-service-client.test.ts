@@ -71,7 +71,8 @@ const refused = {
 };
 
 test("both ways of calling say and give the same", async () => {
-  await using service = startAnswering(() => new Response('{ "id": 7.0, "type": "ä" }'));
+  const headers = { "content-type": "application/json" };
+  await using service = startAnswering(() => new Response('{ "id": 7.0, "type": "ä" }', { headers }));
   const { call, hold } = startCalling(service.url);
   expect([await call(), await hold(), await hold()]).toEqual(Array(3).fill('{ "id": 7.0, "type": "ä" }'));
   const asked = ["POST", "/tasks.TaskService/GetTask", '{"id":"7"}', "application/json", "1", "10000", "c-1"];
@@ -130,6 +131,15 @@ describe("a task service that gives no answer", () => {
       });
     }
     expect([breaker.state(), proxy.asked.length]).toEqual(["open", 5]);
+  });
+
+  test.each(["call", "hold"] as const)("is not taken for another server that answers 200: by %s", async (way) => {
+    const headers = { "content-type": "text/html" };
+    await using other = startAnswering(() => new Response("<h1>Welcome</h1>", { headers }));
+    expect(await rejectionOf(startCalling(other.url)[way]())).toMatchObject({
+      code: "unavailable",
+      message: "the task service answered 200 with text/html",
+    });
   });
 });
 

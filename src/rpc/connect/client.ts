@@ -7,7 +7,7 @@ import { createSemaphore } from "../../limits/concurrency.ts";
 import { TaskError } from "../../words/errors.ts";
 import type { Transport } from "../client.ts";
 import { fullMethod } from "../methods.ts";
-import { type Answered, connectWire, contentTypes, fromErrorAnswer } from "./wire.ts";
+import { type Answered, codecOf, connectWire, contentTypes, fromErrorAnswer } from "./wire.ts";
 
 const timeoutHeader = "connect-timeout-ms";
 
@@ -49,7 +49,11 @@ export function createConnectTransport(url: string, callsAtOnce: number = usualC
       const limit = AbortSignal.timeout(timeoutMs);
       const signal = over ? AbortSignal.any([limit, over]) : limit;
       const answer = await send(`${url}/${fullMethod(method)}`, request, headers, signal);
-      return answer.status === 200 ? { json: answer.text, metadata: answer.header } : errorOf(answer);
+      if (answer.status !== 200) return errorOf(answer);
+      // Whatever it is would be passed on as the record of a task.
+      const contentType = answer.header("content-type") ?? "no content type";
+      if (codecOf(contentType) !== "json") throw foreignAnswer(`200 with ${contentType}`);
+      return { json: answer.text, metadata: answer.header };
     },
 
     /** No method is called GET /: whatever a task service says to that shows that it is there. */
@@ -68,8 +72,8 @@ function errorOf(answer: Answered): TaskError {
   return error;
 }
 
-function foreignAnswer(status: number): TaskError {
-  return new TaskError("unavailable", `the task service answered ${status}`);
+function foreignAnswer(what: string | number): TaskError {
+  return new TaskError("unavailable", `the task service answered ${what}`);
 }
 
 /**
