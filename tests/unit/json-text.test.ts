@@ -254,3 +254,12 @@ test("a text is laid out as JSON.stringify does, with its own numbers", () => {
 test("a pointer escapes names as RFC 6901 has it", () => {
   expect(toPointer(["a/b", "m~n", 0, ""])).toBe("/a~1b/m~0n/0/");
 });
+
+test("a text of megabytes is compared, laid out and shown as a short one is", () => {
+  for (const part of ["x", "\\n", "\\u00fc", "\\ud83d\\ude00"]) {
+    const text = `{"a":"${part.repeat(500_000)}"}`;
+    const value: unknown = JSON.parse(text);
+    expect(canonicalJson(text) === JSON.stringify(value)).toBe(true);
+    expect(layOut(text) === JSON.stringify(value, null, 2)).toBe(true);
+  }
+});
