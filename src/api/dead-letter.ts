@@ -48,7 +48,7 @@ export const newRedrive = z
     rate_per_second: z.number().min(0.001).max(100_000).optional().meta({ description: "Else as fast as it goes." }),
     dry_run: z.boolean().optional().meta({ description: "Only counts what fits." }),
     force: z.boolean().optional().meta({ description: "Also those that came back dead three times." }),
-    reason: z.string().max(1024).optional().meta({ description: "For whoever reads the history." }),
+    reason: z.string().max(1024).optional().meta({ description: "Shown in the task's history." }),
     payload: z.unknown().optional().meta({
       description: "Any JSON, in place of the task's own payload, checked as at its submission; with one id alone.",
     }),

@@ -56,7 +56,7 @@ export function addRedrive(dlq: Command, end: End): void {
     .option("--rate <number>", "how many a second; else as fast as it goes", rate)
     .option("--dry-run", "say how many fit, and change nothing")
     .option("--force", "also those that have come back dead from three redrives")
-    .option("--reason <text>", "for whoever reads the history")
+    .option("--reason <text>", "shown in the task's history")
     .option("--wait", "until it is over; exit code 1 unless all of them came back")
     .option("-q, --quiet", "the redrive's id alone")
     .action(async (ids: string[], flags: RedriveFlags) => end(await redrive(ids, flags)));

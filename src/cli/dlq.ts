@@ -138,7 +138,7 @@ function addDiscard(dlq: Command, end: End): void {
     .command("discard")
     .description("put dead tasks away for good")
     .argument("<id...>", "the tasks' ids")
-    .requiredOption("--reason <text>", "why, for whoever reads the history")
+    .requiredOption("--reason <text>", "why; shown in the task's history")
     .option("-q, --quiet", "the ids alone")
     .action(async (ids: string[], flags: DiscardFlags) => end(await discard(ids, flags)));
   withExamples(withApi(command), [`throughline dlq discard ${id} --reason "the order was canceled"`, "one of them"]);

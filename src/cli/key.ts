@@ -31,7 +31,7 @@ export const addKey: AddCommand = (program) => {
       .description("the keys of a file")
       .option("--file <path>", "the file (THROUGHLINE_API_KEYS_FILE)")
       .option("--json", "as JSON"),
-    ["throughline key list --file keys.json", "their names and scopes; nobody can print the keys"],
+    ["throughline key list --file keys.json", "their names and scopes; the keys themselves are not in the file"],
   ).action((flags: ListFlags) => listKeys(flags));
 
   withExamples(

@@ -78,7 +78,7 @@ export function readBatch<M>(batch: Batch): M[] {
   return messages;
 }
 
-/** Every member of every object in `value`, that are not objects themselves. */
+/** Visits each member of each object in `value` that is no object itself. */
 function eachMember(value: object, visit: (parent: object, name: string, member: unknown) => void): void {
   for (const [name, member] of Object.entries(value)) {
     if (typeof member === "object" && member !== null) eachMember(member, visit);

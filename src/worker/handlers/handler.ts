@@ -14,7 +14,7 @@ export interface HandlerTask<Payload = unknown> {
   /** As its handler's schema gives it, where there is one. */
   readonly payload: Payload;
   /**
-   * The payload as JSON text, with the characters of whoever sent it: `payload` has numbers as JavaScript holds them, such
+   * The payload as JSON text, with the characters of its caller: `payload` has numbers as JavaScript holds them, such
    * as 1970670598291982300 for 1970670598291982290.
    */
   readonly payloadText: string;
