@@ -77,8 +77,9 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
   };
 
   /** A letter whose visibility cannot be changed comes back when it ends. */
-  const hide = (message: ReceivedMessage, delayMs: number): Promise<void> =>
-    queue.changeVisibility(message, delayMs).catch(() => {});
+  const hide = async (message: ReceivedMessage, hideMs: number): Promise<void> => {
+    await queue.settle([{ message, hideMs }]);
+  };
 
   const pollers = createPollers({
     queue,
@@ -108,7 +109,8 @@ export function createDlq(deps: DlqDeps): { run(draining: AbortSignal): Promise<
     } finally {
       active.span.end();
     }
-    await queue.delete(message);
+    const [deleted] = await queue.settle([{ message, hideMs: null }]);
+    if (deleted?.kind === "failed") throw deleted.error;
   };
 
   const recordDead = async (message: ReceivedMessage, active: ActiveSpan): Promise<void> => {

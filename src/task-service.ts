@@ -215,15 +215,14 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   const send = async (task: DueTask, origin: Context): Promise<boolean> => {
     // What was tried before and has to be sent again did not go well: its trace is kept.
     const context = task.claim > 0 ? telemetry.keep(origin) : origin;
-    try {
-      await queue.send(toTaskMessage(task), context, sendSpanOf(task));
-      sweeper.confirm(task);
-      sendTrouble.passed();
-      return true;
-    } catch (error) {
-      sendTrouble.met({ error: toTaskError(error) }, taskLog(task, context));
+    const [result] = await queue.send([{ message: toTaskMessage(task), context, span: sendSpanOf(task) }]);
+    if (result?.kind === "failed") {
+      sendTrouble.met({ error: result.error }, taskLog(task, context));
       return false;
     }
+    sweeper.confirm(task);
+    sendTrouble.passed();
+    return true;
   };
 
   const getTask: RpcHandlers["GetTask"] = async (message, { context, signal }) => {

@@ -12,6 +12,7 @@ import { createTaskServiceClient } from "../../src/rpc/client.ts";
 import { createConnectTransport } from "../../src/rpc/connect/client.ts";
 import { createConnectHandler } from "../../src/rpc/connect/server.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
+import { deleteOne, sendOne } from "../../tests/support/queue-calls.ts";
 import { openSqliteStore } from "../../tests/support/sqlite-store.ts";
 import { actorAt, newTask } from "../../tests/support/stored-tasks.ts";
 import { startTestPool } from "../../tests/support/test-pool.ts";
@@ -123,7 +124,7 @@ async function measureQueue(costs: Costs, calls: number): Promise<void> {
   try {
     const { tasks } = queues;
     await cost(costs, "queue: send", calls, (n) =>
-      tasks.send({ body: `{"n":${n}}`, attributes: {}, correlationId: "c-1" }, ROOT_CONTEXT),
+      sendOne(tasks, { body: `{"n":${n}}`, attributes: {}, correlationId: "c-1" }),
     );
     let received = 0;
     const { signal } = new AbortController();
@@ -133,7 +134,7 @@ async function measureQueue(costs: Costs, calls: number): Promise<void> {
         const messages = await tasks.receive({ max: 10, waitMs: 1000, visibilityMs: 30_000, signal });
         got += messages.length;
         received += messages.length;
-        await Promise.all(messages.map((message) => tasks.delete(message)));
+        await Promise.all(messages.map((message) => deleteOne(tasks, message)));
       }
     });
     if (received !== calls) throw new Error(`of ${calls} messages ${received} were received`);

@@ -20,7 +20,7 @@ import { asSampled, inheritSampling } from "../telemetry/spans/sampling.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, startSpan } from "../telemetry/spans/tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
-import { toFailure, toTaskError } from "../words/errors.ts";
+import { toFailure } from "../words/errors.ts";
 
 export interface RedriverDeps {
   store: Pick<RedriveStore, "proposeRedrive" | "commitRedrive"> & Pick<SendStore, "markSent">;
@@ -135,15 +135,15 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
 
   /** False when the broker did not take it: it is the sweeper's then. */
   const send = async (task: DueTask, active: ActiveSpan | undefined): Promise<boolean> => {
-    try {
-      await queue.send(toTaskMessage(task), active?.context ?? fromCarrier(task.origin), sendSpanOf(task));
-      sendTrouble.passed();
-      return true;
-    } catch (error) {
-      if (active) markFailed(active.span, toFailure(error));
-      sendTrouble.met({ error: toTaskError(error) }, logOf(task, active));
+    const context = active?.context ?? fromCarrier(task.origin);
+    const [result] = await queue.send([{ message: toTaskMessage(task), context, span: sendSpanOf(task) }]);
+    if (result?.kind === "failed") {
+      if (active) markFailed(active.span, toFailure(result.error));
+      sendTrouble.met({ error: result.error }, logOf(task, active));
       return false;
     }
+    sendTrouble.passed();
+    return true;
   };
 
   const report = ({ redrive, candidates, refused, isLast }: RedriveStep, moved: number): void => {

@@ -18,7 +18,7 @@ const retryDelayMs = 50;
 /** Entries without a result: more than a broker that is well keeps waiting for a second, and no danger to the memory. */
 const maxWaiting = 10_000;
 
-export type EntryResult<R> = { kind: "done"; value: R } | { kind: "failed"; error: TaskError; isSenderFault: boolean };
+export type CallResult<R> = { kind: "done"; value: R } | { kind: "failed"; error: TaskError; isSenderFault: boolean };
 
 interface Waiting<E, R> {
   entry: E;
@@ -29,7 +29,7 @@ interface Waiting<E, R> {
 
 export interface BatcherOptions<E, R> {
   /** Makes one call; gives one result for each entry, in their order. */
-  call(entries: readonly E[]): Promise<EntryResult<R>[]>;
+  call(entries: readonly E[]): Promise<CallResult<R>[]>;
   bytesOf(entry: E): number;
   clock: Clock;
 }
@@ -79,7 +79,7 @@ export function createBatcher<E, R>(options: BatcherOptions<E, R>): (entry: E) =
     schedule();
   };
 
-  const callSafely = async (batch: readonly Waiting<E, R>[]): Promise<EntryResult<R>[]> => {
+  const callSafely = async (batch: readonly Waiting<E, R>[]): Promise<CallResult<R>[]> => {
     try {
       return await options.call(batch.map(({ entry }) => entry));
     } catch (thrown) {
@@ -98,7 +98,7 @@ export function createBatcher<E, R>(options: BatcherOptions<E, R>): (entry: E) =
   return (entry) => admit(() => put(entry));
 }
 
-function missing<R>(): EntryResult<R> {
+function missing<R>(): CallResult<R> {
   const error = new TaskError("unavailable", "the broker's answer has no result for this entry");
   return { kind: "failed", error, isSenderFault: false };
 }

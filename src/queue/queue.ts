@@ -4,6 +4,7 @@
  */
 
 import type { Attributes, Context, Link } from "@opentelemetry/api";
+import type { EntryResult } from "../words/entry-result.ts";
 
 export interface OutgoingMessage {
   body: string;
@@ -18,7 +19,7 @@ export interface OutgoingMessage {
 
 export interface ReceivedMessage {
   id: string;
-  /** Names this delivery; asked for by delete and changeVisibility. */
+  /** Names this delivery; asked for by `settle`. */
   receipt: string;
   body: string;
   attributes: Record<string, string>;
@@ -49,16 +50,30 @@ export interface SendSpan {
   links?: Link[];
 }
 
+export interface Sending {
+  message: OutgoingMessage;
+  context: Context;
+  span?: SendSpan;
+}
+
+export interface Settling {
+  message: ReceivedMessage;
+  /** Null: delete it. Else it is visible again after so long, rounded up to whole seconds; 0: now. */
+  hideMs: number | null;
+}
+
 export interface Queue {
   name: string;
   /** What every messaging span of this queue carries. */
   spanAttributes: Attributes;
-  /** Resolves when the broker has confirmed the message. Makes the PRODUCER span, whose context the message carries. */
-  send(message: OutgoingMessage, context: Context, span?: SendSpan): Promise<void>;
+  /**
+   * Resolves when the broker has confirmed or refused each message; never rejects. One result for each, in their order.
+   * Makes a PRODUCER span for each, whose context the message carries.
+   */
+  send(sendings: readonly Sending[]): Promise<EntryResult<void>[]>;
   receive(request: ReceiveRequest): Promise<ReceivedMessage[]>;
-  delete(message: ReceivedMessage): Promise<void>;
-  /** Visible again after `delayMs` (rounded up to whole seconds; 0: now). */
-  changeVisibility(message: ReceivedMessage, delayMs: number): Promise<void>;
+  /** Deletes and hides; never rejects. One result for each, in their order. */
+  settle(settlings: readonly Settling[]): Promise<EntryResult<void>[]>;
   depth(): Promise<QueueDepth>;
 }
 

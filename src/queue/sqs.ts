@@ -30,10 +30,11 @@ import { type Carrier, fromCarrier, spanContextOf, toCarrier } from "../telemetr
 import { key } from "../telemetry/names.ts";
 import { preciseNowMs, toHrTime } from "../telemetry/spans/span-start.ts";
 import { housekeeping, inSpan, markFailed, startSpan } from "../telemetry/spans/tracing.ts";
-import { TaskError } from "../words/errors.ts";
-import { createBatcher, type EntryResult } from "./batcher.ts";
+import type { EntryResult } from "../words/entry-result.ts";
+import { TaskError, toTaskError } from "../words/errors.ts";
+import { type CallResult, createBatcher } from "./batcher.ts";
 import { createFastSqs } from "./fast-sqs.ts";
-import type { OutgoingMessage, Queue, Queues, ReceivedMessage, ReceiveRequest, SendSpan } from "./queue.ts";
+import type { OutgoingMessage, Queue, Queues, ReceivedMessage, ReceiveRequest, Sending, Settling } from "./queue.ts";
 
 /** No call but a long poll may take longer; polls are known to hang for ever. */
 const callLimitMs = 10_000;
@@ -267,40 +268,45 @@ function createSqsQueue(options: SqsQueueOptions): Queue {
     links: messages.flatMap(creationLink),
   });
 
+  const sendOne = async ({ message, context, span: start = {} }: Sending): Promise<void> => {
+    const attributes: Attributes = {
+      ...spanAttributes,
+      [key.messagingOperationName]: "send",
+      [key.messagingOperationType]: "send",
+      [key.messagingMessageBodySize]: Buffer.byteLength(message.body),
+      ...(message.correlationId && { [key.messagingMessageConversationId]: message.correlationId }),
+      ...start.attributes,
+    };
+    const links = start.links ?? [];
+    const { span, context: sent } = startSpan(tracer, `send ${name}`, context, {
+      kind: SpanKind.PRODUCER,
+      attributes,
+      links,
+    });
+    try {
+      const id = await sendBatch({
+        MessageBody: message.body,
+        MessageAttributes: toMessageAttributes(attributesOf(message, toCarrier(sent))),
+        ...(message.delayMs && { DelaySeconds: Math.ceil(message.delayMs / 1000) }),
+      });
+      span.setAttribute(key.messagingMessageId, id);
+    } catch (error) {
+      const { code, message: text } = toQueueError(error, `send to the queue "${name}"`);
+      markFailed(span, { type: code, message: text });
+      throw error;
+    } finally {
+      span.end();
+    }
+  };
+
+  const settleOne = ({ message, hideMs }: Settling): Promise<void> =>
+    hideMs === null ? deleteBatch(message) : visibilityBatch({ message, delayMs: hideMs });
+
   return {
     name,
     spanAttributes,
-
-    async send(message: OutgoingMessage, context, start: SendSpan = {}) {
-      const attributes: Attributes = {
-        ...spanAttributes,
-        [key.messagingOperationName]: "send",
-        [key.messagingOperationType]: "send",
-        [key.messagingMessageBodySize]: Buffer.byteLength(message.body),
-        ...(message.correlationId && { [key.messagingMessageConversationId]: message.correlationId }),
-        ...start.attributes,
-      };
-      const links = start.links ?? [];
-      const { span, context: sent } = startSpan(tracer, `send ${name}`, context, {
-        kind: SpanKind.PRODUCER,
-        attributes,
-        links,
-      });
-      try {
-        const id = await sendBatch({
-          MessageBody: message.body,
-          MessageAttributes: toMessageAttributes(attributesOf(message, toCarrier(sent))),
-          ...(message.delayMs && { DelaySeconds: Math.ceil(message.delayMs / 1000) }),
-        });
-        span.setAttribute(key.messagingMessageId, id);
-      } catch (error) {
-        const { code, message: text } = toQueueError(error, `send to the queue "${name}"`);
-        markFailed(span, { type: code, message: text });
-        throw error;
-      } finally {
-        span.end();
-      }
-    },
+    send: (sendings) => resultsOfAll(sendings.map(sendOne)),
+    settle: (settlings) => resultsOfAll(settlings.map(settleOne)),
 
     async receive({ max, waitMs, visibilityMs, signal }: ReceiveRequest) {
       const startMs = preciseNowMs();
@@ -340,9 +346,6 @@ function createSqsQueue(options: SqsQueueOptions): Queue {
       return messages;
     },
 
-    delete: (message) => deleteBatch(message),
-    changeVisibility: (message, delayMs) => visibilityBatch({ message, delayMs }),
-
     async depth() {
       const answer = await call("measure", (abortSignal) =>
         client.send(
@@ -378,6 +381,15 @@ function messagingAttributes(name: string, url: string, endpoint: string | undef
   };
 }
 
+async function resultsOfAll(entries: readonly Promise<void>[]): Promise<EntryResult<void>[]> {
+  const settled = await Promise.allSettled(entries);
+  return settled.map((result) =>
+    result.status === "fulfilled"
+      ? { kind: "done", value: undefined }
+      : { kind: "failed", error: toTaskError(result.reason) },
+  );
+}
+
 interface BatchAnswer<S> {
   Successful?: S[] | undefined;
   Failed?: BatchResultErrorEntry[] | undefined;
@@ -389,8 +401,8 @@ function resultsOf<S extends { Id?: string | undefined }, R>(
   answer: BatchAnswer<S>,
   doing: string,
   toValue: (entry: S) => R,
-): EntryResult<R>[] {
-  const results: (EntryResult<R> | undefined)[] = Array(count).fill(undefined);
+): CallResult<R>[] {
+  const results: (CallResult<R> | undefined)[] = Array(count).fill(undefined);
   for (const entry of answer.Successful ?? []) results[Number(entry.Id)] = { kind: "done", value: toValue(entry) };
   for (const entry of answer.Failed ?? []) {
     const reason = `${entry.Code ?? "?"} ${entry.Message ?? ""}`.trim();

@@ -14,6 +14,7 @@ import { take } from "../support/brokers.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { type MetricSeries, parsePrometheus } from "../support/metric-series.ts";
+import { deleteOne, hideOne, sendOne } from "../support/queue-calls.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { startStoreThread } from "../support/sqlite-store.ts";
 import { type LogLine, startTestSystem, type TestSystem } from "../support/system.ts";
@@ -191,7 +192,7 @@ describe("queues whose broker is away", () => {
       await using brokered = await startBrokered();
       const { queues, breaker, told } = brokered;
       const send = (body: string): Promise<void> =>
-        queues.tasks.send({ body, attributes: {}, correlationId: "c-1" }, ROOT_CONTEXT);
+        sendOne(queues.tasks, { body, attributes: {}, correlationId: "c-1" });
       await send("first");
       const [message] = await take(queues.tasks);
       if (!message) throw new Error("no message came");
@@ -199,9 +200,9 @@ describe("queues whose broker is away", () => {
 
       const calls: (() => Promise<unknown>)[] = [
         () => send("second"),
-        () => queues.deadLetters.send({ body: "dead", attributes: {}, correlationId: "c-1" }, ROOT_CONTEXT),
-        () => queues.tasks.changeVisibility(message, 1000),
-        () => queues.tasks.delete(message),
+        () => sendOne(queues.deadLetters, { body: "dead", attributes: {}, correlationId: "c-1" }),
+        () => hideOne(queues.tasks, message, 1000),
+        () => deleteOne(queues.tasks, message),
         () => queues.tasks.depth(),
       ];
       for (const call of calls) {
@@ -249,7 +250,8 @@ describe("queues whose broker is away", () => {
       await using brokered = await startBrokered();
       const { queues, breaker } = brokered;
       for (let n = 0; n < 6; n++) {
-        const huge = queues.tasks.send(
+        const huge = sendOne(
+          queues.tasks,
           { body: "x".repeat(2 ** 21), attributes: {}, correlationId: "c-1" },
           ROOT_CONTEXT,
         );

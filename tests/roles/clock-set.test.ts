@@ -1,7 +1,7 @@
 /** What the SQLite store makes of a wall clock that is set while it runs. The clock is the test's. */
 
 import { expect, setSystemTime, test } from "bun:test";
-import { ROOT_CONTEXT, trace } from "@opentelemetry/api";
+import { trace } from "@opentelemetry/api";
 import fc from "fast-check";
 import { keepTimeEven } from "../../src/broker/embedded.ts";
 import type { Store } from "../../src/store/ports/store.ts";
@@ -9,6 +9,7 @@ import { connectSqlite } from "../../src/store/sqlite/client.ts";
 import { startStoreThread } from "../../src/store/sqlite/thread.ts";
 import { openTestQueues, startEmbedded, takeAll, takeOne } from "../support/brokers.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
+import { hideOne, sendOne } from "../support/queue-calls.ts";
 import { changed, schedulesIn } from "../support/stored-schedules.ts";
 import { leaseMs, t0, tasksIn } from "../support/stored-tasks.ts";
 import { tempFolder } from "../support/temp-folder.ts";
@@ -186,13 +187,13 @@ test(
       await using broker = await startEmbedded();
       await using queues = await openTestQueues(broker);
       const send = (delayMs: number) =>
-        queues.tasks.send({ body: "{}", attributes: {}, correlationId: undefined, delayMs }, ROOT_CONTEXT);
+        sendOne(queues.tasks, { body: "{}", attributes: {}, correlationId: undefined, delayMs });
       await send(0);
-      await queues.tasks.changeVisibility(await takeOne(queues.tasks), 1000);
+      await hideOne(queues.tasks, await takeOne(queues.tasks), 1000);
       await send(1000);
       setSystemTime(Date.now() - hourMs);
       await takeAll(queues.tasks, 2);
-      await queues.tasks.changeVisibility(await send(0).then(() => takeOne(queues.tasks)), 60_000);
+      await hideOne(queues.tasks, await send(0).then(() => takeOne(queues.tasks)), 60_000);
       setSystemTime(Date.now() + 2 * hourMs);
       expect(await queues.tasks.depth()).toMatchObject({ visible: 0, inFlight: 3 });
     } finally {

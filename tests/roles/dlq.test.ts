@@ -9,6 +9,7 @@ import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { TaskError } from "../../src/words/errors.ts";
 import { openTestQueues, startEmbedded } from "../support/brokers.ts";
 import { eventually } from "../support/eventually.ts";
+import { sendOne } from "../support/queue-calls.ts";
 import { openSqliteStore } from "../support/sqlite-store.ts";
 
 const limitMs = 60_000;
@@ -43,7 +44,7 @@ async function startDlq(before: (body: string) => Promise<void>) {
   stack.defer(drain);
   const send = async (...bodies: string[]): Promise<void> => {
     const letters = bodies.map((body) => ({ body, attributes: {}, correlationId: undefined }));
-    await Promise.all(letters.map((letter) => queue.send(letter, ROOT_CONTEXT)));
+    await Promise.all(letters.map((letter) => sendOne(queue, letter)));
   };
   const kept = async () => (await store.listUnreadable(100, ROOT_CONTEXT)).map(({ body }) => body).sort();
   return { queue, drain, send, kept, [Symbol.asyncDispose]: () => stack.disposeAsync() };

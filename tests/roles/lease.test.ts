@@ -1,7 +1,6 @@
 /** The worker's keeper of leases, with the real store and the real queue, and a clock that the test owns. */
 
 import { expect, test } from "bun:test";
-import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { readConfig } from "../../src/config.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import type { LeaseState } from "../../src/store/ports/attempts.ts";
@@ -11,6 +10,7 @@ import { createLeaseKeeper } from "../../src/worker/attempts/lease.ts";
 import { openTestQueues, startEmbedded, takeOne } from "../support/brokers.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
+import { sendOne } from "../support/queue-calls.ts";
 import { openSqliteStore } from "../support/sqlite-store.ts";
 import { leaseMs, t0, tasksIn } from "../support/stored-tasks.ts";
 
@@ -26,15 +26,15 @@ test(
     const answered = Promise.withResolvers<void>();
     const hanging: Queue = {
       ...queues.tasks,
-      changeVisibility: async (message, delayMs) => {
+      settle: async (settlings) => {
         await answered.promise;
-        await queues.tasks.changeVisibility(message, delayMs);
+        return queues.tasks.settle(settlings);
       },
     };
     const { log } = startTelemetry("worker", readConfig({ handlers: "" }, {}).config, () => {});
     const leases = createLeaseKeeper({ store: opened.store, queue: hanging, clock, log, leaseMs });
 
-    await queues.tasks.send({ body: "{}", attributes: {}, correlationId: undefined }, ROOT_CONTEXT);
+    await sendOne(queues.tasks, { body: "{}", attributes: {}, correlationId: undefined });
     const tasks = tasksIn(opened.store);
     const { id } = await tasks.create();
     const { claim } = await tasks.win(id, t0, "w1");
@@ -72,7 +72,7 @@ async function startKeeping(extend?: Store["extend"]) {
     return (extend ?? store.extend)(leases, ms, nowMs, context);
   };
   const leases = createLeaseKeeper({ store: { ...store, extend: noted }, queue: queues.tasks, clock, log, leaseMs });
-  await queues.tasks.send({ body: "{}", attributes: {}, correlationId: undefined }, ROOT_CONTEXT);
+  await sendOne(queues.tasks, { body: "{}", attributes: {}, correlationId: undefined });
   const tasks = tasksIn(store);
   const { id } = await tasks.create();
   const { claim } = await tasks.win(id, t0, "w1");

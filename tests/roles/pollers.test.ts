@@ -1,7 +1,6 @@
 /** How many receives a worker has under way: one while it waits, more while each brings as much as it can. */
 
 import { expect, test } from "bun:test";
-import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { startEmbeddedBroker } from "../../src/broker/embedded.ts";
 import { readConfig } from "../../src/config.ts";
 import { systemClock } from "../../src/limits/clock.ts";
@@ -11,6 +10,7 @@ import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { createPollers } from "../../src/worker/attempts/pollers.ts";
 import { createSeats } from "../../src/worker/attempts/seats.ts";
 import { eventually } from "../support/eventually.ts";
+import { deleteOne, hideOne, sendOne } from "../support/queue-calls.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const room = 200;
@@ -56,11 +56,11 @@ async function startPolling() {
       taken += 1;
       figures.handled.push(message.body);
       await gate.promise;
-      await queues.tasks.delete(message);
+      await deleteOne(queues.tasks, message);
       taken -= 1;
       seats.wake();
     },
-    giveBack: (message) => queues.tasks.changeVisibility(message, 0),
+    giveBack: (message) => hideOne(queues.tasks, message, 0),
     onUnhandled: (error) => figures.handled.push(String(error)),
   });
   const draining = new AbortController();
@@ -77,9 +77,7 @@ async function startPolling() {
     underWay: () => underWay,
     letGo: () => gate.resolve(),
     send: (bodies: readonly string[]) =>
-      Promise.all(
-        bodies.map((body) => queues.tasks.send({ body, attributes: {}, correlationId: undefined }, ROOT_CONTEXT)),
-      ),
+      Promise.all(bodies.map((body) => sendOne(queues.tasks, { body, attributes: {}, correlationId: undefined }))),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createBatcher, type EntryResult } from "../../src/queue/batcher.ts";
+import { type CallResult, createBatcher } from "../../src/queue/batcher.ts";
 import { TaskError } from "../../src/words/errors.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
@@ -8,7 +8,7 @@ import { rejectionOf } from "../support/rejection.ts";
 interface Call {
   entries: string[];
   /** Ends the call; by default every entry is done, with its own text in capitals. */
-  answer(results?: EntryResult<string>[]): void;
+  answer(results?: CallResult<string>[]): void;
   fail(error: unknown): void;
 }
 
@@ -27,7 +27,7 @@ function startBatching(bytesOf: (entry: string) => number = () => 1): Batching {
     clock,
     bytesOf,
     call: (entries) => {
-      const { promise, resolve, reject } = Promise.withResolvers<EntryResult<string>[]>();
+      const { promise, resolve, reject } = Promise.withResolvers<CallResult<string>[]>();
       const answer = (results = entries.map(done)): void => resolve(results);
       calls.push({ entries: [...entries], answer, fail: reject });
       return promise;
@@ -36,11 +36,11 @@ function startBatching(bytesOf: (entry: string) => number = () => 1): Batching {
   return { put, calls, clock };
 }
 
-function done(entry: string): EntryResult<string> {
+function done(entry: string): CallResult<string> {
   return { kind: "done", value: entry.toUpperCase() };
 }
 
-function failed(isSenderFault: boolean, message = "busy"): EntryResult<string> {
+function failed(isSenderFault: boolean, message = "busy"): CallResult<string> {
   return { kind: "failed", error: new TaskError("unavailable", message), isSenderFault };
 }
 

@@ -68,10 +68,9 @@ export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKe
   };
 
   const hide = async (leases: ReadonlySet<HeldLease>): Promise<void> => {
-    const asked = [...leases].map(({ message }) => queue.changeVisibility(message, leaseMs));
-    const results = await Promise.allSettled(asked);
+    const results = await queue.settle([...leases].map(({ message }) => ({ message, hideMs: leaseMs })));
     // The claim in the store decides who may run; a message that comes too early is put back by its receiver.
-    const failed = results.filter(({ status }) => status === "rejected").length;
+    const failed = results.filter(({ kind }) => kind === "failed").length;
     if (failed > 0) log.warn("could not prolong the visibility of messages", { count: failed });
   };
 

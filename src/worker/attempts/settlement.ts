@@ -7,11 +7,16 @@
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../../limits/clock.ts";
 import { attributeNames, keptAttributes } from "../../queue/envelope.ts";
-import { maxDelayMs, type Queues, type ReceivedMessage } from "../../queue/queue.ts";
+import {
+  maxDelayMs,
+  type OutgoingMessage,
+  type Queues,
+  type ReceivedMessage,
+  type Settling,
+} from "../../queue/queue.ts";
 import { ownKey } from "../../telemetry/names.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { createTrouble } from "../../telemetry/trouble.ts";
-import { toTaskError } from "../../words/errors.ts";
 import type { Verdict } from "../../words/retry.ts";
 import type { DeadReason, TaskRecord } from "../../words/task.ts";
 
@@ -41,43 +46,37 @@ export function createSettlement({ queues, telemetry, clock }: SettlementDeps): 
     over: "messages are settled again",
   });
 
-  const settle = async (settling: Promise<void>): Promise<void> => {
-    try {
-      await settling;
-      trouble.passed();
-    } catch (error) {
-      trouble.met({ error: toTaskError(error) });
-    }
+  const settle = async (settling: Settling): Promise<void> => {
+    const [result] = await queue.settle([settling]);
+    if (result?.kind === "failed") trouble.met({ error: result.error });
+    else trouble.passed();
   };
 
   const hide = (message: ReceivedMessage, delayMs: number): Promise<void> =>
-    settle(queue.changeVisibility(message, Math.min(Math.max(0, delayMs), maxDelayMs)));
+    settle({ message, hideMs: Math.min(Math.max(0, delayMs), maxDelayMs) });
 
-  const remove = (message: ReceivedMessage): Promise<void> => settle(queue.delete(message));
+  const remove = (message: ReceivedMessage): Promise<void> => settle({ message, hideMs: null });
 
   const bury: Settlement["bury"] = async (message, attempts, reason, buried) => {
     const context = telemetry.keep(buried);
     const { traceparent } = message.attributes;
-    await queues.deadLetters.send(
-      {
-        body: message.body,
-        attributes: {
-          [attributeNames.deadReason]: reason,
-          [attributeNames.sourceQueue]: queue.name,
-          ...(traceparent && { [attributeNames.sourceTraceparent]: traceparent }),
-        },
-        kept: keptAttributes(message.attributes),
-        correlationId: message.attributes[attributeNames.correlationId],
+    const letter: OutgoingMessage = {
+      body: message.body,
+      attributes: {
+        [attributeNames.deadReason]: reason,
+        [attributeNames.sourceQueue]: queue.name,
+        ...(traceparent && { [attributeNames.sourceTraceparent]: traceparent }),
       },
-      context,
-      {
-        attributes: {
-          [ownKey.deadReason]: reason,
-          [ownKey.deadSourceQueue]: queue.name,
-          [ownKey.attempts]: attempts,
-        },
-      },
-    );
+      kept: keptAttributes(message.attributes),
+      correlationId: message.attributes[attributeNames.correlationId],
+    };
+    const attributes = {
+      [ownKey.deadReason]: reason,
+      [ownKey.deadSourceQueue]: queue.name,
+      [ownKey.attempts]: attempts,
+    };
+    const [sent] = await queues.deadLetters.send([{ message: letter, context, span: { attributes } }]);
+    if (sent?.kind === "failed") throw sent.error;
     await remove(message);
   };
 

@@ -6,6 +6,7 @@ import type { OutgoingMessage, Queue } from "../../../src/queue/queue.ts";
 import { fromCarrier } from "../../../src/telemetry/context/propagation.ts";
 import { type OpenQueues, take, takeAll, takeOne } from "../../support/brokers.ts";
 import { eventually } from "../../support/eventually.ts";
+import { deleteOne, hideOne, sendOne } from "../../support/queue-calls.ts";
 import { rejectionOf } from "../../support/rejection.ts";
 
 /** A poll this long is not over before a test is. */
@@ -28,7 +29,7 @@ function foreignAttributes(count: number, bytes = 1): Record<string, string> {
 }
 
 function send(queue: Queue, body: string, more: Partial<OutgoingMessage> = {}) {
-  return queue.send({ body, attributes: {}, correlationId: "c-1", ...more }, context);
+  return sendOne(queue, { body, attributes: {}, correlationId: "c-1", ...more }, context);
 }
 
 export function describeMessages(open: OpenQueues): void {
@@ -69,7 +70,7 @@ export function describeMessages(open: OpenQueues): void {
         await using queues = await open();
         await send(queues.tasks, "counted");
         const first = await takeOne(queues.tasks);
-        await queues.tasks.changeVisibility(first, 0);
+        await hideOne(queues.tasks, first, 0);
         const second = await takeOne(queues.tasks);
         expect({ ...second, receipt: first.receipt }).toEqual({ ...first, receiveCount: 2 });
       },
@@ -89,7 +90,7 @@ export function describeMessages(open: OpenQueues): void {
         const attributes = { dead_reason: "fatal", source_queue: "task-events" };
         const kept = { task_type: "echo", dead_reason: "theirs", traceparent: "theirs", ...foreignAttributes(10) };
         const message = { body: "full", attributes, kept, correlationId: "c-1" };
-        await queues.tasks.send(message, fromCarrier(full));
+        await sendOne(queues.tasks, message, fromCarrier(full));
         const { traceparent, b3, ...others } = (await takeOne(queues.tasks)).attributes;
         const spanId = queues.spans()[0]?.spanContext().spanId;
         expect({ traceparent, b3 }).toEqual({
@@ -110,9 +111,9 @@ export function describeMessages(open: OpenQueues): void {
         const [message] = await takeAll(queues.tasks, 1);
         if (!message) throw new Error("no message came");
         expect(await take(queues.tasks)).toEqual([]);
-        await queues.tasks.changeVisibility(message, 3_600_000);
+        await hideOne(queues.tasks, message, 3_600_000);
         expect(await take(queues.tasks)).toEqual([]);
-        await queues.tasks.changeVisibility(message, 1);
+        await hideOne(queues.tasks, message, 1);
         expect((await takeOne(queues.tasks)).body).toBe("held");
       },
       limitMs,
@@ -135,10 +136,10 @@ export function describeMessages(open: OpenQueues): void {
         await using queues = await open();
         await send(queues.tasks, "done");
         const message = await takeOne(queues.tasks);
-        await queues.tasks.delete(message);
+        await deleteOne(queues.tasks, message);
         expect(await take(queues.tasks)).toEqual([]);
         expect(await queues.tasks.depth()).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
-        expect(await rejectionOf(queues.tasks.changeVisibility(message, 0))).toMatchObject({ code: "unavailable" });
+        expect(await rejectionOf(hideOne(queues.tasks, message, 0))).toMatchObject({ code: "unavailable" });
       },
       limitMs,
     );
@@ -195,7 +196,7 @@ export function describeMessages(open: OpenQueues): void {
         const sentIds = queues.spans().flatMap(({ attributes }) => attributes["messaging.message.id"] ?? []);
         expect(new Set(sentIds)).toEqual(new Set(ids));
 
-        await Promise.all(messages.map((message) => queues.tasks.delete(message)));
+        await Promise.all(messages.map((message) => deleteOne(queues.tasks, message)));
         expect(await queues.tasks.depth()).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
       },
       limitMs,
@@ -221,7 +222,7 @@ export function describeMessages(open: OpenQueues): void {
         const bodies = Array.from({ length: 12 }, (_, n) => `message ${n}`);
         await Promise.all(bodies.map((body) => send(queues.tasks, body)));
         const messages = await takeAll(queues.tasks, bodies.length);
-        await Promise.all(messages.map((message) => queues.tasks.changeVisibility(message, 0)));
+        await Promise.all(messages.map((message) => hideOne(queues.tasks, message, 0)));
         const again = await takeAll(queues.tasks, bodies.length);
         expect(again.map(({ body, receiveCount }) => [body, receiveCount]).sort()).toEqual(
           bodies.toSorted().map((body) => [body, 2]),

@@ -1,8 +1,8 @@
 /** Finding and making the queues. */
 
 import { describe, expect, test } from "bun:test";
-import { ROOT_CONTEXT } from "@opentelemetry/api";
 import { type OpenQueues, take, takeOne } from "../../support/brokers.ts";
+import { sendOne } from "../../support/queue-calls.ts";
 import { rejectionOf } from "../../support/rejection.ts";
 
 const limitMs = 60_000;
@@ -14,7 +14,7 @@ export function describeOpening(open: OpenQueues): void {
       async () => {
         await using first = await open();
         const { queueName, dlqName } = first.config;
-        await first.tasks.send({ body: "kept", attributes: {}, correlationId: "c-1" }, ROOT_CONTEXT);
+        await sendOne(first.tasks, { body: "kept", attributes: {}, correlationId: "c-1" });
         const again = { queueName, dlqName, visibilityTimeout: "45s" };
         const all = await Promise.all([open(again), open(again), open({ ...again, createQueues: "false" })]);
         const [second] = all;
@@ -29,7 +29,7 @@ export function describeOpening(open: OpenQueues): void {
       async () => {
         const names = { queueName: `q-${crypto.randomUUID()}`, dlqName: `d-${crypto.randomUUID()}` };
         const [one, other] = await Promise.all([open(names), open(names)]);
-        await one.tasks.send({ body: "hello", attributes: {}, correlationId: "c-1" }, ROOT_CONTEXT);
+        await sendOne(one.tasks, { body: "hello", attributes: {}, correlationId: "c-1" });
         expect((await takeOne(other.tasks)).body).toBe("hello");
         await one[Symbol.asyncDispose]();
         await other[Symbol.asyncDispose]();
@@ -57,7 +57,7 @@ export function describeOpening(open: OpenQueues): void {
         const hello = { body: "hello", attributes: {}, correlationId: "c-1" };
         await using queues = await open();
         await queues.vanish();
-        await Promise.all([queues.tasks.send(hello, ROOT_CONTEXT), queues.deadLetters.send(hello, ROOT_CONTEXT)]);
+        await Promise.all([sendOne(queues.tasks, hello), sendOne(queues.deadLetters, hello)]);
         expect((await takeOne(queues.tasks)).body).toBe("hello");
         expect((await takeOne(queues.deadLetters)).body).toBe("hello");
 

@@ -5,6 +5,7 @@ import { type Attributes, ROOT_CONTEXT, type SpanContext, SpanKind, SpanStatusCo
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import type { Queue } from "../../../src/queue/queue.ts";
 import { type OpenQueues, type TestQueues, take, takeAll } from "../../support/brokers.ts";
+import { deleteOne, hideOne, sendOne } from "../../support/queue-calls.ts";
 import { rejectionOf } from "../../support/rejection.ts";
 
 const limitMs = 60_000;
@@ -36,7 +37,7 @@ function sentBy(span: ReadableSpan): string {
 
 /** Sends these bodies in one turn, and receives them. */
 async function exchange({ tasks }: TestQueues, ...bodies: string[]) {
-  const send = (body: string) => tasks.send({ body, attributes: {}, correlationId: "c-1" }, context);
+  const send = (body: string) => sendOne(tasks, { body, attributes: {}, correlationId: "c-1" }, context);
   await Promise.all(bodies.map(send));
   return takeAll(tasks, bodies.length);
 }
@@ -90,11 +91,11 @@ export function describeSpans(open: OpenQueues): void {
         const { tasks } = queues;
         const earlier = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 };
         await Promise.all([
-          tasks.send({ body: "äöü", attributes: {}, correlationId: "c-1" }, context, {
+          sendOne(tasks, { body: "äöü", attributes: {}, correlationId: "c-1" }, context, {
             attributes: { task_id: "t1" },
             links: [{ context: earlier }],
           }),
-          tasks.send({ body: "x", attributes: {}, correlationId: undefined }, context),
+          sendOne(tasks, { body: "x", attributes: {}, correlationId: undefined }, context),
         ]);
         const messages = new Map((await takeAll(tasks, 2)).map((message) => [message.body, message]));
         const producer = {
@@ -142,8 +143,8 @@ export function describeSpans(open: OpenQueues): void {
         const { tasks } = queues;
         const [message] = await exchange(queues, "one");
         if (!message) throw new Error("no message came");
-        await tasks.changeVisibility(message, 60_000);
-        await tasks.delete(message);
+        await hideOne(tasks, message, 60_000);
+        await deleteOne(tasks, message);
         const [producer, ...others] = queues.spans();
         if (!producer) throw new Error("no span of a send");
         const links = [sentBy(producer)];
@@ -164,8 +165,8 @@ export function describeSpans(open: OpenQueues): void {
         await using queues = await open();
         const { tasks } = queues;
         const messages = await exchange(queues, "a", "b", "c");
-        await Promise.all(messages.map((message) => tasks.changeVisibility(message, 60_000)));
-        await Promise.all(messages.map((message) => tasks.delete(message)));
+        await Promise.all(messages.map((message) => hideOne(tasks, message, 60_000)));
+        await Promise.all(messages.map((message) => deleteOne(tasks, message)));
         const spans = queues.spans();
         const links = spans.filter(({ kind }) => kind === SpanKind.PRODUCER).map(sentBy);
         expect(links.length).toBe(3);
@@ -199,7 +200,7 @@ export function describeSpans(open: OpenQueues): void {
       async () => {
         await using queues = await open();
         const message = { body: "not allowed in SQS: \u0001", attributes: {}, correlationId: "c-1" };
-        const error = await rejectionOf(queues.tasks.send(message, context));
+        const error = await rejectionOf(sendOne(queues.tasks, message, context));
         const [span] = queues.spans();
         expect(span?.status).toEqual({
           code: SpanStatusCode.ERROR,
