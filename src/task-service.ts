@@ -30,7 +30,14 @@ import type { RedriveStore } from "./store/ports/redrives.ts";
 import type { ScheduleStore } from "./store/ports/schedules.ts";
 import { createStoreFigures, type DueTask, type SendStore } from "./store/ports/sends.ts";
 import type { StoreHealth } from "./store/ports/store.ts";
-import { type Actor, actorOf, type CancelResult, type NewTask, type TaskStore } from "./store/ports/tasks.ts";
+import {
+  type Actor,
+  actorOf,
+  type CancelResult,
+  type NewTask,
+  type TaskStore,
+  toCreatedTask,
+} from "./store/ports/tasks.ts";
 import { createTaskTypes, type TypeStore } from "./store/ports/types.ts";
 import { createBatchHandler, type Place } from "./task-service/batch.ts";
 import { createDeadLetterHandlers } from "./task-service/dead-letters.ts";
@@ -56,6 +63,7 @@ import { ownKey } from "./telemetry/names.ts";
 import { metadataAttributes } from "./telemetry/spans/attributes.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 import { createTrouble } from "./telemetry/trouble.ts";
+import { onlyValue } from "./words/entry-result.ts";
 import { TaskError, toTaskError } from "./words/errors.ts";
 import { writeJson } from "./words/json-text.ts";
 import type { TaskRecord, TaskType } from "./words/task.ts";
@@ -134,7 +142,8 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
     if (type && type.payloadSchema !== null) await payloads.check(type, JSON.parse(request.payload));
     const nowMs = clock.nowMs();
     const task = toNewTask(request, type, call, nowMs);
-    const created = await store.create(task, { ...actorIn(call.context), atMs: nowMs }, call.context);
+    const actor = { ...actorIn(call.context), atMs: nowMs };
+    const created = onlyValue(await store.create([{ task, actor, context: call.context }]));
     if (created.kind === "mismatch") {
       throw new TaskError("idempotency_mismatch", `the idempotency key "${request.idempotencyKey}" was used before`);
     }
@@ -142,18 +151,19 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
       tellRefusing(true);
       throw new TaskError("unavailable", noRoom, { retryAfterMs: noRoomRetryMs });
     }
+    const record = created.kind === "created" ? toCreatedTask(task, actor) : created.task;
     call.span.setAttributes({
-      [ownKey.taskId]: created.task.id,
-      [ownKey.taskType]: created.task.type,
-      ...metadataAttributes(created.task.metadata, deps.metadataAttributes),
+      [ownKey.taskId]: record.id,
+      [ownKey.taskType]: record.type,
+      ...metadataAttributes(record.metadata, deps.metadataAttributes),
     });
     if (created.kind === "replayed") {
-      const timeline = await store.timeline(created.task.id, call.context);
-      return { task: toTask(created.task, newestEntries(timeline)), isReplayed: true, sent: null };
+      const timeline = await store.timeline(record.id, call.context);
+      return { task: toTask(record, newestEntries(timeline)), isReplayed: true, sent: null };
     }
     tellRefusing(false);
     const sent = follow(task, call.context, nowMs);
-    return { task: toTask(created.task, []), isReplayed: false, sent };
+    return { task: toTask(record, []), isReplayed: false, sent };
   };
 
   /** Tells of a task that was committed, and sends it; null when it is not to be sent yet. */

@@ -38,6 +38,7 @@ import {
   startSpan,
 } from "./telemetry/spans/tracing.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
+import { onlyValue } from "./words/entry-result.ts";
 import { TaskError, toFailure, toTaskError } from "./words/errors.ts";
 import { decide, type Verdict } from "./words/retry.ts";
 import type { TaskRecord } from "./words/task.ts";
@@ -156,10 +157,12 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     let claimedAtMs = clock.monotonicMs();
     const lacksHandler = pool.find(envelope.type) ? {} : { lacksHandler: { limitMs: config.handlerWait } };
     const claimed = await outage.claim(
-      () => {
+      async () => {
         actor = actorIn(active.context);
         claimedAtMs = clock.monotonicMs();
-        return store.claim({ id: envelope.taskId, worker: workerId, leaseMs, actor, ...lacksHandler }, active.context);
+        const { context } = active;
+        const request = { id: envelope.taskId, worker: workerId, leaseMs, actor, ...lacksHandler, context };
+        return onlyValue(await store.claim([request]));
       },
       () => settlement.hide(message, leaseMs),
     );
@@ -289,8 +292,9 @@ export function createWorker(deps: WorkerDeps): TaskWorker {
     }
     const ending = toEnding(verdict, outcome, clock.nowMs());
     const said = progress === undefined ? {} : { progress };
-    const request = { id: task.id, claim, ending, actor: actorIn(active.context), ...said };
-    const became = await outage.commit(() => store.finish(request, active.context));
+    const { context } = active;
+    const request = { id: task.id, claim, ending, actor: actorIn(context), ...said, context };
+    const became = await outage.commit(async () => onlyValue(await store.finish([request])));
     if (became === null) {
       active.span.setAttribute(ownKey.outcome, "lease_lost");
       metrics.attempted(labelOf(task.type), "lease_lost");

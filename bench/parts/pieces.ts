@@ -14,6 +14,7 @@ import { createConnectHandler } from "../../src/rpc/connect/server.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { deleteOne, sendOne } from "../../tests/support/queue-calls.ts";
 import { openSqliteStore } from "../../tests/support/sqlite-store.ts";
+import { claimOne, createOne, finishOne } from "../../tests/support/store-entries.ts";
 import { actorAt, newTask } from "../../tests/support/stored-tasks.ts";
 import { startTestPool } from "../../tests/support/test-pool.ts";
 import { startFauxqs, startOtlpSink } from "../contestants.ts";
@@ -102,17 +103,17 @@ async function measureStore(costs: Costs, calls: number): Promise<void> {
   const claims: number[] = [];
   await cost(costs, "store: create", calls, async (n) => {
     const { id, ...rest } = tasks[n] ?? newTask();
-    await store.create({ id, ...rest }, actor, ROOT_CONTEXT);
+    await createOne(store, { id, ...rest }, actor, ROOT_CONTEXT);
   });
   await cost(costs, "store: claim", calls, async (n) => {
-    const result = await store.claim({ id: tasks[n]?.id ?? "", worker, leaseMs, actor }, ROOT_CONTEXT);
+    const result = await claimOne(store, { id: tasks[n]?.id ?? "", worker, leaseMs, actor }, ROOT_CONTEXT);
     if (result.kind !== "won") throw new Error(`claiming a task: "${result.kind}"`);
     claims[n] = result.claim;
   });
   await cost(costs, "store: outcome", calls, async (n) => {
     const ending = { to: "succeeded", result: "null" } as const;
     const id = tasks[n]?.id ?? "";
-    const state = await store.finish({ id, claim: claims[n] ?? 0, ending, actor }, ROOT_CONTEXT);
+    const state = await finishOne(store, { id, claim: claims[n] ?? 0, ending, actor }, ROOT_CONTEXT);
     if (state !== "succeeded") throw new Error(`finishing a task: "${state}"`);
   });
 }

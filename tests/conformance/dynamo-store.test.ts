@@ -13,6 +13,7 @@ import { eventually } from "../support/eventually.ts";
 import { redrivesIn } from "../support/redrives.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { describeWith } from "../support/requires.ts";
+import { claimOne, createOne, finishOne } from "../support/store-entries.ts";
 import { changed, newSchedule, schedulesIn } from "../support/stored-schedules.ts";
 import { actorAt, leaseMs, newTask, t0, tasksIn } from "../support/stored-tasks.ts";
 import { bring, endMs, failed, keptOf, retrying, startMs, succeeded } from "../support/task-states.ts";
@@ -70,9 +71,9 @@ withDynamoDb("the DynamoDB store itself", () => {
       const caller = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7", traceFlags: 1 };
       const context = trace.setSpanContext(ROOT_CONTEXT, caller);
       const task = newTask();
-      await store.create(task, actorAt(t0), context);
+      await createOne(store, task, actorAt(t0), context);
       for (const worker of ["w1", "w2"]) {
-        await store.claim({ id: task.id, worker, leaseMs, actor: actorAt(t0) }, context);
+        await claimOne(store, { id: task.id, worker, leaseMs, actor: actorAt(t0) }, context);
       }
       await store.takeDue(10, 1000, actorAt(t0));
       await store.ping();
@@ -252,15 +253,15 @@ withDynamoDb("the DynamoDB store itself", () => {
       const { claim } = await tasks.win(id, startMs);
       const request = { id, claim, ending: retrying, actor: actorAt(endMs) };
       crooked.faultOf = () => "lost answer";
-      expect(await rejectionOf(store.finish(request, ROOT_CONTEXT))).toMatchObject({ code: "unavailable" });
+      expect(await rejectionOf(finishOne(store, request, ROOT_CONTEXT))).toMatchObject({ code: "unavailable" });
       crooked.faultOf = () => undefined;
       expect((await tasks.get(id))?.status).toBe("retrying");
       for (const repeated of [request, { ...request }]) {
-        expect(await store.finish(repeated, ROOT_CONTEXT)).toBe("retrying");
+        expect(await finishOne(store, repeated, ROOT_CONTEXT)).toBe("retrying");
       }
       const succeeded = { ...request, ending: { to: "succeeded", result: "1" } } as const;
       for (const other of [succeeded, { ...request, claim: claim + 1 }]) {
-        expect(await store.finish(other, ROOT_CONTEXT)).toBeNull();
+        expect(await finishOne(store, other, ROOT_CONTEXT)).toBeNull();
       }
       expect(await tasks.timeline(id)).toHaveLength(3);
     });

@@ -12,6 +12,7 @@ import { type DynamoPart, startDynamoPart } from "../support/dynamo-store.ts";
 import { rejectionOf } from "../support/rejection.ts";
 import { describeWith } from "../support/requires.ts";
 import { type OpenStore, openSqliteStore, startStoreThread } from "../support/sqlite-store.ts";
+import { claimOne, createOne } from "../support/store-entries.ts";
 import { actorAt, newTask, recordOf, t0, tasksIn } from "../support/stored-tasks.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { startTestTracing } from "../support/test-tracing.ts";
@@ -199,8 +200,8 @@ describe("a call of the SQLite store", () => {
     const caller = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7", traceFlags: 1 };
     const context = trace.setSpanContext(ROOT_CONTEXT, caller);
     const task = newTask();
-    await store.create(task, actorAt(t0), context);
-    await store.claim({ id: task.id, worker: "w1", leaseMs: 1000, actor: actorAt(t0) }, context);
+    await createOne(store, task, actorAt(t0), context);
+    await claimOne(store, { id: task.id, worker: "w1", leaseMs: 1000, actor: actorAt(t0) }, context);
     await store.get(task.id, context);
     await store.takeDue(10, 1000, actorAt(t0));
     await store.ping();
@@ -230,9 +231,9 @@ describe("a call of the SQLite store", () => {
     const { tracer, spans } = startTestTracing();
     const store = await thread.connect(tracer);
     const task = newTask();
-    await store.create(task, actorAt(t0), ROOT_CONTEXT);
+    await createOne(store, task, actorAt(t0), ROOT_CONTEXT);
     const message = `the store (${databaseFile}) refused: UNIQUE constraint failed: tasks.id`;
-    const error = await rejectionOf(store.create(task, actorAt(t0), ROOT_CONTEXT));
+    const error = await rejectionOf(createOne(store, task, actorAt(t0), ROOT_CONTEXT));
     expect(error).toMatchObject({ code: "internal", message });
     expect(spans()[1]?.status).toEqual({ code: SpanStatusCode.ERROR, message });
     expect(spans()[1]?.attributes).toMatchObject({

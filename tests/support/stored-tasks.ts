@@ -8,6 +8,7 @@ import type { Store } from "../../src/store/ports/store.ts";
 import type { Actor, CancelResult, CreateResult, NewTask } from "../../src/store/ports/tasks.ts";
 import type { DeadReason, TaskRecord, TimelineEntry } from "../../src/words/task.ts";
 import { newTaskId } from "../../src/words/task-id.ts";
+import { claimOne, createOne, finishOne } from "./store-entries.ts";
 
 /** When every test begins. */
 export const t0 = 1_700_000_000_000;
@@ -94,12 +95,12 @@ export function tasksIn(store: Store): StoredTasks {
       await tasks.tryCreate(task, atMs);
       return task;
     },
-    tryCreate: (task, atMs = t0) => store.create(task, actorAt(atMs), ROOT_CONTEXT),
+    tryCreate: (task, atMs = t0) => createOne(store, task, actorAt(atMs), ROOT_CONTEXT),
     get: (id) => store.get(id, ROOT_CONTEXT),
     timeline: (id) => store.timeline(id, ROOT_CONTEXT),
-    claim: (id, atMs, worker = "w1") => store.claim({ id, worker, leaseMs, actor: actorAt(atMs) }, ROOT_CONTEXT),
+    claim: (id, atMs, worker = "w1") => claimOne(store, { id, worker, leaseMs, actor: actorAt(atMs) }, ROOT_CONTEXT),
     putOff: (id, atMs, limitMs = 3_600_000) =>
-      store.claim({ id, worker: "w0", leaseMs, actor: actorAt(atMs), lacksHandler: { limitMs } }, ROOT_CONTEXT),
+      claimOne(store, { id, worker: "w0", leaseMs, actor: actorAt(atMs), lacksHandler: { limitMs } }, ROOT_CONTEXT),
     win: async (id, atMs, worker) => {
       const claimed = await tasks.claim(id, atMs, worker);
       if (claimed.kind !== "won") throw new Error(`the claim was not won: ${JSON.stringify(claimed)}`);
@@ -107,7 +108,7 @@ export function tasksIn(store: Store): StoredTasks {
     },
     extend: (leases, nowMs) => store.extend(leases, leaseMs, nowMs, ROOT_CONTEXT),
     finish: async (id, claim, ending, atMs) =>
-      (await store.finish({ id, claim, ending, actor: actorAt(atMs) }, ROOT_CONTEXT)) !== null,
+      (await finishOne(store, { id, claim, ending, actor: actorAt(atMs) }, ROOT_CONTEXT)) !== null,
     cancel: (id, atMs) => store.cancel(id, actorAt(atMs), ROOT_CONTEXT),
     die: (id, reason, atMs) => store.recordDead({ id, reason, actor: actorAt(atMs) }, ROOT_CONTEXT),
     discard: (id, reason, atMs) => store.discard(id, reason, actorAt(atMs), ROOT_CONTEXT),

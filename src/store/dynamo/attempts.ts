@@ -5,6 +5,7 @@
 
 import type { Context } from "@opentelemetry/api";
 import { deadGroupOf } from "../../words/dead-group.ts";
+import { settleEach } from "../../words/entry-result.ts";
 import type { Failure } from "../../words/errors.ts";
 import { type DeadReason, isEnded, type TaskStatus } from "../../words/task.ts";
 import {
@@ -43,8 +44,8 @@ import { noteOf, toTimeline, traceparentOf } from "./timeline.ts";
 export function createAttemptOperations(table: DynamoTable): AttemptStore {
   const { calls } = table;
 
-  const claim = async (request: ClaimRequest, context: Context): Promise<ClaimResult> => {
-    const { id, actor, lacksHandler } = request;
+  const claim = async (request: ClaimRequest): Promise<ClaimResult> => {
+    const { id, actor, lacksHandler, context } = request;
     // What the task waits for is decided from the task itself, which a condition that nothing meets brings.
     const usual = winning(
       request,
@@ -81,8 +82,8 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
       return kept.item?.isCancelAsked ? "canceled" : "kept";
     });
 
-  const finish = async (request: FinishRequest, context: Context): Promise<Ending["to"] | null> => {
-    const { id, claim: number, ending, actor } = request;
+  const finish = async (request: FinishRequest): Promise<Ending["to"] | null> => {
+    const { id, claim: number, ending, actor, context } = request;
     const decide = (task: TaskItem): Decision<Ending["to"] | null> => {
       if (task.claim !== number) return { done: null };
       if (task.status === "running") return { try: finishing(request, withoutFurtherAttempt(ending), "") };
@@ -126,7 +127,12 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
     };
   };
 
-  return { claim, extend, noteProgress, finish };
+  return {
+    claim: (requests) => settleEach(requests, claim),
+    extend,
+    noteProgress,
+    finish: (requests) => settleEach(requests, finish),
+  };
 }
 
 function decideClaim(table: DynamoTable, task: TaskItem, request: ClaimRequest): Decision<ClaimResult> {

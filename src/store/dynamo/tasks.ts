@@ -8,12 +8,14 @@
 
 import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../../limits/clock.ts";
+import { settleEach } from "../../words/entry-result.ts";
 import { isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../../words/task.ts";
 import { idRangeOf, startPage } from "../ports/pages.ts";
 import {
   type Actor,
   type CancelResult,
   type CreateResult,
+  type Creation,
   isNews,
   type NewTask,
   type TaskFilter,
@@ -35,12 +37,12 @@ const longestLookMs = 1000;
 export function createTaskOperations(table: DynamoTable, clock: Clock): TaskStore {
   const { calls } = table;
 
-  const create = async (task: NewTask, actor: Actor, context: Context): Promise<CreateResult> => {
+  const create = async ({ task, actor, context }: Creation): Promise<CreateResult> => {
     const item = toNewItem(task, actor, newToken());
     if (task.idempotency) return createIdempotent(table, item, task.idempotency, context);
     const put = await calls.put({ Item: item, ConditionExpression: "attribute_not_exists(pk)" }, context);
     if (put.kind === "refused" && put.item?.token !== item.token) throw alreadyThere("task", task.id);
-    return { kind: "created", task: fromItem(item) };
+    return { kind: "created" };
   };
 
   const readItem = async (id: string, context: Context | null, isConsistent = true): Promise<TaskItem | undefined> => {
@@ -121,7 +123,15 @@ export function createTaskOperations(table: DynamoTable, clock: Clock): TaskStor
     return (await changeTask(calls, id, usual, decide, context)) ?? { kind: "unknown" };
   };
 
-  return { create, get, timeline, awaitEnd, awaitChange, cancel, listTasks: createList(table) };
+  return {
+    create: (creations) => settleEach(creations, create),
+    get,
+    timeline,
+    awaitEnd,
+    awaitChange,
+    cancel,
+    listTasks: createList(table),
+  };
 }
 
 /** What a cancel writes. The outcome of a running attempt is unknown: its lease ran out. */
@@ -168,7 +178,7 @@ async function createIdempotent(
     ],
     context,
   );
-  if (result.kind === "done") return { kind: "created", task: fromItem(task) };
+  if (result.kind === "done") return { kind: "created" };
   return keyedBefore(table, task, digest, result, context);
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { Context } from "@opentelemetry/api";
+import type { EntryResult } from "../../words/entry-result.ts";
 import { type Failure, toKeptFailure } from "../../words/errors.ts";
 import type { AttemptOutcome, DeadReason, TaskRecord, TaskStatus, TimelineEntry } from "../../words/task.ts";
 import { cutText } from "../../words/text.ts";
@@ -16,6 +17,8 @@ export interface ClaimRequest {
   actor: Actor;
   /** The worker has no handler of the task's type: it claims nothing, and the task waits for a worker that has one. */
   lacksHandler?: HandlerWait;
+  /** The claim's span is under it. */
+  context: Context;
 }
 
 export interface HandlerWait {
@@ -54,6 +57,8 @@ export interface FinishRequest {
   actor: Actor;
   /** The last share that the attempt reported, if any. */
   progress?: number;
+  /** The span of the call is under it. */
+  context: Context;
 }
 
 /** The right to run a task's newest attempt. */
@@ -71,18 +76,21 @@ export interface Progress extends Lease {
 export type LeaseState = "kept" | "canceled" | "lost";
 
 export interface AttemptStore {
-  /** Takes the right to run the next attempt: raises the claim number, counts the attempt, sets the lease. */
-  claim(request: ClaimRequest, context: Context): Promise<ClaimResult>;
+  /**
+   * Takes the right to run the next attempt of each task: raises the claim number, counts the attempt, sets the lease.
+   * Gives one result for each request, in their order; never rejects.
+   */
+  claim(requests: readonly ClaimRequest[]): Promise<EntryResult<ClaimResult>[]>;
   /** Prolongs leases; gives the state of each, in their order. */
   extend(leases: readonly Lease[], leaseMs: number, nowMs: number, context: Context): Promise<LeaseState[]>;
   /** Under a claim that is no longer the newest, nothing is written. */
   noteProgress(reports: readonly Progress[], context: Context): Promise<void>;
   /**
-   * Commits an attempt's outcome; gives the state that the task has then, which is `canceled` in place of a further
-   * attempt when a cancel was requested. The same request again, because its answer was lost, gives the same state. null
-   * when the claim is lost, or has ended with another outcome: then nothing was written.
+   * Commits the outcomes of attempts; gives for each, in their order, the state that the task has then, which is `canceled`
+   * in place of a further attempt when a cancel was requested. The same request again, because its answer was lost, gives
+   * the same state. null when the claim is lost, or has ended with another outcome: then nothing was written. Never rejects.
    */
-  finish(request: FinishRequest, context: Context): Promise<Ending["to"] | null>;
+  finish(requests: readonly FinishRequest[]): Promise<EntryResult<Ending["to"] | null>[]>;
 }
 
 const maxNotedMessageLength = 1000;

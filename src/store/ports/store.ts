@@ -7,6 +7,8 @@
  *
  * Each call takes the context under which its span is made; a call without a context has no span. All reject with
  * `TaskError`: `unavailable` when the store cannot be reached or takes nothing now, `internal` when it cannot keep a value.
+ * Calls that take several entries, each with a context and a span of its own, do not reject: each entry has such an error,
+ * or its value.
  */
 
 import type { Connections } from "../../http/health.ts";

@@ -2,6 +2,7 @@
 
 import type { Context } from "@opentelemetry/api";
 import { type Carrier, spanContextOf } from "../../telemetry/context/propagation.ts";
+import type { EntryResult } from "../../words/entry-result.ts";
 import { isEnded, type TaskRecord, type TaskStatus, type TimelineEntry } from "../../words/task.ts";
 
 /** Who makes a change of state, and in which span; written into the timeline. */
@@ -38,13 +39,47 @@ export interface NewTask {
   idempotency: { key: string; digest: string } | null;
 }
 
+/** A task to be made, and who makes it; the call's span is under `context`. */
+export interface Creation {
+  task: NewTask;
+  actor: Actor;
+  context: Context;
+}
+
 export type CreateResult =
-  | { kind: "created"; task: TaskRecord }
+  /** Its creator has the task already: `toCreatedTask` gives its record. */
+  | { kind: "created" }
   /** The same key with the same request made this task before. */
   | { kind: "replayed"; task: TaskRecord }
   | { kind: "mismatch" }
   /** The remaining disk space is reserved for the tasks accepted before: nothing was written. Temporary. */
   | { kind: "no_room" };
+
+/** The record of a task that `actor` has just made. */
+export function toCreatedTask(task: NewTask, actor: Actor): TaskRecord {
+  return {
+    id: task.id,
+    type: task.type,
+    status: task.status,
+    payload: task.payload,
+    result: null,
+    error: null,
+    attempt: 0,
+    maxAttempts: task.maxAttempts,
+    timeoutMs: task.timeoutMs,
+    correlationId: task.correlationId,
+    traceId: actor.traceId,
+    metadata: task.metadata,
+    createdAtMs: actor.atMs,
+    runAtMs: task.runAtMs,
+    startedAtMs: null,
+    endedAtMs: null,
+    runsAlone: false,
+    redrives: 0,
+    redrivenFrom: null,
+    progress: null,
+  };
+}
 
 export type CancelResult =
   | { kind: "canceled"; task: TaskRecord }
@@ -103,7 +138,8 @@ export interface WatchedTask {
 }
 
 export interface TaskStore {
-  create(task: NewTask, actor: Actor, context: Context): Promise<CreateResult>;
+  /** Gives one result for each, in their order, after all are committed; never rejects. */
+  create(creations: readonly Creation[]): Promise<EntryResult<CreateResult>[]>;
   get(id: string, context: Context): Promise<TaskRecord | undefined>;
   timeline(id: string, context: Context): Promise<TimelineEntry[]>;
   /** Up to `limit` matching tasks that were created before the task `before` (null: from the newest), newest first. */

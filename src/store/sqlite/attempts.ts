@@ -36,6 +36,10 @@ export function attemptSql(table: string) {
   };
 }
 
+/** Requests as they come to the store's thread. */
+type ClaimOrder = Omit<ClaimRequest, "context">;
+type FinishOrder = Omit<FinishRequest, "context">;
+
 export function createAttemptOperations(table: SqliteTable) {
   const { db, row: rowOf, note, noteChange, timeline } = table;
   const sql = attemptSql(table.name);
@@ -53,7 +57,7 @@ export function createAttemptOperations(table: SqliteTable) {
     for (const { id, claim, share } of reports) if (db.run(sql.noteProgress, share, id, claim) > 0) noteChange(id);
   };
 
-  const finish = ({ id, claim: number, ending: asked, actor, progress }: FinishRequest): Ending["to"] | null => {
+  const finish = ({ id, claim: number, ending: asked, actor, progress }: FinishOrder): Ending["to"] | null => {
     const row = rowOf(id);
     if (!row || row.claim !== number) return null;
     if (row.status !== "running") return finishedBefore(timeline(id), asked, actor);
@@ -87,11 +91,11 @@ export function createAttemptOperations(table: SqliteTable) {
   return { claim: createClaim(table), extend, noteProgress, finish };
 }
 
-function createClaim(table: SqliteTable): (request: ClaimRequest) => ClaimResult {
+function createClaim(table: SqliteTable): (request: ClaimOrder) => ClaimResult {
   const { db, row: rowOf, note, noteChange, lastTraceparent } = table;
   const sql = attemptSql(table.name);
 
-  const claim = ({ id, worker, leaseMs, actor, lacksHandler }: ClaimRequest): ClaimResult => {
+  const claim = ({ id, worker, leaseMs, actor, lacksHandler }: ClaimOrder): ClaimResult => {
     const row = rowOf(id);
     if (!row) return { kind: "unknown" };
     const { status } = row;

@@ -11,6 +11,7 @@ import { createTimeLimit } from "../../limits/time-limit.ts";
 import { key } from "../../telemetry/names.ts";
 import { markFailed, startSpan } from "../../telemetry/spans/tracing.ts";
 import { type Batch, createBatchedPost, readBatch } from "../../threads/batched-post.ts";
+import { settleEach } from "../../words/entry-result.ts";
 import { type ErrorCode, type Failure, TaskError } from "../../words/errors.ts";
 import type { TaskRecord } from "../../words/task.ts";
 import type { Store } from "../ports/store.ts";
@@ -217,8 +218,12 @@ export function connectSqlite(options: SqliteClientOptions): Store {
       return inSpan(statement, given.at(-1) as Context, () => run(op, ...args));
     };
 
+  const create = traced("create", "insert");
+  const claim = traced("claim", "claim");
+  const finish = traced("finish", "finish");
+
   return {
-    create: traced("create", "insert"),
+    create: (creations) => settleEach(creations, ({ task, actor, context }) => create(task, actor, context)),
     get: traced("get", "select"),
     timeline: traced("timeline", "timeline"),
     listTasks: traced("listTasks", "list"),
@@ -236,10 +241,10 @@ export function connectSqlite(options: SqliteClientOptions): Store {
         context,
         () => ask({ op: "awaitChange", args: [id, waitMs, seen] }, over) as Promise<WatchedTask | undefined>,
       ),
-    claim: traced("claim", "claim"),
+    claim: (requests) => settleEach(requests, ({ context, ...request }) => claim(request, context)),
     extend: traced("extend", "extend"),
     noteProgress: traced("noteProgress", "noteProgress"),
-    finish: traced("finish", "finish"),
+    finish: (requests) => settleEach(requests, ({ context, ...request }) => finish(request, context)),
     cancel: traced("cancel", "cancel"),
     recordDead: traced("recordDead", "die"),
     keepUnreadable: traced("keepUnreadable", "keepUnreadable"),

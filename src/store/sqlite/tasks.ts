@@ -241,7 +241,7 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
     const row = toNewRow(task, actor);
     db.run(sql.insert, ...insertedColumns.map((column) => row[column]));
     note(row, null, actor, { to: task.status, attempt: 0 });
-    return { kind: "created", task: fromRow(row) };
+    return { kind: "created" };
   };
 
   const get = (id: string): TaskRecord | undefined => {

@@ -7,6 +7,7 @@ import type { TaskRecord, TaskStatus, TimelineEntry } from "../../../src/words/t
 import { newTaskId } from "../../../src/words/task-id.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
+import { finishOne } from "../../support/store-entries.ts";
 import { actorAt, entryAt, leaseMs, t0, tasksIn } from "../../support/stored-tasks.ts";
 import {
   bring,
@@ -134,7 +135,7 @@ function describeRunning(open: OpenStore): void {
       const { task, timeline } = await keptOf(tasks, id);
       await tasks.cancel(id, cancelMs);
       const request = { id, claim: 1, ending, actor: actorAt(cancelMs + 5) };
-      expect<unknown>(await place.store.finish(request, ROOT_CONTEXT)).toBe(status);
+      expect<unknown>(await finishOne(place.store, request, ROOT_CONTEXT)).toBe(status);
       const left = { from: "running", attempt: 1, durationMs: cancelMs + 5 - startMs, worker: "w1" } as const;
       const last = entryAt(cancelMs + 5, { ...left, to: changes.status ?? "running", ...entry });
       expect<unknown>(await keptOf(tasks, id)).toEqual({

@@ -1,11 +1,12 @@
 /** A task is made once, and reads back as it was made. */
 
 import { describe, expect, test } from "bun:test";
+import { toCreatedTask } from "../../../src/store/ports/tasks.ts";
 import { TaskError } from "../../../src/words/errors.ts";
 import { newTaskId } from "../../../src/words/task-id.ts";
 import { rejectionOf } from "../../support/rejection.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
-import { entryAt, newTask, recordOf, t0, tasksIn } from "../../support/stored-tasks.ts";
+import { actorAt, entryAt, newTask, recordOf, t0, tasksIn } from "../../support/stored-tasks.ts";
 
 export function describeCreate(open: OpenStore): void {
   describe("a new task", () => {
@@ -13,7 +14,8 @@ export function describeCreate(open: OpenStore): void {
       await using place = await open();
       const tasks = tasksIn(place.store);
       const task = newTask({ payload: '{"text":"äöü\\u0000 \\ud83d"}', timeoutMs: 5000, metadata: { "a b": "ü" } });
-      expect(await tasks.tryCreate(task)).toEqual({ kind: "created", task: recordOf(task) });
+      expect(await tasks.tryCreate(task)).toEqual({ kind: "created" });
+      expect(toCreatedTask(task, actorAt(t0))).toEqual(recordOf(task));
       expect(await tasks.get(task.id)).toEqual(recordOf(task));
       expect(await tasks.timeline(task.id)).toEqual([entryAt(t0, { from: null, to: "queued" })]);
     });
@@ -104,7 +106,7 @@ export function describeCreate(open: OpenStore): void {
       const twice = tasks.tryCreate({ ...known, idempotency: { key: "k", digest: "d1" } });
       expect(await rejectionOf(twice)).toMatchObject({ code: "internal" });
       const later = newTask({ idempotency: { key: "k", digest: "d2" } });
-      expect(await tasks.tryCreate(later)).toEqual({ kind: "created", task: recordOf(later) });
+      expect(await tasks.tryCreate(later)).toEqual({ kind: "created" });
     });
   });
 }

@@ -7,6 +7,7 @@ import { type TaskRecord, type TaskStatus, type TimelineEntry, toAttempts } from
 import { newTaskId } from "../../../src/words/task-id.ts";
 import { redrivesIn } from "../../support/redrives.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
+import { finishOne } from "../../support/store-entries.ts";
 import { actorAt, entryAt, leaseMs, recordOf, type StoredTasks, t0, tasksIn } from "../../support/stored-tasks.ts";
 
 const error = { type: "SmtpRefused", message: "421 try later", causes: ["Error: no route"] };
@@ -105,7 +106,7 @@ export function describeFinish(open: OpenStore): void {
       const { claim } = await tasks.win(id, t0);
       if (isCanceled) await tasks.cancel(id, t0 + 1);
       const request = { id, claim, ending, actor: actorAt(endMs) };
-      const finish = (asked: typeof request) => place.store.finish(asked, ROOT_CONTEXT);
+      const finish = (asked: typeof request) => finishOne(place.store, asked, ROOT_CONTEXT);
       expect<unknown>(await finish(request)).toBe(status);
       const before = await whole(tasks, id);
       expect<unknown>([await finish(request), await finish(request)]).toEqual([status, status]);
@@ -122,7 +123,7 @@ export function describeFinish(open: OpenStore): void {
       const { id } = await tasks.create();
       const { claim } = await tasks.win(id, startMs);
       const request = { id, claim, ending: failed, actor: actorAt(endMs) };
-      const finish = () => place.store.finish(request, ROOT_CONTEXT);
+      const finish = () => finishOne(place.store, request, ROOT_CONTEXT);
       await finish();
       await tasks.die(id, "attempts_exhausted", endMs);
       expect(await finish()).toBe("failed");

@@ -6,6 +6,7 @@ import type { Store } from "../../../src/store/ports/store.ts";
 import { nothingSeen, type Seen, type WatchedTask } from "../../../src/store/ports/tasks.ts";
 import { newTaskId } from "../../../src/words/task-id.ts";
 import type { OpenStore } from "../../support/sqlite-store.ts";
+import { finishOne } from "../../support/store-entries.ts";
 import { leaseMs, t0, tasksIn } from "../../support/stored-tasks.ts";
 import { bring, endMs, failed, keptOf, retrying, startMs, succeeded } from "../../support/task-states.ts";
 
@@ -118,7 +119,7 @@ export function describeWatch(open: OpenStore): void {
       for (const ending of [succeeded, retrying, failed]) {
         const id = await bring(tasks, "running");
         const request = { id, claim: 1, ending, actor: { atMs: t0 + 30, service: "w", traceId: "", spanId: "" } };
-        await place.store.finish({ ...request, progress: 0.75 }, ROOT_CONTEXT);
+        await finishOne(place.store, { ...request, progress: 0.75 }, ROOT_CONTEXT);
         expect((await tasks.get(id))?.progress).toBe(0.75);
       }
     });
