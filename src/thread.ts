@@ -48,8 +48,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
   },
 
   broker: async () => {
-    const { keepTimeEven, startEmbeddedBroker } = await import("./broker/embedded.ts");
-    keepTimeEven();
+    const { startEmbeddedBroker } = await import("./broker/embedded.ts");
     let broker: Awaited<ReturnType<typeof startEmbeddedBroker>> | undefined;
     return linked({
       start: async ({ folder, port }: { folder: string; port: number }) => {

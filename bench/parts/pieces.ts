@@ -17,7 +17,7 @@ import { openSqliteStore } from "../../tests/support/sqlite-store.ts";
 import { claimOne, createOne, finishOne } from "../../tests/support/store-entries.ts";
 import { actorAt, newTask } from "../../tests/support/stored-tasks.ts";
 import { startTestPool } from "../../tests/support/test-pool.ts";
-import { startFauxqs, startOtlpSink } from "../contestants.ts";
+import { startEmbeddedBroker, startOtlpSink } from "../contestants.ts";
 import type { Part } from "../section.ts";
 import { summary } from "../statistics.ts";
 
@@ -119,7 +119,7 @@ async function measureStore(costs: Costs, calls: number): Promise<void> {
 }
 
 async function measureQueue(costs: Costs, calls: number): Promise<void> {
-  await using broker = await startFauxqs();
+  await using broker = await startEmbeddedBroker();
   const config: Config = { ...readConfig({ handlers: "" }, {}).config, queueEndpoint: broker.url };
   const queues = await openQueues(config, trace.getTracer("bench"));
   try {

@@ -10,7 +10,7 @@ import { figure, median, summary } from "../statistics.ts";
 
 const everysec = bullMq("everysec");
 const always = bullMq("always");
-const onEmbedded = sqsConsumer("fauxqs");
+const onEmbedded = sqsConsumer("embedded");
 const onElasticMq = sqsConsumer("elasticmq");
 const longRunners = new Set([throughline.name, everysec.name]);
 const contestants = [throughline, everysec, always, onEmbedded, onElasticMq];

@@ -183,7 +183,6 @@ describe("packages with one home", () => {
         "store/dynamo/fast-calls.ts",
       ],
     ],
-    ["the embedded broker", /^fauxqs$/, ["broker/embedded.ts"]],
     ["the cron library", /^croner$/, ["words/ticks.ts"]],
     ["the library of circuit breakers", /^cockatiel$/, ["limits/breaker.ts"]],
     [
