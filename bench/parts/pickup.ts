@@ -1,8 +1,9 @@
 /** From when a task was to be submitted until its handler begins: with nothing else to do, and at half load. */
 
-import { bullMq, throughline } from "../contestants.ts";
+import { throughline } from "../contestants.ts";
 import { interleave } from "../interleave.ts";
 import { startLineUp, usualConnections } from "../line-up.ts";
+import { bullMq } from "../peers.ts";
 import { type Ready, type Round, runRound } from "../round.ts";
 import { atMost, type Part } from "../section.ts";
 import { figure, median, summary } from "../statistics.ts";

@@ -1,8 +1,9 @@
 /** HTTP accept to handler, against what people use today, traced and untraced. */
 
-import { bullMq, sqsConsumer, throughline } from "../contestants.ts";
+import { throughline } from "../contestants.ts";
 import { interleave } from "../interleave.ts";
 import { startLineUp, usualConnections } from "../line-up.ts";
+import { bullMq, bunqueue, graphileWorker, pgBoss, sqsConsumer } from "../peers.ts";
 import type { Plan } from "../plan.ts";
 import { type Round, runRound } from "../round.ts";
 import { atLeast, atMost, type Context, type Part, type Table, type Target } from "../section.ts";
@@ -13,7 +14,7 @@ const always = bullMq("always");
 const onEmbedded = sqsConsumer("embedded");
 const onElasticMq = sqsConsumer("elasticmq");
 const longRunners = new Set([throughline.name, everysec.name]);
-const contestants = [throughline, everysec, always, onEmbedded, onElasticMq];
+const contestants = [throughline, everysec, always, bunqueue, graphileWorker, pgBoss, onEmbedded, onElasticMq];
 
 /** One caller alone cannot fill a system: as many tasks by it would tell the same in many times the time. */
 const shareOfOne = 0.2;

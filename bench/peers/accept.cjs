@@ -1,7 +1,8 @@
-/** The front of a peer: `POST /tasks` with JSON, answered 202 with an id once `add(body)` has resolved to it. */
+/** What all peers share: a front over HTTP, and what their handlers do. */
 
 const { createServer } = require("node:http");
 
+/** `POST /tasks` with JSON, answered 202 with an id once `add(body)` has resolved to it. */
 exports.accept = function accept(add) {
   const server = createServer((request, answer) => {
     let text = "";
@@ -23,3 +24,9 @@ exports.accept = function accept(add) {
   server.keepAliveTimeout = 60_000;
   server.listen(0, "127.0.0.1", () => process.stdout.write(`listens on ${server.address().port}\n`));
 };
+
+/** What a handler does with its payload. */
+exports.handler = async () => (await import("../done.mjs")).done;
+
+/** Tells who started this process that it is ready. */
+exports.isReady = () => process.stdout.write("listens on 0\n");

@@ -16,6 +16,7 @@ function contestantThat(name: string, runs: (n: number) => number[], status: (n:
   return {
     name,
     needs: [],
+    canTrace: false,
     start: async ({ doneUrl }) => {
       const server = Bun.serve({
         hostname: "127.0.0.1",
@@ -106,6 +107,7 @@ describe("bun run bench", () => {
 describeWith(
   "nodePeers",
   "redis",
+  "postgres",
   "elasticmq",
 )("bun run bench -- --quick", () => {
   test(
@@ -132,15 +134,16 @@ describeWith(
         "The console",
       ]);
       const rows = [...out.matchAll(/^\| ([^|]+) \| 32 \| 300 \| \d/gm)].map(([, name]) => name);
-      const contestants = [
+      const traced = [
         "Throughline",
         "BullMQ, appendfsync everysec",
         "BullMQ, appendfsync always",
+        "pg-boss",
         "sqs-consumer on the embedded broker",
         "sqs-consumer on ElasticMQ",
       ];
-      // Traced, and untraced.
-      expect(rows).toEqual([...contestants, ...contestants]);
+      const untraced = traced.toSpliced(3, 0, "bunqueue, durable", "graphile-worker");
+      expect(rows).toEqual([...traced, ...untraced]);
       expect(out).toMatch(/nothing accepted is lost \| (\d+) of \1 \| yes/);
     },
     limitMs,

