@@ -100,7 +100,7 @@ const writer = new ProtobufWriter();
 export function encodeLog(record: SdkLogRecord): EncodedItem {
   const { resource, instrumentationScope, spanContext } = record;
   writer.begin();
-  writer.nanos(field.time, record.hrTime);
+  writer.nanos(field.time, ...record.hrTime);
   writer.uint(field.severityNumber, record.severityNumber ?? 0);
   writer.text(field.severityText, record.severityText ?? "");
   if (record.body !== undefined) writeValue(writer, field.body, record.body);
@@ -111,6 +111,6 @@ export function encodeLog(record: SdkLogRecord): EncodedItem {
     writer.hex(field.traceId, spanContext.traceId);
     writer.hex(field.spanId, spanContext.spanId);
   }
-  writer.nanos(field.observedTime, record.hrTimeObserved);
+  writer.nanos(field.observedTime, ...record.hrTimeObserved);
   return { resource, instrumentationScope, bytes: writer.take() };
 }

@@ -204,8 +204,8 @@ function writeMetric(to: ProtobufWriter, metric: MetricData, hasExemplars: boole
 
 function writeNumberPoint(to: ProtobufWriter, point: DataPoint<number>, valueType: ValueType): void {
   const start = to.open(dataField.points);
-  to.nanos(numberField.startTime, point.startTime);
-  to.nanos(numberField.time, point.endTime);
+  to.nanos(numberField.startTime, ...point.startTime);
+  to.nanos(numberField.time, ...point.endTime);
   if (valueType === ValueType.INT) to.fixed64(numberField.int, point.value);
   else to.double(numberField.double, point.value);
   writeAttributes(to, numberField.attributes, point.attributes);
@@ -215,8 +215,8 @@ function writeNumberPoint(to: ProtobufWriter, point: DataPoint<number>, valueTyp
 function writeHistogramPoint(to: ProtobufWriter, point: HistogramPoint, hasExemplars: boolean): void {
   const { buckets, count, sum, min, max } = point.value;
   const start = to.open(dataField.points);
-  to.nanos(histogramField.startTime, point.startTime);
-  to.nanos(histogramField.time, point.endTime);
+  to.nanos(histogramField.startTime, ...point.startTime);
+  to.nanos(histogramField.time, ...point.endTime);
   to.fixed64(histogramField.count, count);
   if (sum !== undefined) to.double(histogramField.sum, sum);
   to.fixed64s(histogramField.bucketCounts, buckets.counts);
@@ -234,7 +234,7 @@ function writeHistogramPoint(to: ProtobufWriter, point: HistogramPoint, hasExemp
 
 function writeExemplar(to: ProtobufWriter, { traceId, spanId, value, atMs }: Exemplar): void {
   const start = to.open(histogramField.exemplars);
-  to.nanos(exemplarField.time, [Math.floor(atMs / 1000), (atMs % 1000) * 1e6]);
+  to.nanos(exemplarField.time, Math.floor(atMs / 1000), (atMs % 1000) * 1e6);
   to.double(exemplarField.double, value);
   to.hex(exemplarField.spanId, spanId);
   to.hex(exemplarField.traceId, traceId);

@@ -190,12 +190,17 @@ export class ProtobufWriter {
     this.close(start);
   }
 
+  /** Fields that were written before. */
+  copy(fields: Uint8Array): void {
+    this.#room(fields.length);
+    this.#bytes.set(fields, this.#end);
+    this.#end += fields.length;
+  }
+
   raw(field: number, bytes: Uint8Array): void {
     this.#tag(field, wireType.lengthDelimited);
     this.#end = this.#writeVarint(this.#end, bytes.length);
-    this.#room(bytes.length);
-    this.#bytes.set(bytes, this.#end);
-    this.#end += bytes.length;
+    this.copy(bytes);
   }
 
   /** Nothing for 0. */
@@ -264,7 +269,7 @@ export class ProtobufWriter {
   }
 
   /** Seconds and nanoseconds since the epoch as nanoseconds, which no number of JavaScript holds exactly. */
-  nanos(field: number, [seconds, nanos]: [number, number]): void {
+  nanos(field: number, seconds: number, nanos: number): void {
     this.#tag(field, wireType.fixed64);
     // Both below 2^53.
     const lower = (seconds & 0xffff) * 1e9 + nanos;
@@ -276,10 +281,16 @@ export class ProtobufWriter {
     this.#end += 8;
   }
 
+  /** Milliseconds since the epoch, with a fraction, as nanoseconds. */
+  millis(field: number, ms: number): void {
+    const seconds = Math.floor(ms / 1000);
+    this.nanos(field, seconds, Math.round((ms - seconds * 1000) * 1e6));
+  }
+
   /** Leaves room for what a field may have besides texts and bytes. */
   #tag(field: number, type: number): void {
     this.#room(2 * maxVarintBytes);
-    this.#end = this.#writeVarint(this.#end, field * 8 + type);
+    this.#end = this.#writeVarint(this.#end, (field << 3) | type);
   }
 
   #writeFixed64(value: number): void {

@@ -16,7 +16,16 @@ import {
 } from "../gen/opentelemetry/proto/trace/v1/trace_pb.ts";
 import { ProtobufWriter } from "./protobuf.ts";
 import { type EncodedItem, type OtlpBody, type OtlpItem, parseOtlp } from "./request.ts";
-import { type Attributes, type Origin, toAttributes, toHexId, toMs, toOrigin, writeAttributes } from "./values.ts";
+import {
+  type Attributes,
+  type Origin,
+  toAttributes,
+  toHexId,
+  toMs,
+  toOrigin,
+  writeAttribute,
+  writeAttributes,
+} from "./values.ts";
 
 export type SpanKind = "INTERNAL" | "SERVER" | "CLIENT" | "PRODUCER" | "CONSUMER";
 
@@ -145,7 +154,7 @@ const statusField = { message: 2, code: 3 } as const;
 const remoteFlags = { isKnown: 0x100, isRemote: 0x200 } as const;
 
 /** Its context has the flag "sampled". */
-type EncodedSpan = EncodedItem & Pick<ReadableSpan, "spanContext">;
+export type EncodedSpan = EncodedItem & Pick<ReadableSpan, "spanContext">;
 
 const writer = new ProtobufWriter();
 
@@ -159,17 +168,29 @@ export function encodeSpan(span: ReadableSpan): EncodedSpan {
 }
 
 function writeSpan(to: ProtobufWriter, span: ReadableSpan, context: SpanContext): void {
+  writeIds(to, span, context);
+  writeName(to, span);
+  to.nanos(spanField.startTime, ...span.startTime);
+  to.nanos(spanField.endTime, ...span.endTime);
+  writeAttributes(to, spanField.attributes, span.attributes);
+  writeRest(to, span, context);
+}
+
+function writeIds(to: ProtobufWriter, span: SpanRest, context: SpanContext): void {
   const parent = span.parentSpanContext;
   to.hex(spanField.traceId, context.traceId);
   to.hex(spanField.spanId, context.spanId);
   if (context.traceState) to.text(spanField.traceState, context.traceState.serialize());
   if (parent) to.hex(spanField.parentSpanId, parent.spanId);
-  to.text(spanField.name, span.name);
+}
+
+function writeName(to: ProtobufWriter, { name, kind }: Pick<ReadableSpan, "name" | "kind">): void {
+  to.text(spanField.name, name);
   // The API counts from INTERNAL, OTLP from UNSPECIFIED.
-  to.uint(spanField.kind, span.kind + 1);
-  to.nanos(spanField.startTime, span.startTime);
-  to.nanos(spanField.endTime, span.endTime);
-  writeAttributes(to, spanField.attributes, span.attributes);
+  to.uint(spanField.kind, kind + 1);
+}
+
+function writeRest(to: ProtobufWriter, span: SpanRest, context: SpanContext): void {
   to.uint(spanField.droppedAttributes, span.droppedAttributesCount);
   for (const event of span.events) writeEvent(to, event);
   to.uint(spanField.droppedEvents, span.droppedEventsCount);
@@ -179,12 +200,62 @@ function writeSpan(to: ProtobufWriter, span: ReadableSpan, context: SpanContext)
   to.text(statusField.message, span.status.message ?? "");
   to.uint(statusField.code, span.status.code);
   to.close(status);
-  to.fixed32(spanField.flags, flagsOf(context.traceFlags, parent?.isRemote));
+  to.fixed32(spanField.flags, flagsOf(context.traceFlags, span.parentSpanContext?.isRemote));
+}
+
+/** What of a span is neither its name nor its times nor its attributes. */
+type SpanRest = Omit<ReadableSpan, "name" | "kind" | "startTime" | "endTime" | "duration" | "attributes">;
+
+/** Of a span whose kind was prepared: what it has in common with all others of that kind, in bytes. */
+export interface SpanBlocks {
+  nameAndKind: Uint8Array;
+  attributes: Uint8Array;
+}
+
+export function encodeBlocks(named: Pick<ReadableSpan, "name" | "kind" | "attributes">): SpanBlocks {
+  writer.begin();
+  writeName(writer, named);
+  const nameAndKind = writer.take();
+  writer.begin();
+  writeAttributes(writer, spanField.attributes, named.attributes);
+  return { nameAndKind, attributes: writer.take() };
+}
+
+/** A span whose kind was prepared, with what is its own. */
+export interface PreparedSpan extends SpanRest {
+  name: string;
+  kind: ReadableSpan["kind"];
+  startMs: number;
+  endMs: number;
+  /** Of its own attributes, in their order. */
+  keys: readonly string[];
+  values: readonly unknown[];
+}
+
+/** The same bytes as `encodeSpan` writes of all of it. */
+export function encodePrepared(
+  span: PreparedSpan,
+  { nameAndKind, attributes }: SpanBlocks,
+  hasOwnName: boolean,
+): EncodedSpan {
+  const context = span.spanContext();
+  writer.begin();
+  writeIds(writer, span, context);
+  if (hasOwnName) writeName(writer, span);
+  else writer.copy(nameAndKind);
+  writer.millis(spanField.startTime, span.startMs);
+  writer.millis(spanField.endTime, span.endMs);
+  writer.copy(attributes);
+  const { keys, values } = span;
+  for (let at = 0; at < keys.length; at++) writeAttribute(writer, spanField.attributes, keys[at] ?? "", values[at]);
+  writeRest(writer, span, context);
+  const { resource, instrumentationScope } = span;
+  return { spanContext: () => context, resource, instrumentationScope, bytes: writer.take() };
 }
 
 function writeEvent(to: ProtobufWriter, event: TimedEvent): void {
   const start = to.open(spanField.events);
-  to.nanos(eventField.time, event.time);
+  to.nanos(eventField.time, ...event.time);
   to.text(eventField.name, event.name);
   writeAttributes(to, eventField.attributes, event.attributes ?? {});
   to.uint(eventField.droppedAttributes, event.droppedAttributesCount ?? 0);

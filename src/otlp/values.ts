@@ -94,13 +94,15 @@ export function writeAttributes(
   field: number,
   attributes: Readonly<Record<string, unknown>>,
 ): void {
-  for (const name in attributes) {
-    const value = attributes[name];
-    const start = to.open(field);
-    to.text(keyValue.key, name);
-    writeValue(to, keyValue.value, value);
-    to.close(start);
-  }
+  for (const name in attributes) writeAttribute(to, field, name, attributes[name]);
+}
+
+/** One of them. */
+export function writeAttribute(to: ProtobufWriter, field: number, name: string, value: unknown): void {
+  const start = to.open(field);
+  to.text(keyValue.key, name);
+  writeValue(to, keyValue.value, value);
+  to.close(start);
 }
 
 /** An `AnyValue`; empty for what it cannot hold. */

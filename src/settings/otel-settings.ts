@@ -28,6 +28,8 @@ export interface OtelSettings {
   propagators: string[] | undefined;
   /** Which of the variables `OTEL_BSP_*` that have a default of ours are set. */
   spanBatches: { hasOwnQueueSize: boolean; hasOwnDelay: boolean };
+  /** Whether any of the variables is set that limit spans, which the SDK reads itself. */
+  hasSpanLimits: boolean;
   /** What the SDK tells about itself: `OTEL_LOG_LEVEL`. */
   diagnostics: DiagnosticsLevel;
   /** How log records leave: `OTEL_BLRP_*` and `OTEL_LOGRECORD_*`, which the JavaScript SDK does not read by itself. */
@@ -95,6 +97,7 @@ export function readOtel(env: Record<string, string | undefined>): OtelSettings 
       hasOwnQueueSize: Boolean(env.OTEL_BSP_MAX_QUEUE_SIZE),
       hasOwnDelay: Boolean(env.OTEL_BSP_SCHEDULE_DELAY),
     },
+    hasSpanLimits: Object.keys(env).some((name) => /^OTEL_(SPAN|ATTRIBUTE)_\w+_LIMIT$/.test(name)),
     diagnostics: diagnosticsLevels.find((level) => level === env.OTEL_LOG_LEVEL?.toLowerCase()) ?? "info",
     logRecords: readLogRecords(env),
   };

@@ -93,6 +93,7 @@ describe("the settings", () => {
         sampler: undefined,
         propagators: undefined,
         spanBatches: { hasOwnQueueSize: false, hasOwnDelay: false },
+        hasSpanLimits: false,
         diagnostics: "info",
         logRecords: {
           maxQueueSize: 32_768,

@@ -17,6 +17,7 @@ import { propagatorNames } from "../../settings/otel-settings.ts";
 import { type B3, b3Headers, b3OriginOf, formatB3, readB3, readSingle, withB3Origin } from "./b3.ts";
 import { formatBaggage, parseBaggage } from "./baggage.ts";
 import { formatTraceparent, ownMember, parseTraceparent, parseTraceState } from "./trace-context.ts";
+import { ValidSpanContext, withSpan } from "./with-span.ts";
 
 /** Header name, in lower case, to value. */
 export type Carrier = Record<string, string>;
@@ -74,21 +75,26 @@ export function fromMetadata(get: Get): Context {
 
 function readCarrier(get: Get): Context {
   const multi = get(b3MultiEntry);
-  return withBaggage(withSpan(ROOT_CONTEXT, get, multi === undefined ? readB3(get) : readSingle(multi, "multi")), get);
+  return withBaggage(
+    withSpanOf(ROOT_CONTEXT, get, multi === undefined ? readB3(get) : readSingle(multi, "multi")),
+    get,
+  );
 }
 
 /** B3 names the span only when there is no `traceparent`; how it came is noted in any case. */
-function withSpan(context: Context, get: Get, b3: B3 | undefined): Context {
+function withSpanOf(context: Context, get: Get, b3: B3 | undefined): Context {
   const text = get("traceparent");
   const span = text ? readSpan(text, get) : b3?.span;
   const noted = b3 ? withB3Origin(context, b3.origin) : context;
-  return span ? trace.setSpanContext(noted, span) : noted;
+  return span ? withSpan(noted, trace.wrapSpanContext(span)) : noted;
 }
 
 function readSpan(traceparent: string, get: Get): SpanContext | undefined {
   const span = parseTraceparent(traceparent);
-  const traceState = span && parseTraceState(get("tracestate") ?? "");
-  return traceState ? { ...span, traceState } : span;
+  const text = span && get("tracestate");
+  const traceState = text ? parseTraceState(text) : undefined;
+  if (span && traceState) span.traceState = traceState;
+  return span;
 }
 
 function withBaggage(context: Context, get: Get): Context {
@@ -98,26 +104,32 @@ function withBaggage(context: Context, get: Get): Context {
 }
 
 function writeW3c(context: Context): Carrier {
-  return { ...writeTraceContext(context), ...writeBaggage(context) };
+  const carrier = writeTraceContext(context);
+  const baggage = writeBaggage(context);
+  if (baggage !== "") carrier.baggage = baggage;
+  return carrier;
 }
 
 function writeTraceContext(context: Context): Carrier {
   const span = spanContextOf(context);
   if (!span) return {};
+  const carrier: Carrier = { traceparent: formatTraceparent(span) };
   const tracestate = span.traceState?.serialize();
-  return { traceparent: formatTraceparent(span), ...(tracestate && { tracestate }) };
+  if (tracestate) carrier.tracestate = tracestate;
+  return carrier;
 }
 
-function writeBaggage(context: Context): Carrier {
+/** Empty when there is none. */
+function writeBaggage(context: Context): string {
   const baggage = propagation.getBaggage(context);
-  const text = baggage && formatBaggage(baggage);
-  return text ? { baggage: text } : {};
+  return baggage ? formatBaggage(baggage) : "";
 }
 
 /** The span that a context carries, if it is a valid one. */
 export function spanContextOf(context: Context): SpanContext | undefined {
-  const spanContext = trace.getSpanContext(context);
-  return spanContext && trace.isSpanContextValid(spanContext) ? spanContext : undefined;
+  const span = trace.getSpanContext(context);
+  if (span instanceof ValidSpanContext) return span;
+  return span && trace.isSpanContextValid(span) ? span : undefined;
 }
 
 /** The same context without its span: what a new trace inherits (baggage). */
@@ -183,7 +195,7 @@ function inOrder(known: readonly PropagatorName[], names: readonly string[]): re
 }
 
 function readDefault(context: Context, get: Get): Context {
-  return withBaggage(withSpan(context, get, readB3(get)), get);
+  return withBaggage(withSpanOf(context, get, readB3(get)), get);
 }
 
 /** Each in its order; of several that name a span the last one counts. */
@@ -211,8 +223,10 @@ function writeChosen(context: Context, names: readonly PropagatorName[]): Carrie
   const headers: Carrier = {};
   for (const name of names) {
     if (name === "tracecontext") Object.assign(headers, writeTraceContext(context));
-    else if (name === "baggage") Object.assign(headers, writeBaggage(context));
-    else if (span) Object.assign(headers, b3Headers(span, { style: name === "b3" ? "single" : "multi", isDebug }));
+    else if (name === "baggage") {
+      const baggage = writeBaggage(context);
+      if (baggage !== "") headers.baggage = baggage;
+    } else if (span) Object.assign(headers, b3Headers(span, { style: name === "b3" ? "single" : "multi", isDebug }));
   }
   return headers;
 }

@@ -5,6 +5,7 @@
  */
 
 import type { SpanContext, TraceState } from "@opentelemetry/api";
+import { ValidSpanContext } from "./with-span.ts";
 
 /** The flags of version 00, level 2; all others are sent as 0. */
 export const sampledFlag = 0x01;
@@ -20,11 +21,38 @@ const pattern = /^(?!ff)([\da-f]{2})-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16
  * joined with commas, and are not valid. Of a later version the ids and the sampled flag are read, and no more.
  */
 export function parseTraceparent(text: string): SpanContext | undefined {
+  if (isUsual(text)) return remoteSpan(text.slice(3, 35), text.slice(36, 52), text.charCodeAt(54) & knownFlags);
   const [, version, traceId, spanId, flags, rest] = pattern.exec(trimOws(text)) ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
   if (version === "00" && rest !== undefined) return undefined;
   const understood = version === "00" ? knownFlags : sampledFlag;
-  return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & understood, isRemote: true };
+  return remoteSpan(traceId, spanId, Number.parseInt(flags, 16) & understood);
+}
+
+function remoteSpan(traceId: string, spanId: string, traceFlags: number): SpanContext {
+  const span = new ValidSpanContext(traceId, spanId, traceFlags);
+  span.isRemote = true;
+  return span;
+}
+
+/** Valid, of version 00, with flags below 10, and nothing around it: as all of ours are. */
+function isUsual(text: string): boolean {
+  if (text.length !== 55 || !text.startsWith("00-") || text[35] !== "-" || text[52] !== "-" || text[53] !== "0") {
+    return false;
+  }
+  const flags = text.charCodeAt(54);
+  return flags >= 0x30 && flags <= 0x39 && isId(text, 3, 35) && isId(text, 36, 52);
+}
+
+/** Hexadecimal digits in lower case, of which one is not 0. */
+function isId(text: string, start: number, end: number): boolean {
+  let isSet = false;
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 0x30 || code > 0x66 || (code > 0x39 && code < 0x61)) return false;
+    isSet ||= code !== 0x30;
+  }
+  return isSet;
 }
 
 /** Also the form of `traceresponse`. */

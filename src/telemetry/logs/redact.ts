@@ -3,7 +3,7 @@
  * libraries that mask by path would have to know every shape that a handler's fields may have.
  */
 
-import type { Attributes } from "@opentelemetry/api";
+import type { Attributes, AttributeValue } from "@opentelemetry/api";
 import { key } from "../names.ts";
 
 /** OpenTelemetry semantic conventions 1.45, `url.full`. */
@@ -51,7 +51,9 @@ export interface Redaction {
   isSecretKey(name: string): boolean;
   /** Text without the credentials and the secret parameters of the URLs in it. */
   redactText(text: string): string;
-  /** The same object when there is nothing to hide, else a copy. A `url.query` is read as one. */
+  /** The value, or what stands for it. A `url.query` is read as one. */
+  redactAttribute(name: string, value: AttributeValue): AttributeValue;
+  /** The same object when there is nothing to hide, else a copy. */
   redactAttributes(attributes: Attributes): Attributes;
 }
 
@@ -87,11 +89,15 @@ export function createRedaction(keys: readonly string[] = []): Redaction {
   const redactValue = (name: string, text: string): string =>
     name === key.urlQuery ? redactQuery(text) : redactText(text);
 
+  const redactAttribute = (name: string, value: AttributeValue): AttributeValue =>
+    isSecretKey(name) ? redacted : typeof value === "string" ? redactValue(name, value) : value;
+
   const redactAttributes = (attributes: Attributes): Attributes => {
     let copy: Attributes | undefined;
     for (const name in attributes) {
       const value = attributes[name];
-      const masked = isSecretKey(name) ? redacted : typeof value === "string" ? redactValue(name, value) : value;
+      // One that is not defined is masked by its name as well.
+      const masked = value === undefined ? (isSecretKey(name) ? redacted : value) : redactAttribute(name, value);
       if (masked === value) continue;
       copy ??= { ...attributes };
       copy[name] = masked;
@@ -99,7 +105,7 @@ export function createRedaction(keys: readonly string[] = []): Redaction {
     return copy ?? attributes;
   };
 
-  return { isSecretKey, redactText, redactAttributes };
+  return { isSecretKey, redactText, redactAttribute, redactAttributes };
 }
 
 /** RFC 3986, `userinfo`; the lengths are bounded so that no text takes long. */

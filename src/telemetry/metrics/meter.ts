@@ -23,13 +23,17 @@ import { toHrTime } from "../spans/span-start.ts";
 import type { Instrument, InstrumentKind } from "./instruments.ts";
 import { finder, HistogramSeries, type Kept, type Label, SumSeries } from "./series.ts";
 
-interface Counter {
+export interface Counter {
   add(value: number, ...labels: Label[]): void;
+  /** What counts with these labels: for what does so again and again. */
+  series(labels: readonly Label[]): Pick<SumSeries, "add">;
 }
 
 export interface Histogram {
   /** `span` is where it was measured, for the exemplar. */
   record(value: number, span: SpanContext | undefined, ...labels: Label[]): void;
+  /** What measures with these labels: for what does so again and again. */
+  series(labels: readonly Label[]): Pick<HistogramSeries, "record">;
 }
 
 type Observe = (value: number, ...labels: Label[]) => void;
@@ -67,16 +71,12 @@ export function createMeter(): Meter {
   return {
     counter: (instrument) => {
       const find = finder(sums, instrument, (attributes) => new SumSeries(attributes, Date.now()));
-      return {
-        add: (value, ...labels) => {
-          find(labels).total += value;
-        },
-      };
+      return { add: (value, ...labels) => find(labels).add(value), series: find };
     },
     histogram: (instrument) => {
       const bounds = instrument.buckets ?? [];
       const find = finder(histograms, instrument, (attributes) => new HistogramSeries(attributes, Date.now(), bounds));
-      return { record: (value, span, ...labels) => find(labels).record(value, span) };
+      return { record: (value, span, ...labels) => find(labels).record(value, span), series: find };
     },
     observe: (instrument, look) => {
       observed.push({ instrument, look });

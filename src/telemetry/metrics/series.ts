@@ -23,6 +23,10 @@ export class SumSeries implements Series {
     this.attributes = attributes;
     this.sinceMs = sinceMs;
   }
+
+  add(value: number): void {
+    this.total += value;
+  }
 }
 
 export class HistogramSeries implements Series {

@@ -4,137 +4,182 @@
  * is not sampled counts like any other.
  */
 
-import { type Attributes, type AttributeValue, SpanKind } from "@opentelemetry/api";
+import { type Attributes, type AttributeValue, type SpanContext, SpanKind } from "@opentelemetry/api";
 import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { meanings } from "../../words/errors.ts";
 import { attemptOutcomes } from "../../words/task.ts";
 import { key } from "../names.ts";
 import { knownMethod, other } from "../spans/attributes.ts";
-import { instruments } from "./instruments.ts";
-import type { Histogram, Meter } from "./meter.ts";
+import type { Measure, SpanForm } from "../spans/prepared-span.ts";
+import type { RoleSpan } from "../spans/role-span.ts";
+import { type Instrument, instruments } from "./instruments.ts";
+import type { Counter, Meter } from "./meter.ts";
 import { createBoundedLabel, type Label } from "./series.ts";
 
 /** Of each source: the names of errors that handlers make up take no room from those of calls. */
 const maxErrorTypes = 100;
 
-export function createSpanMetrics(meter: Meter): SpanProcessor {
-  const httpServer = meter.histogram(instruments.httpServerDuration);
-  const rpcServer = meter.histogram(instruments.rpcServerDuration);
-  const rpcClient = meter.histogram(instruments.rpcClientDuration);
-  const database = meter.histogram(instruments.databaseDuration);
-  const messaging = meter.histogram(instruments.messagingDuration);
-  const processing = meter.histogram(instruments.messagingProcessDuration);
-  const sent = meter.counter(instruments.messagesSent);
-  const consumed = meter.counter(instruments.messagesConsumed);
+export interface SpanMetrics extends SpanProcessor {
+  /** What measures the spans of a kind that was prepared. */
+  measureOf(form: SpanForm): Measure;
+}
+
+/** What is measured of the spans of one source, by the values that they have under the labels of its instruments. */
+interface Family {
+  labels: readonly string[];
+  /** Finds the series of these labels; what it gives notes one span. */
+  find(labels: readonly Label[]): (seconds: number, span: SpanContext, messages: number) => void;
+  errorOf(given: Label): Label;
+}
+
+export function createSpanMetrics(meter: Meter): SpanMetrics {
   const active = createActiveRequests(meter);
-  const httpErrorOf = createErrorTypes();
   const rpcErrorOf = createErrorTypes();
-  const databaseErrorOf = createErrorTypes();
   const messagingErrorOf = createErrorTypes();
+  const httpServer = createFamily(meter, instruments.httpServerDuration);
+  const rpcServer = createFamily(meter, instruments.rpcServerDuration, rpcErrorOf);
+  const rpcClient = createFamily(meter, instruments.rpcClientDuration, rpcErrorOf);
+  const database = createFamily(meter, instruments.databaseDuration);
+  const processing = createFamily(meter, instruments.messagingProcessDuration, messagingErrorOf);
+  const settling = createFamily(meter, instruments.messagingDuration, messagingErrorOf);
+  const sending = counting(settling, meter.counter(instruments.messagesSent), () => 1);
+  const receiving = counting(settling, meter.counter(instruments.messagesConsumed), (messages) => messages);
+  const messaging = new Map<unknown, Family>([
+    ["process", processing],
+    ["send", sending],
+    ["receive", receiving],
+  ]);
 
-  const measureHttp = (span: ReadableSpan): void => {
-    const { attributes } = span;
-    active.ended(attributes);
-    httpServer.record(
-      secondsOf(span),
-      span.spanContext(),
-      methodOf(attributes),
-      labelOf(attributes[key.urlScheme]),
-      labelOf(attributes[key.httpRoute]),
-      labelOf(attributes[key.httpResponseStatusCode]),
-      httpErrorOf(attributes),
-      labelOf(attributes[key.networkProtocolVersion]),
-    );
+  const familyOf = (kind: SpanKind, attributes: Attributes): Family | undefined => {
+    // Stages of our own, such as a handler's run, are measured by the roles (task-metrics.ts).
+    if (kind === SpanKind.INTERNAL) return undefined;
+    if (key.messagingSystemName in attributes) return messaging.get(attributes[key.messagingOperationName]) ?? settling;
+    if (key.dbSystemName in attributes) return database;
+    if (key.rpcSystemName in attributes) return kind === SpanKind.SERVER ? rpcServer : rpcClient;
+    return isRequest(kind, attributes) ? httpServer : undefined;
   };
 
-  const measureRpc = (histogram: Histogram, span: ReadableSpan): void => {
-    const { attributes } = span;
-    histogram.record(
-      secondsOf(span),
-      span.spanContext(),
-      labelOf(attributes[key.rpcSystemName]),
-      labelOf(attributes[key.rpcMethod]),
-      labelOf(attributes[key.rpcStatusCode]),
-      rpcErrorOf(attributes),
-      labelOf(attributes[key.serverAddress]),
-      labelOf(attributes[key.serverPort]),
-    );
+  const onStart = ({ kind, attributes }: ReadableSpan): void => {
+    if (isRequest(kind, attributes)) active.of(attributes).count += 1;
+  };
+  const onEnd = (span: ReadableSpan): void => {
+    const { kind, attributes, duration } = span;
+    const family = familyOf(kind, attributes);
+    if (!family) return;
+    if (family === httpServer) active.of(attributes).count -= 1;
+    family.find(labelsOf(family, attributes))(duration[0] + duration[1] / 1e9, span.spanContext(), countOf(attributes));
   };
 
-  const measureDatabase = (span: ReadableSpan): void => {
-    const { attributes } = span;
-    database.record(
-      secondsOf(span),
-      span.spanContext(),
-      labelOf(attributes[key.dbSystemName]),
-      labelOf(attributes[key.dbNamespace]),
-      labelOf(attributes[key.dbCollectionName]),
-      labelOf(attributes[key.dbOperationName]),
-      labelOf(attributes[key.dbResponseStatusCode]),
-      databaseErrorOf(attributes),
-      labelOf(attributes[key.serverAddress]),
-    );
+  const measureOf = ({ kind, attributes = {} }: SpanForm): Measure => {
+    const family = familyOf(kind, attributes);
+    if (kind === SpanKind.INTERNAL) return { started: () => {}, ended: () => {} };
+    // What decides is different from span to span.
+    if (!family) return { started: onStart, ended: onEnd };
+    const requests = family === httpServer && key.urlScheme in attributes ? active.of(attributes) : undefined;
+    const find = createLastFound(family, attributes);
+    return {
+      started: (span) => {
+        if (requests) requests.count += 1;
+        else if (family === httpServer) onStart(span);
+      },
+      ended: (span) => {
+        if (requests) requests.count -= 1;
+        else if (family === httpServer) active.of(span.attributes).count -= 1;
+        const messages = family === receiving ? countOf(span.attributes) : 1;
+        find(span)((span.endMs - span.startMs) / 1000, span.spanContext(), messages);
+      },
+    };
   };
 
-  const measureMessaging = (span: ReadableSpan): void => {
-    const { attributes } = span;
-    const operation = attributes[key.messagingOperationName];
-    const labels: Label[] = [
-      labelOf(attributes[key.messagingSystemName]),
-      labelOf(operation),
-      labelOf(attributes[key.messagingOperationType]),
-      labelOf(attributes[key.messagingDestinationName]),
-      messagingErrorOf(attributes),
-    ];
-    const histogram = operation === "process" ? processing : messaging;
-    histogram.record(secondsOf(span), span.spanContext(), ...labels);
-    if (operation === "send") sent.add(1, ...labels);
-    if (operation === "receive") consumed.add(Number(attributes[key.messagingBatchMessageCount] ?? 1), ...labels);
-  };
+  return { onStart, onEnd, measureOf, forceFlush: async () => {}, shutdown: async () => {} };
+}
 
-  return {
-    onStart: ({ kind, attributes }) => {
-      if (kind === SpanKind.SERVER && key.httpRequestMethod in attributes) active.began(attributes);
-    },
-    onEnd: (span) => {
-      const { kind, attributes } = span;
-      // Stages of our own, such as a handler's run, are measured by the roles (task-metrics.ts).
-      if (kind === SpanKind.INTERNAL) return;
-      if (key.messagingSystemName in attributes) measureMessaging(span);
-      else if (key.dbSystemName in attributes) measureDatabase(span);
-      else if (key.rpcSystemName in attributes) measureRpc(kind === SpanKind.SERVER ? rpcServer : rpcClient, span);
-      else if (kind === SpanKind.SERVER && key.httpRequestMethod in attributes) measureHttp(span);
-    },
-    forceFlush: async () => {},
-    shutdown: async () => {},
+function createFamily(meter: Meter, instrument: Instrument<"histogram">, errorOf = createErrorTypes()): Family {
+  const duration = meter.histogram(instrument);
+  const find = (labels: readonly Label[]) => {
+    const series = duration.series(labels);
+    return (seconds: number, span: SpanContext) => series.record(seconds, span);
+  };
+  return { labels: instrument.labels, find, errorOf };
+}
+
+/** The same, with the messages counted. */
+function counting(family: Family, counter: Counter, toCount: (messages: number) => number): Family {
+  const find = (labels: readonly Label[]) => {
+    const [measure, series] = [family.find(labels), counter.series(labels)];
+    return (seconds: number, span: SpanContext, messages: number) => {
+      measure(seconds, span, messages);
+      series.add(toCount(messages));
+    };
+  };
+  return { ...family, find };
+}
+
+/** Found series that are remembered for one kind of span: answers of a few statuses. */
+const maxFound = 8;
+
+/** Finds what measures a span by its own labels; those of its kind, in `shared`, stay. */
+function createLastFound(family: Family, shared: Attributes): (span: RoleSpan) => ReturnType<Family["find"]> {
+  const own = family.labels.filter((name) => !(name in shared));
+  const found: { values: (AttributeValue | undefined)[]; measure: ReturnType<Family["find"]> }[] = [];
+  return (span) => {
+    for (const { values, measure } of found) if (hasValues(span, own, values)) return measure;
+    const measure = family.find(labelsOf(family, span.attributes));
+    found.unshift({ values: own.map((name) => span.own(name)), measure });
+    found.splice(maxFound);
+    return measure;
   };
 }
 
+function hasValues(span: RoleSpan, names: readonly string[], values: readonly unknown[]): boolean {
+  for (let at = 0; at < names.length; at++) if (span.own(names[at] ?? "") !== values[at]) return false;
+  return true;
+}
+
+function isRequest(kind: SpanKind, attributes: Attributes): boolean {
+  return kind === SpanKind.SERVER && key.httpRequestMethod in attributes;
+}
+
+/** Of a receive. */
+function countOf(attributes: Attributes): number {
+  return Number(attributes[key.messagingBatchMessageCount] ?? 1);
+}
+
+function labelsOf({ labels, errorOf }: Family, attributes: Attributes): Label[] {
+  return labels.map((name) => {
+    if (name === key.httpRequestMethod) return methodOf(attributes);
+    const label = labelOf(attributes[name]);
+    return name === key.errorType ? errorOf(label) : label;
+  });
+}
+
+interface ActiveRequests {
+  labels: [Label, Label];
+  count: number;
+}
+
 /** Requests that have begun and not ended. */
-function createActiveRequests(meter: Meter) {
-  const counts = new Map<string, { labels: [Label, Label]; count: number }>();
-  const change = (attributes: Attributes, by: 1 | -1): void => {
-    const labels: [Label, Label] = [methodOf(attributes), labelOf(attributes[key.urlScheme])];
-    const id = labels.join("\n");
-    const kept = counts.get(id) ?? { labels, count: 0 };
-    kept.count += by;
-    counts.set(id, kept);
-  };
+function createActiveRequests(meter: Meter): { of(attributes: Attributes): ActiveRequests } {
+  const all = new Map<string, ActiveRequests>();
   meter.observe(instruments.httpServerActive, (observe) => {
-    for (const { labels, count } of counts.values()) observe(count, ...labels);
+    for (const { labels, count } of all.values()) observe(count, ...labels);
   });
   return {
-    began: (attributes: Attributes): void => change(attributes, 1),
-    ended: (attributes: Attributes): void => change(attributes, -1),
+    of: (attributes) => {
+      const labels: [Label, Label] = [methodOf(attributes), labelOf(attributes[key.urlScheme])];
+      const id = labels.join("\n");
+      const known = all.get(id) ?? { labels, count: 0 };
+      all.set(id, known);
+      return known;
+    },
   };
 }
 
 /** What an attempt or a call of ours can end with. */
 const fixedErrorTypes = [...attemptOutcomes, ...Object.keys(meanings)];
 
-function createErrorTypes(): (attributes: Attributes) => Label {
-  const bounded = createBoundedLabel({ max: maxErrorTypes, rest: other, fixed: fixedErrorTypes });
-  return (attributes) => bounded(labelOf(attributes[key.errorType]));
+function createErrorTypes(): (given: Label) => Label {
+  return createBoundedLabel({ max: maxErrorTypes, rest: other, fixed: fixedErrorTypes });
 }
 
 function methodOf(attributes: Attributes): string {
@@ -143,8 +188,4 @@ function methodOf(attributes: Attributes): string {
 
 function labelOf(value: AttributeValue | undefined): Label {
   return typeof value === "string" || typeof value === "number" ? value : undefined;
-}
-
-function secondsOf({ duration: [seconds, nanos] }: ReadableSpan): number {
-  return seconds + nanos / 1e9;
 }

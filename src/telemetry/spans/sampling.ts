@@ -19,7 +19,6 @@ import {
 import {
   AlwaysOffSampler,
   AlwaysOnSampler,
-  ParentBasedSampler,
   type Sampler,
   SamplingDecision,
   type SamplingResult,
@@ -76,43 +75,41 @@ export function keepsFailures({ otel }: SamplingSettings): boolean {
 }
 
 export function createSampler({ environment, otel: { sampler } }: SamplingSettings): Sampler {
-  const inner = sampler ? samplerNamed(sampler) : parentBased(new TraceIdRatioBasedSampler(shares[environment]));
-  return new TaskSampler(inner, sampler?.name === "always_off");
+  const root = sampler ? rootSampler(sampler) : new TraceIdRatioBasedSampler(shares[environment]);
+  return new TaskSampler(root, {
+    followsParent: sampler === undefined || sampler.name.startsWith("parentbased_"),
+    isOff: sampler?.name === "always_off",
+  });
 }
 
 const shares = { development: 1, staging: 0.5, production: 0.1 } as const;
 
-function samplerNamed({ name, ratio }: OtelSampler): Sampler {
+function rootSampler({ name, ratio }: OtelSampler): Sampler {
   switch (name) {
     case "always_on":
+    case "parentbased_always_on":
       return new AlwaysOnSampler();
     case "always_off":
+    case "parentbased_always_off":
       return new AlwaysOffSampler();
     case "traceidratio":
-      return new TraceIdRatioBasedSampler(ratio);
-    case "parentbased_always_on":
-      return parentBased(new AlwaysOnSampler());
-    case "parentbased_always_off":
-      return parentBased(new AlwaysOffSampler());
     case "parentbased_traceidratio":
-      return parentBased(new TraceIdRatioBasedSampler(ratio));
+      return new TraceIdRatioBasedSampler(ratio);
   }
-}
-
-function parentBased(root: Sampler): Sampler {
-  return new ParentBasedSampler({ root });
 }
 
 const sampled: SamplingResult = { decision: SamplingDecision.RECORD_AND_SAMPLED };
 const recorded: SamplingResult = { decision: SamplingDecision.RECORD };
 
-/** Decisions taken before the trace began, and above them `inner`, which knows shares and parents. */
+/** Decisions taken before the trace began, below them the parent's, and for a trace that begins here `root`. */
 class TaskSampler implements Sampler {
-  readonly #inner: Sampler;
+  readonly #root: Sampler;
+  readonly #followsParent: boolean;
   readonly #isOff: boolean;
 
-  constructor(inner: Sampler, isOff: boolean) {
-    this.#inner = inner;
+  constructor(root: Sampler, { followsParent, isOff }: { followsParent: boolean; isOff: boolean }) {
+    this.#root = root;
+    this.#followsParent = followsParent;
     this.#isOff = isOff;
   }
 
@@ -130,12 +127,13 @@ class TaskSampler implements Sampler {
     const decision = context.getValue(decisionKey) as Decision | undefined;
     if (decision?.isForced || isForced(parent?.traceState)) return forcedResult(parent?.traceState);
     if (decision && !parent) return decision.isSampled ? sampled : recorded;
-    const inner = this.#inner.shouldSample(context, traceId, name, kind, attributes, links);
-    return inner.decision === SamplingDecision.RECORD_AND_SAMPLED ? sampled : recorded;
+    if (parent && this.#followsParent) return isSampled(parent) ? sampled : recorded;
+    const own = this.#root.shouldSample(context, traceId, name, kind, attributes, links);
+    return own.decision === SamplingDecision.RECORD_AND_SAMPLED ? sampled : recorded;
   }
 
   toString(): string {
-    return `TaskSampler{${this.#inner}}`;
+    return `TaskSampler{${this.#root}}`;
   }
 }
 

@@ -3,7 +3,7 @@
  * and the flag "random" of its trace.
  */
 
-import type { HrTime } from "@opentelemetry/api";
+import type { HrTime, SpanContext } from "@opentelemetry/api";
 import type { IdGenerator, ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace-base";
 import { randomFlag } from "../context/trace-context.ts";
 
@@ -23,7 +23,7 @@ export class SpanEnds implements SpanProcessor {
     const own = span as { startTime: ReadableSpan["startTime"]; _startTimeProvided?: boolean };
     // A start that the caller gave stays.
     if (!own._startTimeProvided) own.startTime = toHrTime(preciseNowMs());
-    flagRandom(span);
+    span.spanContext().traceFlags |= randomFlagOf(span.parentSpanContext);
     this.#onStart(span);
   }
   onEnd(span: ReadableSpan): void {
@@ -42,14 +42,26 @@ let epochMs = performance.timeOrigin;
 
 /** Milliseconds since the epoch, with a fraction. */
 export function preciseNowMs(): number {
+  // The wall clock is read first, so that the difference never runs ahead.
+  const wall = Date.now();
+  const monotonic = performance.now();
+  const difference = wall - monotonic;
+  if (difference > epochMs) epochMs = difference;
+  else if (difference < epochMs - 2) stepBack();
+  return epochMs + monotonic;
+}
+
+/** Unless the system took the processor away between two readings. */
+function stepBack(): void {
   const before = performance.now();
   const wall = Date.now();
   const monotonic = performance.now();
-  // The wall clock is read first, so that the difference never runs ahead. Readings between which the system took the
-  // processor away are ignored.
-  const difference = wall - monotonic;
-  if (monotonic - before < 1 && (difference > epochMs || difference < epochMs - 2)) epochMs = difference;
-  return epochMs + monotonic;
+  if (monotonic - before < 1 && wall - monotonic < epochMs - 2) epochMs = wall - monotonic;
+}
+
+/** What `preciseNowMs` adds to `performance.now()`. */
+export function preciseEpochMs(): number {
+  return epochMs;
 }
 
 /** Milliseconds with a fraction to seconds and nanoseconds. */
@@ -62,9 +74,8 @@ export function toHrTime(ms: number): HrTime {
  * The flag "random" of W3C Trace Context Level 2, which the SDK's spans do not know: without it the next hop would take a
  * random trace id for another. A root's trace is random, and so is any other's when its parent's is.
  */
-function flagRandom(span: ReadableSpan): void {
-  const { parentSpanContext: parent } = span;
-  span.spanContext().traceFlags |= parent === undefined ? randomFlag : parent.traceFlags & randomFlag;
+export function randomFlagOf(parent: SpanContext | undefined): number {
+  return parent === undefined ? randomFlag : parent.traceFlags & randomFlag;
 }
 
 const blockBytes = 4096;
@@ -103,7 +114,7 @@ export class CryptoIds implements IdGenerator {
       const id = this.#block.slice(this.#at, this.#at + digits);
       this.#at += digits;
       // All zero means "no id" (W3C Trace Context 3.2.2.3).
-      if (/[^0]/.test(id)) return id;
+      if (id[0] !== "0" || /[^0]/.test(id)) return id;
     }
   }
 }

@@ -7,18 +7,20 @@ import {
   BatchSpanProcessor,
   type ReadableSpan,
   type SpanExporter,
-  type SpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
-import { encodeSpan } from "../../otlp/span.ts";
+import { type EncodedSpan, encodeSpan } from "../../otlp/span.ts";
 import type { OtelSettings } from "../../settings/otel-settings.ts";
 import { productVersion } from "../../version.ts";
 import type { ExportWatch } from "../diagnostics.ts";
 import { withReasons } from "../export/export-result.ts";
 import { createItemExporter, withCopy } from "../export/otlp-exporter.ts";
 import { createRedaction } from "../logs/redact.ts";
+import type { SpanMetrics } from "../metrics/span-metrics.ts";
 import { scopeName } from "../names.ts";
 import { oldAttributes } from "./attributes.ts";
 import { createFailureBuffer } from "./failure-buffer.ts";
+import { registerSource } from "./prepared-span.ts";
+import { RoleSpan } from "./role-span.ts";
 import { createSampler, isSampled, keepsFailures, type SamplingSettings } from "./sampling.ts";
 import { CryptoIds, SpanEnds } from "./span-start.ts";
 
@@ -53,7 +55,7 @@ export interface TraceSettings extends SamplingSettings {
 
 interface TraceMeasures {
   /** Looks at every span as it starts and ends. */
-  spanMetrics: SpanProcessor;
+  spanMetrics: SpanMetrics;
   /** Knows how the exports go. */
   exports: ExportWatch;
   /** Count what becomes of each span. */
@@ -68,16 +70,18 @@ export function createTracePipeline(
   measures: TraceMeasures,
 ): TracePipeline {
   const { onKept } = measures;
-  const exporting = createExporting(settings.otel, measures);
   const redaction = createRedaction(settings.redactKeys);
-  const exportSpan = (span: ReadableSpan): void => {
+  const encode = (span: ReadableSpan): EncodedSpan => {
+    if (span instanceof RoleSpan && !settings.semconvCompat) return span.encode();
     // The span has ended: its attributes belong to the exporter alone.
     const masked = redaction.redactAttributes(span.attributes);
     if (masked !== span.attributes) Object.assign(span.attributes, masked);
     for (const event of span.events) event.attributes &&= redaction.redactAttributes(event.attributes);
     if (settings.semconvCompat) Object.assign(span.attributes, oldAttributes(span.kind, span.attributes));
-    exporting?.take(span);
+    return encodeSpan(span);
   };
+  const exporting = createExporting(settings.otel, measures, encode);
+  const exportSpan = (span: ReadableSpan): void => exporting?.take(span);
   const buffer = keepsFailures(settings)
     ? createFailureBuffer({ maxSpans: exporting ? maxHeldSpans : 0, export: exportSpan, onKept })
     : undefined;
@@ -85,14 +89,23 @@ export function createTracePipeline(
     if (isSampled(span.spanContext())) exportSpan(span);
     else buffer?.ended(span);
   };
+  const ids = new CryptoIds();
+  const sampler = createSampler(settings);
+  const { spanMetrics } = measures;
   const provider = new BasicTracerProvider({
     resource,
-    idGenerator: new CryptoIds(),
-    sampler: createSampler(settings),
-    spanProcessors: [measures.spanMetrics, new SpanEnds((span) => buffer?.started(span), take)],
+    idGenerator: ids,
+    sampler,
+    spanProcessors: [spanMetrics, new SpanEnds((span) => buffer?.started(span), take)],
   });
+  const tracer = provider.getTracer(scopeName, productVersion);
+  if (!settings.otel.hasSpanLimits) {
+    const source = { resource, scope: { name: scopeName, version: productVersion }, ids, sampler, redaction };
+    const onStart = (span: RoleSpan): void => buffer?.started(span);
+    registerSource(tracer, { ...source, measureOf: spanMetrics.measureOf, onStart, onEnd: take });
+  }
   return {
-    tracer: provider.getTracer(scopeName, productVersion),
+    tracer,
     take,
     keep: (traceId) => buffer?.keep(traceId) ?? false,
     forceFlush: async () => exporting?.forceFlush(),
@@ -105,7 +118,11 @@ interface Exporting extends Pipeline {
 }
 
 /** The SDK reads `OTEL_BSP_*` itself for every option that is not given here. */
-function createExporting(otel: OtelSettings, { exports, sdkMeters }: TraceMeasures): Exporting | undefined {
+function createExporting(
+  otel: OtelSettings,
+  { exports, sdkMeters }: TraceMeasures,
+  encode: (span: ReadableSpan) => EncodedSpan,
+): Exporting | undefined {
   if (otel.disabled || !otel.tracesUrl) return undefined;
   const { hasOwnQueueSize, hasOwnDelay } = otel.spanBatches;
   // A flush sends the whole queue at once, in batches: the SDK's own limit of 30 would drop what is above it.
@@ -127,7 +144,7 @@ function createExporting(otel: OtelSettings, { exports, sdkMeters }: TraceMeasur
   return {
     take: (span) => {
       try {
-        processor.onEnd(encodeSpan(span) as unknown as ReadableSpan);
+        processor.onEnd(encode(span) as unknown as ReadableSpan);
       } catch (error) {
         // Never the trouble of what the span is about.
         diag.error("a span cannot be written", error);

@@ -10,19 +10,16 @@ import {
   type SpanKind,
   SpanStatusCode,
   type Tracer,
-  trace,
 } from "@opentelemetry/api";
 import { type Failure, toFailure } from "../../words/errors.ts";
 import type { TracePolicy } from "../../words/task.ts";
 import { spanContextOf, withoutSpan } from "../context/propagation.ts";
+import { withSpan } from "../context/with-span.ts";
 import { key, ownKey } from "../names.ts";
+import type { ActiveSpan } from "./prepared-span.ts";
 import { inheritSampling } from "./sampling.ts";
 
-/** A span that runs, and the context that carries it on. */
-export interface ActiveSpan {
-  span: Span;
-  context: Context;
-}
+export type { ActiveSpan } from "./prepared-span.ts";
 
 interface SpanStart {
   kind: SpanKind;
@@ -33,7 +30,7 @@ interface SpanStart {
 
 export function startSpan(tracer: Tracer, name: string, parent: Context, start: SpanStart): ActiveSpan {
   const span = tracer.startSpan(name, start, parent);
-  return { span, context: trace.setSpan(parent, span) };
+  return { span, context: withSpan(parent, span) };
 }
 
 /** Runs `work` inside a span of its own. The span ends with the work; what is thrown marks it and goes on. */
