@@ -22,7 +22,6 @@ import type { Queue, Queues } from "./queue/queue.ts";
 import { sendSpanOf, toTaskMessage } from "./queue/task-message.ts";
 import { type AnswerCall, createCalls, maxMessageBytes, type RpcHandlers } from "./rpc/call.ts";
 import { createConnectHandler } from "./rpc/connect/server.ts";
-import { idHeader, replayedHeader } from "./rpc/wire.ts";
 import type { Service } from "./service.ts";
 import type { DeadLetterStore } from "./store/ports/dead-letters.ts";
 import { newestEntries } from "./store/ports/pages.ts";
@@ -39,7 +38,7 @@ import {
   toCreatedTask,
 } from "./store/ports/tasks.ts";
 import { createTaskTypes, type TypeStore } from "./store/ports/types.ts";
-import { createBatchHandler, type Place } from "./task-service/batch.ts";
+import { type Accept, createTaskHandler, createTasksHandler, type Fate, type Place } from "./task-service/create.ts";
 import { createDeadLetterHandlers } from "./task-service/dead-letters.ts";
 import { createPayloadChecks } from "./task-service/payload-checks.ts";
 import {
@@ -129,11 +128,21 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
   /** New tasks are refused because the disk is nearly full. */
   let isRefusing = false;
 
-  const createTask: RpcHandlers["CreateTask"] = async (message, call) => {
-    const { task, isReplayed, sent } = await accept(parseCreateTask(message), call);
-    if (sent) await waitPatiently(sent);
-    const metadata = { [idHeader]: task.id, ...(isReplayed && { [replayedHeader]: "true" }) };
-    return { json: writeJson(task), metadata };
+  const acceptAll: Accept = async (arrivals) => {
+    const sends: Promise<unknown>[] = [];
+    const fates = await Promise.all(
+      arrivals.map(async ({ message, place }): Promise<Fate> => {
+        try {
+          const { task, isReplayed, sent } = await accept(parseCreateTask(message), place);
+          if (sent) sends.push(sent);
+          return { kind: "done", id: task.id, json: writeJson(task), isReplayed };
+        } catch (error) {
+          return { kind: "failed", error };
+        }
+      }),
+    );
+    if (sends.length > 0) await waitPatiently(Promise.all(sends));
+    return fates;
   };
 
   /** Resolves when the task is committed; `sent`, when the broker has taken it or it was left to the sweeper. */
@@ -329,8 +338,8 @@ export function createTaskService(deps: TaskServiceDeps): TaskService {
 
   return {
     handlers: {
-      CreateTask: createTask,
-      CreateTasks: createBatchHandler({ tracer: telemetry.tracer, log, accept, patiently: waitPatiently }),
+      CreateTask: createTaskHandler(acceptAll),
+      CreateTasks: createTasksHandler(acceptAll, telemetry),
       GetTask: getTask,
       GetTimeline: getTimeline,
       WatchTask: createWatchHandler(store, hold),

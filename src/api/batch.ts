@@ -46,8 +46,26 @@ export const batchResult = z
   })
   .meta({ id: "BatchResult", description: "What became of one task of a batch." });
 
+const text = z.string().optional();
+
+/** The context of a call of `CreateTask` that another carries. */
+const callContext = z.strictObject({
+  traceparent: text,
+  tracestate: text,
+  baggage: text,
+  correlation_id: text,
+  request_id: text,
+  b3: text,
+  b3multi: text,
+});
+
 /** The request of `CreateTasks`: each task is checked by itself. */
-export const createTasks = z.strictObject({ tasks: z.array(z.unknown()).min(1).max(1000) });
+export const createTasks = z
+  .strictObject({ tasks: z.array(z.unknown()).min(1).max(1000), contexts: z.array(callContext).default([]) })
+  .refine(({ tasks, contexts }) => contexts.length === 0 || contexts.length === tasks.length, {
+    path: ["contexts"],
+    message: "expected none, or one for each task",
+  });
 
 /** What the task service answers of one task of a batch. */
 export interface BatchOutcome {

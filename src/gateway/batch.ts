@@ -16,7 +16,7 @@ import {
 import { checkForm } from "../api/fields.ts";
 import { wellFormed } from "../http/body.ts";
 import { problemOf } from "../http/problem.ts";
-import type { RpcAnswer } from "../rpc/client.ts";
+import type { RpcAnswer } from "../rpc/transport.ts";
 import { replayedHeader } from "../rpc/wire.ts";
 import { parseDuration } from "../settings/parsers.ts";
 import {

@@ -19,8 +19,8 @@ import { v7 as uuidv7 } from "uuid";
 import type { Caller } from "../access/caller.ts";
 import type { Allowance } from "../access/rate-limit.ts";
 import type { Peer } from "../http/listen.ts";
-import type { RpcAnswer } from "../rpc/client.ts";
 import type { RpcMethod } from "../rpc/methods.ts";
+import type { RpcAnswer } from "../rpc/transport.ts";
 import {
   type CallMetadata,
   correlationHeader,

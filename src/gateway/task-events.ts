@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { TaskNews } from "../api/task.ts";
 import type { Clock } from "../limits/clock.ts";
 import { createAdmission } from "../limits/concurrency.ts";
-import type { RpcAnswer } from "../rpc/client.ts";
+import type { RpcAnswer } from "../rpc/transport.ts";
 import { TaskError, toTaskError } from "../words/errors.ts";
 import type { CallInRequest, EdgeContext } from "./request.ts";
 import { declareRoute } from "./route.ts";

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { cursor, queryLimit } from "../api/fields.ts";
 import { newTask, task, taskQuery, timelineEntry } from "../api/task.ts";
 import type { Admit } from "../limits/concurrency.ts";
-import type { RpcAnswer } from "../rpc/client.ts";
+import type { RpcAnswer } from "../rpc/transport.ts";
 import { idHeader, replayedHeader } from "../rpc/wire.ts";
 import { parseDuration } from "../settings/parsers.ts";
 import { TaskError } from "../words/errors.ts";

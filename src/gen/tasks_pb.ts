@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tasks.proto.
  */
 export const file_tasks: GenFile = /*@__PURE__*/
-  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3MisAIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVkZWxheRgFIAEoCRIPCgd0aW1lb3V0GAYgASgJEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIj0KEkNyZWF0ZVRhc2tzUmVxdWVzdBInCgV0YXNrcxgBIAMoCzIYLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Ij8KE0NyZWF0ZVRhc2tzUmVzcG9uc2USKAoHcmVzdWx0cxgBIAMoCzIXLnRhc2tzLkNyZWF0ZVRhc2tSZXN1bHQiYAoQQ3JlYXRlVGFza1Jlc3VsdBIZCgR0YXNrGAEgASgLMgsudGFza3MuVGFzaxIQCghyZXBsYXllZBgCIAEoCBIfCgdyZWZ1c2FsGAMgASgLMg4udGFza3MuUmVmdXNhbCJkCgdSZWZ1c2FsEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRITCgtyZXRyeV9hZnRlchgDIAEoCRIlCghwcm9ibGVtcxgEIAMoCzITLnRhc2tzLkZpZWxkUHJvYmxlbSIvCgxGaWVsZFByb2JsZW0SDwoHcG9pbnRlchgBIAEoCRIOCgZkZXRhaWwYAiABKAkiKgoOR2V0VGFza1JlcXVlc3QSCgoCaWQYASABKAkSDAoEd2FpdBgCIAEoCSIgChJHZXRUaW1lbGluZVJlcXVlc3QSCgoCaWQYASABKAkiOgoTR2V0VGltZWxpbmVSZXNwb25zZRIjCgVpdGVtcxgBIAMoCzIULnRhc2tzLlRpbWVsaW5lRW50cnkibgoQV2F0Y2hUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCRISCgpzZWVuX2VudHJ5GAIgASgFEhoKDXNlZW5fcHJvZ3Jlc3MYAyABKAFIAIgBARIMCgR3YWl0GAQgASgJQhAKDl9zZWVuX3Byb2dyZXNzIocBChFXYXRjaFRhc2tSZXNwb25zZRIlCgdlbnRyaWVzGAEgAygLMhQudGFza3MuVGltZWxpbmVFbnRyeRIUCgxmaXJzdF9udW1iZXIYAiABKAUSFQoIcHJvZ3Jlc3MYAyABKAFIAIgBARIRCgloYXNfZW5kZWQYBCABKAhCCwoJX3Byb2dyZXNzIs4BChBMaXN0VGFza3NSZXF1ZXN0Eg4KBnN0YXR1cxgBIAEoCRIMCgR0eXBlGAIgASgJEhYKDmNvcnJlbGF0aW9uX2lkGAMgASgJEjEKDWNyZWF0ZWRfYWZ0ZXIYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVsaW1pdBgGIAEoBRIOCgZjdXJzb3IYByABKAkiRAoRTGlzdFRhc2tzUmVzcG9uc2USGgoFaXRlbXMYASADKAsyCy50YXNrcy5UYXNrEhMKC25leHRfY3Vyc29yGAIgASgJIh8KEUNhbmNlbFRhc2tSZXF1ZXN0EgoKAmlkGAEgASgJIqQBChBEZWFkTGV0dGVyRmlsdGVyEgwKBHR5cGUYASABKAkSDQoFZXJyb3IYAiABKAkSDgoGcmVhc29uGAMgASgJEg0KBWdyb3VwGAQgASgJEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiyQEKFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSDAoEdHlwZRgBIAEoCRINCgVlcnJvchgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFZ3JvdXAYBCABKAkSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVsaW1pdBgHIAEoBRIOCgZjdXJzb3IYCCABKAkiIgoUR2V0RGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAkiUAoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USIAoFaXRlbXMYASADKAsyES50YXNrcy5EZWFkTGV0dGVyEhMKC25leHRfY3Vyc29yGAIgASgJIpcBCgpEZWFkTGV0dGVyEhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrEg4KBnJlYXNvbhgCIAEoCRIrCgdkaWVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZWRyaXZlcxgEIAEoBRIQCgh0cmFjZV9pZBgFIAEoCRINCgVncm91cBgGIAEoCSKfAQobTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0EgwKBHR5cGUYASABKAkSDQoFZ3JvdXAYAiABKAkSKQoFc2luY2UYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVsaW1pdBgFIAEoBSJFChxMaXN0RGVhZExldHRlckdyb3Vwc1Jlc3BvbnNlEiUKBWl0ZW1zGAEgAygLMhYudGFza3MuRGVhZExldHRlckdyb3VwIt4BCg9EZWFkTGV0dGVyR3JvdXASDAoEdHlwZRgBIAEoCRINCgVncm91cBgCIAEoCRIdCgVlcnJvchgDIAEoCzIOLnRhc2tzLkZhaWx1cmUSDQoFY291bnQYBCABKAMSLgoKZmlyc3Rfc2VlbhgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJbGFzdF9zZWVuGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgd0YXNrX2lkGAcgASgJEhAKCHRyYWNlX2lkGAggASgJIiYKFUxpc3RVbnJlYWRhYmxlUmVxdWVzdBINCgVsaW1pdBgBIAEoBSJBChZMaXN0VW5yZWFkYWJsZVJlc3BvbnNlEicKBWl0ZW1zGAEgAygLMhgudGFza3MuVW5yZWFkYWJsZU1lc3NhZ2Ui5wEKEVVucmVhZGFibGVNZXNzYWdlEhIKCm1lc3NhZ2VfaWQYASABKAkSDAoEYm9keRgCIAEoCRI8CgphdHRyaWJ1dGVzGAMgAygLMigudGFza3MuVW5yZWFkYWJsZU1lc3NhZ2UuQXR0cmlidXRlc0VudHJ5Eg4KBnJlYXNvbhgEIAEoCRIvCgtyZWNlaXZlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiwwEKGVJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QSCwoDaWRzGAEgAygJEicKBmZpbHRlchgCIAEoCzIXLnRhc2tzLkRlYWRMZXR0ZXJGaWx0ZXISFwoPcmF0ZV9wZXJfc2Vjb25kGAMgASgBEg8KB2RyeV9ydW4YBCABKAgSDQoFZm9yY2UYBSABKAgSDgoGcmVhc29uGAYgASgJEicKB3BheWxvYWQYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUihAIKB1JlZHJpdmUSCgoCaWQYASABKAkSDgoGc3RhdHVzGAIgASgJEg8KB21hdGNoZWQYAyABKAMSDQoFbW92ZWQYBCABKAMSDgoGZmFpbGVkGAUgASgDEhcKD3JhdGVfcGVyX3NlY29uZBgGIAEoARIOCgZyZWFzb24YByABKAkSLgoKY3JlYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKB291dGNvbWUYCiABKAsyFS50YXNrcy5SZWRyaXZlT3V0Y29tZSJoCg5SZWRyaXZlT3V0Y29tZRIQCghmb2xsb3dlZBgBIAEoAxIRCglzdWNjZWVkZWQYAiABKAMSDAoEZGVhZBgDIAEoAxIQCghjYW5jZWxlZBgEIAEoAxIRCglkaXNjYXJkZWQYBSABKAMiMAoRR2V0UmVkcml2ZVJlcXVlc3QSCgoCaWQYASABKAkSDwoHb3V0Y29tZRgCIAEoCCI0ChVDb250cm9sUmVkcml2ZVJlcXVlc3QSCgoCaWQYASABKAkSDwoHY29tbWFuZBgCIAEoCSI2ChhEaXNjYXJkRGVhZExldHRlclJlcXVlc3QSCgoCaWQYASABKAkSDgoGcmVhc29uGAIgASgJItQBCg1TY2hlZHVsZWRUYXNrEgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI0CghtZXRhZGF0YRgDIAMoCzIiLnRhc2tzLlNjaGVkdWxlZFRhc2suTWV0YWRhdGFFbnRyeRIPCgd0aW1lb3V0GAQgASgJEhQKDG1heF9hdHRlbXB0cxgFIAEoBRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEigQQKCFNjaGVkdWxlEgoKAmlkGAEgASgJEgwKBGNyb24YAiABKAkSEQoJdGltZV96b25lGAMgASgJEg0KBWV2ZXJ5GAQgASgJEiIKBHRhc2sYBSABKAsyFC50YXNrcy5TY2hlZHVsZWRUYXNrEg8KB292ZXJsYXAYBiABKAkSFQoIY2F0Y2hfdXAYByABKAVIAIgBARIsCghzdGFydF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGZW5kX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZwYXVzZWQYCiABKAgSLgoKY3JlYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdHJhY2VfaWQYDSABKAkSLQoJbmV4dF9ydW5zGA4gAygLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCghsYXN0X3J1bhgPIAEoCzITLnRhc2tzLlNjaGVkdWxlZFJ1bhINCgVmaXJlZBgQIAEoAxIPCgdza2lwcGVkGBEgASgDEg4KBm1pc3NlZBgSIAEoA0ILCglfY2F0Y2hfdXAiYgoMU2NoZWR1bGVkUnVuEg8KB3Rhc2tfaWQYASABKAkSMQoNc2NoZWR1bGVkX2ZvchgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc3RhdHVzGAMgASgJIpYCChVDcmVhdGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkSDAoEY3JvbhgCIAEoCRIRCgl0aW1lX3pvbmUYAyABKAkSDQoFZXZlcnkYBCABKAkSIgoEdGFzaxgFIAEoCzIULnRhc2tzLlNjaGVkdWxlZFRhc2sSDwoHb3ZlcmxhcBgGIAEoCRIVCghjYXRjaF91cBgHIAEoBUgAiAEBEiwKCHN0YXJ0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgZlbmRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnBhdXNlZBgKIAEoCEILCglfY2F0Y2hfdXAiIAoSR2V0U2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJIjUKFExpc3RTY2hlZHVsZXNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFEg4KBmN1cnNvchgCIAEoCSJMChVMaXN0U2NoZWR1bGVzUmVzcG9uc2USHgoFaXRlbXMYASADKAsyDy50YXNrcy5TY2hlZHVsZRITCgtuZXh0X2N1cnNvchgCIAEoCSJaChVVcGRhdGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkSJQoGY2hhbmdlGAIgASgLMhUudGFza3MuU2NoZWR1bGVDaGFuZ2USDgoGZmllbGRzGAMgAygJIpMCCg5TY2hlZHVsZUNoYW5nZRIMCgRjcm9uGAIgASgJEhEKCXRpbWVfem9uZRgDIAEoCRINCgVldmVyeRgEIAEoCRIiCgR0YXNrGAUgASgLMhQudGFza3MuU2NoZWR1bGVkVGFzaxIPCgdvdmVybGFwGAYgASgJEhUKCGNhdGNoX3VwGAcgASgFSACIAQESLAoIc3RhcnRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmVuZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoGcGF1c2VkGAogASgISAGIAQFCCwoJX2NhdGNoX3VwQgkKB19wYXVzZWQiJAoWVHJpZ2dlclNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCSIjChVEZWxldGVTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiGAoWRGVsZXRlU2NoZWR1bGVSZXNwb25zZSLPBAoEVGFzaxIKCgJpZBgBIAEoCRIMCgR0eXBlGAIgASgJEg4KBnN0YXR1cxgDIAEoCRInCgdwYXlsb2FkGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiYKBnJlc3VsdBgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIdCgVlcnJvchgGIAEoCzIOLnRhc2tzLkZhaWx1cmUSDwoHYXR0ZW1wdBgHIAEoBRIUCgxtYXhfYXR0ZW1wdHMYCCABKAUSFgoOY29ycmVsYXRpb25faWQYCSABKAkSEAoIdHJhY2VfaWQYCiABKAkSKwoIbWV0YWRhdGEYCyADKAsyGS50YXNrcy5UYXNrLk1ldGFkYXRhRW50cnkSLgoKY3JlYXRlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGcnVuX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIAoIYXR0ZW1wdHMYECADKAsyDi50YXNrcy5BdHRlbXB0EhUKCHByb2dyZXNzGBEgASgBSACIAQEaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgsKCV9wcm9ncmVzcyLJAQoHQXR0ZW1wdBIOCgZudW1iZXIYASABKAUSLgoKc3RhcnRlZF9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB291dGNvbWUYBCABKAkSHQoFZXJyb3IYBSABKAsyDi50YXNrcy5GYWlsdXJlEhAKCHRyYWNlX2lkGAYgASgJEg4KBndvcmtlchgHIAEoCSIoCgdGYWlsdXJlEgwKBHR5cGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSLKAQoNVGltZWxpbmVFbnRyeRImCgJhdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDAoEZnJvbRgCIAEoCRIKCgJ0bxgDIAEoCRIPCgdhdHRlbXB0GAQgASgFEhMKC2R1cmF0aW9uX21zGAUgASgDEh0KBWVycm9yGAYgASgLMg4udGFza3MuRmFpbHVyZRIQCgh0cmFjZV9pZBgHIAEoCRIPCgdzcGFuX2lkGAggASgJEg8KB3NlcnZpY2UYCSABKAkiFgoUTGlzdFRhc2tUeXBlc1JlcXVlc3QiNwoVTGlzdFRhc2tUeXBlc1Jlc3BvbnNlEh4KBWl0ZW1zGAEgAygLMg8udGFza3MuVGFza1R5cGUimAEKCFRhc2tUeXBlEgwKBHR5cGUYASABKAkSGQoMbWF4X2F0dGVtcHRzGAIgASgFSACIAQESDwoHdGltZW91dBgDIAEoCRIRCglpc29sYXRpb24YBCABKAkSLgoOcGF5bG9hZF9zY2hlbWEYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCDwoNX21heF9hdHRlbXB0czLbCwoLVGFza1NlcnZpY2USMwoKQ3JlYXRlVGFzaxIYLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0GgsudGFza3MuVGFzaxJECgtDcmVhdGVUYXNrcxIZLnRhc2tzLkNyZWF0ZVRhc2tzUmVxdWVzdBoaLnRhc2tzLkNyZWF0ZVRhc2tzUmVzcG9uc2USLQoHR2V0VGFzaxIVLnRhc2tzLkdldFRhc2tSZXF1ZXN0GgsudGFza3MuVGFzaxJECgtHZXRUaW1lbGluZRIZLnRhc2tzLkdldFRpbWVsaW5lUmVxdWVzdBoaLnRhc2tzLkdldFRpbWVsaW5lUmVzcG9uc2USPgoJV2F0Y2hUYXNrEhcudGFza3MuV2F0Y2hUYXNrUmVxdWVzdBoYLnRhc2tzLldhdGNoVGFza1Jlc3BvbnNlEj4KCUxpc3RUYXNrcxIXLnRhc2tzLkxpc3RUYXNrc1JlcXVlc3QaGC50YXNrcy5MaXN0VGFza3NSZXNwb25zZRJKCg1MaXN0VGFza1R5cGVzEhsudGFza3MuTGlzdFRhc2tUeXBlc1JlcXVlc3QaHC50YXNrcy5MaXN0VGFza1R5cGVzUmVzcG9uc2USMwoKQ2FuY2VsVGFzaxIYLnRhc2tzLkNhbmNlbFRhc2tSZXF1ZXN0GgsudGFza3MuVGFzaxJQCg9MaXN0RGVhZExldHRlcnMSHS50YXNrcy5MaXN0RGVhZExldHRlcnNSZXF1ZXN0Gh4udGFza3MuTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USPwoNR2V0RGVhZExldHRlchIbLnRhc2tzLkdldERlYWRMZXR0ZXJSZXF1ZXN0GhEudGFza3MuRGVhZExldHRlchJfChRMaXN0RGVhZExldHRlckdyb3VwcxIiLnRhc2tzLkxpc3REZWFkTGV0dGVyR3JvdXBzUmVxdWVzdBojLnRhc2tzLkxpc3REZWFkTGV0dGVyR3JvdXBzUmVzcG9uc2USTQoOTGlzdFVucmVhZGFibGUSHC50YXNrcy5MaXN0VW5yZWFkYWJsZVJlcXVlc3QaHS50YXNrcy5MaXN0VW5yZWFkYWJsZVJlc3BvbnNlEkYKElJlZHJpdmVEZWFkTGV0dGVycxIgLnRhc2tzLlJlZHJpdmVEZWFkTGV0dGVyc1JlcXVlc3QaDi50YXNrcy5SZWRyaXZlEjYKCkdldFJlZHJpdmUSGC50YXNrcy5HZXRSZWRyaXZlUmVxdWVzdBoOLnRhc2tzLlJlZHJpdmUSPgoOQ29udHJvbFJlZHJpdmUSHC50YXNrcy5Db250cm9sUmVkcml2ZVJlcXVlc3QaDi50YXNrcy5SZWRyaXZlEkEKEURpc2NhcmREZWFkTGV0dGVyEh8udGFza3MuRGlzY2FyZERlYWRMZXR0ZXJSZXF1ZXN0GgsudGFza3MuVGFzaxI/Cg5DcmVhdGVTY2hlZHVsZRIcLnRhc2tzLkNyZWF0ZVNjaGVkdWxlUmVxdWVzdBoPLnRhc2tzLlNjaGVkdWxlEjkKC0dldFNjaGVkdWxlEhkudGFza3MuR2V0U2NoZWR1bGVSZXF1ZXN0Gg8udGFza3MuU2NoZWR1bGUSSgoNTGlzdFNjaGVkdWxlcxIbLnRhc2tzLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GhwudGFza3MuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlEj8KDlVwZGF0ZVNjaGVkdWxlEhwudGFza3MuVXBkYXRlU2NoZWR1bGVSZXF1ZXN0Gg8udGFza3MuU2NoZWR1bGUSPQoPVHJpZ2dlclNjaGVkdWxlEh0udGFza3MuVHJpZ2dlclNjaGVkdWxlUmVxdWVzdBoLLnRhc2tzLlRhc2sSTQoORGVsZXRlU2NoZWR1bGUSHC50YXNrcy5EZWxldGVTY2hlZHVsZVJlcXVlc3QaHS50YXNrcy5EZWxldGVTY2hlZHVsZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Cgt0YXNrcy5wcm90bxIFdGFza3MisAIKEUNyZWF0ZVRhc2tSZXF1ZXN0EgwKBHR5cGUYASABKAkSJwoHcGF5bG9hZBgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRI4CghtZXRhZGF0YRgDIAMoCzImLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0Lk1ldGFkYXRhRW50cnkSKgoGcnVuX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVkZWxheRgFIAEoCRIPCgd0aW1lb3V0GAYgASgJEhQKDG1heF9hdHRlbXB0cxgHIAEoBRIXCg9pZGVtcG90ZW5jeV9rZXkYCCABKAkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImMKEkNyZWF0ZVRhc2tzUmVxdWVzdBInCgV0YXNrcxgBIAMoCzIYLnRhc2tzLkNyZWF0ZVRhc2tSZXF1ZXN0EiQKCGNvbnRleHRzGAIgAygLMhIudGFza3MuQ2FsbENvbnRleHQikAEKC0NhbGxDb250ZXh0EhMKC3RyYWNlcGFyZW50GAEgASgJEhIKCnRyYWNlc3RhdGUYAiABKAkSDwoHYmFnZ2FnZRgDIAEoCRIWCg5jb3JyZWxhdGlvbl9pZBgEIAEoCRISCgpyZXF1ZXN0X2lkGAUgASgJEgoKAmIzGAYgASgJEg8KB2IzbXVsdGkYByABKAkiPwoTQ3JlYXRlVGFza3NSZXNwb25zZRIoCgdyZXN1bHRzGAEgAygLMhcudGFza3MuQ3JlYXRlVGFza1Jlc3VsdCJgChBDcmVhdGVUYXNrUmVzdWx0EhkKBHRhc2sYASABKAsyCy50YXNrcy5UYXNrEhAKCHJlcGxheWVkGAIgASgIEh8KB3JlZnVzYWwYAyABKAsyDi50YXNrcy5SZWZ1c2FsImQKB1JlZnVzYWwSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhMKC3JldHJ5X2FmdGVyGAMgASgJEiUKCHByb2JsZW1zGAQgAygLMhMudGFza3MuRmllbGRQcm9ibGVtIi8KDEZpZWxkUHJvYmxlbRIPCgdwb2ludGVyGAEgASgJEg4KBmRldGFpbBgCIAEoCSIqCg5HZXRUYXNrUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgR3YWl0GAIgASgJIiAKEkdldFRpbWVsaW5lUmVxdWVzdBIKCgJpZBgBIAEoCSI6ChNHZXRUaW1lbGluZVJlc3BvbnNlEiMKBWl0ZW1zGAEgAygLMhQudGFza3MuVGltZWxpbmVFbnRyeSJuChBXYXRjaFRhc2tSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnNlZW5fZW50cnkYAiABKAUSGgoNc2Vlbl9wcm9ncmVzcxgDIAEoAUgAiAEBEgwKBHdhaXQYBCABKAlCEAoOX3NlZW5fcHJvZ3Jlc3MihwEKEVdhdGNoVGFza1Jlc3BvbnNlEiUKB2VudHJpZXMYASADKAsyFC50YXNrcy5UaW1lbGluZUVudHJ5EhQKDGZpcnN0X251bWJlchgCIAEoBRIVCghwcm9ncmVzcxgDIAEoAUgAiAEBEhEKCWhhc19lbmRlZBgEIAEoCEILCglfcHJvZ3Jlc3MizgEKEExpc3RUYXNrc1JlcXVlc3QSDgoGc3RhdHVzGAEgASgJEgwKBHR5cGUYAiABKAkSFgoOY29ycmVsYXRpb25faWQYAyABKAkSMQoNY3JlYXRlZF9hZnRlchgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlZF9iZWZvcmUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxpbWl0GAYgASgFEg4KBmN1cnNvchgHIAEoCSJEChFMaXN0VGFza3NSZXNwb25zZRIaCgVpdGVtcxgBIAMoCzILLnRhc2tzLlRhc2sSEwoLbmV4dF9jdXJzb3IYAiABKAkiHwoRQ2FuY2VsVGFza1JlcXVlc3QSCgoCaWQYASABKAkipAEKEERlYWRMZXR0ZXJGaWx0ZXISDAoEdHlwZRgBIAEoCRINCgVlcnJvchgCIAEoCRIOCgZyZWFzb24YAyABKAkSDQoFZ3JvdXAYBCABKAkSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLJAQoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIMCgR0eXBlGAEgASgJEg0KBWVycm9yGAIgASgJEg4KBnJlYXNvbhgDIAEoCRINCgVncm91cBgEIAEoCRIpCgVzaW5jZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxpbWl0GAcgASgFEg4KBmN1cnNvchgIIAEoCSIiChRHZXREZWFkTGV0dGVyUmVxdWVzdBIKCgJpZBgBIAEoCSJQChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRIgCgVpdGVtcxgBIAMoCzIRLnRhc2tzLkRlYWRMZXR0ZXISEwoLbmV4dF9jdXJzb3IYAiABKAkilwEKCkRlYWRMZXR0ZXISGQoEdGFzaxgBIAEoCzILLnRhc2tzLlRhc2sSDgoGcmVhc29uGAIgASgJEisKB2RpZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJlZHJpdmVzGAQgASgFEhAKCHRyYWNlX2lkGAUgASgJEg0KBWdyb3VwGAYgASgJIp8BChtMaXN0RGVhZExldHRlckdyb3Vwc1JlcXVlc3QSDAoEdHlwZRgBIAEoCRINCgVncm91cBgCIAEoCRIpCgVzaW5jZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoFdW50aWwYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWxpbWl0GAUgASgFIkUKHExpc3REZWFkTGV0dGVyR3JvdXBzUmVzcG9uc2USJQoFaXRlbXMYASADKAsyFi50YXNrcy5EZWFkTGV0dGVyR3JvdXAi3gEKD0RlYWRMZXR0ZXJHcm91cBIMCgR0eXBlGAEgASgJEg0KBWdyb3VwGAIgASgJEh0KBWVycm9yGAMgASgLMg4udGFza3MuRmFpbHVyZRINCgVjb3VudBgEIAEoAxIuCgpmaXJzdF9zZWVuGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3NlZW4YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3Rhc2tfaWQYByABKAkSEAoIdHJhY2VfaWQYCCABKAkiJgoVTGlzdFVucmVhZGFibGVSZXF1ZXN0Eg0KBWxpbWl0GAEgASgFIkEKFkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USJwoFaXRlbXMYASADKAsyGC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZSLnAQoRVW5yZWFkYWJsZU1lc3NhZ2USEgoKbWVzc2FnZV9pZBgBIAEoCRIMCgRib2R5GAIgASgJEjwKCmF0dHJpYnV0ZXMYAyADKAsyKC50YXNrcy5VbnJlYWRhYmxlTWVzc2FnZS5BdHRyaWJ1dGVzRW50cnkSDgoGcmVhc29uGAQgASgJEi8KC3JlY2VpdmVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBoxCg9BdHRyaWJ1dGVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLDAQoZUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBILCgNpZHMYASADKAkSJwoGZmlsdGVyGAIgASgLMhcudGFza3MuRGVhZExldHRlckZpbHRlchIXCg9yYXRlX3Blcl9zZWNvbmQYAyABKAESDwoHZHJ5X3J1bhgEIAEoCBINCgVmb3JjZRgFIAEoCBIOCgZyZWFzb24YBiABKAkSJwoHcGF5bG9hZBgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKEAgoHUmVkcml2ZRIKCgJpZBgBIAEoCRIOCgZzdGF0dXMYAiABKAkSDwoHbWF0Y2hlZBgDIAEoAxINCgVtb3ZlZBgEIAEoAxIOCgZmYWlsZWQYBSABKAMSFwoPcmF0ZV9wZXJfc2Vjb25kGAYgASgBEg4KBnJlYXNvbhgHIAEoCRIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJgoHb3V0Y29tZRgKIAEoCzIVLnRhc2tzLlJlZHJpdmVPdXRjb21lImgKDlJlZHJpdmVPdXRjb21lEhAKCGZvbGxvd2VkGAEgASgDEhEKCXN1Y2NlZWRlZBgCIAEoAxIMCgRkZWFkGAMgASgDEhAKCGNhbmNlbGVkGAQgASgDEhEKCWRpc2NhcmRlZBgFIAEoAyIwChFHZXRSZWRyaXZlUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdvdXRjb21lGAIgASgIIjQKFUNvbnRyb2xSZWRyaXZlUmVxdWVzdBIKCgJpZBgBIAEoCRIPCgdjb21tYW5kGAIgASgJIjYKGERpc2NhcmREZWFkTGV0dGVyUmVxdWVzdBIKCgJpZBgBIAEoCRIOCgZyZWFzb24YAiABKAki1AEKDVNjaGVkdWxlZFRhc2sSDAoEdHlwZRgBIAEoCRInCgdwYXlsb2FkGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEjQKCG1ldGFkYXRhGAMgAygLMiIudGFza3MuU2NoZWR1bGVkVGFzay5NZXRhZGF0YUVudHJ5Eg8KB3RpbWVvdXQYBCABKAkSFAoMbWF4X2F0dGVtcHRzGAUgASgFGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKBBAoIU2NoZWR1bGUSCgoCaWQYASABKAkSDAoEY3JvbhgCIAEoCRIRCgl0aW1lX3pvbmUYAyABKAkSDQoFZXZlcnkYBCABKAkSIgoEdGFzaxgFIAEoCzIULnRhc2tzLlNjaGVkdWxlZFRhc2sSDwoHb3ZlcmxhcBgGIAEoCRIVCghjYXRjaF91cBgHIAEoBUgAiAEBEiwKCHN0YXJ0X2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgZlbmRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnBhdXNlZBgKIAEoCBIuCgpjcmVhdGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgNIAEoCRItCgluZXh0X3J1bnMYDiADKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKCGxhc3RfcnVuGA8gASgLMhMudGFza3MuU2NoZWR1bGVkUnVuEg0KBWZpcmVkGBAgASgDEg8KB3NraXBwZWQYESABKAMSDgoGbWlzc2VkGBIgASgDQgsKCV9jYXRjaF91cCJiCgxTY2hlZHVsZWRSdW4SDwoHdGFza19pZBgBIAEoCRIxCg1zY2hlZHVsZWRfZm9yGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZzdGF0dXMYAyABKAkilgIKFUNyZWF0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRjcm9uGAIgASgJEhEKCXRpbWVfem9uZRgDIAEoCRINCgVldmVyeRgEIAEoCRIiCgR0YXNrGAUgASgLMhQudGFza3MuU2NoZWR1bGVkVGFzaxIPCgdvdmVybGFwGAYgASgJEhUKCGNhdGNoX3VwGAcgASgFSACIAQESLAoIc3RhcnRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBmVuZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcGF1c2VkGAogASgIQgsKCV9jYXRjaF91cCIgChJHZXRTY2hlZHVsZVJlcXVlc3QSCgoCaWQYASABKAkiNQoUTGlzdFNjaGVkdWxlc1JlcXVlc3QSDQoFbGltaXQYASABKAUSDgoGY3Vyc29yGAIgASgJIkwKFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIeCgVpdGVtcxgBIAMoCzIPLnRhc2tzLlNjaGVkdWxlEhMKC25leHRfY3Vyc29yGAIgASgJIloKFVVwZGF0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCRIlCgZjaGFuZ2UYAiABKAsyFS50YXNrcy5TY2hlZHVsZUNoYW5nZRIOCgZmaWVsZHMYAyADKAkikwIKDlNjaGVkdWxlQ2hhbmdlEgwKBGNyb24YAiABKAkSEQoJdGltZV96b25lGAMgASgJEg0KBWV2ZXJ5GAQgASgJEiIKBHRhc2sYBSABKAsyFC50YXNrcy5TY2hlZHVsZWRUYXNrEg8KB292ZXJsYXAYBiABKAkSFQoIY2F0Y2hfdXAYByABKAVIAIgBARIsCghzdGFydF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGZW5kX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgZwYXVzZWQYCiABKAhIAYgBAUILCglfY2F0Y2hfdXBCCQoHX3BhdXNlZCIkChZUcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0EgoKAmlkGAEgASgJIiMKFURlbGV0ZVNjaGVkdWxlUmVxdWVzdBIKCgJpZBgBIAEoCSIYChZEZWxldGVTY2hlZHVsZVJlc3BvbnNlIs8ECgRUYXNrEgoKAmlkGAEgASgJEgwKBHR5cGUYAiABKAkSDgoGc3RhdHVzGAMgASgJEicKB3BheWxvYWQYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoGcmVzdWx0GAUgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEh0KBWVycm9yGAYgASgLMg4udGFza3MuRmFpbHVyZRIPCgdhdHRlbXB0GAcgASgFEhQKDG1heF9hdHRlbXB0cxgIIAEoBRIWCg5jb3JyZWxhdGlvbl9pZBgJIAEoCRIQCgh0cmFjZV9pZBgKIAEoCRIrCghtZXRhZGF0YRgLIAMoCzIZLnRhc2tzLlRhc2suTWV0YWRhdGFFbnRyeRIuCgpjcmVhdGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqCgZydW5fYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIgCghhdHRlbXB0cxgQIAMoCzIOLnRhc2tzLkF0dGVtcHQSFQoIcHJvZ3Jlc3MYESABKAFIAIgBARovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCwoJX3Byb2dyZXNzIskBCgdBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRIuCgpzdGFydGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHb3V0Y29tZRgEIAEoCRIdCgVlcnJvchgFIAEoCzIOLnRhc2tzLkZhaWx1cmUSEAoIdHJhY2VfaWQYBiABKAkSDgoGd29ya2VyGAcgASgJIigKB0ZhaWx1cmUSDAoEdHlwZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIsoBCg1UaW1lbGluZUVudHJ5EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRmcm9tGAIgASgJEgoKAnRvGAMgASgJEg8KB2F0dGVtcHQYBCABKAUSEwoLZHVyYXRpb25fbXMYBSABKAMSHQoFZXJyb3IYBiABKAsyDi50YXNrcy5GYWlsdXJlEhAKCHRyYWNlX2lkGAcgASgJEg8KB3NwYW5faWQYCCABKAkSDwoHc2VydmljZRgJIAEoCSIWChRMaXN0VGFza1R5cGVzUmVxdWVzdCI3ChVMaXN0VGFza1R5cGVzUmVzcG9uc2USHgoFaXRlbXMYASADKAsyDy50YXNrcy5UYXNrVHlwZSKYAQoIVGFza1R5cGUSDAoEdHlwZRgBIAEoCRIZCgxtYXhfYXR0ZW1wdHMYAiABKAVIAIgBARIPCgd0aW1lb3V0GAMgASgJEhEKCWlzb2xhdGlvbhgEIAEoCRIuCg5wYXlsb2FkX3NjaGVtYRgFIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIPCg1fbWF4X2F0dGVtcHRzMtsLCgtUYXNrU2VydmljZRIzCgpDcmVhdGVUYXNrEhgudGFza3MuQ3JlYXRlVGFza1JlcXVlc3QaCy50YXNrcy5UYXNrEkQKC0NyZWF0ZVRhc2tzEhkudGFza3MuQ3JlYXRlVGFza3NSZXF1ZXN0GhoudGFza3MuQ3JlYXRlVGFza3NSZXNwb25zZRItCgdHZXRUYXNrEhUudGFza3MuR2V0VGFza1JlcXVlc3QaCy50YXNrcy5UYXNrEkQKC0dldFRpbWVsaW5lEhkudGFza3MuR2V0VGltZWxpbmVSZXF1ZXN0GhoudGFza3MuR2V0VGltZWxpbmVSZXNwb25zZRI+CglXYXRjaFRhc2sSFy50YXNrcy5XYXRjaFRhc2tSZXF1ZXN0GhgudGFza3MuV2F0Y2hUYXNrUmVzcG9uc2USPgoJTGlzdFRhc2tzEhcudGFza3MuTGlzdFRhc2tzUmVxdWVzdBoYLnRhc2tzLkxpc3RUYXNrc1Jlc3BvbnNlEkoKDUxpc3RUYXNrVHlwZXMSGy50YXNrcy5MaXN0VGFza1R5cGVzUmVxdWVzdBocLnRhc2tzLkxpc3RUYXNrVHlwZXNSZXNwb25zZRIzCgpDYW5jZWxUYXNrEhgudGFza3MuQ2FuY2VsVGFza1JlcXVlc3QaCy50YXNrcy5UYXNrElAKD0xpc3REZWFkTGV0dGVycxIdLnRhc2tzLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaHi50YXNrcy5MaXN0RGVhZExldHRlcnNSZXNwb25zZRI/Cg1HZXREZWFkTGV0dGVyEhsudGFza3MuR2V0RGVhZExldHRlclJlcXVlc3QaES50YXNrcy5EZWFkTGV0dGVyEl8KFExpc3REZWFkTGV0dGVyR3JvdXBzEiIudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXF1ZXN0GiMudGFza3MuTGlzdERlYWRMZXR0ZXJHcm91cHNSZXNwb25zZRJNCg5MaXN0VW5yZWFkYWJsZRIcLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVxdWVzdBodLnRhc2tzLkxpc3RVbnJlYWRhYmxlUmVzcG9uc2USRgoSUmVkcml2ZURlYWRMZXR0ZXJzEiAudGFza3MuUmVkcml2ZURlYWRMZXR0ZXJzUmVxdWVzdBoOLnRhc2tzLlJlZHJpdmUSNgoKR2V0UmVkcml2ZRIYLnRhc2tzLkdldFJlZHJpdmVSZXF1ZXN0Gg4udGFza3MuUmVkcml2ZRI+Cg5Db250cm9sUmVkcml2ZRIcLnRhc2tzLkNvbnRyb2xSZWRyaXZlUmVxdWVzdBoOLnRhc2tzLlJlZHJpdmUSQQoRRGlzY2FyZERlYWRMZXR0ZXISHy50YXNrcy5EaXNjYXJkRGVhZExldHRlclJlcXVlc3QaCy50YXNrcy5UYXNrEj8KDkNyZWF0ZVNjaGVkdWxlEhwudGFza3MuQ3JlYXRlU2NoZWR1bGVSZXF1ZXN0Gg8udGFza3MuU2NoZWR1bGUSOQoLR2V0U2NoZWR1bGUSGS50YXNrcy5HZXRTY2hlZHVsZVJlcXVlc3QaDy50YXNrcy5TY2hlZHVsZRJKCg1MaXN0U2NoZWR1bGVzEhsudGFza3MuTGlzdFNjaGVkdWxlc1JlcXVlc3QaHC50YXNrcy5MaXN0U2NoZWR1bGVzUmVzcG9uc2USPwoOVXBkYXRlU2NoZWR1bGUSHC50YXNrcy5VcGRhdGVTY2hlZHVsZVJlcXVlc3QaDy50YXNrcy5TY2hlZHVsZRI9Cg9UcmlnZ2VyU2NoZWR1bGUSHS50YXNrcy5UcmlnZ2VyU2NoZWR1bGVSZXF1ZXN0GgsudGFza3MuVGFzaxJNCg5EZWxldGVTY2hlZHVsZRIcLnRhc2tzLkRlbGV0ZVNjaGVkdWxlUmVxdWVzdBodLnRhc2tzLkRlbGV0ZVNjaGVkdWxlUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message tasks.CreateTaskRequest
@@ -90,6 +90,13 @@ export type CreateTasksRequest = Message<"tasks.CreateTasksRequest"> & {
    * @generated from field: repeated tasks.CreateTaskRequest tasks = 1;
    */
   tasks: CreateTaskRequest[];
+
+  /**
+   * One for each of the tasks, in order; or none: then all tasks are made in the context of this call.
+   *
+   * @generated from field: repeated tasks.CallContext contexts = 2;
+   */
+  contexts: CallContext[];
 };
 
 /**
@@ -98,6 +105,63 @@ export type CreateTasksRequest = Message<"tasks.CreateTasksRequest"> & {
  */
 export const CreateTasksRequestSchema: GenMessage<CreateTasksRequest> = /*@__PURE__*/
   messageDesc(file_tasks, 1);
+
+/**
+ * What the metadata of a call has beside its message, under the same names: where it belongs, and who called.
+ *
+ * @generated from message tasks.CallContext
+ */
+export type CallContext = Message<"tasks.CallContext"> & {
+  /**
+   * W3C Trace Context.
+   *
+   * @generated from field: string traceparent = 1;
+   */
+  traceparent: string;
+
+  /**
+   * @generated from field: string tracestate = 2;
+   */
+  tracestate: string;
+
+  /**
+   * W3C Baggage.
+   *
+   * @generated from field: string baggage = 3;
+   */
+  baggage: string;
+
+  /**
+   * x-correlation-id and x-request-id.
+   *
+   * @generated from field: string correlation_id = 4;
+   */
+  correlationId: string;
+
+  /**
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+
+  /**
+   * Of a request that came with B3, in one header or in several, its span in the form of the single header.
+   *
+   * @generated from field: string b3 = 6;
+   */
+  b3: string;
+
+  /**
+   * @generated from field: string b3multi = 7;
+   */
+  b3multi: string;
+};
+
+/**
+ * Describes the message tasks.CallContext.
+ * Use `create(CallContextSchema)` to create a new message.
+ */
+export const CallContextSchema: GenMessage<CallContext> = /*@__PURE__*/
+  messageDesc(file_tasks, 2);
 
 /**
  * @generated from message tasks.CreateTasksResponse
@@ -114,7 +178,7 @@ export type CreateTasksResponse = Message<"tasks.CreateTasksResponse"> & {
  * Use `create(CreateTasksResponseSchema)` to create a new message.
  */
 export const CreateTasksResponseSchema: GenMessage<CreateTasksResponse> = /*@__PURE__*/
-  messageDesc(file_tasks, 2);
+  messageDesc(file_tasks, 3);
 
 /**
  * Either a task, or why there is none.
@@ -143,7 +207,7 @@ export type CreateTaskResult = Message<"tasks.CreateTaskResult"> & {
  * Use `create(CreateTaskResultSchema)` to create a new message.
  */
 export const CreateTaskResultSchema: GenMessage<CreateTaskResult> = /*@__PURE__*/
-  messageDesc(file_tasks, 3);
+  messageDesc(file_tasks, 4);
 
 /**
  * @generated from message tasks.Refusal
@@ -181,7 +245,7 @@ export type Refusal = Message<"tasks.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_tasks, 4);
+  messageDesc(file_tasks, 5);
 
 /**
  * @generated from message tasks.FieldProblem
@@ -205,7 +269,7 @@ export type FieldProblem = Message<"tasks.FieldProblem"> & {
  * Use `create(FieldProblemSchema)` to create a new message.
  */
 export const FieldProblemSchema: GenMessage<FieldProblem> = /*@__PURE__*/
-  messageDesc(file_tasks, 5);
+  messageDesc(file_tasks, 6);
 
 /**
  * @generated from message tasks.GetTaskRequest
@@ -227,7 +291,7 @@ export type GetTaskRequest = Message<"tasks.GetTaskRequest"> & {
  * Use `create(GetTaskRequestSchema)` to create a new message.
  */
 export const GetTaskRequestSchema: GenMessage<GetTaskRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 6);
+  messageDesc(file_tasks, 7);
 
 /**
  * @generated from message tasks.GetTimelineRequest
@@ -244,7 +308,7 @@ export type GetTimelineRequest = Message<"tasks.GetTimelineRequest"> & {
  * Use `create(GetTimelineRequestSchema)` to create a new message.
  */
 export const GetTimelineRequestSchema: GenMessage<GetTimelineRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 7);
+  messageDesc(file_tasks, 8);
 
 /**
  * @generated from message tasks.GetTimelineResponse
@@ -261,7 +325,7 @@ export type GetTimelineResponse = Message<"tasks.GetTimelineResponse"> & {
  * Use `create(GetTimelineResponseSchema)` to create a new message.
  */
 export const GetTimelineResponseSchema: GenMessage<GetTimelineResponse> = /*@__PURE__*/
-  messageDesc(file_tasks, 8);
+  messageDesc(file_tasks, 9);
 
 /**
  * @generated from message tasks.WatchTaskRequest
@@ -297,7 +361,7 @@ export type WatchTaskRequest = Message<"tasks.WatchTaskRequest"> & {
  * Use `create(WatchTaskRequestSchema)` to create a new message.
  */
 export const WatchTaskRequestSchema: GenMessage<WatchTaskRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 9);
+  messageDesc(file_tasks, 10);
 
 /**
  * @generated from message tasks.WatchTaskResponse
@@ -337,7 +401,7 @@ export type WatchTaskResponse = Message<"tasks.WatchTaskResponse"> & {
  * Use `create(WatchTaskResponseSchema)` to create a new message.
  */
 export const WatchTaskResponseSchema: GenMessage<WatchTaskResponse> = /*@__PURE__*/
-  messageDesc(file_tasks, 10);
+  messageDesc(file_tasks, 11);
 
 /**
  * @generated from message tasks.ListTasksRequest
@@ -394,7 +458,7 @@ export type ListTasksRequest = Message<"tasks.ListTasksRequest"> & {
  * Use `create(ListTasksRequestSchema)` to create a new message.
  */
 export const ListTasksRequestSchema: GenMessage<ListTasksRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 11);
+  messageDesc(file_tasks, 12);
 
 /**
  * @generated from message tasks.ListTasksResponse
@@ -418,7 +482,7 @@ export type ListTasksResponse = Message<"tasks.ListTasksResponse"> & {
  * Use `create(ListTasksResponseSchema)` to create a new message.
  */
 export const ListTasksResponseSchema: GenMessage<ListTasksResponse> = /*@__PURE__*/
-  messageDesc(file_tasks, 12);
+  messageDesc(file_tasks, 13);
 
 /**
  * @generated from message tasks.CancelTaskRequest
@@ -435,7 +499,7 @@ export type CancelTaskRequest = Message<"tasks.CancelTaskRequest"> & {
  * Use `create(CancelTaskRequestSchema)` to create a new message.
  */
 export const CancelTaskRequestSchema: GenMessage<CancelTaskRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 13);
+  messageDesc(file_tasks, 14);
 
 /**
  * Dead letters that fit. What is empty or absent fits everything.
@@ -489,7 +553,7 @@ export type DeadLetterFilter = Message<"tasks.DeadLetterFilter"> & {
  * Use `create(DeadLetterFilterSchema)` to create a new message.
  */
 export const DeadLetterFilterSchema: GenMessage<DeadLetterFilter> = /*@__PURE__*/
-  messageDesc(file_tasks, 14);
+  messageDesc(file_tasks, 15);
 
 /**
  * @generated from message tasks.ListDeadLettersRequest
@@ -547,7 +611,7 @@ export type ListDeadLettersRequest = Message<"tasks.ListDeadLettersRequest"> & {
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 15);
+  messageDesc(file_tasks, 16);
 
 /**
  * @generated from message tasks.GetDeadLetterRequest
@@ -564,7 +628,7 @@ export type GetDeadLetterRequest = Message<"tasks.GetDeadLetterRequest"> & {
  * Use `create(GetDeadLetterRequestSchema)` to create a new message.
  */
 export const GetDeadLetterRequestSchema: GenMessage<GetDeadLetterRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 16);
+  messageDesc(file_tasks, 17);
 
 /**
  * @generated from message tasks.ListDeadLettersResponse
@@ -588,7 +652,7 @@ export type ListDeadLettersResponse = Message<"tasks.ListDeadLettersResponse"> &
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_tasks, 17);
+  messageDesc(file_tasks, 18);
 
 /**
  * @generated from message tasks.DeadLetter
@@ -636,7 +700,7 @@ export type DeadLetter = Message<"tasks.DeadLetter"> & {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
-  messageDesc(file_tasks, 18);
+  messageDesc(file_tasks, 19);
 
 /**
  * @generated from message tasks.ListDeadLetterGroupsRequest
@@ -677,7 +741,7 @@ export type ListDeadLetterGroupsRequest = Message<"tasks.ListDeadLetterGroupsReq
  * Use `create(ListDeadLetterGroupsRequestSchema)` to create a new message.
  */
 export const ListDeadLetterGroupsRequestSchema: GenMessage<ListDeadLetterGroupsRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 19);
+  messageDesc(file_tasks, 20);
 
 /**
  * @generated from message tasks.ListDeadLetterGroupsResponse
@@ -694,7 +758,7 @@ export type ListDeadLetterGroupsResponse = Message<"tasks.ListDeadLetterGroupsRe
  * Use `create(ListDeadLetterGroupsResponseSchema)` to create a new message.
  */
 export const ListDeadLetterGroupsResponseSchema: GenMessage<ListDeadLetterGroupsResponse> = /*@__PURE__*/
-  messageDesc(file_tasks, 20);
+  messageDesc(file_tasks, 21);
 
 /**
  * @generated from message tasks.DeadLetterGroup
@@ -750,7 +814,7 @@ export type DeadLetterGroup = Message<"tasks.DeadLetterGroup"> & {
  * Use `create(DeadLetterGroupSchema)` to create a new message.
  */
 export const DeadLetterGroupSchema: GenMessage<DeadLetterGroup> = /*@__PURE__*/
-  messageDesc(file_tasks, 21);
+  messageDesc(file_tasks, 22);
 
 /**
  * @generated from message tasks.ListUnreadableRequest
@@ -769,7 +833,7 @@ export type ListUnreadableRequest = Message<"tasks.ListUnreadableRequest"> & {
  * Use `create(ListUnreadableRequestSchema)` to create a new message.
  */
 export const ListUnreadableRequestSchema: GenMessage<ListUnreadableRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 22);
+  messageDesc(file_tasks, 23);
 
 /**
  * @generated from message tasks.ListUnreadableResponse
@@ -786,7 +850,7 @@ export type ListUnreadableResponse = Message<"tasks.ListUnreadableResponse"> & {
  * Use `create(ListUnreadableResponseSchema)` to create a new message.
  */
 export const ListUnreadableResponseSchema: GenMessage<ListUnreadableResponse> = /*@__PURE__*/
-  messageDesc(file_tasks, 23);
+  messageDesc(file_tasks, 24);
 
 /**
  * @generated from message tasks.UnreadableMessage
@@ -825,7 +889,7 @@ export type UnreadableMessage = Message<"tasks.UnreadableMessage"> & {
  * Use `create(UnreadableMessageSchema)` to create a new message.
  */
 export const UnreadableMessageSchema: GenMessage<UnreadableMessage> = /*@__PURE__*/
-  messageDesc(file_tasks, 24);
+  messageDesc(file_tasks, 25);
 
 /**
  * Either ids or filter; the filter {} fits all.
@@ -880,7 +944,7 @@ export type RedriveDeadLettersRequest = Message<"tasks.RedriveDeadLettersRequest
  * Use `create(RedriveDeadLettersRequestSchema)` to create a new message.
  */
 export const RedriveDeadLettersRequestSchema: GenMessage<RedriveDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 25);
+  messageDesc(file_tasks, 26);
 
 /**
  * @generated from message tasks.Redrive
@@ -950,7 +1014,7 @@ export type Redrive = Message<"tasks.Redrive"> & {
  * Use `create(RedriveSchema)` to create a new message.
  */
 export const RedriveSchema: GenMessage<Redrive> = /*@__PURE__*/
-  messageDesc(file_tasks, 26);
+  messageDesc(file_tasks, 27);
 
 /**
  * What has become by now of the tasks that were moved: of the first 1,000 of them, as far as they are kept.
@@ -991,7 +1055,7 @@ export type RedriveOutcome = Message<"tasks.RedriveOutcome"> & {
  * Use `create(RedriveOutcomeSchema)` to create a new message.
  */
 export const RedriveOutcomeSchema: GenMessage<RedriveOutcome> = /*@__PURE__*/
-  messageDesc(file_tasks, 27);
+  messageDesc(file_tasks, 28);
 
 /**
  * @generated from message tasks.GetRedriveRequest
@@ -1015,7 +1079,7 @@ export type GetRedriveRequest = Message<"tasks.GetRedriveRequest"> & {
  * Use `create(GetRedriveRequestSchema)` to create a new message.
  */
 export const GetRedriveRequestSchema: GenMessage<GetRedriveRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 28);
+  messageDesc(file_tasks, 29);
 
 /**
  * @generated from message tasks.ControlRedriveRequest
@@ -1039,7 +1103,7 @@ export type ControlRedriveRequest = Message<"tasks.ControlRedriveRequest"> & {
  * Use `create(ControlRedriveRequestSchema)` to create a new message.
  */
 export const ControlRedriveRequestSchema: GenMessage<ControlRedriveRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 29);
+  messageDesc(file_tasks, 30);
 
 /**
  * @generated from message tasks.DiscardDeadLetterRequest
@@ -1061,7 +1125,7 @@ export type DiscardDeadLetterRequest = Message<"tasks.DiscardDeadLetterRequest">
  * Use `create(DiscardDeadLetterRequestSchema)` to create a new message.
  */
 export const DiscardDeadLetterRequestSchema: GenMessage<DiscardDeadLetterRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 30);
+  messageDesc(file_tasks, 31);
 
 /**
  * What each run is, as in CreateTaskRequest.
@@ -1100,7 +1164,7 @@ export type ScheduledTask = Message<"tasks.ScheduledTask"> & {
  * Use `create(ScheduledTaskSchema)` to create a new message.
  */
 export const ScheduledTaskSchema: GenMessage<ScheduledTask> = /*@__PURE__*/
-  messageDesc(file_tasks, 31);
+  messageDesc(file_tasks, 32);
 
 /**
  * @generated from message tasks.Schedule
@@ -1218,7 +1282,7 @@ export type Schedule = Message<"tasks.Schedule"> & {
  * Use `create(ScheduleSchema)` to create a new message.
  */
 export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
-  messageDesc(file_tasks, 32);
+  messageDesc(file_tasks, 33);
 
 /**
  * @generated from message tasks.ScheduledRun
@@ -1247,7 +1311,7 @@ export type ScheduledRun = Message<"tasks.ScheduledRun"> & {
  * Use `create(ScheduledRunSchema)` to create a new message.
  */
 export const ScheduledRunSchema: GenMessage<ScheduledRun> = /*@__PURE__*/
-  messageDesc(file_tasks, 33);
+  messageDesc(file_tasks, 34);
 
 /**
  * @generated from message tasks.CreateScheduleRequest
@@ -1323,7 +1387,7 @@ export type CreateScheduleRequest = Message<"tasks.CreateScheduleRequest"> & {
  * Use `create(CreateScheduleRequestSchema)` to create a new message.
  */
 export const CreateScheduleRequestSchema: GenMessage<CreateScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 34);
+  messageDesc(file_tasks, 35);
 
 /**
  * @generated from message tasks.GetScheduleRequest
@@ -1340,7 +1404,7 @@ export type GetScheduleRequest = Message<"tasks.GetScheduleRequest"> & {
  * Use `create(GetScheduleRequestSchema)` to create a new message.
  */
 export const GetScheduleRequestSchema: GenMessage<GetScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 35);
+  messageDesc(file_tasks, 36);
 
 /**
  * @generated from message tasks.ListSchedulesRequest
@@ -1366,7 +1430,7 @@ export type ListSchedulesRequest = Message<"tasks.ListSchedulesRequest"> & {
  * Use `create(ListSchedulesRequestSchema)` to create a new message.
  */
 export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 36);
+  messageDesc(file_tasks, 37);
 
 /**
  * @generated from message tasks.ListSchedulesResponse
@@ -1390,7 +1454,7 @@ export type ListSchedulesResponse = Message<"tasks.ListSchedulesResponse"> & {
  * Use `create(ListSchedulesResponseSchema)` to create a new message.
  */
 export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
-  messageDesc(file_tasks, 37);
+  messageDesc(file_tasks, 38);
 
 /**
  * @generated from message tasks.UpdateScheduleRequest
@@ -1420,7 +1484,7 @@ export type UpdateScheduleRequest = Message<"tasks.UpdateScheduleRequest"> & {
  * Use `create(UpdateScheduleRequestSchema)` to create a new message.
  */
 export const UpdateScheduleRequestSchema: GenMessage<UpdateScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 38);
+  messageDesc(file_tasks, 39);
 
 /**
  * As in CreateScheduleRequest.
@@ -1489,7 +1553,7 @@ export type ScheduleChange = Message<"tasks.ScheduleChange"> & {
  * Use `create(ScheduleChangeSchema)` to create a new message.
  */
 export const ScheduleChangeSchema: GenMessage<ScheduleChange> = /*@__PURE__*/
-  messageDesc(file_tasks, 39);
+  messageDesc(file_tasks, 40);
 
 /**
  * @generated from message tasks.TriggerScheduleRequest
@@ -1506,7 +1570,7 @@ export type TriggerScheduleRequest = Message<"tasks.TriggerScheduleRequest"> & {
  * Use `create(TriggerScheduleRequestSchema)` to create a new message.
  */
 export const TriggerScheduleRequestSchema: GenMessage<TriggerScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 40);
+  messageDesc(file_tasks, 41);
 
 /**
  * @generated from message tasks.DeleteScheduleRequest
@@ -1523,7 +1587,7 @@ export type DeleteScheduleRequest = Message<"tasks.DeleteScheduleRequest"> & {
  * Use `create(DeleteScheduleRequestSchema)` to create a new message.
  */
 export const DeleteScheduleRequestSchema: GenMessage<DeleteScheduleRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 41);
+  messageDesc(file_tasks, 42);
 
 /**
  * @generated from message tasks.DeleteScheduleResponse
@@ -1536,7 +1600,7 @@ export type DeleteScheduleResponse = Message<"tasks.DeleteScheduleResponse"> & {
  * Use `create(DeleteScheduleResponseSchema)` to create a new message.
  */
 export const DeleteScheduleResponseSchema: GenMessage<DeleteScheduleResponse> = /*@__PURE__*/
-  messageDesc(file_tasks, 42);
+  messageDesc(file_tasks, 43);
 
 /**
  * @generated from message tasks.Task
@@ -1643,7 +1707,7 @@ export type Task = Message<"tasks.Task"> & {
  * Use `create(TaskSchema)` to create a new message.
  */
 export const TaskSchema: GenMessage<Task> = /*@__PURE__*/
-  messageDesc(file_tasks, 43);
+  messageDesc(file_tasks, 44);
 
 /**
  * @generated from message tasks.Attempt
@@ -1692,7 +1756,7 @@ export type Attempt = Message<"tasks.Attempt"> & {
  * Use `create(AttemptSchema)` to create a new message.
  */
 export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
-  messageDesc(file_tasks, 44);
+  messageDesc(file_tasks, 45);
 
 /**
  * @generated from message tasks.Failure
@@ -1714,7 +1778,7 @@ export type Failure = Message<"tasks.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_tasks, 45);
+  messageDesc(file_tasks, 46);
 
 /**
  * @generated from message tasks.TimelineEntry
@@ -1775,7 +1839,7 @@ export type TimelineEntry = Message<"tasks.TimelineEntry"> & {
  * Use `create(TimelineEntrySchema)` to create a new message.
  */
 export const TimelineEntrySchema: GenMessage<TimelineEntry> = /*@__PURE__*/
-  messageDesc(file_tasks, 46);
+  messageDesc(file_tasks, 47);
 
 /**
  * @generated from message tasks.ListTaskTypesRequest
@@ -1788,7 +1852,7 @@ export type ListTaskTypesRequest = Message<"tasks.ListTaskTypesRequest"> & {
  * Use `create(ListTaskTypesRequestSchema)` to create a new message.
  */
 export const ListTaskTypesRequestSchema: GenMessage<ListTaskTypesRequest> = /*@__PURE__*/
-  messageDesc(file_tasks, 47);
+  messageDesc(file_tasks, 48);
 
 /**
  * @generated from message tasks.ListTaskTypesResponse
@@ -1805,7 +1869,7 @@ export type ListTaskTypesResponse = Message<"tasks.ListTaskTypesResponse"> & {
  * Use `create(ListTaskTypesResponseSchema)` to create a new message.
  */
 export const ListTaskTypesResponseSchema: GenMessage<ListTaskTypesResponse> = /*@__PURE__*/
-  messageDesc(file_tasks, 48);
+  messageDesc(file_tasks, 49);
 
 /**
  * @generated from message tasks.TaskType
@@ -1848,7 +1912,7 @@ export type TaskType = Message<"tasks.TaskType"> & {
  * Use `create(TaskTypeSchema)` to create a new message.
  */
 export const TaskTypeSchema: GenMessage<TaskType> = /*@__PURE__*/
-  messageDesc(file_tasks, 49);
+  messageDesc(file_tasks, 50);
 
 /**
  * @generated from service tasks.TaskService
@@ -1866,7 +1930,8 @@ export const TaskService: GenService<{
     output: typeof TaskSchema;
   },
   /**
-   * Up to 1,000 tasks in one call: one result for each, in order. What is wrong with one spoils no other.
+   * Up to 1,000 tasks in one call: one result for each, in order. What is wrong with one spoils no other. With `contexts` it
+   * carries as many calls of CreateTask, each of which has the span, the ids and the result that it has when it comes alone.
    *
    * @generated from rpc tasks.TaskService.CreateTasks
    */

@@ -6,23 +6,33 @@ import { fromMetadata, type Get } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { key } from "../telemetry/names.ts";
 import { markFailed, recordException, startSpan } from "../telemetry/spans/tracing.ts";
-import { meanings, serverFaults, type TaskError, toFailure, toTaskError } from "../words/errors.ts";
+import { type Failure, meanings, serverFaults, type TaskError, toFailure, toTaskError } from "../words/errors.ts";
 import { fullMethod, type RpcMethod } from "./methods.ts";
 import {
   type CallMetadata,
   correlationHeader,
+  fromContext,
   keptCorrelationId,
   keptRequestId,
   requestIdHeader,
   type Wire,
 } from "./wire.ts";
 
-/** What a method gets besides its request. */
+/** A call as its method sees it, besides its request. */
 export interface Call extends CallMetadata {
   context: Context;
   span: Span;
   /** Aborts when the caller has left. undefined: the protocol does not show it. */
   signal: AbortSignal | undefined;
+  /** Opens a call of `CreateTask` that came inside of this one, which then has no span of its own. */
+  openCarried(context: Readonly<Record<string, string | undefined>>): OpenCall;
+}
+
+/** A call with its span, which `end` ends: with what the call failed with, if it did. */
+export interface OpenCall extends CallMetadata {
+  context: Context;
+  span: Span;
+  end(thrown?: unknown): void;
 }
 
 /** JSON text, which is the record of the HTTP API, and metadata beside it. */
@@ -43,7 +53,7 @@ interface IncomingCall<Sent> {
   address: { host: string; port: number };
   metadata: Get;
   /** Aborts with a `TimeoutError` when the caller's deadline is over, with an `AbortError` when it went away. */
-  signal?: AbortSignal;
+  signal: AbortSignal | undefined;
   /** The request; throws a `TaskError` when it cannot be read. */
   read(): unknown;
   accept(answer: Answer): Sent;
@@ -74,50 +84,76 @@ export const largestMessageBytes = maxBatchBytes;
 /** Calls that are not answered yet, by all protocols: what a gateway may have in progress, those that it holds included. */
 export const maxCallsInProgress = 5120;
 
-export function createCalls(handlers: RpcHandlers, { tracer, log, newCorrelationId }: CallsOptions): AnswerCall {
+export function createCalls(handlers: RpcHandlers, options: CallsOptions): AnswerCall {
   const admit = createAdmission(maxCallsInProgress, "calls in progress");
 
   return async (incoming) => {
-    const { method, wire, address, metadata, signal } = incoming;
-    const name = fullMethod(method);
-    const { span, context } = startSpan(tracer, name, fromMetadata(metadata), {
-      kind: SpanKind.SERVER,
-      attributes: {
-        [key.rpcSystemName]: wire.systemName,
-        [key.rpcMethod]: name,
-        [key.serverAddress]: address.host,
-        [key.serverPort]: address.port,
-      },
-    });
-    const call: Call = {
-      context,
-      span,
-      signal,
-      correlationId: keptCorrelationId(metadata(correlationHeader)) ?? newCorrelationId(),
-      requestId: keptRequestId(metadata(requestIdHeader)) ?? "",
+    const { method, signal } = incoming;
+    const own = openCall(method, incoming.metadata, incoming, options);
+    let isCarrier = false;
+    const openCarried: Call["openCarried"] = (context) => {
+      isCarrier = true;
+      return openCall("CreateTask", fromContext(context), incoming, options);
     };
+    const call: Call = { ...own, signal, openCarried };
     try {
       const answer = await admit(async () => handlers[method](await incoming.read(), call));
       // What was done in vain all the same ends as its caller saw it.
       signal?.throwIfAborted();
       const sent = incoming.accept(answer);
-      span.setAttribute(key.rpcStatusCode, wire.statusOf("ok"));
+      // A span that never ends is never exported.
+      if (!isCarrier) own.end();
       return sent;
     } catch (thrown) {
       const error = toTaskError(thrown);
-      const { rpcCode } = meanings[error.code];
-      const status = wire.statusOf(rpcCode);
-      span.setAttribute(key.rpcStatusCode, status);
-      if (serverFaults.has(rpcCode)) markFailed(span, { type: status, message: error.message });
-      else span.setAttribute(key.errorType, status);
-      if (error.code === "internal") {
-        const failure = toFailure(thrown);
-        recordException(span, failure);
-        log.in(context).error("call failed", { rpc_method: name, error: failure });
-      }
+      if (!isCarrier || error.code === "internal") own.end(thrown);
       return incoming.refuse(error);
-    } finally {
-      span.end();
     }
   };
+}
+
+function openCall(
+  method: RpcMethod,
+  metadata: Get,
+  { wire, address, signal }: Pick<IncomingCall<unknown>, "wire" | "address" | "signal">,
+  { tracer, log, newCorrelationId }: CallsOptions,
+): OpenCall {
+  const name = fullMethod(method);
+  const { span, context } = startSpan(tracer, name, fromMetadata(metadata), {
+    kind: SpanKind.SERVER,
+    attributes: {
+      [key.rpcSystemName]: wire.systemName,
+      [key.rpcMethod]: name,
+      [key.serverAddress]: address.host,
+      [key.serverPort]: address.port,
+    },
+  });
+  return {
+    context,
+    span,
+    correlationId: keptCorrelationId(metadata(correlationHeader)) ?? newCorrelationId(),
+    requestId: keptRequestId(metadata(requestIdHeader)) ?? "",
+    end: (thrown = signal?.aborted ? signal.reason : undefined) => {
+      if (thrown === undefined) span.setAttribute(key.rpcStatusCode, wire.statusOf("ok"));
+      else {
+        const { rpcCode } = meanings[toTaskError(thrown).code];
+        span.setAttribute(key.rpcStatusCode, wire.statusOf(rpcCode));
+        markRefused(span, thrown, wire.statusOf(rpcCode), (failure) =>
+          log.in(context).error("call failed", { rpc_method: name, error: failure }),
+        );
+      }
+      span.end();
+    },
+  };
+}
+
+/** `errorType`: how the code is spelled in the span. `report` gets the failure that is a fault of ours. */
+export function markRefused(span: Span, thrown: unknown, errorType: string, report: (failure: Failure) => void): void {
+  const { code, message } = toTaskError(thrown);
+  if (serverFaults.has(meanings[code].rpcCode)) markFailed(span, { type: errorType, message });
+  else span.setAttribute(key.errorType, errorType);
+  if (code !== "internal") return;
+  const failure = toFailure(thrown);
+  recordException(span, failure);
+  report(failure);
 }

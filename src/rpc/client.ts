@@ -10,8 +10,10 @@ import { key } from "../telemetry/names.ts";
 import { markFailed, startSpan } from "../telemetry/spans/tracing.ts";
 import { meanings, TaskError } from "../words/errors.ts";
 import { writeJson } from "../words/json-text.ts";
+import { createCreatingCalls } from "./creating-calls.ts";
 import { fullMethod, type RpcMethod } from "./methods.ts";
-import { type CallMetadata, correlationHeader, requestIdHeader, type Wire } from "./wire.ts";
+import type { Exchange, RpcAnswer, Transport } from "./transport.ts";
+import type { CallContext, CallMetadata } from "./wire.ts";
 
 interface CallOptions extends CallMetadata {
   timeoutMs: number;
@@ -37,32 +39,6 @@ interface TaskServiceClientOptions {
   breaker: Breaker;
 }
 
-/** What the task service answers: JSON text, which is the record of the HTTP API, and metadata beside it. */
-export interface RpcAnswer {
-  json: string;
-  metadata(name: string): string | undefined;
-}
-
-/** One question and its answer, by one protocol. */
-export interface Transport {
-  wire: Wire;
-  /** The answer, which may be an error of the task service's own; rejects when the task service gives none. */
-  exchange(exchange: Exchange): Promise<RpcAnswer | TaskError>;
-  /** A short question that shows whether a task service is there. Rejects when it gives no answer in time. */
-  probe(timeoutMs: number): Promise<void>;
-  close(): void;
-}
-
-interface Exchange {
-  method: RpcMethod;
-  /** JSON text. */
-  request: string;
-  metadata: Record<string, string>;
-  timeoutMs: number;
-  isHeld: boolean;
-  signal?: AbortSignal | undefined;
-}
-
 /** A task service that is there says so within this time. */
 const probeLimitMs = 2000;
 
@@ -84,13 +60,18 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
     }
   };
 
-  const exchange = async (name: string, asked: Exchange): Promise<RpcAnswer | TaskError> => {
+  const exchange = async (asked: Exchange): Promise<RpcAnswer | TaskError> => {
     try {
       return await transport.exchange(asked);
     } catch (error) {
-      throw toCallError(error, name);
+      throw toCallError(error, asked.name);
     }
   };
+
+  const ask = (asked: Exchange): Promise<RpcAnswer | TaskError> =>
+    breaker.call(() => exchange(asked), asked.isHeld ? { probe } : {});
+
+  const create = createCreatingCalls({ ask, isAway: () => breaker.state() !== "closed" });
 
   return {
     probe: () => breaker.call(probe),
@@ -101,13 +82,11 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
       const attributes = { ...spanAttributes, [key.rpcMethod]: name };
       const { span, context: called } = startSpan(tracer, name, context, { kind: SpanKind.CLIENT, attributes });
       try {
-        const metadata = {
-          [correlationHeader]: correlationId,
-          [requestIdHeader]: requestId,
-          ...toCarrier(called),
-        };
-        const asked = { method, request: writeJson(request), metadata, timeoutMs, isHeld, signal };
-        const answer = await breaker.call(() => exchange(name, asked), isHeld ? { probe } : {});
+        const carried: CallContext = toCarrier(called);
+        carried.correlation_id = correlationId;
+        carried.request_id = requestId;
+        const asked = { method, name, request: writeJson(request), context: carried, timeoutMs, isHeld, signal };
+        const answer = await (method === "CreateTask" ? create(asked) : ask(asked));
         if (answer instanceof TaskError) throw answer;
         span.setAttribute(key.rpcStatusCode, wire.statusOf("ok"));
         return answer;

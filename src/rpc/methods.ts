@@ -25,10 +25,11 @@ export function fullMethod(method: RpcMethod): string {
   return `${serviceName}/${method}`;
 }
 
-/** The method of that name of that service, if it is one of ours. */
-export function methodNamed(service: string, method: string): RpcMethod | undefined {
-  // Found among the keys.
-  return service === serviceName && Object.hasOwn(rpcSchemas, method) ? (method as RpcMethod) : undefined;
+const methods = new Map((Object.keys(rpcSchemas) as RpcMethod[]).map((method) => [fullMethod(method), method]));
+
+/** The method of that full name, if it is one of ours. */
+export function methodOf(name: string): RpcMethod | undefined {
+  return methods.get(name);
 }
 
 /** Levels of a message as JSON: the 64 of an HTTP body, and what a request puts around it. */

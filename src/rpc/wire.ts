@@ -5,6 +5,7 @@
  */
 
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import type { Get } from "../telemetry/context/propagation.ts";
 import type { FieldProblem, RpcStatus, TaskError } from "../words/errors.ts";
 
 /** How a protocol is named in spans and metrics, and how it spells the status of a call. */
@@ -20,11 +21,19 @@ export interface CallMetadata {
   requestId: string;
 }
 
+/**
+ * Where a call belongs and who called, as the message `CallContext`: trace context, baggage and B3 under the names of their
+ * headers, `correlation_id` and `request_id`.
+ */
+export type CallContext = Record<string, string>;
+
 export const correlationHeader = "x-correlation-id";
 export const requestIdHeader = "x-request-id";
 /** Beside an answer: the id of the thing that it is about, and that an earlier request has made it. */
 export const idHeader = "throughline-id";
 export const replayedHeader = "idempotent-replayed";
+/** Beside a task that was made alone: this task service takes `contexts` in `CreateTasks`, which an older build does not. */
+export const contextsHeader = "throughline-contexts";
 /** In seconds, with an error that passes. */
 export const retryAfterHeader = "retry-after";
 
@@ -40,6 +49,22 @@ export function keptCorrelationId(header: string | null | undefined): string | u
 
 export function keptRequestId(header: string | null | undefined): string | undefined {
   return header != null && requestIdPattern.test(header) ? header : undefined;
+}
+
+/** Names of metadata whose fields in `CallContext` have others. */
+const fieldNames: Record<string, string> = { [correlationHeader]: "correlation_id", [requestIdHeader]: "request_id" };
+const metadataNames: Record<string, string> = { correlation_id: correlationHeader, request_id: requestIdHeader };
+
+/** The context as the metadata of a call that comes alone. */
+export function toMetadata(context: CallContext): Record<string, string> {
+  const metadata: Record<string, string> = {};
+  for (const name in context) metadata[metadataNames[name] ?? name] = context[name] ?? "";
+  return metadata;
+}
+
+/** The metadata of a call by its context. */
+export function fromContext(context: Readonly<Record<string, string | undefined>>): Get {
+  return (name) => context[fieldNames[name] ?? name];
 }
 
 export const badRequestName = "google.rpc.BadRequest";

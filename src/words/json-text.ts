@@ -84,6 +84,79 @@ export function writeJson(value: unknown): string {
   return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${writeJson(member)}`).join(",")}}`;
 }
 
+/**
+ * Calls `onMember` for each member of the object that begins at `from`, with where its value begins and ends. The text has to
+ * be JSON: what is inside of the values is passed over, not checked. Throws a `JsonError` for text that is no object.
+ */
+export function eachMember(
+  text: string,
+  from: number,
+  onMember: (name: string, from: number, to: number) => void,
+): void {
+  eachPart(text, from, openBrace, (at) => {
+    const nameEnd = afterString(text, at);
+    const valueAt = afterSpaces(text, afterSpaces(text, nameEnd) + 1);
+    const end = afterValue(text, valueAt);
+    onMember(text.slice(at + 1, nameEnd - 1), valueAt, end);
+    return end;
+  });
+}
+
+/** The same for the items of an array. */
+export function eachItem(text: string, from: number, onItem: (from: number, to: number) => void): void {
+  eachPart(text, from, openBracket, (at) => {
+    const end = afterValue(text, at);
+    onItem(at, end);
+    return end;
+  });
+}
+
+/** `read` gives where the part ends that begins at `at`. */
+function eachPart(text: string, from: number, opening: number, read: (at: number) => number): void {
+  let at = afterSpaces(text, from);
+  if (text.charCodeAt(at) !== opening) throw new JsonError("not_json");
+  at = afterSpaces(text, at + 1);
+  // A closing sign is two behind its opening one, of both kinds.
+  while (text.charCodeAt(at) !== opening + 2) {
+    at = afterSpaces(text, read(at));
+    if (text.charCodeAt(at) === comma) at = afterSpaces(text, at + 1);
+    else if (text.charCodeAt(at) !== opening + 2) throw new JsonError("not_json");
+  }
+}
+
+/** Behind the value that begins at `from`, of text that is known to be JSON. */
+function afterValue(text: string, from: number): number {
+  let depth = 0;
+  let at = from;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code === quote) at = afterKnownString(text, at);
+    else if (code === openBrace || code === openBracket) {
+      depth += 1;
+      at += 1;
+    } else if (depth === 0) return afterLiteral(text, at);
+    else {
+      if (code === closeBrace || code === closeBracket) depth -= 1;
+      // Behind the end of the text there is no code.
+      else if (Number.isNaN(code)) throw new JsonError("not_json");
+      at += 1;
+    }
+    if (depth === 0) return at;
+  }
+}
+
+/** As `afterString`, at the speed of a search: the string is not checked. */
+function afterKnownString(text: string, from: number): number {
+  let at = from;
+  for (;;) {
+    at = text.indexOf('"', at + 1);
+    if (at < 0) throw new JsonError("not_json");
+    let first = at;
+    while (text.charCodeAt(first - 1) === 0x5c) first -= 1;
+    if ((at - first) % 2 === 0) return at + 1;
+  }
+}
+
 /** The JSON text of a payload: its own, or written when it came as a value. */
 export function textOf(payload: unknown): string {
   return payload instanceof JsonText ? payload.text : JSON.stringify(payload ?? null);

@@ -293,7 +293,16 @@ async function startServing({ config }: Brokered, queue: Queue): Promise<Serving
     draining: new AbortController().signal,
   });
   const span = telemetry.tracer.startSpan("test");
-  const call = { context: ROOT_CONTEXT, span, signal: undefined, correlationId: "c-1", requestId: "" };
+  const call = {
+    context: ROOT_CONTEXT,
+    span,
+    signal: undefined,
+    correlationId: "c-1",
+    requestId: "",
+    openCarried: () => {
+      throw new Error("these calls carry no others");
+    },
+  };
   const owned = stack.move();
   return {
     service,

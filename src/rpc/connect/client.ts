@@ -5,8 +5,9 @@ import { request as requestHttps, Agent as SecureAgent } from "node:https";
 import { text } from "node:stream/consumers";
 import { createSemaphore } from "../../limits/concurrency.ts";
 import { TaskError } from "../../words/errors.ts";
-import type { Transport } from "../client.ts";
 import { fullMethod } from "../methods.ts";
+import type { Transport } from "../transport.ts";
+import { toMetadata } from "../wire.ts";
 import { type Answered, codecOf, connectWire, contentTypes, fromErrorAnswer } from "./wire.ts";
 
 const timeoutHeader = "connect-timeout-ms";
@@ -16,9 +17,9 @@ type Post = (url: string, body: string, headers: Record<string, string>, signal:
 /** Half of what Bun's `fetch` has under way in a process; see `createLongPost`. */
 const usualCallsAtOnce = 128;
 /**
- * To a task service in the same process. It asks its queue by `fetch` too, before it answers: calls that had every place
- * would wait for an answer that waits for a place. And both share their cores with the worker: calls beyond those that
- * keep them busy take its time from it, and what is accepted faster than it is run only waits elsewhere.
+ * To a task service in the same process: calls that read, above all, for of those that create tasks two are under way. It
+ * asks its queue by `fetch` too, before it answers: calls that had every place would wait for an answer that waits for a
+ * place. And both share their cores with the worker: calls beyond those that keep them busy take its time from it.
  */
 export const callsAtOnceInProcess = 48;
 
@@ -38,13 +39,13 @@ export function createConnectTransport(url: string, callsAtOnce: number = usualC
     // Idle connections of both ways end by themselves.
     close: () => {},
 
-    exchange: async ({ method, request, metadata, timeoutMs, isHeld, signal: over }) => {
+    exchange: async ({ method, request, context, timeoutMs, isHeld, signal: over }) => {
       const send = isHeld ? postLong : post;
       const headers = {
         "content-type": contentTypes.json,
         "connect-protocol-version": "1",
         [timeoutHeader]: String(timeoutMs),
-        ...metadata,
+        ...toMetadata(context),
       };
       const limit = AbortSignal.timeout(timeoutMs);
       const signal = over ? AbortSignal.any([limit, over]) : limit;

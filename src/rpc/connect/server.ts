@@ -4,7 +4,7 @@ import { readBody } from "../../http/body.ts";
 import type { HttpHandler } from "../../http/listen.ts";
 import { TaskError } from "../../words/errors.ts";
 import { type AnswerCall, maxBytesOf } from "../call.ts";
-import { methodNamed, type RpcMethod, rpcSchemas } from "../methods.ts";
+import { methodOf, type RpcMethod, rpcSchemas } from "../methods.ts";
 import { codecOf, connectWire, contentTypes, decodeMessage, encodeMessage, toErrorResponse } from "./wire.ts";
 
 /** `address`: where the server listens, once it does. */
@@ -13,8 +13,7 @@ export function createConnectHandler(
   address: () => { host: string; port: number },
 ): HttpHandler {
   return async (request) => {
-    const [, service = "", name = ""] = new URL(request.url).pathname.split("/");
-    const method = methodNamed(service, name);
+    const method = methodAt(request.url);
     if (!method) return new Response(null, { status: 404 });
     if (request.method !== "POST") return new Response(null, { status: 405, headers: { allow: "POST" } });
     const codec = codecOf(request.headers.get("content-type"));
@@ -28,7 +27,7 @@ export function createConnectHandler(
       wire: connectWire,
       address: address(),
       metadata: (header) => request.headers.get(header) ?? undefined,
-      ...signalOf(request, method),
+      signal: held.has(method) ? request.signal : undefined,
       read: async () => {
         refuseEncoding(request);
         return decodeMessage(schemas.request, codec, await readBody(request, maxBytesOf(method)));
@@ -45,8 +44,11 @@ export function createConnectHandler(
 /** Calls that may be held for longer than their caller stays. Other calls are not worth a listener. */
 const held: ReadonlySet<RpcMethod> = new Set(["GetTask", "WatchTask"]);
 
-function signalOf(request: Request, method: RpcMethod): { signal?: AbortSignal } {
-  return held.has(method) ? { signal: request.signal } : {};
+/** `url`: whole, and in the form that a URL has once it was parsed. */
+function methodAt(url: string): RpcMethod | undefined {
+  const pathAt = url.indexOf("/", url.indexOf("//") + 2);
+  const end = url.indexOf("?", pathAt);
+  return methodOf(url.slice(pathAt + 1, end < 0 ? undefined : end));
 }
 
 function refuseEncoding(request: Request): void {

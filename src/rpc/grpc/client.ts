@@ -13,8 +13,9 @@ import {
   status,
 } from "@grpc/grpc-js";
 import { TaskError } from "../../words/errors.ts";
-import type { RpcAnswer, Transport } from "../client.ts";
 import { fullMethod } from "../methods.ts";
+import type { RpcAnswer, Transport } from "../transport.ts";
+import { toMetadata } from "../wire.ts";
 import { healthCheckPath } from "./health.ts";
 import { asBuffer, fromErrorStatus, grpcWire } from "./wire.ts";
 
@@ -68,9 +69,9 @@ export function createGrpcTransport(url: string): Transport {
     wire: grpcWire,
     close: () => client.close(),
 
-    exchange: async ({ method, request, metadata, timeoutMs, signal }) => {
+    exchange: async ({ method, request, context, timeoutMs, signal }) => {
       const sent = new Metadata();
-      for (const [name, value] of Object.entries(metadata)) sent.set(name, value);
+      for (const [name, value] of Object.entries(toMetadata(context))) sent.set(name, value);
       try {
         return await ask(`/${fullMethod(method)}`, Buffer.from(request), sent, { timeoutMs, signal });
       } catch (error) {
