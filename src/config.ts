@@ -90,6 +90,11 @@ const settings = {
     oneOf("embedded", "sqs"),
     "embedded (an SQS broker in its own thread; all roles in one process) or sqs (AWS SQS, ElasticMQ)",
   ),
+  brokerListen: setting(
+    "",
+    optional(address),
+    "where other processes on this machine reach the embedded queue by SQS's protocol (default: a free port of loopback)",
+  ),
   queueName: setting("task-events", queueName, "the queue of tasks"),
   dlqName: setting("task-events-dlq", queueName, "the dead-letter queue"),
   createQueues: setting("true", flag, "create the queues when they do not exist"),

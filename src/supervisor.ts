@@ -168,7 +168,7 @@ class Supervisor implements System {
     if (needsThread || needsBroker || consoles.length > 0) makeFolder(this.#config.dataDir);
     await settled([
       ...consoles.map((role) => role.start()),
-      needsBroker ? this.#embedded.startBroker(0) : Promise.resolve(),
+      needsBroker ? this.#embedded.startBroker() : Promise.resolve(),
       needsThread ? this.#embedded.startStore() : Promise.resolve(),
       needs ? this.#prepareStore() : Promise.resolve(),
     ]);

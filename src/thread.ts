@@ -51,10 +51,11 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
     const { startEmbeddedBroker } = await import("./broker/embedded.ts");
     let broker: Awaited<ReturnType<typeof startEmbeddedBroker>> | undefined;
     return linked({
-      start: async ({ folder, port }: { folder: string; port: number }) => {
-        broker = await startEmbeddedBroker(folder, port);
+      start: async ({ folder, port, host }: { folder: string; port: number; host: string | undefined }) => {
+        broker = await startEmbeddedBroker(folder, port, host);
         return broker.endpoint;
       },
+      figures: () => broker?.figures(),
       stop: () => broker?.stop(),
     }).receive;
   },

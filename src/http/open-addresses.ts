@@ -16,16 +16,19 @@ interface Unguarded {
 const remedy =
   "set --api-keys-file (throughline key create makes one), or --allow-unauthenticated=true where something else guards it";
 
-/** The gateway and the console guard themselves once they have keys. Nothing else ever asks: RPC, OTLP and admin are for one's own network. */
+/** The gateway and the console guard themselves once they have keys. Nothing else ever asks: RPC, the queue, OTLP and admin are for one's own network. */
 export function unguardedAddresses(config: Config): Unguarded[] {
   const { role, apiKeysFile, gatewayListen, taskServiceListen, grpcListen, adminListen } = config;
-  const { consoleListen, otlpListen } = config;
+  const { consoleListen, otlpListen, brokerListen } = config;
   const hasConsole = role.includes("console");
   const hasTasks = role.includes("task-service");
   const all: (Unguarded | false | undefined)[] = [
     role.includes("gateway") &&
       apiKeysFile === undefined && { what: "gateway", flag: "--gateway-listen", address: gatewayListen, remedy },
     hasTasks && { what: "task service", flag: "--task-service-listen", address: taskServiceListen },
+    config.queue === "embedded" &&
+      hasTasks &&
+      brokerListen && { what: "embedded queue", flag: "--broker-listen", address: brokerListen },
     hasTasks && grpcListen && { what: "gRPC", flag: "--grpc-listen", address: grpcListen },
     hasConsole &&
       apiKeysFile === undefined && { what: "console", flag: "--console-listen", address: consoleListen, remedy },

@@ -1,6 +1,9 @@
 /** The threads of what a process embeds for its roles, the store and the broker: each is started again when it ends. */
 
+import type { BrokerFigures } from "../broker/server.ts";
 import { openStore } from "../store/open-store.ts";
+import { instruments } from "../telemetry/metrics/instruments.ts";
+import type { Meter } from "../telemetry/metrics/meter.ts";
 import { housekeeping } from "../telemetry/spans/tracing.ts";
 import { type LinkedThread, startLinkedThread } from "../threads/thread-link.ts";
 import { TaskError, toFailure } from "../words/errors.ts";
@@ -27,6 +30,7 @@ export class EmbeddedThreads {
   readonly #events: EmbeddedEvents;
   #store: LinkedThread | undefined;
   #broker: LinkedThread | undefined;
+  #brokerPort: number | undefined;
   readonly #storeDelay: RestartDelay;
   readonly #brokerDelay: RestartDelay;
   /** What has ended, and is not there again. */
@@ -37,6 +41,7 @@ export class EmbeddedThreads {
     this.#events = events;
     this.#storeDelay = new RestartDelay(supervision.clock);
     this.#brokerDelay = new RestartDelay(supervision.clock);
+    observeBroker(supervision.telemetry.meter, async () => this.#broker?.link.ask("figures"));
   }
 
   /** Nothing that was started is away. */
@@ -57,18 +62,20 @@ export class EmbeddedThreads {
     isUp = true;
   }
 
-  /** `port` 0: any. */
-  async startBroker(port: number): Promise<void> {
+  /** Again on the same port, when it was started before. */
+  async startBroker(): Promise<void> {
     let isUp = false;
     const broker = startLinkedThread("broker", "broker", {}, (reason) => {
       if (isUp) void this.#restartBroker(reason);
     });
     this.#broker = broker;
     this.#brokerDelay.started();
-    const folder = this.#supervision.config().dataDir;
-    const starting = broker.link.ask<string>("start", { folder, port });
+    const { dataDir: folder, brokerListen } = this.#supervision.config();
+    const port = this.#brokerPort ?? brokerListen?.port ?? 0;
+    const starting = broker.link.ask<string>("start", { folder, port, host: brokerListen?.host });
     const endpoint = await startedWithin(startLimitsMs.broker, "the embedded broker", starting);
     isUp = true;
+    this.#brokerPort = Number(new URL(endpoint).port);
     this.#events.onQueueEndpoint(endpoint);
   }
 
@@ -91,7 +98,7 @@ export class EmbeddedThreads {
 
   /** Without its broker no role gets further, but none has to start anew: the address stays. */
   async #restartBroker(reason: string): Promise<void> {
-    const { config, telemetry, clock, stopping, mayRestart } = this.#supervision;
+    const { telemetry, clock, stopping, mayRestart } = this.#supervision;
     if (!mayRestart()) return;
     this.#away.add("broker");
     const delayMs = this.#brokerDelay.nextMs();
@@ -99,7 +106,7 @@ export class EmbeddedThreads {
     await clock.sleep(delayMs, stopping);
     if (stopping.aborted) return;
     try {
-      await this.startBroker(Number(new URL(config().queueEndpoint ?? "http://x:0").port));
+      await this.startBroker();
       await this.forgetSends();
       this.#away.delete("broker");
     } catch (error) {
@@ -149,5 +156,20 @@ export class EmbeddedThreads {
 
   crashStore(): void {
     this.#store?.crash();
+  }
+}
+
+/** A broker that is away, or that another process has, is not seen. */
+function observeBroker(meter: Meter, look: () => Promise<BrokerFigures | undefined>): void {
+  const shown = [
+    [instruments.brokerMemory, "usedBytes"],
+    [instruments.brokerMemoryLimit, "limitBytes"],
+    [instruments.brokerRefused, "refused"],
+  ] as const;
+  for (const [instrument, figure] of shown) {
+    meter.observe(instrument, async (observe) => {
+      const figures = await look();
+      if (figures) observe(figures[figure]);
+    });
   }
 }

@@ -41,6 +41,7 @@ describe("the settings", () => {
       store: "sqlite",
       table: "tasks",
       queue: "embedded",
+      brokerListen: undefined,
       queueName: "task-events",
       dlqName: "task-events-dlq",
       createQueues: true,

@@ -7,6 +7,7 @@ const everywhere = {
   taskServiceListen: "0.0.0.0:81",
   grpcListen: "0.0.0.0:82",
   adminListen: "0.0.0.0:83",
+  brokerListen: "0.0.0.0:86",
 };
 
 /** Of a process without a console. */
@@ -48,17 +49,22 @@ describe("addresses that ask nobody", () => {
   });
 
   test("are all that others can reach, of the roles of the process", () => {
-    expect(whatOf(everywhere)).toEqual(["gateway", "task service", "gRPC", "admin"]);
+    expect(whatOf(everywhere)).toEqual(["gateway", "task service", "embedded queue", "gRPC", "admin"]);
     const consoles = { consoleListen: "0.0.0.0:84", otlpListen: "0.0.0.0:85" };
     expect(whatOf(consoles)).toEqual(["console", "OTLP"]);
     expect(whatOf({ ...consoles, role: taskRoles })).toEqual([]);
     const sqs = { role: "worker", queue: "sqs" };
     expect(whatOf({ ...everywhere, ...sqs }, { AWS_REGION: "elasticmq" })).toEqual(["admin"]);
-    expect(whatOf({ ...everywhere, grpcListen: "" })).toEqual(["gateway", "task service", "admin"]);
+    expect(whatOf({ ...everywhere, grpcListen: "" })).toEqual(["gateway", "task service", "embedded queue", "admin"]);
   });
 
   test("are not the gateway once it has keys", () => {
-    expect(whatOf({ ...everywhere, apiKeysFile: "keys.json" })).toEqual(["task service", "gRPC", "admin"]);
+    expect(whatOf({ ...everywhere, apiKeysFile: "keys.json" })).toEqual([
+      "task service",
+      "embedded queue",
+      "gRPC",
+      "admin",
+    ]);
   });
 });
 

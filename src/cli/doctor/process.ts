@@ -65,6 +65,7 @@ export async function lookAtAddresses(config: Config): Promise<Finding[]> {
     ["gateway", config.gatewayListen, "gateway"],
     ["task service", config.taskServiceListen, "task-service"],
     ["gRPC", config.grpcListen, "task-service"],
+    ["embedded queue", config.queue === "embedded" ? config.brokerListen : undefined, "task-service"],
     ["console", config.consoleListen, "console"],
     // Unless its flag is set, the console takes another one.
     ["OTLP", config.mayMoveOtlp ? { ...config.otlpListen, port: 0 } : config.otlpListen, "console"],

@@ -290,6 +290,27 @@ export const instruments = {
     description: "Size of the write-ahead log of the SQLite store",
     labels: [],
   },
+  brokerMemory: {
+    name: "embedded_queue_memory",
+    kind: "up_down",
+    unit: "By",
+    description: "Memory that the messages of the embedded queue take",
+    labels: [],
+  },
+  brokerMemoryLimit: {
+    name: "embedded_queue_memory_limit",
+    kind: "up_down",
+    unit: "By",
+    description: "Memory that the messages of the embedded queue may take; further ones are refused",
+    labels: [],
+  },
+  brokerRefused: {
+    name: "embedded_queue_refused",
+    kind: "observed_counter",
+    unit: "{message}",
+    description: "Messages that the embedded queue had no room for; their tasks are sent later",
+    labels: [],
+  },
   processCpuTime: {
     name: "process.cpu.time",
     kind: "observed_counter",
