@@ -1,6 +1,7 @@
 /** A log record of OTLP (opentelemetry-proto, logs/v1/logs.proto): read as plain JavaScript, and written when the line is. */
 
 import { fromBinary } from "@bufbuild/protobuf";
+import type { SpanContext } from "@opentelemetry/api";
 import type { SdkLogRecord } from "@opentelemetry/sdk-logs";
 import { ExportLogsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { type LogRecord, LogRecordSchema } from "../gen/opentelemetry/proto/logs/v1/logs_pb.ts";
@@ -15,6 +16,7 @@ import {
   toMs,
   toOrigin,
   toPlainValue,
+  writeAttribute,
   writeAttributes,
   writeValue,
 } from "./values.ts";
@@ -106,11 +108,49 @@ export function encodeLog(record: SdkLogRecord): EncodedItem {
   if (record.body !== undefined) writeValue(writer, field.body, record.body);
   writeAttributes(writer, field.attributes, record.attributes);
   writer.uint(field.droppedAttributes, record.droppedAttributesCount);
-  if (spanContext) {
-    writer.fixed32(field.flags, spanContext.traceFlags);
-    writer.hex(field.traceId, spanContext.traceId);
-    writer.hex(field.spanId, spanContext.spanId);
-  }
+  if (spanContext) writeSpanContext(spanContext);
   writer.nanos(field.observedTime, ...record.hrTimeObserved);
   return { resource, instrumentationScope, bytes: writer.take() };
 }
+
+function writeSpanContext({ traceFlags, traceId, spanId }: SpanContext): void {
+  writer.fixed32(field.flags, traceFlags);
+  writer.hex(field.traceId, traceId);
+  writer.hex(field.spanId, spanId);
+}
+
+/** Attributes as the fields of a record that has them. */
+export function encodeAttributes(attributes: Readonly<Record<string, unknown>>): Uint8Array {
+  writer.begin();
+  writeAttributes(writer, field.attributes, attributes);
+  return writer.take();
+}
+
+interface RecordHead {
+  atMs: number;
+  severityNumber: number;
+  severityText: string;
+  body: string;
+  /** Encoded before. */
+  attributes: Uint8Array;
+}
+
+/** A record in the course of being written, attribute by attribute. One that is not ended is forgotten. */
+export const logWriter = {
+  begin({ atMs, severityNumber, severityText, body, attributes }: RecordHead): void {
+    writer.begin();
+    writer.millis(field.time, atMs);
+    writer.uint(field.severityNumber, severityNumber);
+    writer.text(field.severityText, severityText);
+    writeValue(writer, field.body, body);
+    writer.copy(attributes);
+  },
+  attribute(name: string, value: unknown): void {
+    writeAttribute(writer, field.attributes, name, value);
+  },
+  end(atMs: number, span: SpanContext | undefined): Uint8Array {
+    if (span) writeSpanContext(span);
+    writer.millis(field.observedTime, atMs);
+    return writer.take();
+  },
+};

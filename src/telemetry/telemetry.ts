@@ -101,7 +101,7 @@ export function startTelemetry(
     service,
     levels: settings.logLevel,
     writeLine,
-    otlp: logs?.logger,
+    otlp: logs?.sink,
     context: startContext,
     redaction: createRedaction(settings.redactKeys),
   });

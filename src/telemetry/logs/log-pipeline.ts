@@ -1,7 +1,6 @@
 /** How log records leave besides stdout: by OTLP, in batches. */
 
 import type { MeterProvider } from "@opentelemetry/api";
-import type { Logger as OtlpLogger } from "@opentelemetry/api-logs";
 import type { Resource } from "@opentelemetry/resources";
 import {
   BatchLogRecordProcessor,
@@ -17,9 +16,13 @@ import { withReasons } from "../export/export-result.ts";
 import { createItemExporter, withCopy } from "../export/otlp-exporter.ts";
 import { scopeName } from "../names.ts";
 import type { Pipeline } from "../spans/trace-pipeline.ts";
+import type { RecordSink } from "./log.ts";
+
+/** With no limit below this one a line of usual fields has no attribute too many. */
+const enoughAttributes = 64;
 
 interface LogPipeline extends Pipeline {
-  logger: OtlpLogger;
+  sink: RecordSink;
 }
 
 interface LogMeasures {
@@ -39,26 +42,30 @@ export function createLogPipeline(
   const { attributeCountLimit, attributeValueLengthLimit, ...batches } = otel.logRecords;
   const otlp = createItemExporter("logs", { url: otel.logsUrl, selfObsMeterProvider: sdkMeters });
   const copy = otel.copyUrls.logs === undefined ? undefined : createItemExporter("logs", { url: otel.copyUrls.logs });
-  // Typed for the SDK's records, of which it looks at the resource alone.
+  // Typed for the SDK's records, of which it looks at the resource alone, as the processor before it.
   const exporter = withCopy(exports.watch(withReasons(otlp), "logs"), copy) as unknown as LogRecordExporter;
   const processor = new BatchLogRecordProcessor({ exporter, ...batches, selfObsMeterProvider: otlp.meters });
   const limits = {
     attributeCountLimit,
     ...(attributeValueLengthLimit !== undefined && { attributeValueLengthLimit }),
   };
+  const instrumentationScope = { name: scopeName, version: productVersion };
+  const take = (bytes: Uint8Array): void =>
+    processor.onEmit({ resource, instrumentationScope, bytes } as unknown as SdkLogRecord);
+  const isLimited = attributeValueLengthLimit !== undefined || attributeCountLimit < enoughAttributes;
   const provider = new LoggerProvider({
     resource,
     logRecordLimits: limits,
     processors: [
       {
-        onEmit: (record) => processor.onEmit(encodeLog(record) as unknown as SdkLogRecord),
+        onEmit: (record) => take(encodeLog(record).bytes),
         forceFlush: () => processor.forceFlush(),
         shutdown: () => processor.shutdown(),
       },
     ],
   });
   return {
-    logger: provider.getLogger(scopeName, productVersion),
+    sink: { logger: provider.getLogger(scopeName, productVersion), take: isLimited ? undefined : take },
     forceFlush: () => provider.forceFlush(),
     shutdown: () => provider.shutdown(),
   };

@@ -1,20 +1,32 @@
 /**
- * JSON log lines, one object a line. pino makes the line; the record that leaves by OTLP is made of the very fields that
- * pino was given, so the two cannot differ. Every line has a trace_id: the one of the task it is about, or the one of the span in
+ * JSON log lines, one object a line. The line and the record that leaves by OTLP are made of the very same fields, so the
+ * two cannot differ. Every line has a trace_id: the one of the task it is about, or the one of the span in
  * which its role started. What a user or a handler wrote is bounded, without secrets, and cannot break a line.
  */
 
-import { type Context, ROOT_CONTEXT, TraceFlags, trace } from "@opentelemetry/api";
+import { type Context, ROOT_CONTEXT, type SpanContext, TraceFlags, trace } from "@opentelemetry/api";
 import type { AnyValue, AnyValueMap, Logger as OtlpLogger } from "@opentelemetry/api-logs";
-import pino from "pino";
+import { encodeAttributes, logWriter } from "../../otlp/log.ts";
 import type { LogLevel, LogLevels } from "../../settings/parsers.ts";
 import { spanContextOf } from "../context/propagation.ts";
 import { key, ownKey } from "../names.ts";
-import { cutMark, cutRedacted, toPlainFields } from "./plain-fields.ts";
+import {
+  createNames,
+  maxUsualFields,
+  type Names,
+  readField,
+  timeText,
+  toLine,
+  toSafeLine,
+  usualJson,
+} from "./log-line.ts";
+import { cutRedacted, toPlainFields } from "./plain-fields.ts";
 import { createRedaction, type Redaction } from "./redact.ts";
 
 /** Values; the message stays a constant sentence. */
 export type Fields = Record<string, unknown>;
+
+const maxMsgLength = 4096;
 
 export interface Logger {
   trace(msg: string, fields?: Fields): void;
@@ -49,14 +61,20 @@ export function elapsedMs(startMs: number): number {
 
 /** OpenTelemetry log data model, "Severity fields". */
 const severityNumbers: Record<LogLevel, number> = { trace: 1, debug: 5, info: 9, warn: 13, error: 17 };
-const pinoLevels: Record<LogLevel, number> = { trace: 10, debug: 20, info: 30, warn: 40, error: 50 };
+
+/** Takes records of lines. */
+export interface RecordSink {
+  logger: OtlpLogger;
+  /** Takes one that was encoded already. undefined: there are limits to be kept that only `logger` knows. */
+  take: ((bytes: Uint8Array) => void) | undefined;
+}
 
 interface LogOptions {
   service: string;
   levels: LogLevels;
   writeLine: WriteLine;
   /** Where records go besides stdout. */
-  otlp: OtlpLogger | undefined;
+  otlp: RecordSink | undefined;
   /** The context that lines without a task carry. */
   context: Context;
   /** What is masked; by default what looks like a secret. */
@@ -64,86 +82,60 @@ interface LogOptions {
 }
 
 export function createLogger(options: LogOptions): Logger {
-  const { service, levels, redaction = createRedaction(), otlp, writeLine } = options;
-  const current: CurrentLine = { atMs: 0, level: "info", msg: "", fields: {} };
-  const write = (made: string): void => {
-    const line = toSafeLine(made);
-    writeLine(line);
-    // Nothing but a cut makes a line shorter: then the record has what is left.
-    if (otlp) emitRecord(otlp, line.length < made.length ? { ...current, fields: JSON.parse(line) } : current);
-  };
-  const base = pino(
-    {
-      level: "trace",
-      base: null,
-      messageKey: "msg",
-      timestamp: () => {
-        const now = new Date();
-        current.atMs = now.getTime();
-        return `,"time":"${now.toISOString()}"`;
-      },
-      formatters: {
-        level: (label) => ({ level: label, severity_number: severityNumbers[label as LogLevel] }),
-      },
-    },
-    { write },
-  );
-  const bindings = { service, module: service, ...traceFields(options.context) };
-  return new FieldLogger({ base, levels, redaction, current }, bindings, service);
+  const { service, levels, writeLine, otlp, context, redaction = createRedaction() } = options;
+  const maker = { levels, redaction, names: createNames(redaction), writeLine, otlp };
+  return new FieldLogger(maker, headOf(service, service), snapshot(spanContextOf(context)), noFields);
 }
 
-/** Most of what reads lines cuts or refuses longer ones. */
-const maxLineBytes = 65_536;
-const maxMsgLength = 4096;
-
-/** JSON may hold these as they are, and there are viewers that take them for the end of a line, or obey them. */
-const unsafe = /[\u007f-\u009f\u2028\u2029]/g;
-
-function toSafeLine(made: string): string {
-  const line = made.replace(unsafe, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
-  // A character has at most three bytes for each of its units.
-  return line.length * 3 > maxLineBytes && Buffer.byteLength(line) > maxLineBytes ? toShortLine(line) : line;
-}
-
-/** Fields are bounded already: only escapes, six characters for one, can have made it so long. */
-function toShortLine(line: string): string {
-  const record: Record<string, unknown> = JSON.parse(line);
-  const short = Object.entries(record).map(([name, value]) => {
-    const isLong = (JSON.stringify(value)?.length ?? 0) > 1024;
-    return [name, isLong ? `${typeof value === "string" ? value.slice(0, 100).toWellFormed() : ""}${cutMark}` : value];
-  });
-  return `${JSON.stringify(Object.fromEntries(short))}\n`;
-}
-
-/** Written on every line by the logger: a field of that name, which may be a handler author's, does not reach the line. */
-const lineWords = { time: undefined, level: undefined, severity_number: undefined, msg: undefined };
+const noFields: Fields = {};
 
 interface LineMaker {
-  base: pino.Logger;
   levels: LogLevels;
   redaction: Redaction;
-  current: CurrentLine;
+  names: Names;
+  writeLine: WriteLine;
+  otlp: RecordSink | undefined;
 }
 
-/** What the line is made of that is being made: it is written before `base` returns. */
-interface CurrentLine {
-  atMs: number;
-  level: LogLevel;
-  msg: string;
-  /** Plain and bounded. */
-  fields: Fields;
+/** What all lines of one module begin with. */
+interface Head {
+  service: string;
+  module: string;
+  text: string;
+  attributes: Uint8Array;
+}
+
+function headOf(service: string, module: string): Head {
+  const text = `"service":${JSON.stringify(service)},"module":${JSON.stringify(module)}`;
+  return { service, module, text, attributes: encodeAttributes({ service, module }) };
+}
+
+/** Of a span's context, which may become sampled later. */
+function snapshot(span: SpanContext | undefined): SpanContext | undefined {
+  return span && { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags };
 }
 
 class FieldLogger implements Logger {
   readonly #maker: LineMaker;
-  readonly #bindings: Fields;
-  readonly #module: string;
+  readonly #head: Head;
+  readonly #span: SpanContext | undefined;
+  /** Plain. */
+  readonly #bound: Fields;
   readonly #threshold: number;
+  /** What stands on each of its lines between the time and the fields; undefined: not yet put together, or not usual. */
+  #text: string | undefined;
 
-  constructor(maker: LineMaker, bindings: Fields, module: string, threshold = thresholdOf(maker.levels, module)) {
+  constructor(
+    maker: LineMaker,
+    head: Head,
+    span: SpanContext | undefined,
+    bound: Fields,
+    threshold = thresholdOf(maker.levels, head.module),
+  ) {
     this.#maker = maker;
-    this.#bindings = bindings;
-    this.#module = module;
+    this.#head = head;
+    this.#span = span;
+    this.#bound = bound;
     this.#threshold = threshold;
   }
 
@@ -164,36 +156,111 @@ class FieldLogger implements Logger {
   }
 
   with(fields: Fields): Logger {
-    return this.#bind(toPlainFields(fields, this.#maker.redaction));
+    const plain = toPlainFields(fields, this.#maker.redaction);
+    if (!("trace_id" in plain)) return this.#bind(this.#span, plain);
+    const { trace_id, span_id, trace_flags, ...others } = plain;
+    const span = { traceId: String(trace_id), spanId: String(span_id), traceFlags: Number(trace_flags ?? 0) };
+    return this.#bind(span, others);
   }
   in(context: Context): Logger {
-    return this.#bind(traceFields(context));
+    const span = spanContextOf(context);
+    return span ? this.#bind(snapshot(span), noFields) : this;
   }
   module(name: string): Logger {
-    return new FieldLogger(this.#maker, { ...this.#bindings, module: name }, name);
+    return new FieldLogger(this.#maker, headOf(this.#head.service, name), this.#span, this.#bound);
   }
   isEnabled(level: LogLevel): boolean {
-    return pinoLevels[level] >= this.#threshold;
+    return severityNumbers[level] >= this.#threshold;
   }
 
-  #bind(fields: Fields): Logger {
-    return new FieldLogger(this.#maker, { ...this.#bindings, ...fields }, this.#module, this.#threshold);
+  #bind(span: SpanContext | undefined, fields: Fields): Logger {
+    const earlier = this.#bound;
+    const bound = earlier === noFields ? fields : fields === noFields ? earlier : { ...earlier, ...fields };
+    return new FieldLogger(this.#maker, this.#head, span, bound, this.#threshold);
   }
 
-  #write(level: LogLevel, given: string, fields: Fields | undefined): void {
-    if (!this.isEnabled(level)) return;
-    const { base, redaction, current } = this.#maker;
-    const bindings = this.#bindings;
-    const plain = fields && toPlainFields(fields, redaction);
-    current.level = level;
-    current.msg = cutRedacted(given, maxMsgLength, redaction);
-    current.fields = plain ? { ...bindings, ...plain, ...bindings, ...lineWords } : bindings;
-    base[level](current.fields, current.msg);
+  #write(level: LogLevel, msg: string, fields = noFields): void {
+    if (this.isEnabled(level) && !this.#writeUsual(level, msg, fields)) this.#writeAny(level, msg, fields);
+  }
+
+  /** Line and record in one pass, of a few short texts and numbers; false, and nothing is written, when there is more to it. */
+  #writeUsual(level: LogLevel, msg: string, fields: Fields): boolean {
+    const { names, writeLine, otlp } = this.#maker;
+    if (otlp && !otlp.take) return false;
+    this.#text ??= this.#toText();
+    const said = usualJson(msg);
+    const own = Object.keys(fields);
+    if (this.#text === "" || said === undefined || own.length > maxUsualFields) return false;
+    const atMs = Date.now();
+    const severityNumber = severityNumbers[level];
+    if (otlp) {
+      const { attributes } = this.#head;
+      logWriter.begin({ atMs, severityNumber, severityText: level, body: msg, attributes });
+      for (const name in this.#bound) logWriter.attribute(name, this.#bound[name]);
+    }
+    let line = `{"level":"${level}","severity_number":${severityNumber},"time":"${timeText(atMs)}",${this.#text}`;
+    for (const name of own) {
+      const known = names(name);
+      if (known.kind === "reserved" || Object.hasOwn(this.#bound, name)) continue;
+      const value = known.kind === "usual" ? readField(fields, name) : null;
+      if (value === undefined) continue;
+      const json = usualJson(value);
+      if (json === undefined) return false;
+      line += known.text;
+      line += json;
+      if (otlp) logWriter.attribute(name, value);
+    }
+    writeLine(`${line},"msg":${said}}\n`);
+    otlp?.take?.(logWriter.end(atMs, this.#span));
+    return true;
+  }
+
+  /** Empty when a part of it is not usual. */
+  #toText(): string {
+    const span = this.#span;
+    if (span && !trace.isSpanContextValid(span)) return "";
+    let text = this.#head.text;
+    if (span) text += `,"trace_id":"${span.traceId}","span_id":"${span.spanId}","trace_flags":${span.traceFlags}`;
+    for (const name in this.#bound) {
+      const known = this.#maker.names(name);
+      const json = known.kind === "usual" ? usualJson(this.#bound[name]) : undefined;
+      if (json === undefined) return "";
+      text += known.text;
+      text += json;
+    }
+    return text;
+  }
+
+  #writeAny(level: LogLevel, given: string, fields: Fields): void {
+    const { redaction, writeLine, otlp } = this.#maker;
+    const { service, module } = this.#head;
+    const bound: Fields = { service, module, ...traceFields(this.#span), ...this.#bound };
+    const atMs = Date.now();
+    const head = { level, severity_number: severityNumbers[level], time: timeText(atMs) };
+    const msg = cutRedacted(given, maxMsgLength, redaction);
+    const all = { ...bound, ...toPlainFields(fields, redaction), ...bound, ...lineWords };
+    const made = toLine([...Object.entries(head), ...Object.entries(all), ["msg", msg]]);
+    const line = toSafeLine(made);
+    writeLine(line);
+    // Nothing but a cut makes a line shorter: then the record has what is left.
+    const told = line.length < made.length ? JSON.parse(line) : all;
+    if (otlp) emitRecord(otlp.logger, { atMs, level, msg, fields: told });
   }
 }
 
+/** Written on every line by the logger: a field of that name, which may be a handler author's, does not reach the line. */
+const lineWords = { time: undefined, level: undefined, severity_number: undefined, msg: undefined };
+
+interface CurrentLine {
+  atMs: number;
+  level: LogLevel;
+  msg: string;
+  /** Plain and bounded. */
+  fields: Fields;
+}
+
 function thresholdOf(levels: LogLevels, module: string): number {
-  return pinoLevels[levelOf(levels, module)];
+  return severityNumbers[levelOf(levels, module)];
 }
 
 /** The level of the longest prefix of `module` that has one: `worker` serves `worker.pool` too. */
@@ -205,8 +272,7 @@ function levelOf(levels: LogLevels, module: string): LogLevel {
   return levels.base;
 }
 
-function traceFields(context: Context): Fields {
-  const span = spanContextOf(context);
+function traceFields(span: SpanContext | undefined): Fields {
   if (!span) return {};
   return { trace_id: span.traceId, span_id: span.spanId, trace_flags: span.traceFlags };
 }
