@@ -5,10 +5,10 @@ import type { Health } from "./http/health.ts";
 import type { RunningRole } from "./role.ts";
 import type { Become } from "./spawn.ts";
 import type { SqliteLocation } from "./store/sqlite/connection.ts";
-import { type Batch, createLineBatch, readBatch } from "./threads/batched-post.ts";
+import { createLineBatch } from "./threads/batched-post.ts";
 import { createLink, type Link, type LinkHandlers } from "./threads/thread-link.ts";
 import type { HandlerThreadStart } from "./worker/handlers/handler-thread.ts";
-import type { ToHandlerThread } from "./worker/threads/thread-messages.ts";
+import { type Packet, packAnswer, type ToHandlerThread, unpackMessages } from "./worker/threads/thread-messages.ts";
 
 /** The few words of a worker's global scope that are used here; the DOM library types a page instead. */
 interface ThreadScope {
@@ -108,7 +108,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
     const waiting: ToHandlerThread[] = [];
     const start = async (first: HandlerThreadStart): Promise<void> => {
       // At once: a handler that never yields again must not hold back what it or another has sent before.
-      take = await startHandlerThread(first, (message) => scope.postMessage(JSON.stringify(message)));
+      take = await startHandlerThread(first, (message) => scope.postMessage(packAnswer(message)));
       for (const message of waiting.splice(0)) take(message);
     };
     let isStarted = false;
@@ -119,7 +119,7 @@ const parts: Record<Become["become"], () => Promise<Receiver>> = {
         void start(message as HandlerThreadStart);
         return;
       }
-      for (const next of readBatch<ToHandlerThread>(message as Batch)) {
+      for (const next of unpackMessages(message as Packet)) {
         if (take) take(next);
         else waiting.push(next);
       }

@@ -19,7 +19,7 @@ import { ownKey } from "../telemetry/names.ts";
 import { asSampled, inheritSampling } from "../telemetry/spans/sampling.ts";
 import { type ActiveSpan, housekeeping, linksTo, markFailed, startSpan } from "../telemetry/spans/tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { createTrouble } from "../telemetry/trouble.ts";
+import { createTrouble, type Trouble } from "../telemetry/trouble.ts";
 import { toFailure } from "../words/errors.ts";
 
 export interface RedriverDeps {
@@ -38,53 +38,73 @@ const lookEveryMs = 500;
 /** The sweeper sends what was not confirmed within this time. */
 const sendConfirmMs = 30_000;
 
-export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal): Promise<void> } {
-  const { store, tasks: queue, telemetry, metrics, clock } = deps;
-  const log = telemetry.log.module("dlq.redrive");
+/** A task that came back, and the root of its new trace. */
+interface RevivedTask {
+  task: DueTask;
+  active: ActiveSpan | undefined;
+}
 
-  const nowMs = (): number => clock.monotonicMs();
-  const stepTrouble = createTrouble({
-    log,
-    nowMs,
-    msg: "a step of a redrive failed, it is tried again",
-    over: "steps of redrives succeed again",
-  });
-  const sendTrouble = createTrouble({
-    log,
-    nowMs,
-    msg: "send failed, the sweeper will repeat it",
-    over: "redriven tasks are sent again",
-  });
+export class Redriver {
+  readonly #deps: RedriverDeps;
+  readonly #log: Logger;
+  readonly #stepTrouble: Trouble;
+  readonly #sendTrouble: Trouble;
 
-  const loop = (draining: AbortSignal): Promise<void> =>
-    repeat(takeStep, { signal: draining, clock, onFailure: { trouble: stepTrouble, pauseMs: lookEveryMs } });
+  constructor(deps: RedriverDeps) {
+    const log = deps.telemetry.log.module("dlq.redrive");
+    const nowMs = (): number => deps.clock.monotonicMs();
+    this.#deps = deps;
+    this.#log = log;
+    this.#stepTrouble = createTrouble({
+      log,
+      nowMs,
+      msg: "a step of a redrive failed, it is tried again",
+      over: "steps of redrives succeed again",
+    });
+    this.#sendTrouble = createTrouble({
+      log,
+      nowMs,
+      msg: "send failed, the sweeper will repeat it",
+      over: "redriven tasks are sent again",
+    });
+  }
+
+  loop(draining: AbortSignal): Promise<void> {
+    const onFailure = { trouble: this.#stepTrouble, pauseMs: lookEveryMs };
+    return repeat(() => this.#takeStep(), { signal: draining, clock: this.#deps.clock, onFailure });
+  }
 
   /** Gives how long to pause before the next. */
-  const takeStep = async (): Promise<number> => {
+  async #takeStep(): Promise<number> {
+    const { store, clock } = this.#deps;
     const step = await store.proposeRedrive(stepLimit, clock.nowMs());
     if ("waitMs" in step) return Math.min(step.waitMs ?? lookEveryMs, lookEveryMs);
-    const begun = new Map(step.candidates.map((candidate) => [candidate.id, beginTrace(step, candidate)]));
+    const begun = new Map(step.candidates.map((candidate) => [candidate.id, this.#beginTrace(step, candidate)]));
     const committedAtMs = clock.nowMs();
-    const revived = await commit(step, begun, committedAtMs);
+    const revived = await this.#commit(step, begun, committedAtMs);
     if (!revived) return 0;
-    for (const task of revived) tellRedriven(task, step, { active: begun.get(task.id), committedAtMs });
+    const tasks = revived.map((task) => ({ task, active: begun.get(task.id) }));
+    for (const { task, active } of tasks) {
+      this.#logOf(task, active).info("task redriven", { redrive_id: step.redrive.id });
+      this.#deps.telemetry.events.publish("task.redriven", committedAtMs);
+    }
     try {
-      await sendAll(revived, begun);
-      report(step, revived.length);
+      await this.#send(tasks);
+      this.#report(step, revived.length);
     } finally {
       // A span that never ends is never exported: what was not moved has no new trace.
-      for (const { id } of revived) begun.get(id)?.span.end();
+      for (const { active } of tasks) active?.span.end();
     }
     return 0;
-  };
+  }
 
   /** The root of the task's new trace, linked to the one that it died in. */
-  const beginTrace = ({ redrive }: RedriveStep, candidate: RedriveCandidate): ActiveSpan => {
+  #beginTrace({ redrive }: RedriveStep, candidate: RedriveCandidate): ActiveSpan {
     const origin = fromCarrier(candidate.origin);
     const death = fromCarrier({ traceparent: candidate.deathTraceparent });
     // What died was kept, and so is what becomes of it now.
     const sampled = inheritSampling(withoutSpan(origin), spanContextOf(asSampled(origin)));
-    return startSpan(telemetry.tracer, "redrive tasks", sampled, {
+    return startSpan(this.#deps.telemetry.tracer, "redrive tasks", sampled, {
       kind: SpanKind.INTERNAL,
       links: linksTo(spanContextOf(death), spanContextOf(origin)),
       attributes: {
@@ -95,28 +115,10 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
         ...(redrive.reason && { [ownKey.redriveReason]: redrive.reason }),
       },
     });
-  };
+  }
 
-  const tellRedriven = (
-    task: DueTask,
-    { redrive }: RedriveStep,
-    { active, committedAtMs }: { active: ActiveSpan | undefined; committedAtMs: number },
-  ): void => {
-    logOf(task, active).info("task redriven", { redrive_id: redrive.id });
-    telemetry.events.publish("task.redriven", committedAtMs);
-  };
-
-  /** Lines in the task's new trace. */
-  const logOf = (task: DueTask, active: ActiveSpan | undefined): Logger =>
-    log
-      .in(active?.context ?? fromCarrier(task.origin))
-      .with({ correlation_id: task.correlationId, task_id: task.id, task_type: task.type });
-
-  const commit = (
-    step: RedriveStep,
-    begun: ReadonlyMap<string, ActiveSpan>,
-    nowMs: number,
-  ): Promise<DueTask[] | undefined> => {
+  #commit(step: RedriveStep, begun: ReadonlyMap<string, ActiveSpan>, nowMs: number): Promise<DueTask[] | undefined> {
+    const { store, telemetry } = this.#deps;
     const moves = [...begun].map(([id, { context }]) => {
       return { id, origin: toCarrier(context), actor: actorOf(telemetry.service, context, nowMs) };
     });
@@ -125,34 +127,45 @@ export function createRedriver(deps: RedriverDeps): { loop(draining: AbortSignal
       { redriveId: redrive.id, step: rest, moves, nowMs, sendWithinMs: sendConfirmMs },
       housekeeping,
     );
-  };
+  }
 
-  const sendAll = async (revived: readonly DueTask[], begun: ReadonlyMap<string, ActiveSpan>): Promise<void> => {
-    const sent = await Promise.all(revived.map((task) => send(task, begun.get(task.id))));
-    const confirmed = revived.filter((_task, index) => sent[index]);
-    if (confirmed.length > 0) await store.markSent(confirmed, clock.nowMs(), housekeeping);
-  };
-
-  /** False when the broker did not take it: it is the sweeper's then. */
-  const send = async (task: DueTask, active: ActiveSpan | undefined): Promise<boolean> => {
-    const context = active?.context ?? fromCarrier(task.origin);
-    const [result] = await queue.send([{ message: toTaskMessage(task), context, span: sendSpanOf(task) }]);
-    if (result?.kind === "failed") {
-      if (active) markFailed(active.span, toFailure(result.error));
-      sendTrouble.met({ error: result.error }, logOf(task, active));
-      return false;
+  /** What the broker does not take is the sweeper's. */
+  async #send(tasks: readonly RevivedTask[]): Promise<void> {
+    const { store, tasks: queue, clock } = this.#deps;
+    const results = await queue.send(
+      tasks.map(({ task, active }) => ({
+        message: toTaskMessage(task),
+        context: active?.context ?? fromCarrier(task.origin),
+        span: sendSpanOf(task),
+      })),
+    );
+    const confirmed: DueTask[] = [];
+    for (const [index, { task, active }] of tasks.entries()) {
+      const result = results[index];
+      if (result?.kind === "failed") {
+        if (active) markFailed(active.span, toFailure(result.error));
+        this.#sendTrouble.met({ error: result.error }, this.#logOf(task, active));
+      } else {
+        this.#sendTrouble.passed();
+        confirmed.push(task);
+      }
     }
-    sendTrouble.passed();
-    return true;
-  };
+    if (confirmed.length > 0) await store.markSent(confirmed, clock.nowMs(), housekeeping);
+  }
 
-  const report = ({ redrive, candidates, refused, isLast }: RedriveStep, moved: number): void => {
+  /** Lines in the task's new trace. */
+  #logOf(task: DueTask, active: ActiveSpan | undefined): Logger {
+    return this.#log
+      .in(active?.context ?? fromCarrier(task.origin))
+      .with({ correlation_id: task.correlationId, task_id: task.id, task_type: task.type });
+  }
+
+  #report({ redrive, candidates, refused, isLast }: RedriveStep, moved: number): void {
+    const { metrics, clock } = this.#deps;
     metrics.redriven("moved", moved);
     metrics.redriven("failed", refused + candidates.length - moved);
     const fields = { redrive_id: redrive.id, moved, refused };
-    if (isLast) log.info("redrive completed", { ...fields, elapsed_ms: clock.nowMs() - redrive.createdAtMs });
-    else log.debug("redrive went on", fields);
-  };
-
-  return { loop };
+    if (isLast) this.#log.info("redrive completed", { ...fields, elapsed_ms: clock.nowMs() - redrive.createdAtMs });
+    else this.#log.debug("redrive went on", fields);
+  }
 }

@@ -15,13 +15,15 @@ import { outcomeOfEnd, signalled } from "../worker/attempts/attempt-outcome.ts";
 import type { LoadedHandler } from "../worker/handlers/loaded-handler.ts";
 import { createRunner, createRunScopes } from "../worker/handlers/run.ts";
 import { createHandlerCalls } from "../worker/http/calls.ts";
-import { type Attempt, startAttempt } from "../worker/threads/attempt.ts";
-import type { CancelReason, FromRunner, HandlerLogLine, Run } from "../worker/threads/thread-messages.ts";
+import type { FromRunner, HandlerLogLine, Run } from "../worker/threads/thread-messages.ts";
+import { type RunListener, ThreadRuns } from "../worker/threads/thread-runs.ts";
 import type { TestedTask, TestOptions } from "./tested-task.ts";
 
 interface BenchOptions {
   /** The task, the same for every attempt. */
   run: Omit<Run, "number" | "attempt" | "carrier" | "spanId">;
+  /** JSON text. */
+  payload: string;
   timeoutMs: number;
   signal: AbortSignal | undefined;
   fetch: TestOptions["fetch"];
@@ -33,18 +35,24 @@ interface Bench {
   close(): void;
 }
 
-export function createBench(loaded: LoadedHandler, { run, timeoutMs, signal, fetch: answer }: BenchOptions): Bench {
+export function createBench(
+  loaded: LoadedHandler,
+  { run, payload, timeoutMs, signal, fetch: answer }: BenchOptions,
+): Bench {
   const trace = openTestTrace();
   const spans: PlainSpan[] = [];
   const lines: HandlerLogLine[] = [];
-  let current: Attempt | undefined;
-
+  const runs = new ThreadRuns({
+    // After this turn: the run is in the table then, however it ends.
+    post: (message) => queueMicrotask(() => take(message)),
+    // In production its thread is ended now.
+    onOverdue: ({ request }) => runs.end(request.run.number, (signalledFor) => signalledFor ?? signalled("timed_out")),
+  });
   const tell = (message: FromRunner): void => {
     switch (message.kind) {
       case "ended":
         spans.push(...message.spans);
-        // One that was given up does not end the next.
-        if (current?.run.number === message.number) current.settle(outcomeOfEnd(message.end, current.signalledFor()));
+        runs.end(message.number, (signalledFor) => outcomeOfEnd(message.end, signalledFor));
         break;
       case "span":
         spans.push(message.span);
@@ -72,29 +80,18 @@ export function createBench(loaded: LoadedHandler, { run, timeoutMs, signal, fet
 
   const runAttempt = (number: number): Promise<Outcome> =>
     new Promise((resolve) => {
-      const canceling = new AbortController();
-      const cancel = (): void => canceling.abort("canceled" satisfies CancelReason);
-      const attempt: Attempt = startAttempt(
-        number,
-        {
-          run: { ...run, attempt: number, carrier: trace.carrier, spanId: trace.newSpanId() },
-          timeoutMs,
-          isAlone: false,
-          signal: canceling.signal,
-        },
-        {
-          // After this turn: an attempt may end before it has begun to be the current one.
-          post: (message) => queueMicrotask(() => take(message)),
-          onSignalled: () => {},
-          // In production its thread is ended now.
-          onOverdue: () => attempt.settle(attempt.signalledFor() ?? signalled("timed_out")),
-          onSettled: ({ outcome }) => {
-            signal?.removeEventListener("abort", cancel);
-            resolve(outcome);
-          },
-        },
-      );
-      current = attempt;
+      const cancel = (): void => runs.cancel(number, "canceled");
+      const onEnded: RunListener["onEnded"] = (_number, { outcome }) => {
+        signal?.removeEventListener("abort", cancel);
+        resolve(outcome);
+      };
+      runs.start({
+        run: { ...run, number, attempt: number, carrier: trace.carrier, spanId: trace.newSpanId() },
+        payload,
+        timeoutMs,
+        isAlone: false,
+        listener: { onEnded, onProgress: () => {} },
+      });
       if (signal?.aborted) cancel();
       signal?.addEventListener("abort", cancel);
     });
@@ -106,7 +103,10 @@ export function createBench(loaded: LoadedHandler, { run, timeoutMs, signal, fet
       progress: spans.flatMap(({ events }) => events.flatMap(({ attributes }) => shareOf(attributes))),
       spans,
     }),
-    close: trace.end,
+    close: () => {
+      runs.close();
+      trace.end();
+    },
   };
 }
 

@@ -26,6 +26,7 @@ export const testTask: TestTask = async (handler, options = {}) => {
   }
   const bench = createBench(loaded, {
     run: toRun(loaded, options),
+    payload: JSON.stringify(options.payload ?? null),
     timeoutMs: timeoutOf(loaded, options),
     signal: options.signal,
     fetch: options.fetch,
@@ -58,8 +59,8 @@ function toTestable(handler: TaskHandler, { type = "test" }: TestOptions): Loade
 }
 
 function toRun({ type }: LoadedHandler, options: TestOptions) {
-  const { payload = null, id = newTaskId(), correlationId = newTaskId(), metadata = {} } = options;
-  return { taskId: id, type: options.type ?? type, payload: JSON.stringify(payload), correlationId, metadata };
+  const { id = newTaskId(), correlationId = newTaskId(), metadata = {} } = options;
+  return { taskId: id, type: options.type ?? type, correlationId, metadata };
 }
 
 function timeoutOf({ timeoutMs }: LoadedHandler, { timeout }: TestOptions): number {

@@ -6,7 +6,7 @@ import type { Queue } from "../../src/queue/queue.ts";
 import type { LeaseState } from "../../src/store/ports/attempts.ts";
 import type { Store } from "../../src/store/ports/store.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
-import { createLeaseKeeper } from "../../src/worker/attempts/lease.ts";
+import { LeaseKeeper } from "../../src/worker/attempts/lease.ts";
 import { openTestQueues, startEmbedded, takeOne } from "../support/brokers.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
@@ -32,15 +32,23 @@ test(
       },
     };
     const { log } = startTelemetry("worker", readConfig({ handlers: "" }, {}).config, () => {});
-    const leases = createLeaseKeeper({ store: opened.store, queue: hanging, clock, log, leaseMs });
+    const lost: string[] = [];
+    const leases = new LeaseKeeper({
+      store: opened.store,
+      queue: hanging,
+      clock,
+      log,
+      leaseMs,
+      onLost: (lease) => lost.push(lease.id),
+      onCanceled: () => {},
+    });
 
     await sendOne(queues.tasks, { body: "{}", attributes: {}, correlationId: undefined });
     const tasks = tasksIn(opened.store);
     const { id } = await tasks.create();
     const { claim } = await tasks.win(id, t0, "w1");
-    const lost: string[] = [];
     const message = await takeOne(queues.tasks);
-    leases.hold({ id, claim, message, onLost: () => lost.push(id), onCanceled: () => {} }, clock.monotonicMs());
+    leases.hold({ id, claim, message }, clock.monotonicMs());
     const done = new AbortController();
     const keeping = leases.loop(done.signal);
     for (let thirds = 0; thirds < 7; thirds += 1) {
@@ -71,14 +79,22 @@ async function startKeeping(extend?: Store["extend"]) {
     prolonged.push(clock.monotonicMs());
     return (extend ?? store.extend)(leases, ms, nowMs, context);
   };
-  const leases = createLeaseKeeper({ store: { ...store, extend: noted }, queue: queues.tasks, clock, log, leaseMs });
+  const lost: number[] = [];
+  const leases = new LeaseKeeper({
+    store: { ...store, extend: noted },
+    queue: queues.tasks,
+    clock,
+    log,
+    leaseMs,
+    onLost: () => lost.push(clock.monotonicMs()),
+    onCanceled: () => {},
+  });
   await sendOne(queues.tasks, { body: "{}", attributes: {}, correlationId: undefined });
   const tasks = tasksIn(store);
   const { id } = await tasks.create();
   const { claim } = await tasks.win(id, t0, "w1");
-  const lost: number[] = [];
   const message = await takeOne(queues.tasks);
-  const lease = { id, claim, message, onLost: () => lost.push(clock.monotonicMs()), onCanceled: () => {} };
+  const lease = { id, claim, message };
   const done = new AbortController();
   const keeping = leases.loop(done.signal);
   stack.defer(async () => {

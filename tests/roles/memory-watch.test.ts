@@ -81,15 +81,19 @@ describe("above its memory limit the pool", () => {
       await using watched = await startWatchedPool();
       const { running, watch, lines } = watched;
       await watched.look(1000);
-      expect([running.pool.free(), watch.isAbove(), running.ended]).toEqual([8, false, []]);
+      expect([running.pool.intake.free(), watch.isAbove(), running.ended]).toEqual([8, false, []]);
       await watched.look(1001);
-      expect([running.pool.free(), watch.isAbove(), lines]).toEqual([0, true, [["warn", closedLine, 1001, 1000]]]);
+      expect([running.pool.intake.free(), watch.isAbove(), lines]).toEqual([
+        0,
+        true,
+        [["warn", closedLine, 1001, 1000]],
+      ]);
       expect(namesOf(running)).toEqual(["handlers-1"]);
       await watched.lookUntilReplaced(900);
       expect(namesOf(running)).toEqual(["handlers-1", "handlers-2"]);
       await watched.look(899);
       expect([watch.isAbove(), lines.slice(1)]).toEqual([false, [["info", openLine, 899, 1000]]]);
-      await eventually(() => running.pool.free() === 8, patience);
+      await eventually(() => running.pool.intake.free() === 8, patience);
     },
     limitMs,
   );
@@ -102,16 +106,16 @@ describe("above its memory limit the pool", () => {
       const { running, watch, lines } = watched;
       await watched.look(2000);
       await watched.lookUntilReplaced(2000);
-      expect(running.pool.free()).toBe(0);
+      expect(running.pool.intake.free()).toBe(0);
       await watched.look(2000);
       expect(lines.slice(1)).toEqual([["error", singleLine, 2000, 1000]]);
-      await running.pool.whenFree(AbortSignal.timeout(30_000));
-      expect([running.pool.free(), watch.isAbove()]).toEqual([1, true]);
+      await running.pool.intake.whenFree(AbortSignal.timeout(30_000));
+      expect([running.pool.intake.free(), watch.isAbove()]).toEqual([1, true]);
       const { outcome } = running.run(gate.task());
-      expect(running.pool.free()).toBe(0);
+      expect(running.pool.intake.free()).toBe(0);
       gate.open();
       expect((await outcome).kind).toBe("succeeded");
-      expect(running.pool.free()).toBe(1);
+      expect(running.pool.intake.free()).toBe(1);
 
       // It has grown by less than a tenth of the limit, and then by more: only then all are replaced again.
       await watched.look(2100);

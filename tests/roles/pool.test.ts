@@ -55,29 +55,29 @@ async function condemnOne(running: TestPool, gate: Gate, ignoring = ignore) {
 }
 
 async function replaced({ pool }: TestPool): Promise<void> {
-  await pool.whenFree(AbortSignal.timeout(30_000));
+  await pool.intake.whenFree(AbortSignal.timeout(30_000));
 }
 
-describe("a seat", () => {
+describe("a place", () => {
   test(
     "that is reserved is not free, is used up by a run, and wakes who waits when it is released",
     async () => {
       await using running = await startTestPool({ threadConcurrency: "3" });
       await using gate = startGate();
       const { pool } = running;
-      expect(pool.free()).toBe(3);
-      pool.reserve(3);
-      expect(pool.free()).toBe(0);
+      expect(pool.intake.free()).toBe(3);
+      pool.intake.reserve(3);
+      expect(pool.intake.free()).toBe(0);
       let isAwake = false;
-      const waiting = pool.whenFree(new AbortController().signal).then(() => {
+      const waiting = pool.intake.whenFree(new AbortController().signal).then(() => {
         isAwake = true;
       });
       running.run(gate.task());
       await gate.held(1);
-      expect([pool.free(), isAwake]).toEqual([0, false]);
-      pool.release(2);
+      expect([pool.intake.free(), isAwake]).toEqual([0, false]);
+      pool.intake.release(2);
       await waiting;
-      expect(pool.free()).toBe(2);
+      expect(pool.intake.free()).toBe(2);
     },
     limitMs,
   );
@@ -87,12 +87,12 @@ describe("a seat", () => {
     async () => {
       await using running = await startTestPool();
       const { pool } = running;
-      pool.reserve(pool.free());
+      pool.intake.reserve(pool.intake.free());
       const draining = new AbortController();
-      const waiting = pool.whenFree(draining.signal);
+      const waiting = pool.intake.whenFree(draining.signal);
       draining.abort();
       await waiting;
-      expect(pool.free()).toBe(0);
+      expect(pool.intake.free()).toBe(0);
     },
     limitMs,
   );
@@ -103,19 +103,19 @@ describe("a seat", () => {
       await using running = await startTestPool();
       await using gate = startGate();
       const { pool } = running;
-      pool.setIntake("closed");
-      expect(pool.free()).toBe(0);
-      const waiting = pool.whenFree(new AbortController().signal);
-      pool.setIntake("single");
+      pool.intake.setMode("closed");
+      expect(pool.intake.free()).toBe(0);
+      const waiting = pool.intake.whenFree(new AbortController().signal);
+      pool.intake.setMode("single");
       await waiting;
-      expect(pool.free()).toBe(1);
+      expect(pool.intake.free()).toBe(1);
       const { outcome } = running.run(gate.task());
-      expect(pool.free()).toBe(0);
+      expect(pool.intake.free()).toBe(0);
       gate.open();
       await outcome;
-      expect(pool.free()).toBe(1);
-      pool.reserve(1);
-      expect(pool.free()).toBe(0);
+      expect(pool.intake.free()).toBe(1);
+      pool.intake.reserve(1);
+      expect(pool.intake.free()).toBe(0);
     },
     limitMs,
   );
@@ -128,13 +128,13 @@ describe("a task that obeys its signal", () => {
       await using running = await startTestPool({ threadConcurrency: "2" });
       const { pool } = running;
       const obeying = running.run({ type: "obey" });
-      expect(pool.free()).toBe(1);
+      expect(pool.intake.free()).toBe(1);
       obeying.signal("canceled");
       // Nothing is given to a thread that may have to be ended.
-      expect([pool.free(), pool.figures()]).toEqual([0, { threads: 1, busy: 1, stuck: 1, condemned: 0 }]);
+      expect([pool.intake.free(), pool.figures()]).toEqual([0, { threads: 1, busy: 1, stuck: 1, condemned: 0 }]);
       expect(pool.threadStates()).toEqual({ idle: 0, busy: 0, stuck: 1, condemned: 0 });
       expect(await obeying.outcome).toEqual(canceled);
-      expect([pool.free(), pool.figures()]).toEqual([2, { threads: 1, busy: 0, stuck: 0, condemned: 0 }]);
+      expect([pool.intake.free(), pool.figures()]).toEqual([2, { threads: 1, busy: 0, stuck: 0, condemned: 0 }]);
       expect([running.condemned, running.ended]).toEqual([[], []]);
     },
     limitMs,
@@ -166,7 +166,7 @@ describe("a task that ignores its signal, on a thread that yields,", () => {
       await replaced(running);
       expect(running.pool.figures()).toEqual({ threads: 1, busy: 0, stuck: 1, condemned: 1 });
       expect(running.pool.threadStates()).toEqual({ idle: 1, busy: 0, stuck: 0, condemned: 1 });
-      expect(running.pool.free()).toBe(3);
+      expect(running.pool.intake.free()).toBe(3);
       const echo = running.run({ type: "echo", payload: "beside" });
       expect(await echo.outcome).toEqual({ kind: "succeeded", result: '"beside"' });
       expect([running.settled, running.ended]).toEqual([["echo"], []]);
@@ -338,7 +338,7 @@ describe("a crash", () => {
       await rm(mine);
       await replaced(running);
       expect(running.ended.slice(1).filter(([name]) => name !== "handlers")).toEqual([]);
-      expect([running.pool.free(), running.pool.figures().threads]).toEqual([4, 1]);
+      expect([running.pool.intake.free(), running.pool.figures().threads]).toEqual([4, 1]);
       expect(running.pool.failure()).toBeUndefined();
     },
     limitMs,
@@ -356,7 +356,7 @@ describe("an exclusive task", () => {
       await gate.held(1);
       const exclusive = running.run(ownGate.task(), { isAlone: true });
       const after = running.run({ type: "echo" });
-      expect([running.pool.free(), running.pool.figures().busy]).toEqual([0, 1]);
+      expect([running.pool.intake.free(), running.pool.figures().busy]).toEqual([0, 1]);
       gate.open();
       expect(await before.outcome).toEqual(passed);
       await ownGate.held(1);
@@ -364,7 +364,7 @@ describe("an exclusive task", () => {
       ownGate.open();
       await Promise.all([exclusive.outcome, after.outcome]);
       expect(running.settled).toEqual(["http", "http", "echo"]);
-      expect(running.pool.free()).toBe(4);
+      expect(running.pool.intake.free()).toBe(4);
     },
     limitMs,
   );
@@ -396,10 +396,10 @@ describe("an exclusive task", () => {
       running.run(gate.task());
       await gate.held(1);
       const waiting = running.run({ type: "spin" }, { isAlone: true });
-      expect(running.pool.free()).toBe(0);
+      expect(running.pool.intake.free()).toBe(0);
       waiting.signal("lease_lost");
       expect(await waiting.outcome).toEqual(leaseLost);
-      expect(running.pool.free()).toBe(3);
+      expect(running.pool.intake.free()).toBe(3);
     },
     limitMs,
   );
@@ -424,7 +424,7 @@ describe("threads whose memory is wanted back", () => {
       await eventually(() => pool.recycle([1, 2]).length === 2 && running.condemned.length === 1, patience);
       expect(running.condemned).toEqual([["handlers-1", above]]);
       // One busy thread at a time.
-      await eventually(() => pool.free() === 11, patience);
+      await eventually(() => pool.intake.free() === 11, patience);
       expect(pool.recycle([1, 2])).toEqual([2, 1]);
       expect(running.condemned).toHaveLength(1);
 

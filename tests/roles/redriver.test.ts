@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { ROOT_CONTEXT } from "@opentelemetry/api";
-import { createRedriver } from "../../src/dlq/redrive.ts";
+import { Redriver } from "../../src/dlq/redrive.ts";
 import { systemClock } from "../../src/limits/clock.ts";
 import type { Store } from "../../src/store/ports/store.ts";
 import { createTaskMetrics } from "../../src/telemetry/metrics/task-metrics.ts";
@@ -43,7 +43,7 @@ test("a step that came too late has moved nothing: it begins no trace, and is no
   const runUntil = async (store: Store, isOver: () => boolean | Promise<boolean>): Promise<number> => {
     const draining = new AbortController();
     const deps = { store, tasks: queues.tasks, telemetry, metrics, clock: systemClock };
-    const running = createRedriver(deps).loop(draining.signal);
+    const running = new Redriver(deps).loop(draining.signal);
     await eventually(isOver);
     draining.abort();
     await running;

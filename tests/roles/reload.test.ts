@@ -19,7 +19,7 @@ function told(version: string): Outcome {
 async function settled({ pool }: TestPool, threads: number): Promise<void> {
   await eventually(() => {
     expect(pool.figures()).toEqual({ threads, busy: 0, stuck: 0, condemned: 0 });
-    expect(pool.free()).toBe(threads * 16);
+    expect(pool.intake.free()).toBe(threads * 16);
     return true;
   }, patience);
 }

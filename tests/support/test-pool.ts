@@ -5,6 +5,7 @@ import { readConfig } from "../../src/config.ts";
 import type { Outcome } from "../../src/words/retry.ts";
 import { startPool, type ThreadPool } from "../../src/worker/threads/pool.ts";
 import type { CancelReason } from "../../src/worker/threads/thread-messages.ts";
+import type { RunListener } from "../../src/worker/threads/thread-runs.ts";
 import { projectFolder } from "./executable.ts";
 import type { TestFlags } from "./system.ts";
 
@@ -49,30 +50,36 @@ export async function startTestPool(flags: TestFlags = {}, watchesHandlers = fal
     onThreadCondemned: (...told) => condemned.push(told),
     onThreadEnded: (...told) => ended.push(told),
   });
-  let count = 0;
+  const unended = new Map<number, (outcome: Outcome) => void>();
+  const listener: RunListener = {
+    onEnded: (number, { outcome }) => unended.get(number)?.(outcome),
+    onProgress: () => {},
+  };
+  let number = 0;
   return {
     pool,
     settled,
     condemned,
     ended,
     run: ({ type, payload = null }, { timeoutMs = 3_600_000, isAlone = false } = {}) => {
-      const aborting = new AbortController();
+      const own = ++number;
       const run = {
-        taskId: `task-${++count}`,
+        number: own,
+        taskId: `task-${own}`,
         type,
-        payload: JSON.stringify(payload),
         attempt: 1,
         correlationId: "c-1",
         metadata: {},
         carrier: {},
         spanId: "00f067aa0ba902b7",
       };
-      const running = pool.run({ run, timeoutMs, isAlone, signal: aborting.signal });
-      const outcome = running.then((result) => {
+      const { promise: outcome, resolve } = Promise.withResolvers<Outcome>();
+      unended.set(own, (given) => {
         settled.push(type);
-        return result.outcome;
+        resolve(given);
       });
-      return { outcome, signal: (reason) => aborting.abort(reason) };
+      pool.run({ run, payload: JSON.stringify(payload), timeoutMs, isAlone, listener });
+      return { outcome, signal: (reason) => pool.cancel(own, reason) };
     },
     [Symbol.asyncDispose]: async () => pool.close(),
   };

@@ -210,9 +210,9 @@ describe("docs/telemetry.md on events and variables", () => {
   test("names the line of each event as the code has it", async () => {
     const files = [
       "src/task-service.ts",
-      "src/worker.ts",
+      "src/worker/attempts/run.ts",
       "src/worker/attempts/report.ts",
-      "src/dlq.ts",
+      "src/dlq/letters.ts",
       "src/dlq/redrive.ts",
     ];
     const text = (await Promise.all(files.map((path) => Bun.file(inProject(path)).text()))).join();

@@ -7,7 +7,7 @@ const run = {
   number: 1,
   taskId: "t",
   type: "spin",
-  payload: "null",
+
   attempt: 2,
   correlationId: "c",
   metadata: {},

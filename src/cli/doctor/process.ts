@@ -12,7 +12,7 @@ import { unguardedAddresses } from "../../http/open-addresses.ts";
 import { findLiveTypes } from "../../store/open-store.ts";
 import { toFailure, toTaskError } from "../../words/errors.ts";
 import { handlerFiles } from "../../worker/handlers/handler-files.ts";
-import { startSlot } from "../../worker/threads/slot.ts";
+import { Slot } from "../../worker/threads/slot.ts";
 import { type Finding, failed, ok, warn } from "./finding.ts";
 
 /**
@@ -21,7 +21,7 @@ import { type Finding, failed, ok, warn } from "./finding.ts";
  */
 export async function lookAtHandlers(config: Config): Promise<Finding[]> {
   const ignore = (): void => {};
-  const slot = startSlot(1, config, {
+  const slot = new Slot(1, config, {
     onSpans: ignore,
     onLog: ignore,
     onAttemptEnded: ignore,

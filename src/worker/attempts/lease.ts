@@ -12,105 +12,108 @@ import type { Logger } from "../../telemetry/logs/log.ts";
 import { housekeeping } from "../../telemetry/spans/tracing.ts";
 import { toTaskError } from "../../words/errors.ts";
 
-interface HeldLease extends Lease {
-  message: ReceivedMessage;
-  onLost(): void;
-  /** Its user wants the task to end; told each time the lease is prolonged. */
-  onCanceled(): void;
-}
+/** The claim of a task, with the message that brought it. */
+type MessageLease = Lease & { message: ReceivedMessage };
 
-export interface LeaseKeeper {
-  /** `sinceMs`: when the claim left for the store, on the monotonic clock; its lease counts from then, or from later. */
-  hold(lease: HeldLease, sinceMs: number): void;
-  /**
-   * Gives it up; resolves when no change of its message's visibility is under way any more, which would undo what the
-   * message is settled with.
-   */
-  release(lease: HeldLease): Promise<void>;
-  /** Prolongs until the signal aborts. */
-  loop(signal: AbortSignal): Promise<void>;
-}
-
-export interface LeaseKeeperDeps {
+export interface LeaseKeeperDeps<Held extends MessageLease> {
   store: Pick<AttemptStore, "extend">;
-  queue: Queue;
+  queue: Pick<Queue, "settle">;
   clock: Clock;
   log: Logger;
   leaseMs: number;
+  onLost(lease: Held): void;
+  /** Its user wants the task to end; called each time the lease is prolonged. */
+  onCanceled(lease: Held): void;
 }
 
-export function createLeaseKeeper({ store, queue, clock, log, leaseMs }: LeaseKeeperDeps): LeaseKeeper {
+export class LeaseKeeper<Held extends MessageLease> {
+  readonly #deps: LeaseKeeperDeps<Held>;
   /** Each lease, and until when it is known to hold, on the monotonic clock. */
-  const held = new Map<HeldLease, number>();
-  let prolonging: Promise<void> | undefined;
+  readonly #held = new Map<Held, number>();
+  #prolonging: Promise<void> | undefined;
   /** The change of visibility that the broker has not answered yet; the next one waits for its turn. */
-  let hiding: { leases: ReadonlySet<HeldLease>; done: Promise<void> } | undefined;
+  #hiding: { leases: ReadonlySet<Held>; done: Promise<void> } | undefined;
 
-  const prolong = async (): Promise<void> => {
-    const leases = [...held.keys()];
+  constructor(deps: LeaseKeeperDeps<Held>) {
+    this.#deps = deps;
+  }
+
+  /** `sinceMs`: when the claim left for the store, on the monotonic clock; its lease counts from then, or from later. */
+  hold(lease: Held, sinceMs: number): void {
+    const { clock, leaseMs } = this.#deps;
+    this.#held.set(lease, sinceMs + leaseMs);
+    // The claim's answer took so long that the lease might end before the loop comes to it.
+    if (clock.monotonicMs() - sinceMs > leaseMs / 3) this.#prolongAll();
+  }
+
+  /**
+   * Gives them up; resolves when no change of their messages' visibility is under way any more, which would undo what the
+   * messages are settled with.
+   */
+  async release(leases: readonly Held[]): Promise<void> {
+    for (const lease of leases) this.#held.delete(lease);
+    const hiding = this.#hiding;
+    if (hiding && leases.some((lease) => hiding.leases.has(lease))) await hiding.done;
+  }
+
+  /** Prolongs until the signal aborts. */
+  async loop(signal: AbortSignal): Promise<void> {
+    const { clock, leaseMs } = this.#deps;
+    while (!signal.aborted) {
+      await clock.sleep(leaseMs / 3, signal);
+      // A store that does not answer must not keep us from seeing that its leases are over.
+      this.#prolongAll();
+      this.#loseOverdue();
+    }
+    await this.#prolonging;
+    await this.#hiding?.done;
+  }
+
+  #prolongAll(): void {
+    this.#prolonging ??= this.#prolong()
+      .catch((error: unknown) => this.#deps.log.warn("could not prolong leases", { error: toTaskError(error) }))
+      .finally(() => {
+        this.#prolonging = undefined;
+      });
+  }
+
+  async #prolong(): Promise<void> {
+    const leases = [...this.#held.keys()];
     if (leases.length === 0) return;
+    const { store, clock, leaseMs, onCanceled } = this.#deps;
     const asked = leases.map(({ id, claim }) => ({ id, claim }));
     const sinceMs = clock.monotonicMs();
     const states = await store.extend(asked, leaseMs, clock.nowMs(), housekeeping);
     for (const [index, lease] of leases.entries()) {
-      if (!held.has(lease)) continue;
-      if (states[index] === "lost") lose(lease);
-      else held.set(lease, sinceMs + leaseMs);
-      if (states[index] === "canceled") lease.onCanceled();
+      if (!this.#held.has(lease)) continue;
+      if (states[index] === "lost") this.#lose(lease);
+      else this.#held.set(lease, sinceMs + leaseMs);
+      if (states[index] === "canceled") onCanceled(lease);
     }
-    const kept = new Set(leases.filter((lease) => held.has(lease)));
-    hiding ??= {
+    const kept = new Set(leases.filter((lease) => this.#held.has(lease)));
+    this.#hiding ??= {
       leases: kept,
-      done: hide(kept).finally(() => {
-        hiding = undefined;
+      done: this.#hide(kept).finally(() => {
+        this.#hiding = undefined;
       }),
     };
-  };
+  }
 
-  const hide = async (leases: ReadonlySet<HeldLease>): Promise<void> => {
+  async #hide(leases: ReadonlySet<Held>): Promise<void> {
+    const { queue, log, leaseMs } = this.#deps;
     const results = await queue.settle([...leases].map(({ message }) => ({ message, hideMs: leaseMs })));
     // The claim in the store decides who may run; a message that comes too early is put back by its receiver.
-    const failed = results.filter(({ kind }) => kind === "failed").length;
-    if (failed > 0) log.warn("could not prolong the visibility of messages", { count: failed });
-  };
+    const count = results.filter(({ kind }) => kind === "failed").length;
+    if (count > 0) log.warn("could not prolong the visibility of messages", { count });
+  }
 
-  const lose = (lease: HeldLease): void => {
-    if (held.delete(lease)) lease.onLost();
-  };
+  #lose(lease: Held): void {
+    if (this.#held.delete(lease)) this.#deps.onLost(lease);
+  }
 
   /** When the store has not answered for a whole lease, others may have taken the tasks. */
-  const loseOverdue = (): void => {
-    const nowMs = clock.monotonicMs();
-    for (const [lease, untilMs] of held) if (untilMs <= nowMs) lose(lease);
-  };
-
-  const prolongAll = (): void => {
-    prolonging ??= prolong()
-      .catch((error: unknown) => log.warn("could not prolong leases", { error: toTaskError(error) }))
-      .finally(() => {
-        prolonging = undefined;
-      });
-  };
-
-  return {
-    hold: (lease, sinceMs) => {
-      held.set(lease, sinceMs + leaseMs);
-      // The claim's answer took so long that the lease might end before the loop comes to it.
-      if (clock.monotonicMs() - sinceMs > leaseMs / 3) prolongAll();
-    },
-    release: async (lease) => {
-      held.delete(lease);
-      if (hiding?.leases.has(lease)) await hiding.done;
-    },
-    loop: async (signal) => {
-      while (!signal.aborted) {
-        await clock.sleep(leaseMs / 3, signal);
-        // A store that does not answer must not keep us from seeing that its leases are over.
-        prolongAll();
-        loseOverdue();
-      }
-      await prolonging;
-      await hiding?.done;
-    },
-  };
+  #loseOverdue(): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (const [lease, untilMs] of this.#held) if (untilMs <= nowMs) this.#lose(lease);
+  }
 }

@@ -1,7 +1,8 @@
 /**
  * What the worker does while the store takes nothing, as with a full disk: calls for what is in hand are repeated, and
  * while any is, the receive loop takes no more. So an outcome is not lost and its handler does not run again, and a
- * message does not use up its receives. What waits is bounded by what was in hand when it began.
+ * message does not use up its receives. What waits is bounded by what was in hand when it began. Of a batch only the
+ * entries that were refused wait.
  *
  * Outcomes go before claims: the lease of an attempt that has ended may be over by then, and a claim of the same task,
  * had it the first turn, would run it again.
@@ -9,110 +10,175 @@
 
 import type { Clock } from "../../limits/clock.ts";
 import type { Logger } from "../../telemetry/logs/log.ts";
-import { TaskError, toTaskError } from "../../words/errors.ts";
+import type { EntryResult } from "../../words/entry-result.ts";
+import { TaskError } from "../../words/errors.ts";
 
 const firstPauseMs = 250;
 const longestPauseMs = 5000;
 /** How long an outcome is still repeated once the worker stops. */
 const settleLimitMs = 5000;
 
-export interface Outage {
-  /** Whether a call is being repeated. */
-  isOn(): boolean;
-  /** Commits an outcome; rejects with the store's error some seconds into a drain. */
-  commit<T>(call: () => Promise<T>): Promise<T>;
-  /** Claims; rejects in a drain. Calls `keep` before each pause, so that the message stays hidden. */
-  claim<T>(call: () => Promise<T>, keep: () => Promise<void>): Promise<T>;
-  /** The worker stops: nothing is repeated for long any more. */
-  drain(): void;
+/** A call for a batch, which never rejects, and what takes its results. */
+export interface BatchCall<Entry, Value> {
+  call(entries: readonly Entry[]): Promise<readonly EntryResult<Value>[]>;
+  /** Gets the entries that were answered, each once, and their results in the same order. */
+  take(entries: readonly Entry[], results: readonly EntryResult<Value>[]): Promise<void>;
+}
+
+export interface ClaimCall<Entry, Value> extends BatchCall<Entry, Value> {
+  /** Called before each pause with what waits, so that the messages stay hidden. */
+  keep(entries: readonly Entry[]): Promise<unknown>;
 }
 
 export interface OutageDeps {
   clock: Clock;
   log: Logger;
-  /** What `keep` hides a message for; every pause is shorter. */
+  /** What `keep` hides messages for; every pause is shorter. */
   leaseMs: number;
 }
 
-export function createOutage({ clock, log, leaseMs }: OutageDeps): Outage {
-  const draining = new AbortController();
-  const repeated = { outcomes: 0, claims: 0 };
-  let beganAtMs = 0;
-  const isOn = (): boolean => repeated.outcomes + repeated.claims > 0;
-
-  /** Gives what the first try gave; after one that failed, counts what repeats it. */
-  const repeatedly = async <T>(
-    kind: keyof typeof repeated,
-    tried: Tried<T>,
-    repeating: () => Promise<T>,
-  ): Promise<T> => {
-    if ("value" in tried) return tried.value;
-    if (!isOn()) {
-      beganAtMs = clock.monotonicMs();
-      log.warn("the store takes nothing, no message is received until it does", { error: tried.error });
-    }
-    repeated[kind] += 1;
-    try {
-      return await repeating();
-    } finally {
-      repeated[kind] -= 1;
-      if (!isOn())
-        log.info("nothing waits for the store any more", { elapsed_ms: Math.round(clock.monotonicMs() - beganAtMs) });
-    }
-  };
-
-  /** Twice as long each time. In a drain the signal is over, and cannot cut a pause short any more. */
-  const pause = (tries: number): Promise<void> => {
-    if (draining.signal.aborted) return clock.sleep(firstPauseMs);
-    const pauseMs = Math.min(firstPauseMs * 2 ** (tries - 1), longestPauseMs, leaseMs / 3);
-    return clock.sleep(pauseMs, draining.signal);
-  };
-
-  const tryOnce = async <T>(call: () => Promise<T>): Promise<Tried<T>> => {
-    try {
-      return { value: await call() };
-    } catch (thrown) {
-      const error = toTaskError(thrown);
-      if (error.code !== "unavailable") throw error;
-      return { error };
-    }
-  };
-
-  const repeatOutcome = async <T>(call: () => Promise<T>): Promise<T> => {
-    let giveUpAtMs = Number.POSITIVE_INFINITY;
-    for (let tries = 1; ; tries++) {
-      if (draining.signal.aborted) giveUpAtMs = Math.min(giveUpAtMs, clock.monotonicMs() + settleLimitMs);
-      await pause(tries);
-      const tried = await tryOnce(call);
-      if ("value" in tried) return tried.value;
-      if (clock.monotonicMs() >= giveUpAtMs) throw tried.error;
-    }
-  };
-
-  const repeatClaim = async <T>(call: () => Promise<T>, keep: () => Promise<void>): Promise<T> => {
-    for (let tries = 1; !draining.signal.aborted; tries++) {
-      await keep();
-      await pause(tries);
-      if (draining.signal.aborted || repeated.outcomes > 0) continue;
-      const tried = await tryOnce(call);
-      if ("value" in tried) return tried.value;
-    }
-    throw notNow();
-  };
-
-  return {
-    isOn,
-    commit: async (call) => repeatedly("outcomes", await tryOnce(call), () => repeatOutcome(call)),
-    claim: async (call, keep) => {
-      const tried = repeated.outcomes > 0 ? { error: notNow() } : await tryOnce(call);
-      return repeatedly("claims", tried, () => repeatClaim(call, keep));
-    },
-    drain: () => draining.abort(),
-  };
+/** The entries that the store took no call for, and the error of the first. */
+interface Refused<Entry> {
+  entries: readonly Entry[];
+  error: TaskError;
 }
 
-/** What the call gave, or the `unavailable` that it was refused with. */
-type Tried<T> = { value: T } | { error: TaskError };
+export class Outage {
+  readonly #deps: OutageDeps;
+  readonly #draining = new AbortController();
+  readonly #repeated = { outcomes: 0, claims: 0 };
+  #beganAtMs = 0;
+
+  constructor(deps: OutageDeps) {
+    this.#deps = deps;
+  }
+
+  /** Whether a call is being repeated. */
+  isOn(): boolean {
+    return this.#repeated.outcomes + this.#repeated.claims > 0;
+  }
+
+  /** Commits outcomes, each until the store answers; some seconds into a drain with the store's error. */
+  async commit<Entry, Value>(outcomes: readonly Entry[], batch: BatchCall<Entry, Value>): Promise<void> {
+    const taking: Promise<void>[] = [];
+    const refused = await tryOnce(outcomes, batch, taking);
+    if (refused) await this.#repeat("outcomes", refused, () => this.#repeatOutcomes(refused, batch, taking));
+    await Promise.all(taking);
+  }
+
+  /** Claims, each until the store answers; in a drain with `unavailable`. */
+  async claim<Entry, Value>(claims: readonly Entry[], batch: ClaimCall<Entry, Value>): Promise<void> {
+    const taking: Promise<void>[] = [];
+    const isLate = this.#repeated.outcomes > 0;
+    const refused = isLate ? { entries: claims, error: notNow() } : await tryOnce(claims, batch, taking);
+    if (refused) await this.#repeat("claims", refused, () => this.#repeatClaims(refused, batch, taking));
+    await Promise.all(taking);
+  }
+
+  /** The worker stops: nothing is repeated for long any more. */
+  drain(): void {
+    this.#draining.abort();
+  }
+
+  async #repeat(
+    kind: "outcomes" | "claims",
+    { error }: Refused<unknown>,
+    repeating: () => Promise<void>,
+  ): Promise<void> {
+    const { clock, log } = this.#deps;
+    if (!this.isOn()) {
+      this.#beganAtMs = clock.monotonicMs();
+      log.warn("the store takes nothing, no message is received until it does", { error });
+    }
+    this.#repeated[kind] += 1;
+    try {
+      await repeating();
+    } finally {
+      this.#repeated[kind] -= 1;
+      const elapsed = { elapsed_ms: Math.round(clock.monotonicMs() - this.#beganAtMs) };
+      if (!this.isOn()) log.info("nothing waits for the store any more", elapsed);
+    }
+  }
+
+  async #repeatOutcomes<Entry, Value>(
+    refused: Refused<Entry>,
+    batch: BatchCall<Entry, Value>,
+    taking: Promise<void>[],
+  ): Promise<void> {
+    const { clock } = this.#deps;
+    let left = refused;
+    let giveUpAtMs = Number.POSITIVE_INFINITY;
+    for (let tries = 1; ; tries++) {
+      if (this.#draining.signal.aborted) giveUpAtMs = Math.min(giveUpAtMs, clock.monotonicMs() + settleLimitMs);
+      await this.#pause(tries);
+      const again = await tryOnce(left.entries, batch, taking);
+      if (!again) return;
+      left = again;
+      if (clock.monotonicMs() >= giveUpAtMs) break;
+    }
+    taking.push(giveUp(left, batch));
+  }
+
+  async #repeatClaims<Entry, Value>(
+    refused: Refused<Entry>,
+    batch: ClaimCall<Entry, Value>,
+    taking: Promise<void>[],
+  ): Promise<void> {
+    const { signal } = this.#draining;
+    let { entries } = refused;
+    for (let tries = 1; !signal.aborted; tries++) {
+      await batch.keep(entries);
+      await this.#pause(tries);
+      if (signal.aborted || this.#repeated.outcomes > 0) continue;
+      const again = await tryOnce(entries, batch, taking);
+      if (!again) return;
+      entries = again.entries;
+    }
+    taking.push(giveUp({ entries, error: notNow() }, batch));
+  }
+
+  /** Twice as long each time. In a drain the signal is over, and cannot cut a pause short any more. */
+  #pause(tries: number): Promise<void> {
+    const { clock, leaseMs } = this.#deps;
+    if (this.#draining.signal.aborted) return clock.sleep(firstPauseMs);
+    const pauseMs = Math.min(firstPauseMs * 2 ** (tries - 1), longestPauseMs, leaseMs / 3);
+    return clock.sleep(pauseMs, this.#draining.signal);
+  }
+}
+
+/** One call. What it answers goes to `take`, whose work is added to `taking`; gives what was refused. */
+async function tryOnce<Entry, Value>(
+  entries: readonly Entry[],
+  { call, take }: BatchCall<Entry, Value>,
+  taking: Promise<void>[],
+): Promise<Refused<Entry> | undefined> {
+  const results = entries.length > 0 ? await call(entries) : [];
+  const refusal = results.find(isRefused);
+  if (!refusal) {
+    taking.push(take(entries, results));
+    return undefined;
+  }
+  const answered = entries.filter((_entry, index) => !isRefused(results[index]));
+  if (answered.length > 0)
+    taking.push(
+      take(
+        answered,
+        results.filter((result) => !isRefused(result)),
+      ),
+    );
+  return { entries: entries.filter((_entry, index) => isRefused(results[index])), error: refusal.error };
+}
+
+function giveUp<Entry, Value>({ entries, error }: Refused<Entry>, { take }: BatchCall<Entry, Value>): Promise<void> {
+  return take(
+    entries,
+    entries.map(() => ({ kind: "failed", error })),
+  );
+}
+
+function isRefused<Value>(result: EntryResult<Value> | undefined): result is { kind: "failed"; error: TaskError } {
+  return result?.kind === "failed" && result.error.code === "unavailable";
+}
 
 function notNow(): TaskError {
   return new TaskError("unavailable", "the store takes no claim now");

@@ -1,24 +1,20 @@
 /**
- * Tells the store how far attempts say that they are: of each the newest share, of all together, once a second at most.
- * An attempt that says nothing costs nothing. What was not told in time goes with the attempt's outcome.
+ * Reports to the store how far attempts say that they are: of each the newest share, of all together, once a second at
+ * most. An attempt that says nothing costs nothing. What was not reported in time goes with the attempt's outcome.
  */
 
 import type { Clock } from "../../limits/clock.ts";
 import type { AttemptStore, Lease } from "../../store/ports/attempts.ts";
 import type { Logger } from "../../telemetry/logs/log.ts";
 import { housekeeping } from "../../telemetry/spans/tracing.ts";
-import { createTrouble } from "../../telemetry/trouble.ts";
+import { createTrouble, type Trouble } from "../../telemetry/trouble.ts";
 import { toTaskError } from "../../words/errors.ts";
 
-const tellEveryMs = 1000;
+const reportEveryMs = 1000;
 
-export interface ProgressTeller {
-  /** `share`: from 0 to 1. */
-  say(lease: Lease, share: number): void;
-  /** The attempt is over: nothing more of it is told. Gives what it has said last; undefined: nothing. */
-  end(lease: Lease): number | undefined;
-  /** Resolves when nothing is under way any more. */
-  stop(): Promise<void>;
+interface Progressing extends Lease {
+  /** From 0 to 1; undefined: its handler has not said anything yet. */
+  share: number | undefined;
 }
 
 export interface ProgressDeps {
@@ -27,49 +23,55 @@ export interface ProgressDeps {
   log: Logger;
 }
 
-export function createProgressTeller({ store, clock, log }: ProgressDeps): ProgressTeller {
-  const said = new Map<Lease, number>();
-  const untold = new Set<Lease>();
-  const stopping = new AbortController();
-  let telling: Promise<void> | undefined;
-  const trouble = createTrouble({
-    log,
-    nowMs: () => clock.monotonicMs(),
-    msg: "could not note the progress of tasks",
-    over: "the progress of tasks is noted again",
-  });
+export class ProgressReporter {
+  readonly #deps: ProgressDeps;
+  readonly #trouble: Trouble;
+  readonly #unreported = new Set<Progressing>();
+  readonly #stopping = new AbortController();
+  #reporting: Promise<void> | undefined;
 
-  const tellAll = async (): Promise<void> => {
-    while (untold.size > 0 && !stopping.signal.aborted) {
-      const told = [...untold].map((lease) => ({ id: lease.id, claim: lease.claim, share: said.get(lease) ?? 0 }));
-      untold.clear();
+  constructor(deps: ProgressDeps) {
+    this.#deps = deps;
+    this.#trouble = createTrouble({
+      log: deps.log,
+      nowMs: () => deps.clock.monotonicMs(),
+      msg: "could not note the progress of tasks",
+      over: "the progress of tasks is noted again",
+    });
+  }
+
+  note(attempt: Progressing, share: number): void {
+    attempt.share = share;
+    this.#unreported.add(attempt);
+    this.#reporting ??= this.#report();
+  }
+
+  /** The attempt is over: nothing more of it is reported. */
+  end(attempt: Progressing): void {
+    this.#unreported.delete(attempt);
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#reporting;
+  }
+
+  async #report(): Promise<void> {
+    const { store, clock } = this.#deps;
+    const { signal } = this.#stopping;
+    while (this.#unreported.size > 0 && !signal.aborted) {
+      const reports = [...this.#unreported].map(({ id, claim, share = 0 }) => ({ id, claim, share }));
+      this.#unreported.clear();
       try {
-        await store.noteProgress(told, housekeeping);
-        trouble.passed();
+        await store.noteProgress(reports, housekeeping);
+        this.#trouble.passed();
       } catch (error) {
         // What comes next makes up for it.
-        trouble.met({ error: toTaskError(error) });
+        this.#trouble.met({ error: toTaskError(error) });
       }
-      await clock.sleep(tellEveryMs, stopping.signal);
+      await clock.sleep(reportEveryMs, signal);
     }
-    telling = undefined;
-  };
-
-  return {
-    say: (lease, share) => {
-      said.set(lease, share);
-      untold.add(lease);
-      telling ??= tellAll();
-    },
-    end: (lease) => {
-      const share = said.get(lease);
-      said.delete(lease);
-      untold.delete(lease);
-      return share;
-    },
-    stop: async () => {
-      stopping.abort();
-      await telling;
-    },
-  };
+    this.#reporting = undefined;
+  }
 }

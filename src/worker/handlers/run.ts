@@ -58,7 +58,7 @@ export function createRunner(deps: RunnerDeps) {
     else tell({ kind: "span", span });
   });
 
-  const runTask = async (run: Run, scope: RunScope): Promise<void> => {
+  const runTask = async (run: Run, payload: string, scope: RunScope): Promise<void> => {
     const loaded = find(run.type);
     const aborting = new AbortController();
     running.set(run.number, aborting);
@@ -97,7 +97,9 @@ export function createRunner(deps: RunnerDeps) {
       fatal: (message, options) => new FatalError(message, options),
       retryAfter: (delay, message, options) => toRetryAfter(delay, message, { options, log, nowMs: Date.now() }),
     };
-    const end = await contextApi.with(attemptCalls.within(context), () => runHandler(loaded, run, ctx, maxResultBytes));
+    const end = await contextApi.with(attemptCalls.within(context), () =>
+      runHandler(loaded, { run, payload }, { ctx, maxResultBytes }),
+    );
     running.delete(run.number);
     const failure = scope.crash ?? (end.kind === "threw" ? end.error : undefined);
     attemptCalls.end(failure !== undefined);
@@ -114,7 +116,7 @@ export function createRunner(deps: RunnerDeps) {
   return (message: ToHandlerThread): void => {
     switch (message.kind) {
       case "run":
-        void scopes.enter(message.run, (scope) => runTask(message.run, scope));
+        void scopes.enter(message.run, (scope) => runTask(message.run, message.payload, scope));
         break;
       case "cancel":
         running.get(message.number)?.abort(reasonOf(message.reason));
@@ -128,26 +130,25 @@ export function createRunner(deps: RunnerDeps) {
 /** The thread's one catch: whatever a handler throws becomes a plain value. Never rejects. */
 async function runHandler(
   loaded: LoadedHandler | undefined,
-  run: Run,
-  ctx: HandlerContext,
-  maxResultBytes: number,
+  { run, payload: text }: { run: Run; payload: string },
+  { ctx, maxResultBytes }: { ctx: HandlerContext; maxResultBytes: number },
 ): Promise<RunEnd> {
   try {
     if (!loaded) throw new TaskError("unimplemented", `this worker has no handler for tasks of type "${run.type}"`);
     const { handler } = loaded;
-    const payload: unknown = JSON.parse(run.payload);
+    const payload: unknown = JSON.parse(text);
     const task: HandlerTask = {
       id: run.taskId,
       type: run.type,
-      payloadText: run.payload,
+      payloadText: text,
       payload: handler.payload === undefined ? payload : await checkPayload(handler.payload, payload),
       attempt: run.attempt,
       correlationId: run.correlationId,
       metadata: run.metadata,
     };
-    const { text, leftOut } = toResultText(await handler.run(task, ctx), maxResultBytes);
+    const { text: result, leftOut } = toResultText(await handler.run(task, ctx), maxResultBytes);
     if (leftOut.length > 0) ctx.log.warn("JSON leaves out a part of the result", { places: leftOut });
-    return { kind: "returned", result: text };
+    return { kind: "returned", result };
   } catch (thrown) {
     const error = toFailure(thrown);
     if (isInstance(thrown, RetryAfterError) && thrown.delayMs !== undefined) {
@@ -173,8 +174,7 @@ function reasonOf(reason: SignalReason): DOMException {
 }
 
 export interface RunScope {
-  /** Without its payload: what the run leaves behind must not keep that in memory. */
-  readonly run: Omit<Run, "payload">;
+  readonly run: Run;
   isOver: boolean;
   /** The error that no code caught, which is how the run ends. */
   crash: Failure | undefined;
@@ -211,7 +211,7 @@ export function createRunScopes(): RunScopes {
   };
 
   return {
-    enter: async ({ payload: _, ...run }, work) => {
+    enter: async (run, work) => {
       const scope: RunScope = { run, isOver: false, crash: undefined };
       running.add(scope);
       try {

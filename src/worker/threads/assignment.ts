@@ -1,121 +1,116 @@
 /**
  * Which attempt goes to which thread. A shared one goes to the least loaded; an exclusive one waits for a thread of its
- * own, and meanwhile one thread is kept free of new tasks. What waits can leave: by its signal, or at a drain.
+ * own, and meanwhile one thread is kept free of new tasks. What waits can leave: when it is signalled, or at a drain.
  */
 
 import { interrupted, signalled, type Unfinished } from "../attempts/attempt-outcome.ts";
-import type { Room } from "../attempts/seats.ts";
-import type { RunRequest, RunResult } from "./attempt.ts";
+import type { Room } from "../attempts/intake.ts";
 import type { Slot } from "./slot.ts";
+import type { CancelReason } from "./thread-messages.ts";
+import type { RunRequest } from "./thread-runs.ts";
 
-export interface Assignment extends Room {
+export class Assignment implements Room {
+  /** Those that serve; the list changes under us. */
+  readonly #slots: readonly Slot[];
+  readonly #threadConcurrency: number;
+  readonly #waiting = new Map<number, RunRequest>();
+  #stopping: "no" | "draining" | "aborting" = "no";
+
+  constructor(slots: readonly Slot[], threadConcurrency: number) {
+    this.#slots = slots;
+    this.#threadConcurrency = threadConcurrency;
+  }
+
+  vacant(): number {
+    let room = -this.#waiting.size;
+    for (const slot of this.#slots) room += this.#roomOn(slot);
+    return room;
+  }
+
+  taken(): number {
+    let taken = this.#waiting.size;
+    for (const { running } of this.#slots) taken += running.size;
+    return taken;
+  }
+
   /** Starts it now, or when a thread can have it. */
-  run(request: RunRequest): Promise<RunResult>;
+  run(request: RunRequest): void {
+    const slot = this.#stopping === "aborting" ? undefined : this.#slotFor(request);
+    if (slot) slot.start(request);
+    else this.#waiting.set(request.run.number, request);
+    if (!slot && this.#stopping !== "no") this.stop(this.#stopping);
+  }
+
   /** To be called when a thread may have room. */
-  assign(): void;
-  /** What waits is interrupted, and nothing waits any more. */
-  drain(): void;
-}
-
-interface Waiting {
-  request: RunRequest;
-  start(slot: Slot): void;
-  leave(outcome: Unfinished): void;
-}
-
-/** `slots` are those that serve; the list changes under us. */
-export function createAssignment(slots: readonly Slot[], threadConcurrency: number): Assignment {
-  const waiting = new Set<Waiting>();
-  let isDraining = false;
-
-  const assign = (): void => {
+  assign(): void {
     do {
-      for (const item of waiting) {
-        const slot = slotFor(item.request);
-        if (slot) item.start(slot);
+      for (const [number, request] of this.#waiting) {
+        const slot = this.#slotFor(request);
+        if (!slot) continue;
+        this.#waiting.delete(number);
+        slot.start(request);
       }
-    } while (dropReservation());
-  };
+    } while (this.#dropReservation());
+  }
 
-  const slotFor = ({ isAlone }: RunRequest): Slot | undefined => (isAlone ? slotForAlone() : leastLoaded());
+  /** Ends a run that waits; false when it does not. */
+  cancel(number: number, reason: CancelReason): boolean {
+    const request = this.#waiting.get(number);
+    if (!request) return false;
+    this.#waiting.delete(number);
+    endUnrun(request, signalled(reason));
+    this.assign();
+    return true;
+  }
 
-  const roomOn = ({ duty, running, signalled }: Slot): number =>
-    duty === "open" && signalled.size === 0 ? threadConcurrency - running.size : 0;
+  /** What waits is interrupted, and nothing waits any more. After `aborting` nothing starts either. */
+  stop(how: "draining" | "aborting"): void {
+    if (this.#stopping !== "aborting") this.#stopping = how;
+    for (const request of this.#waiting.values()) endUnrun(request, interrupted("the worker stops"));
+    this.#waiting.clear();
+    this.#dropReservation();
+  }
 
-  const leastLoaded = (): Slot | undefined => {
+  #slotFor({ isAlone }: RunRequest): Slot | undefined {
+    return isAlone ? this.#slotForAlone() : this.#leastLoaded();
+  }
+
+  #roomOn({ duty, running, signalled }: Slot): number {
+    return duty === "open" && signalled.size === 0 ? this.#threadConcurrency - running.size : 0;
+  }
+
+  #leastLoaded(): Slot | undefined {
     let best: Slot | undefined;
-    for (const slot of slots) {
-      if (roomOn(slot) > 0 && (!best || slot.running.size < best.running.size)) best = slot;
+    for (const slot of this.#slots) {
+      if (this.#roomOn(slot) > 0 && (!best || slot.running.size < best.running.size)) best = slot;
     }
     return best;
-  };
+  }
 
   /** An idle thread; or none yet, and the least loaded one takes nothing new until it is idle. */
-  const slotForAlone = (): Slot | undefined => {
-    const idle = slots.find(({ duty, running }) => (duty === "open" || duty === "reserved") && running.size === 0);
+  #slotForAlone(): Slot | undefined {
+    const idle = this.#slots.find(
+      ({ duty, running }) => (duty === "open" || duty === "reserved") && running.size === 0,
+    );
     if (idle) {
       idle.duty = "alone";
       return idle;
     }
-    const chosen = slots.some(({ duty }) => duty === "reserved") ? undefined : leastLoaded();
+    const chosen = this.#slots.some(({ duty }) => duty === "reserved") ? undefined : this.#leastLoaded();
     if (chosen) chosen.duty = "reserved";
     return undefined;
-  };
+  }
 
   /** Those for whom a thread was kept free may have left, or have got another. */
-  const dropReservation = (): boolean => {
-    const kept = slots.find(({ duty }) => duty === "reserved");
-    if (!kept || [...waiting].some(({ request }) => request.isAlone)) return false;
+  #dropReservation(): boolean {
+    const kept = this.#slots.find(({ duty }) => duty === "reserved");
+    if (!kept || [...this.#waiting.values()].some(({ isAlone }) => isAlone)) return false;
     kept.duty = "open";
     return true;
-  };
+  }
+}
 
-  const wait = (request: RunRequest, resolve: (result: RunResult) => void): void => {
-    const { signal } = request;
-    const stopWaiting = (): void => {
-      waiting.delete(item);
-      signal.removeEventListener("abort", onAbort);
-    };
-    const item: Waiting = {
-      request,
-      start: (slot) => {
-        stopWaiting();
-        slot.start(request, resolve);
-      },
-      leave: (outcome) => {
-        stopWaiting();
-        resolve({ outcome, durationMs: 0 });
-      },
-    };
-    const onAbort = (): void => {
-      item.leave(signalled(signal.reason));
-      assign();
-    };
-    waiting.add(item);
-    signal.addEventListener("abort", onAbort);
-  };
-
-  const leaveAll = (): void => {
-    for (const item of waiting) item.leave(interrupted("the worker stops"));
-    dropReservation();
-  };
-
-  return {
-    vacant: () => slots.reduce((sum, slot) => sum + roomOn(slot), 0) - waiting.size,
-    taken: () => slots.reduce((sum, { running }) => sum + running.size, 0) + waiting.size,
-    run: (request) =>
-      new Promise((resolve) => {
-        const { signal } = request;
-        if (signal.aborted) return resolve({ outcome: signalled(signal.reason), durationMs: 0 });
-        const slot = slotFor(request);
-        if (slot) return slot.start(request, resolve);
-        wait(request, resolve);
-        if (isDraining) leaveAll();
-      }),
-    assign,
-    drain: () => {
-      isDraining = true;
-      leaveAll();
-    },
-  };
+/** Of one that no handler has seen. */
+function endUnrun({ run, listener }: RunRequest, outcome: Unfinished): void {
+  listener.onEnded(run.number, { outcome, durationMs: 0 });
 }

@@ -14,7 +14,7 @@ import type { Logger } from "../../telemetry/logs/log.ts";
 import type { ThreadPool } from "./pool.ts";
 
 export interface MemoryWatchDeps {
-  pool: Pick<ThreadPool, "setIntake" | "threadIds" | "recycle">;
+  pool: Pick<ThreadPool, "intake" | "threadIds" | "recycle">;
   clock: Clock;
   log: Logger;
   limitBytes: number;
@@ -59,21 +59,21 @@ export function createMemoryWatch({ pool, clock, log, limitBytes, residentBytes 
   };
 
   const press = (bytes: number): Pressure => {
-    pool.setIntake("closed");
+    pool.intake.setMode("closed");
     log.warn("memory is above its limit, no task is taken and threads are replaced", figures(bytes));
     return { left: pool.recycle(pool.threadIds()), isSingle: false, againAboveBytes: 0 };
   };
 
   const relax = (bytes: number): void => {
     pressure = undefined;
-    pool.setIntake("open");
+    pool.intake.setMode("open");
     log.info("memory is below its limit again, tasks are taken", figures(bytes));
   };
 
   const goOnSingly = (state: Pressure, bytes: number): void => {
     state.isSingle = true;
     state.againAboveBytes = nextRoundBytes(bytes);
-    pool.setIntake("single");
+    pool.intake.setMode("single");
     log.error("memory stays high though every thread was replaced, tasks run one at a time", figures(bytes));
   };
 

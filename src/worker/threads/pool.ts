@@ -6,11 +6,13 @@
 
 import type { Config } from "../../config.ts";
 import type { ThreadState } from "../../telemetry/metrics/task-metrics.ts";
-import { createSeats, type Seats } from "../attempts/seats.ts";
+import { Intake } from "../attempts/intake.ts";
 import type { HandledType } from "../handlers/loaded-handler.ts";
-import { createAssignment } from "./assignment.ts";
-import type { RunRequest, RunResult } from "./attempt.ts";
-import { createThreads, type Threads, type ThreadsEvents } from "./threads.ts";
+import { Assignment } from "./assignment.ts";
+import type { Slot } from "./slot.ts";
+import type { CancelReason } from "./thread-messages.ts";
+import type { RunRequest } from "./thread-runs.ts";
+import { HandlerThreads, type ThreadsEvents } from "./threads.ts";
 
 export type PoolEvents = Omit<ThreadsEvents, "onRoom">;
 
@@ -25,82 +27,124 @@ interface PoolFigures {
   condemned: number;
 }
 
-export interface ThreadPool
-  extends Pick<Seats, "free" | "whenFree" | "reserve" | "release" | "setIntake">,
-    Pick<Threads, "recycle"> {
-  /** Those that can be run now. */
-  types(): readonly HandledType[];
-  find(type: string): HandledType | undefined;
-  /** Loads the handlers again; rejects as the start does, and then nothing has changed. */
-  reload(): Promise<void>;
-  /** Uses up a reserved seat. */
-  run(request: RunRequest): Promise<RunResult>;
-  /** Nothing waits for a thread any more: what does is interrupted, and goes back. */
-  drain(): void;
-  /** Ids of the threads that serve. */
-  threadIds(): readonly number[];
-  figures(): PoolFigures;
-  /** Why the last start of a thread failed, until one succeeds. */
-  failure(): string | undefined;
-  /** Each thread in one state. */
-  threadStates(): Record<ThreadState, number>;
-  /** How many threads do not answer within a second, or have a task that ignores its signal. */
-  stuck(): Promise<number>;
-  close(): void;
-}
-
 /** Starts all threads, one after the other. Rejects with `invalid_argument`, a line for each handler that does not load. */
 export async function startPool(config: Config, events: PoolEvents): Promise<ThreadPool> {
-  const threads = createThreads(config, {
-    ...events,
-    onRoom: () => {
-      assignment.assign();
-      seats.wake();
-    },
-  });
-  const { serving, condemned } = threads;
-  const loaded = () => serving.filter(({ duty }) => duty !== "starting");
-  const assignment = createAssignment(serving, config.threadConcurrency);
-  const seats = createSeats(assignment);
-  let types = byName(await threads.start());
-  return {
-    ...seats,
-    types: () => [...types.values()],
-    find: (type) => types.get(type),
-    reload: async () => {
-      types = byName(await threads.reload());
-    },
-    run: (request) => {
-      seats.use();
-      return assignment.run(request);
-    },
-    drain: () => {
-      threads.drain();
-      assignment.drain();
-    },
-    recycle: threads.recycle,
-    threadIds: () => serving.map(({ id }) => id),
-    figures: () => ({
-      threads: loaded().length,
-      busy: serving.filter(({ running }) => running.size > 0).length,
-      stuck: [...serving, ...condemned.keys()].filter(({ signalled }) => signalled.size > 0).length,
-      condemned: condemned.size,
-    }),
-    failure: threads.failure,
-    threadStates: () => {
-      const stuck = serving.filter(({ signalled }) => signalled.size > 0).length;
-      const idle = loaded().filter(({ running }) => running.size === 0).length;
-      return { idle, busy: loaded().length - idle - stuck, stuck, condemned: condemned.size };
-    },
-    stuck: async () => {
-      const asked = [...loaded(), ...condemned.keys()].map(async (slot) => {
-        const isAnswering = await slot.isAnswering();
-        return !isAnswering || [...slot.signalled].some((attempt) => attempt.isOverdue());
-      });
-      return (await Promise.all(asked)).filter((isStuck) => isStuck).length;
-    },
-    close: threads.close,
-  };
+  const pool = new ThreadPool(config, events);
+  await pool.start();
+  return pool;
+}
+
+export class ThreadPool {
+  /** How many more runs the pool can start; each run uses up a place that was reserved there. */
+  readonly intake: Intake;
+  readonly #threads: HandlerThreads;
+  readonly #assignment: Assignment;
+  #types: ReadonlyMap<string, HandledType> = new Map();
+
+  constructor(config: Config, events: PoolEvents) {
+    this.#threads = new HandlerThreads(config, {
+      ...events,
+      onRoom: () => {
+        this.#assignment.assign();
+        this.intake.wake();
+      },
+    });
+    this.#assignment = new Assignment(this.#threads.serving, config.threadConcurrency);
+    this.intake = new Intake(this.#assignment);
+  }
+
+  async start(): Promise<void> {
+    this.#types = byName(await this.#threads.start());
+  }
+
+  /** Those that can be run now. */
+  types(): readonly HandledType[] {
+    return [...this.#types.values()];
+  }
+
+  find(type: string): HandledType | undefined {
+    return this.#types.get(type);
+  }
+
+  /** Loads the handlers again; rejects as the start does, and then nothing has changed. */
+  async reload(): Promise<void> {
+    this.#types = byName(await this.#threads.reload());
+  }
+
+  run(request: RunRequest): void {
+    this.intake.use();
+    this.#assignment.run(request);
+  }
+
+  /** Signals the run of this number, wherever it is. */
+  cancel(number: number, reason: CancelReason): void {
+    if (this.#assignment.cancel(number, reason)) return;
+    for (const slot of this.#all()) slot.cancel(number, reason);
+  }
+
+  /** Nothing waits for a thread any more: what does is interrupted, and goes back. */
+  drain(): void {
+    this.#threads.drain();
+    this.#assignment.stop("draining");
+  }
+
+  /** Nothing starts any more, and all that runs is signalled. */
+  abort(): void {
+    this.#assignment.stop("aborting");
+    for (const slot of this.#all()) for (const number of slot.running.keys()) slot.cancel(number, "aborted");
+  }
+
+  /** Has one of these threads replaced: see `HandlerThreads`. */
+  recycle(ids: readonly number[]): readonly number[] {
+    return this.#threads.recycle(ids);
+  }
+
+  /** Ids of the threads that serve. */
+  threadIds(): readonly number[] {
+    return this.#threads.serving.map(({ id }) => id);
+  }
+
+  figures(): PoolFigures {
+    return {
+      threads: this.#loaded().length,
+      busy: this.#threads.serving.filter(({ running }) => running.size > 0).length,
+      stuck: this.#all().filter(({ signalled }) => signalled.size > 0).length,
+      condemned: this.#threads.condemned.size,
+    };
+  }
+
+  /** Why the last start of a thread failed, until one succeeds. */
+  failure(): string | undefined {
+    return this.#threads.failure;
+  }
+
+  /** Each thread in one state. */
+  threadStates(): Record<ThreadState, number> {
+    const loaded = this.#loaded();
+    const stuck = this.#threads.serving.filter(({ signalled }) => signalled.size > 0).length;
+    const idle = loaded.filter(({ running }) => running.size === 0).length;
+    return { idle, busy: loaded.length - idle - stuck, stuck, condemned: this.#threads.condemned.size };
+  }
+
+  /** How many threads do not answer within a second, or have a task that ignores its signal. */
+  async stuck(): Promise<number> {
+    const asked = [...this.#loaded(), ...this.#threads.condemned.keys()].map(
+      async (slot) => !(await slot.isAnswering()) || [...slot.signalled].some(({ isOverdue }) => isOverdue),
+    );
+    return (await Promise.all(asked)).filter((isStuck) => isStuck).length;
+  }
+
+  close(): void {
+    this.#threads.close();
+  }
+
+  #loaded(): Slot[] {
+    return this.#threads.serving.filter(({ duty }) => duty !== "starting");
+  }
+
+  #all(): Slot[] {
+    return [...this.#threads.serving, ...this.#threads.condemned.keys()];
+  }
 }
 
 function byName(types: readonly HandledType[]): Map<string, HandledType> {

@@ -4,39 +4,25 @@
  */
 
 import type { Config } from "../../config.ts";
-import { systemClock } from "../../limits/clock.ts";
 import { within } from "../../limits/time-limit.ts";
-import { spawnThread } from "../../spawn.ts";
+import { spawnThread, type Thread } from "../../spawn.ts";
 import type { PlainSpan } from "../../telemetry/spans/plain-span.ts";
-import { createBatchedPost } from "../../threads/batched-post.ts";
+import { preciseNowMs } from "../../telemetry/spans/span-start.ts";
 import { type ErrorCode, TaskError } from "../../words/errors.ts";
 import { outcomeOfEnd, type Unfinished } from "../attempts/attempt-outcome.ts";
 import type { HandlerThreadStart } from "../handlers/handler-thread.ts";
 import type { HandledType } from "../handlers/loaded-handler.ts";
-import { type Attempt, type RunRequest, type RunResult, startAttempt } from "./attempt.ts";
 import { createPulse, type Pulse } from "./pulse.ts";
 import { closeRunSpan } from "./run-span.ts";
-import type { FromHandlerThread, HandlerLogLine, ToHandlerThread } from "./thread-messages.ts";
-
-export interface Slot {
-  readonly id: number;
-  readonly name: string;
-  /** `reserved`: takes nothing more until an exclusive task can have it; `alone`: an exclusive task has it. */
-  duty: "starting" | "open" | "reserved" | "alone";
-  readonly running: ReadonlyMap<number, Attempt>;
-  /** Those of them that were signalled; while there are any, nothing new is given to the thread. */
-  readonly signalled: ReadonlySet<Attempt>;
-  readonly pulse: Pulse;
-  /** Rejects with `invalid_argument`, a line for each handler that does not load; or says why the thread ended. */
-  readonly loaded: Promise<readonly HandledType[]>;
-  start(request: RunRequest, settled: (result: RunResult) => void): void;
-  /** Asks the thread whether it yields; false when there is no answer within a second. */
-  isAnswering(): Promise<boolean>;
-  /** Ends the thread, if it has not ended; every attempt on it gets its outcome once nothing of it runs any more. */
-  end(outcomeOf: (attempt: Attempt) => Unfinished): void;
-  /** Ends the thread; no attempt on it gets an outcome. */
-  close(): void;
-}
+import {
+  type CancelReason,
+  type FromHandlerThread,
+  type HandlerLogLine,
+  packMessages,
+  type ToHandlerThread,
+  unpackAnswer,
+} from "./thread-messages.ts";
+import { type RunRequest, type ThreadRun, ThreadRuns } from "./thread-runs.ts";
 
 export interface SlotEvents {
   onSpans(spans: readonly PlainSpan[]): void;
@@ -67,153 +53,168 @@ const loadLimitMs = 8000;
 /** What yields answers in much less. */
 const answerLimitMs = 1000;
 
-/** Starts the thread; it is `open` once `loaded` resolves. */
-export function startSlot(id: number, config: Config, events: SlotEvents): Slot {
-  const name = `handlers-${id}`;
-  const running = new Map<number, Attempt>();
-  const signalled = new Set<Attempt>();
-  /** Those who ask whether it answers. */
-  const listening = new Set<() => void>();
-  const loading = Promise.withResolvers<readonly HandledType[]>();
-  let lastNumber = 0;
+export class Slot {
+  readonly id: number;
+  readonly name: string;
+  /** `reserved`: takes nothing more until an exclusive task can have it; `alone`: an exclusive task has it. */
+  duty: "starting" | "open" | "reserved" | "alone" = "starting";
+  readonly pulse: Pulse;
+  /** Rejects with `invalid_argument`, a line for each handler that does not load; or says why the thread ended. */
+  readonly loaded: Promise<readonly HandledType[]>;
+  readonly #events: SlotEvents;
+  readonly #thread: Thread;
+  readonly #runs: ThreadRuns;
+  readonly #loading = Promise.withResolvers<readonly HandledType[]>();
   /** The handler file that is being loaded, and the timer of its limit. */
-  let loadingFile: string | undefined;
-  let loadLimit: ReturnType<typeof setTimeout> | undefined;
+  #loadingFile: string | undefined;
+  #loadLimit: ReturnType<typeof setTimeout> | undefined;
+  /** Those who ask whether it answers. */
+  readonly #listening = new Set<() => void>();
+  #unposted: ToHandlerThread[] = [];
 
-  const thread = spawnThread("handlers", name, {
-    onMessage: (message) => {
-      // What comes from the thread is said by handler-thread.ts and run.ts, or by a handler that posts to us itself.
-      if (isOurs(message)) receive(JSON.parse(message) as FromHandlerThread);
-    },
-    onExit: (reason) => {
-      if (slot.duty !== "starting") return events.onExit(slot, reason);
-      if (loadingFile === undefined) refuse("internal", `the thread ${name} ended while it started: ${reason}`);
-      else refuse("invalid_argument", `handler file "${loadingFile}": it ended its thread while it loaded: ${reason}`);
-    },
-  });
+  /** Starts the thread; it is `open` once `loaded` resolves. */
+  constructor(id: number, config: Config, events: SlotEvents) {
+    this.id = id;
+    this.name = `handlers-${id}`;
+    this.loaded = this.#loading.promise;
+    this.#events = events;
+    this.#runs = new ThreadRuns({ post: (message) => this.#post(message), onOverdue: () => events.onOverdue(this) });
+    this.pulse = createPulse({
+      ask: () => this.#post({ kind: "ping" }),
+      onAnswer: () => events.onAnswer(this),
+      onSilence: () => events.onSilence(this),
+    });
+    this.#thread = spawnThread("handlers", this.name, {
+      onMessage: (posted) => {
+        const message = unpackAnswer(posted);
+        if (message) this.#receive(message);
+      },
+      onExit: (reason) => this.#exited(reason),
+    });
+    this.#thread.post({ config, threadId: id, threadName: this.name } satisfies HandlerThreadStart);
+  }
 
-  const post = createBatchedPost<ToHandlerThread>((batch) => thread.post(batch));
+  get running(): ReadonlyMap<number, ThreadRun> {
+    return this.#runs.running;
+  }
 
-  const receive = (message: FromHandlerThread): void => {
+  /** Those that were signalled; while there are any, nothing new is given to the thread. */
+  get signalled(): ReadonlySet<ThreadRun> {
+    return this.#runs.signalled;
+  }
+
+  start(request: RunRequest): void {
+    this.#runs.start(request);
+  }
+
+  /** Signals the run, if it is on this thread. */
+  cancel(number: number, reason: CancelReason): void {
+    this.#runs.cancel(number, reason);
+  }
+
+  /** Asks the thread whether it yields; false when there is no answer within a second. */
+  async isAnswering(): Promise<boolean> {
+    const answered = Promise.withResolvers<true>();
+    const answer = (): void => answered.resolve(true);
+    this.#listening.add(answer);
+    this.#post({ kind: "ping" });
+    const isAnswering = await within(answerLimitMs, answered.promise, false);
+    this.#listening.delete(answer);
+    return isAnswering;
+  }
+
+  /** Ends the thread, if it has not ended; every attempt on it gets its outcome once nothing of it runs any more. */
+  async end(outcomeOf: (run: ThreadRun) => Unfinished): Promise<void> {
+    this.close();
+    const outcomes = [...this.running].map(([number, run]) => ({ number, run, outcome: outcomeOf(run) }));
+    await within(goneMs, this.#thread.gone, undefined);
+    for (const { number, run, outcome } of outcomes) {
+      const startMs = preciseNowMs() - (performance.now() - run.beganMs);
+      this.#events.onSpans(closeRunSpan(run.request.run, { slot: this, startMs, failure: outcome.error }));
+      this.#runs.end(number, () => outcome);
+    }
+  }
+
+  /** Ends the thread; no attempt on it gets an outcome. */
+  close(): void {
+    clearTimeout(this.#loadLimit);
+    this.pulse.stop();
+    this.#runs.close();
+    this.#thread.terminate();
+    this.#loading.reject(new TaskError("unavailable", `the thread ${this.name} was ended while it started`));
+  }
+
+  /** What one piece of code has for the thread goes as one packet, as soon as that code is done. */
+  #post(message: ToHandlerThread): void {
+    if (this.#unposted.push(message) > 1) return;
+    queueMicrotask(() => {
+      this.#thread.post(packMessages(this.#unposted));
+      this.#unposted = [];
+    });
+  }
+
+  #receive(message: FromHandlerThread): void {
     switch (message.kind) {
-      case "loading":
-        loadingFile = message.file;
-        clearTimeout(loadLimit);
-        loadLimit = setTimeout(refuseEndless, loadLimitMs, message.file);
-        break;
-      case "loaded":
-        clearTimeout(loadLimit);
-        slot.duty = "open";
-        loading.resolve(message.types);
-        break;
-      case "refused":
-        refuse("invalid_argument", message.problems.join("\n"));
+      case "ended":
+        this.#ended(message);
         break;
       case "span":
-        events.onSpans([message.span]);
+        this.#events.onSpans([message.span]);
         break;
       case "log":
-        events.onLog(message.line);
+        this.#events.onLog(message.line);
         break;
       case "crashed":
-        running.get(message.number)?.crash(message.error);
+        this.#runs.crash(message.number, message.error);
         break;
       case "progress":
-        running.get(message.number)?.say(message.share);
+        this.#runs.report(message.number, message.share);
         break;
       case "pong":
-        slot.pulse.answered();
-        for (const answer of listening) answer();
-        listening.clear();
+        this.pulse.answered();
+        for (const answer of this.#listening) answer();
+        this.#listening.clear();
         break;
-      case "ended":
-        events.onSpans(message.spans);
-        finish(message);
+      case "loading":
+        this.#loads(message.file);
+        break;
+      case "loaded":
+        clearTimeout(this.#loadLimit);
+        this.duty = "open";
+        this.#loading.resolve(message.types);
+        break;
+      case "refused":
+        this.#refuse("invalid_argument", message.problems.join("\n"));
     }
-  };
+  }
 
-  const refuse = (code: ErrorCode, reason: string): void => {
-    clearTimeout(loadLimit);
-    thread.terminate();
-    loading.reject(new TaskError(code, reason));
-  };
+  #ended({ number, end, spans }: Extract<FromHandlerThread, { kind: "ended" }>): void {
+    this.#events.onSpans(spans);
+    if (!this.#runs.end(number, (signalledFor) => outcomeOfEnd(end, signalledFor))) return;
+    if (this.duty === "alone") this.duty = "open";
+    this.#events.onAttemptEnded(this);
+  }
 
-  const refuseEndless = (file: string): void => {
-    const mend = "let its top level end, and connect or wait in run";
-    refuse("invalid_argument", `handler file "${file}": it has not loaded within ${loadLimitMs / 1000} s; ${mend}`);
-  };
+  #loads(file: string): void {
+    this.#loadingFile = file;
+    clearTimeout(this.#loadLimit);
+    this.#loadLimit = setTimeout(() => {
+      const mend = "let its top level end, and connect or wait in run";
+      const limit = `${loadLimitMs / 1000} s`;
+      this.#refuse("invalid_argument", `handler file "${file}": it has not loaded within ${limit}; ${mend}`);
+    }, loadLimitMs);
+  }
 
-  const finish = ({ number, end }: Extract<FromHandlerThread, { kind: "ended" }>): void => {
-    const attempt = running.get(number);
-    if (!attempt) return;
-    running.delete(number);
-    signalled.delete(attempt);
-    if (slot.duty === "alone") slot.duty = "open";
-    attempt.settle(outcomeOfEnd(end, attempt.signalledFor()));
-    events.onAttemptEnded(slot);
-  };
+  #refuse(code: ErrorCode, reason: string): void {
+    clearTimeout(this.#loadLimit);
+    this.#thread.terminate();
+    this.#loading.reject(new TaskError(code, reason));
+  }
 
-  const settleLeft = async (outcomeOf: (attempt: Attempt) => Unfinished): Promise<void> => {
-    const outcomes = [...running.values()].map((attempt) => ({ attempt, outcome: outcomeOf(attempt) }));
-    const waiting = new AbortController();
-    await Promise.race([thread.gone, systemClock.sleep(goneMs, waiting.signal)]);
-    waiting.abort();
-    for (const { attempt, outcome } of outcomes) {
-      const { run, startMs } = attempt;
-      events.onSpans(closeRunSpan(run, { slot, startMs, failure: outcome.error }));
-      attempt.settle(outcome);
-    }
-  };
-
-  const close = (): void => {
-    clearTimeout(loadLimit);
-    slot.pulse.stop();
-    for (const attempt of running.values()) attempt.close();
-    thread.terminate();
-    loading.reject(new TaskError("unavailable", `the thread ${name} was ended while it started`));
-  };
-
-  const slot: Slot = {
-    id,
-    name,
-    duty: "starting",
-    running,
-    signalled,
-    pulse: createPulse({
-      ask: () => post({ kind: "ping" }),
-      onAnswer: () => events.onAnswer(slot),
-      onSilence: () => events.onSilence(slot),
-    }),
-    loaded: loading.promise,
-    start: (request, onSettled) => {
-      const number = ++lastNumber;
-      const attempt = startAttempt(number, request, {
-        post,
-        onSignalled: (itself) => signalled.add(itself),
-        onOverdue: () => events.onOverdue(slot),
-        onSettled,
-      });
-      running.set(number, attempt);
-    },
-    isAnswering: async () => {
-      const answered = Promise.withResolvers<true>();
-      const answer = (): void => answered.resolve(true);
-      listening.add(answer);
-      post({ kind: "ping" });
-      const isAnswering = await within(answerLimitMs, answered.promise, false);
-      listening.delete(answer);
-      return isAnswering;
-    },
-    end: (outcomeOf) => {
-      close();
-      void settleLeft(outcomeOf);
-    },
-    close,
-  };
-  thread.post({ config, threadId: id, threadName: name } satisfies HandlerThreadStart);
-  return slot;
-}
-
-function isOurs(message: unknown): message is string {
-  return typeof message === "string" && message.startsWith('{"kind":"');
+  #exited(reason: string): void {
+    const file = this.#loadingFile;
+    if (this.duty !== "starting") this.#events.onExit(this, reason);
+    else if (file === undefined) this.#refuse("internal", `the thread ${this.name} ended while it started: ${reason}`);
+    else this.#refuse("invalid_argument", `handler file "${file}": it ended its thread while it loaded: ${reason}`);
+  }
 }

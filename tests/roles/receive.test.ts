@@ -7,15 +7,15 @@ import { systemClock } from "../../src/limits/clock.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { openQueues } from "../../src/queue/sqs.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
-import { createPollers } from "../../src/worker/attempts/pollers.ts";
-import { createSeats } from "../../src/worker/attempts/seats.ts";
+import { Intake } from "../../src/worker/attempts/intake.ts";
+import { Receiver } from "../../src/worker/attempts/receive.ts";
 import { eventually } from "../support/eventually.ts";
-import { deleteOne, hideOne, sendOne } from "../support/queue-calls.ts";
+import { sendOne } from "../support/queue-calls.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const room = 200;
 
-/** Pollers on a real broker, with seats for `room` tasks; messages are held until they are let go. */
+/** A receiver on a real broker, with places for `room` tasks; messages are held until they are let go. */
 async function startPolling() {
   await using stack = new AsyncDisposableStack();
   const { path } = stack.use(await tempFolder());
@@ -42,34 +42,34 @@ async function startPolling() {
   };
   let taken = 0;
   const gate = Promise.withResolvers<void>();
-  const seats = createSeats({ vacant: () => room - taken, taken: () => taken });
-  const pollers = createPollers({
+  const intake = new Intake({ vacant: () => room - taken, taken: () => taken });
+  const receiver = new Receiver({
     queue: counted,
-    seats,
+    intake,
     clock: systemClock,
     log,
-    leaseMs: 60_000,
+    visibilityMs: 60_000,
     isPaused: () => false,
-    handle: async (message) => {
-      pollers.seat(message);
-      seats.use();
-      taken += 1;
-      figures.handled.push(message.body);
+    take: async (messages) => {
+      for (const { body } of messages) {
+        intake.use();
+        taken += 1;
+        figures.handled.push(body);
+      }
       await gate.promise;
-      await deleteOne(queues.tasks, message);
-      taken -= 1;
-      seats.wake();
+      await queues.tasks.settle(messages.map((message) => ({ message, hideMs: null })));
+      taken -= messages.length;
+      intake.wake();
     },
-    giveBack: (message) => hideOne(queues.tasks, message, 0),
-    onUnhandled: (error) => figures.handled.push(String(error)),
+    giveBack: (messages) => queues.tasks.settle(messages.map((message) => ({ message, hideMs: 0 }))),
   });
   const draining = new AbortController();
-  const looping = pollers.loop(draining.signal);
+  const looping = receiver.loop(draining.signal);
   stack.defer(async () => {
     gate.resolve();
     draining.abort();
     await looping;
-    await pollers.done();
+    await receiver.done();
   });
   const owned = stack.move();
   return {
@@ -93,7 +93,7 @@ test("one poller waits, and goes on alone while messages come one by one", async
   expect(polling.figures).toMatchObject({ most: 1, handled: ["a", "b", "c", "d"] });
 }, 30_000);
 
-test("several poll while there is more than one can bring, within the seats there are, and one when it is over", async () => {
+test("several poll while there is more than one can bring, within the places there are, and one when it is over", async () => {
   await using polling = await startPolling();
   const bodies = Array.from({ length: room + 50 }, (_, number) => String(number));
   await polling.send(bodies);
