@@ -16,6 +16,7 @@ import type { SqliteConnection } from "../../src/store/sqlite/connection.ts";
 import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import { openSqlite, type SqliteOperations } from "../../src/store/sqlite/sqlite.ts";
 import { createLogger } from "../../src/telemetry/logs/log.ts";
+import { onlyValue } from "../../src/words/entry-result.ts";
 import { runThroughline } from "../support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
@@ -167,19 +168,19 @@ withSmallDisk("the store on a disk without any room left", () => {
     await using disk = await mountSmallDisk(diskBytes);
     using store = openStore(disk);
     const task = newTask();
-    store.runBatch([() => store.create(task, actorAt(t0))]).map(given);
+    store.run(() => store.create({ task, actor: actorAt(t0) }));
     await disk.fill(0);
 
     const claim = () => store.claim({ id: task.id, worker: "w1", leaseMs, actor: actorAt(t0) });
     for (let turn = 0; turn < 3; turn++) {
       const read = () => store.get(task.id)?.status;
-      const [before, claimed, after] = store.runBatch<unknown>([read, claim, read]);
-      expect([given(before), given(after)]).toEqual(["queued", "queued"]);
-      expect(() => given(claimed)).toThrow(expect.objectContaining(full));
+      const results = store.runBatch<() => unknown, unknown>([read, claim, read], (call) => call());
+      const wasRead = { kind: "done", value: "queued" } as const;
+      expect(results).toEqual([wasRead, { kind: "failed", error: expect.objectContaining(full) }, wasRead]);
     }
 
     await disk.clear();
-    expect(store.runBatch([claim]).map(given)).toMatchObject([{ kind: "won", claim: 1 }]);
+    expect(store.run(claim)).toMatchObject({ kind: "won", row: { claim: 1 } });
   });
 
   test(
@@ -188,13 +189,15 @@ withSmallDisk("the store on a disk without any room left", () => {
       await using disk = await mountSmallDisk(diskBytes);
       using store = openStore(disk);
       // A long transaction leaves a long log behind, which is written again from its beginning.
-      store.runBatch(range(0, 1500).map((n) => () => keepLetter(store, n))).map(given);
-      store.runBatch([() => keepLetter(store, 1500)]).map(given);
+      store.run(() => {
+        for (const n of range(0, 1500)) keepLetter(store, n);
+      });
+      store.run(() => keepLetter(store, 1500));
       await disk.fill(0);
       const databaseBytes = await sizeOf(disk);
 
       let kept = 1501;
-      const keepNext = () => store.runBatch([() => keepLetter(store, kept)]).map(given);
+      const keepNext = () => store.run(() => keepLetter(store, kept));
       const keepAll = () => {
         for (; ; kept++) keepNext();
       };
@@ -231,13 +234,17 @@ withSmallDisk("the store on a disk without any room left", () => {
   });
 });
 
-type Operated = SqliteOperations & Pick<SqliteConnection, "runBatch">;
+interface Operated extends SqliteOperations, Pick<SqliteConnection, "runBatch"> {
+  /** In a transaction of its own. */
+  run<T>(call: () => T): T;
+}
 
 function openStore({ path }: SmallDisk): Operated & Disposable {
   const { connection, operations } = openSqlite({ folder: path, table });
   return {
     ...operations,
-    runBatch: (calls) => connection.runBatch(calls),
+    runBatch: (units, work) => connection.runBatch(units, work),
+    run: (call) => onlyValue(connection.runBatch([call], (work) => work())),
     [Symbol.dispose]: () => connection.close(),
   };
 }
@@ -253,10 +260,6 @@ async function sizeOf({ path }: SmallDisk): Promise<number> {
 
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, n) => from + n);
-}
-
-function given<T>(result: (() => T) | undefined): T | undefined {
-  return result?.();
 }
 
 const outageBegins = "the store takes nothing, no message is received until it does";

@@ -17,19 +17,14 @@ async function runAll(count: number, bad: ReadonlySet<number>) {
   using reader = new DatabaseSync(join(folder.path, databaseFile));
   const committed = reader.prepare("SELECT count(*) AS count FROM tasks_keys");
   const seen = new Set<unknown>();
-  const calls = Array.from({ length: count }, (_, number) => () => {
+  const numbers = Array.from({ length: count }, (_, number) => number);
+  const ran = connection.runBatch(numbers, (number) => {
     seen.add(committed.get()?.count);
     connection.run(insert, `key ${number}`);
     if (bad.has(number)) throw new Error(`bad ${number}`);
     return number;
   });
-  const results = connection.runBatch(calls).map((result) => {
-    try {
-      return result();
-    } catch (error) {
-      return String(error);
-    }
-  });
+  const results = ran.map((result) => (result.kind === "done" ? result.value : String(result.error)));
   const rows = Number(committed.get()?.count);
   connection.close();
   return { results, rows, commits: seen.size };

@@ -39,7 +39,7 @@ function startLine(answer: (op: string) => Answer | undefined): Line {
     for (const { number, call } of readBatch<StoreQuestion>(data)) {
       asked.push(call.op);
       const answered = answer(call.op);
-      if (answered) tell({ number, ...answered });
+      if (answered) tell({ number, answer: answered });
     }
   };
   const breaker = createBreaker({ name: "store", side: "the store", clock });

@@ -10,6 +10,7 @@ import { SqliteConnection } from "../../src/store/sqlite/connection.ts";
 import { databaseFile, largeLogBytes, logBytes, usualLogBytes } from "../../src/store/sqlite/schema.ts";
 import { watchWriteAheadLog } from "../../src/supervisor/watches.ts";
 import { createLogger } from "../../src/telemetry/logs/log.ts";
+import { onlyValue } from "../../src/words/entry-result.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { startTestMeter } from "../support/test-meter.ts";
@@ -19,7 +20,7 @@ function write(connection: SqliteConnection): void {
   const insert = "INSERT OR REPLACE INTO tasks_keys (key, digest, task_id, created_at) VALUES (?, ?, ?, 0)";
   for (let number = 0; number < 12; number++) {
     const text = "x".repeat(1024 * 1024);
-    for (const done of connection.runBatch([() => connection.run(insert, `key ${number}`, text, "task")])) done();
+    onlyValue(connection.runBatch([text], () => connection.run(insert, `key ${number}`, text, "task")));
   }
 }
 

@@ -3,7 +3,7 @@
  * message; each has a span from the call to the answer, which comes after the commit.
  */
 
-import { type Attributes, type Context, SpanKind, type Tracer } from "@opentelemetry/api";
+import { type Attributes, type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
 import { type Breaker, createBreaker } from "../../limits/breaker.ts";
 import { systemClock } from "../../limits/clock.ts";
 import { createAdmission } from "../../limits/concurrency.ts";
@@ -11,12 +11,13 @@ import { createTimeLimit } from "../../limits/time-limit.ts";
 import { key } from "../../telemetry/names.ts";
 import { markFailed, startSpan } from "../../telemetry/spans/tracing.ts";
 import { type Batch, createBatchedPost, readBatch } from "../../threads/batched-post.ts";
-import { settleEach } from "../../words/entry-result.ts";
-import { type ErrorCode, type Failure, TaskError } from "../../words/errors.ts";
+import type { EntryResult } from "../../words/entry-result.ts";
+import { type ErrorCode, TaskError, toTaskError } from "../../words/errors.ts";
 import type { TaskRecord } from "../../words/task.ts";
+import type { Ending } from "../ports/attempts.ts";
 import type { Store } from "../ports/store.ts";
-import type { WatchedTask } from "../ports/tasks.ts";
-import { attemptSql } from "./attempts.ts";
+import type { CreateResult, WatchedTask } from "../ports/tasks.ts";
+import { attemptSql, type ClaimAnswer, toClaimResult } from "./attempts.ts";
 import { deadLetterSql } from "./dead-letters.ts";
 import { redriveSql } from "./redrives.ts";
 import { scheduleSql } from "./schedules.ts";
@@ -24,13 +25,23 @@ import { databaseFile } from "./schema.ts";
 import { sendSql } from "./sends.ts";
 import type { SqliteOperations } from "./sqlite.ts";
 import { taskSql } from "./tasks.ts";
-import type { Operation, OperationCall, StoreAnswer, StoreCall, StoreQuestion, WaitCall } from "./thread.ts";
+import type {
+  EntriesCall,
+  EntryAnswer,
+  Operation,
+  OperationCall,
+  Refusal,
+  StoreAnswer,
+  StoreCall,
+  StoreQuestion,
+  WaitCall,
+} from "./thread.ts";
 import { timelineSql } from "./timeline.ts";
 import { typeSql } from "./types.ts";
 
 interface Pending {
   settle(value: unknown): void;
-  fail(failure: Failure, isAway: boolean): void;
+  fail(error: TaskError): void;
 }
 
 /** A call that the store's thread has not answered after this long will not be answered. */
@@ -44,6 +55,12 @@ const maxUnanswered = 10_000;
  * as with a full disk, leaves all else that can be asked.
  */
 class StoreAwayError extends TaskError {}
+
+function toError({ failure, isAway }: Refusal): TaskError {
+  const Kind = isAway ? StoreAwayError : TaskError;
+  // A failure of the store's thread comes of a `TaskError`.
+  return new Kind(failure.type as ErrorCode, failure.message);
+}
 
 function isStoreAway(error: unknown): boolean {
   return error instanceof StoreAwayError;
@@ -91,9 +108,9 @@ function showStatements(sql: ShownSql): Record<keyof ShownSql, ShownStatement> {
   >;
 }
 
-/** A statement begins with its operation, and names its table next. */
+/** A statement begins with its operation, and names its table next, or behind the first FROM or INTO of any but an UPDATE. */
 function showStatement(text: string): ShownStatement {
-  const [, operation = "", collection = ""] = /^(\w+)(?:.*?\b(?:FROM|INTO))? (\w+)/.exec(text) ?? [];
+  const [, operation = "", collection = ""] = /^(\w+)(?:(?<!UPDATE).*?\b(?:FROM|INTO))? (\w+)/.exec(text) ?? [];
   return {
     name: `${operation} ${collection}`,
     attributes: {
@@ -120,10 +137,10 @@ function createLine(port: MessagePort, breaker: Breaker): Line {
   let lastNumber = 0;
 
   port.onmessage = (event: MessageEvent<Batch>) => {
-    for (const answer of readBatch<StoreAnswer>(event.data)) {
-      const caller = pending.get(answer.number);
-      pending.delete(answer.number);
-      if ("failure" in answer) caller?.fail(answer.failure, answer.isAway === true);
+    for (const { number, answer } of readBatch<StoreAnswer>(event.data)) {
+      const caller = pending.get(number);
+      pending.delete(number);
+      if ("failure" in answer) caller?.fail(toError(answer));
       else caller?.settle(answer.value);
     }
   };
@@ -135,15 +152,14 @@ function createLine(port: MessagePort, breaker: Breaker): Line {
 
   const ask = (call: StoreCall, over?: AbortSignal): Promise<unknown> => {
     const guard = isWait(call) ? { isAway: isStoreAway, probe } : { isAway: isStoreAway };
-    return admit(() => breaker.call(() => (over ? sendUntil(call, over) : send(call)), guard));
+    return admit(() => breaker.call(() => (over && isWait(call) ? sendUntil(call, over) : send(call)), guard));
   };
 
   /** A wait that may end before its time. */
-  const sendUntil = async (call: StoreCall, over: AbortSignal): Promise<unknown> => {
+  const sendUntil = async (call: WaitCall, over: AbortSignal): Promise<unknown> => {
     const answered = send(call);
     const number = lastNumber;
-    const tellOver = (): void =>
-      post({ number: ++lastNumber, call: { op: "waitOver", args: [String(call.args[0]), number] } });
+    const tellOver = (): void => post({ number: ++lastNumber, call: { op: "waitOver", args: [call.args[0], number] } });
     if (over.aborted) tellOver();
     over.addEventListener("abort", tellOver);
     try {
@@ -172,10 +188,9 @@ function createLine(port: MessagePort, breaker: Breaker): Line {
           stopLimit();
           resolve(value);
         },
-        fail: (failure, isAway) => {
+        fail: (error) => {
           stopLimit();
-          const Kind = isAway ? StoreAwayError : TaskError;
-          reject(new Kind(failure.type as ErrorCode, failure.message));
+          reject(error);
         },
       });
       post({ number, call });
@@ -195,10 +210,7 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     try {
       return await work();
     } catch (error) {
-      // Only `TaskError`s come out of `ask`.
-      const { code, message } = error as TaskError;
-      span.setAttribute(key.dbResponseStatusCode, code);
-      markFailed(span, { type: code, message });
+      showError(span, toTaskError(error));
       throw error;
     } finally {
       span.end();
@@ -218,12 +230,44 @@ export function connectSqlite(options: SqliteClientOptions): Store {
       return inSpan(statement, given.at(-1) as Context, () => run(op, ...args));
     };
 
-  const create = traced("create", "insert");
-  const claim = traced("claim", "claim");
-  const finish = traced("finish", "finish");
+  /** Many entries with one question; each has a span of its own, in its own context. Never rejects. */
+  const askEach = async (
+    statement: keyof ShownSql,
+    entries: readonly { context: Context }[],
+    call: EntriesCall,
+  ): Promise<EntryResult<unknown>[]> => {
+    if (entries.length === 0) return [];
+    const { name, attributes } = shown[statement];
+    const started = { kind: SpanKind.CLIENT, attributes };
+    const spans = entries.map(({ context }) => tracer.startSpan(name, started, context));
+    const results = await answersTo(call);
+    for (const [index, span] of spans.entries()) {
+      const result = results[index];
+      if (result?.kind === "failed") showError(span, result.error);
+      span.end();
+    }
+    return results;
+  };
+
+  const answersTo = async (call: EntriesCall): Promise<EntryResult<unknown>[]> => {
+    try {
+      // The border of the thread: such a call is answered for each of its entries.
+      const answers = (await ask(call)) as EntryAnswer[];
+      return answers.map((answer) =>
+        "failure" in answer ? { kind: "failed", error: toError(answer) } : { kind: "done", value: answer.value },
+      );
+    } catch (thrown) {
+      const error = toTaskError(thrown);
+      return call.entries.map(() => ({ kind: "failed", error }));
+    }
+  };
 
   return {
-    create: (creations) => settleEach(creations, ({ task, actor, context }) => create(task, actor, context)),
+    create: async (creations) => {
+      const entries = creations.map(({ task, actor }) => ({ task, actor }));
+      // The border of the thread, as everywhere below: the operation of that name gave it.
+      return (await askEach("insert", creations, { op: "create", entries })) as EntryResult<CreateResult>[];
+    },
     get: traced("get", "select"),
     timeline: traced("timeline", "timeline"),
     listTasks: traced("listTasks", "list"),
@@ -241,10 +285,28 @@ export function connectSqlite(options: SqliteClientOptions): Store {
         context,
         () => ask({ op: "awaitChange", args: [id, waitMs, seen] }, over) as Promise<WatchedTask | undefined>,
       ),
-    claim: (requests) => settleEach(requests, ({ context, ...request }) => claim(request, context)),
+    claim: async (requests) => {
+      const entries = requests.map(({ id, worker, leaseMs, actor, lacksHandler }) => {
+        return { id, worker, leaseMs, actor, lacksHandler };
+      });
+      const results = (await askEach("claim", requests, { op: "claim", entries })) as EntryResult<ClaimAnswer>[];
+      return results.map((result, index) => {
+        if (result.kind === "failed") return result;
+        return { kind: "done", value: toClaimResult(result.value, entries[index]?.id ?? "") };
+      });
+    },
     extend: traced("extend", "extend"),
     noteProgress: traced("noteProgress", "noteProgress"),
-    finish: (requests) => settleEach(requests, ({ context, ...request }) => finish(request, context)),
+    finish: async (requests) => {
+      const entries = requests.map(({ id, claim, ending, actor, progress }) => ({
+        id,
+        claim,
+        ending,
+        actor,
+        progress,
+      }));
+      return (await askEach("finish", requests, { op: "finish", entries })) as EntryResult<Ending["to"] | null>[];
+    },
     cancel: traced("cancel", "cancel"),
     recordDead: traced("recordDead", "die"),
     keepUnreadable: traced("keepUnreadable", "keepUnreadable"),
@@ -278,4 +340,9 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     connections: () => (unanswered() > 0 ? { active: 1, idle: 0, max: 1 } : { active: 0, idle: 1, max: 1 }),
     ping: () => run("ping"),
   };
+}
+
+function showError(span: Span, { code, message }: TaskError): void {
+  span.setAttribute(key.dbResponseStatusCode, code);
+  markFailed(span, { type: code, message });
 }

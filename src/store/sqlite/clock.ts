@@ -7,6 +7,7 @@
  */
 
 import { type Clock, createStepDetector, noticedStepMs } from "../../limits/clock.ts";
+import { onlyValue } from "../../words/entry-result.ts";
 import { timingAfterStep } from "../../words/ticks.ts";
 import type { Schedule } from "../ports/schedules.ts";
 import { scheduleSql } from "./schedules.ts";
@@ -69,9 +70,7 @@ export function createStoreClock({ db, name }: SqliteTable, clock: Clock): Store
   const follow = (): void => {
     owedMs += takeStep();
     if (owedMs === 0) return;
-    const stepMs = owedMs;
-    const [moved] = db.runBatch([() => moveTimes(stepMs)]);
-    seenId = moved?.() ?? seenId;
+    seenId = onlyValue(db.runBatch([owedMs], moveTimes));
     owedMs = 0;
   };
 

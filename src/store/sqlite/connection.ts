@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { PreparedStatements } from "../../host/prepared-statements.ts";
+import type { EntryResult } from "../../words/entry-result.ts";
 import { TaskError } from "../../words/errors.ts";
 import { databaseFile, logBytes, migrate, usualLogBytes } from "./schema.ts";
 
@@ -84,22 +85,33 @@ export class SqliteConnection {
   }
 
   /**
-   * Runs calls as one transaction. When one of them throws, all are rolled back and each half runs again in a transaction
-   * of its own, so that a bad call spoils no other, and costs few commits. Answers only after the commit. When another
-   * process does not give the lock back, all fail: to wait again for each would block the thread so many times as long.
+   * Does the work of all units in one transaction. When one of them throws, all are rolled back and each half runs again in
+   * a transaction of its own, so that a bad unit spoils no other, and costs few commits. Gives the results, in order, only
+   * after the commit. When another process does not give the lock back, all fail: to wait again for each would block the
+   * thread so many times as long.
    */
-  runBatch<T>(calls: readonly (() => T)[]): (() => T)[] {
+  runBatch<Unit, Value>(units: readonly Unit[], work: (unit: Unit) => Value): EntryResult<Value>[] {
+    const results: EntryResult<Value>[] = [];
+    this.#runInto(results, units, work);
+    return results;
+  }
+
+  #runInto<Unit, Value>(results: EntryResult<Value>[], units: readonly Unit[], work: (unit: Unit) => Value): void {
+    const before = results.length;
     try {
-      return this.#transaction(() => calls.map((call) => call())).map((value) => () => value);
-    } catch (error) {
-      if (calls.length === 1 || isLocked(error)) {
-        const refuse = (): never => {
-          throw toStoreError(error);
-        };
-        return calls.map(() => refuse);
+      this.#transaction(() => {
+        for (const unit of units) results.push({ kind: "done", value: work(unit) });
+      });
+    } catch (thrown) {
+      results.length = before;
+      if (units.length === 1 || isLocked(thrown)) {
+        const error = toStoreError(thrown);
+        for (const _ of units) results.push({ kind: "failed", error });
+        return;
       }
-      const half = Math.ceil(calls.length / 2);
-      return [...this.runBatch(calls.slice(0, half)), ...this.runBatch(calls.slice(half))];
+      const half = Math.ceil(units.length / 2);
+      this.#runInto(results, units.slice(0, half), work);
+      this.#runInto(results, units.slice(half), work);
     }
   }
 
@@ -124,12 +136,11 @@ export class SqliteConnection {
     return Number(this.get<{ data_version: number }>("PRAGMA data_version")?.data_version);
   }
 
-  #transaction<T>(work: () => T): T {
+  #transaction(work: () => void): void {
     this.#db.exec("BEGIN IMMEDIATE");
     try {
-      const result = work();
+      work();
       this.#db.exec("COMMIT");
-      return result;
     } catch (error) {
       // SQLite has rolled back by itself after a full disk or an I/O error.
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");

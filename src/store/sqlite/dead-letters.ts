@@ -54,7 +54,7 @@ export function createDeadLetterOperations(table: SqliteTable) {
     db.run(sql.die, actor.atMs, known, endedAt, groupOf(row, known), id);
     // The broker gave up a task whose attempt has not reported an outcome, which is refused from now on.
     const lost = row.status === "running" ? { outcome: "lease_lost" as AttemptOutcome } : {};
-    note(row, row.status, actor, { to: "dead", attempt: row.attempt, ...lost });
+    note(row, actor, { to: "dead", attempt: row.attempt, ...lost });
     return { kind: "recorded", task: fromRow({ ...row, status: "dead", ended_at: endedAt }), reason: known };
   };
 
@@ -76,7 +76,7 @@ export function createDeadLetterOperations(table: SqliteTable) {
     if (!row) return { kind: "unknown" };
     if (row.status !== "dead") return { kind: "moved_on", status: row.status };
     db.run(sql.discard, actor.atMs, row.ended_at ?? actor.atMs, id);
-    note(row, row.status, actor, {
+    note(row, actor, {
       to: "discarded",
       attempt: row.attempt,
       error: { type: "discarded", message: reason },

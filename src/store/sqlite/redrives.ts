@@ -191,7 +191,7 @@ function createRedriveSteps({ db, name, row: rowOf, note, lastTraceparent }: Sql
   const revive = (row: TaskRow, { origin, actor, sendAt, payload }: Revival): DueTask => {
     const from = lastTraceparent(row.id);
     db.run(sql.revive, actor.atMs, actor.atMs, sendAt, actor.atMs, origin, from, payload, row.id);
-    note(row, row.status, actor, { to: "queued", attempt: 0 });
+    note(row, actor, { to: "queued", attempt: 0 });
     return toDueTask({ ...row, redrive_origin: origin, redriven_at: actor.atMs });
   };
 

@@ -2,7 +2,7 @@
 
 import { toWellFormedJson } from "../../words/text.ts";
 import type { DueSchedules, NewRun, Schedule } from "../ports/schedules.ts";
-import type { Actor, CreateResult, NewTask } from "../ports/tasks.ts";
+import type { CreateResult } from "../ports/tasks.ts";
 import type { SqliteTable } from "./tasks.ts";
 
 export function scheduleSql(table: string) {
@@ -22,10 +22,7 @@ interface ScheduleRow {
   body: string;
 }
 
-export function createScheduleOperations(
-  { db, name }: SqliteTable,
-  createTask: (task: NewTask, actor: Actor) => CreateResult,
-) {
+export function createScheduleOperations({ db, name }: SqliteTable, createTask: (run: NewRun) => CreateResult) {
   const sql = scheduleSql(name);
 
   const createSchedule = (schedule: Schedule, limit: number): "created" | "exists" | "full" => {
@@ -52,7 +49,7 @@ export function createScheduleOperations(
     const found = db.get<{ version: number }>(sql.schedule, now.id);
     if (found?.version !== now.version - 1) return "moved_on";
     // First, for it may be refused.
-    if (run && createTask(run.task, run.actor).kind === "no_room") return "no_room";
+    if (run && createTask(run).kind === "no_room") return "no_room";
     db.run(sql.changeSchedule, now.version, now.lookAtMs, JSON.stringify(now), now.id);
     return "changed";
   };

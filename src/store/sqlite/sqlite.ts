@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createFreeDisk } from "../../host/free-disk.ts";
 import { type Clock, systemClock } from "../../limits/clock.ts";
+import { onlyValue } from "../../words/entry-result.ts";
 import { attemptSql, createAttemptOperations } from "./attempts.ts";
 import { clockSql, createStoreClock } from "./clock.ts";
 import { openReadOnly, refuseFolder, SqliteConnection, type SqliteLocation, toStoreError } from "./connection.ts";
@@ -30,7 +31,7 @@ export function openSqlite(location: SqliteLocation, clock: Clock = systemClock)
   const table = createSqliteTable(connection, location.table);
   const tasks = createTaskOperations(table, createFreeDisk(location.folder, clock));
   const { groupUngrouped, ...deadLetters } = createDeadLetterOperations(table);
-  for (const grouped of connection.runBatch([groupUngrouped])) grouped();
+  onlyValue(connection.runBatch([groupUngrouped], (group) => group()));
   const operations = {
     ...tasks,
     ...createAttemptOperations(table),

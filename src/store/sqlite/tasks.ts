@@ -5,7 +5,7 @@
  * bound in one step, so that no list blocks the store's thread.
  */
 
-import { toKeptFailure } from "../../words/errors.ts";
+import { type Failure, toKeptFailure } from "../../words/errors.ts";
 import { type DeadReason, isEnded, type TaskRecord, type TaskStatus } from "../../words/task.ts";
 import { toWellFormedJson } from "../../words/text.ts";
 import { idRangeOf, startPage } from "../ports/pages.ts";
@@ -14,8 +14,8 @@ import {
   type Actor,
   type CancelResult,
   type CreateResult,
+  type Creation,
   isNews,
-  type NewTask,
   type Seen,
   type TaskFilter,
   type TaskPage,
@@ -30,7 +30,8 @@ export function taskSql(table: string) {
   // The conditions, the order and the limit follow. Properties that an index lacks are left to the caller to check.
   const looked = `SELECT id, type, status FROM ${table}`;
   return {
-    insert: `INSERT INTO ${table} (${insertedColumns.join(", ")}) VALUES (${insertedColumns.map(() => "?").join(", ")})`,
+    // All other columns are NULL, or have their default.
+    insert: `INSERT INTO ${table} (id, type, status, status_at, version, payload, metadata, attempt, max_attempts, timeout_ms, claim, correlation_id, trace_id, origin, created_at, run_at, runs_alone, send_at, is_timed) VALUES (?, ?, ?, ?, 1, ?, ?, 0, ?, ?, 0, ?, ?, ?, ?, ?, 0, ?, ?)`,
     select: `SELECT * FROM ${table} WHERE id = ?`,
     key: `SELECT digest, task_id FROM ${table}_keys WHERE key = ?`,
     insertKey: `INSERT INTO ${table}_keys (key, digest, task_id, created_at) VALUES (?, ?, ?, ?)`,
@@ -43,29 +44,6 @@ export function taskSql(table: string) {
     listByType: `${looked} INDEXED BY ${table}_type WHERE type = ?`,
   };
 }
-
-/** The columns of a new task. All others are NULL, or have their default. */
-const insertedColumns = [
-  "id",
-  "type",
-  "status",
-  "status_at",
-  "version",
-  "payload",
-  "metadata",
-  "attempt",
-  "max_attempts",
-  "timeout_ms",
-  "claim",
-  "correlation_id",
-  "trace_id",
-  "origin",
-  "created_at",
-  "run_at",
-  "runs_alone",
-  "send_at",
-  "is_timed",
-] as const satisfies readonly (keyof TaskRow)[];
 
 export interface TaskRow {
   id: string;
@@ -104,45 +82,6 @@ export interface TaskRow {
   is_timed: number;
 }
 
-function toNewRow(task: NewTask, actor: Actor): TaskRow {
-  return {
-    id: task.id,
-    type: task.type,
-    status: task.status,
-    status_at: actor.atMs,
-    version: 1,
-    payload: task.payload,
-    metadata: JSON.stringify(task.metadata),
-    result: null,
-    error: null,
-    reason: null,
-    attempt: 0,
-    max_attempts: task.maxAttempts,
-    timeout_ms: task.timeoutMs,
-    claim: 0,
-    lease_until: null,
-    worker: null,
-    correlation_id: task.correlationId,
-    trace_id: actor.traceId,
-    origin: JSON.stringify(task.origin),
-    created_at: actor.atMs,
-    run_at: task.runAtMs,
-    started_at: null,
-    ended_at: null,
-    runs_alone: 0,
-    send_at: task.sendAtMs,
-    cancel_requested: 0,
-    sent_at: null,
-    redrives: 0,
-    redriven_at: null,
-    redrive_origin: null,
-    redriven_from: null,
-    progress: null,
-    dead_group: null,
-    is_timed: task.isTimed ? 1 : 0,
-  };
-}
-
 export function fromRow(row: TaskRow): TaskRecord {
   return {
     id: row.id,
@@ -150,7 +89,7 @@ export function fromRow(row: TaskRow): TaskRecord {
     status: row.status,
     payload: row.payload,
     result: row.result,
-    error: row.error === null ? null : toKeptFailure(JSON.parse(toWellFormedJson(row.error))),
+    error: fromErrorText(row.error),
     attempt: row.attempt,
     maxAttempts: row.max_attempts,
     timeoutMs: row.timeout_ms,
@@ -166,6 +105,10 @@ export function fromRow(row: TaskRow): TaskRecord {
     redrivenFrom: row.redriven_from,
     progress: row.progress,
   };
+}
+
+export function fromErrorText(error: string | null): Failure | null {
+  return error === null ? null : toKeptFailure(JSON.parse(toWellFormedJson(error)));
 }
 
 /** What a send of the task needs, and starts from. */
@@ -198,7 +141,7 @@ export function createSqliteTable(db: SqliteConnection, name: string): SqliteTab
 /** Moves a scheduled task that is due. */
 export function enqueue({ db, sql, note }: SqliteTable, row: TaskRow, actor: Actor): TaskRow {
   db.run(sql.queue, actor.atMs, row.id);
-  note(row, row.status, actor, { to: "queued", attempt: row.attempt });
+  note(row, actor, { to: "queued", attempt: row.attempt });
   return { ...row, status: "queued", status_at: actor.atMs, version: row.version + 1 };
 }
 
@@ -206,7 +149,7 @@ export function enqueue({ db, sql, note }: SqliteTable, row: TaskRow, actor: Act
 export function endByCancel({ db, sql, note }: SqliteTable, row: TaskRow, actor: Actor): TaskRow {
   db.run(sql.cancel, actor.atMs, actor.atMs, row.id);
   const outcome = row.status === "running" ? ({ outcome: "crashed" } as const) : {};
-  note(row, row.status, actor, { to: "canceled", attempt: row.attempt, ...outcome });
+  note(row, actor, { to: "canceled", attempt: row.attempt, ...outcome });
   return { ...row, status: "canceled", ended_at: actor.atMs };
 }
 
@@ -221,9 +164,9 @@ interface LookedRow {
 
 /** `isDiskNearlyFull`: no new task is accepted, so that those accepted before have room to end. */
 export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () => boolean) {
-  const { db, sql, row: rowOf, note, timeline } = table;
+  const { db, sql, row: rowOf, noteChange, timeline } = table;
 
-  const create = (task: NewTask, actor: Actor): CreateResult => {
+  const create = ({ task, actor }: Pick<Creation, "task" | "actor">): CreateResult => {
     if (task.idempotency) {
       const { key, digest } = task.idempotency;
       const known = db.get<{ digest: string; task_id: string }>(sql.key, key);
@@ -238,9 +181,25 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
     if (task.idempotency) {
       db.run(sql.insertKey, task.idempotency.key, task.idempotency.digest, task.id, actor.atMs);
     }
-    const row = toNewRow(task, actor);
-    db.run(sql.insert, ...insertedColumns.map((column) => row[column]));
-    note(row, null, actor, { to: task.status, attempt: 0 });
+    db.run(
+      sql.insert,
+      task.id,
+      task.type,
+      task.status,
+      actor.atMs,
+      task.payload,
+      JSON.stringify(task.metadata),
+      task.maxAttempts,
+      task.timeoutMs,
+      task.correlationId,
+      actor.traceId,
+      JSON.stringify(task.origin),
+      actor.atMs,
+      task.runAtMs,
+      task.sendAtMs,
+      task.isTimed ? 1 : 0,
+    );
+    noteChange(task.id, 1, actor.atMs, actor, { from: null, to: task.status, attempt: 0 });
     return { kind: "created" };
   };
 

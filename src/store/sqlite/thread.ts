@@ -6,24 +6,32 @@
 
 import { type Clock, systemClock } from "../../limits/clock.ts";
 import { type Batch, createBatchedPost, readBatch } from "../../threads/batched-post.ts";
-import { type Failure, toFailure } from "../../words/errors.ts";
+import type { EntryResult } from "../../words/entry-result.ts";
+import { type Failure, toFailure, toTaskError } from "../../words/errors.ts";
 import { isEnded, type TaskRecord } from "../../words/task.ts";
 import { nothingSeen, type Seen, type WatchedTask } from "../ports/tasks.ts";
 import { type SqliteLocation, StoreLockedError } from "./connection.ts";
 import { lookAtLogEveryMs } from "./schema.ts";
 import { openSqlite, type SqliteOperations } from "./sqlite.ts";
 
-export type Operation = keyof SqliteOperations;
+/** Operations on one entry of a call that carries many: each entry is a unit of its own in the turn's transaction. */
+type EntryOperation = "create" | "claim" | "finish";
+export type Operation = Exclude<keyof SqliteOperations, EntryOperation>;
 
 /** One operation with its arguments, as it crosses to the store's thread. */
 export type OperationCall = { [O in Operation]: { op: O; args: Parameters<SqliteOperations[O]> } }[Operation];
+
+/** Many entries with one question; its answer has an `EntryAnswer` for each, in order. */
+export type EntriesCall = {
+  [O in EntryOperation]: { op: O; entries: readonly Parameters<SqliteOperations[O]>[0][] };
+}[EntryOperation];
 
 /** A wait is for a task's end, or for anything that was not seen of it. */
 export type WaitCall =
   | { op: "awaitEnd"; args: [id: string, waitMs: number] }
   | { op: "awaitChange"; args: [id: string, waitMs: number, seen: Seen] };
 
-export type StoreCall = OperationCall | WaitCall;
+export type StoreCall = OperationCall | EntriesCall | WaitCall;
 
 /** That a wait is over; it is answered like one whose time is, and this itself is not. */
 interface WaitOver {
@@ -37,7 +45,15 @@ export interface StoreQuestion {
 }
 
 /** `isAway`: the store could do nothing at all, as while another process holds its lock. */
-export type StoreAnswer = { number: number; value: unknown } | { number: number; failure: Failure; isAway?: boolean };
+export interface Refusal {
+  failure: Failure;
+  isAway?: boolean;
+}
+export type EntryAnswer = { value: unknown } | Refusal;
+export interface StoreAnswer {
+  number: number;
+  answer: EntryAnswer;
+}
 
 /** Takes the answers to one role's thread. */
 type Tell = (answer: StoreAnswer) => void;
@@ -45,7 +61,13 @@ type Tell = (answer: StoreAnswer) => void;
 interface Waiting {
   tell: Tell;
   number: number;
-  call: OperationCall;
+  call: OperationCall | EntriesCall;
+}
+
+/** What is done or refused as one. */
+interface Unit {
+  operation(...args: readonly unknown[]): unknown;
+  args: readonly unknown[];
 }
 
 interface Waiter {
@@ -82,21 +104,25 @@ export function startStoreThread(location: SqliteLocation, systemTime: Clock = s
     isScheduled = false;
     const turn = waiting;
     waiting = [];
-    const results = runAll(turn);
-    for (const [index, { tell, number }] of turn.entries()) tell(answerOf(number, results[index]));
+    const answers = runAll(unitsOf(operations, turn)).map(toAnswer);
+    let next = 0;
+    for (const { tell, number, call } of turn) {
+      const own = answers.slice(next, next + ("entries" in call ? call.entries.length : 1));
+      next += own.length;
+      tell({ number, answer: "entries" in call ? answerEntries(own) : (own[0] ?? { value: undefined }) });
+    }
     for (const [id, hasEnded] of takeChanged()) waits.wake(id, hasEnded);
   };
 
   /** Under a clock that was set and a file that does not know it, nothing may run. */
-  const runAll = (turn: readonly Waiting[]): (() => unknown)[] => {
+  const runAll = (units: readonly Unit[]): EntryResult<unknown>[] => {
     try {
       clock.follow();
-    } catch (error) {
-      return turn.map(() => () => {
-        throw error;
-      });
+    } catch (thrown) {
+      const error = toTaskError(thrown);
+      return units.map(() => ({ kind: "failed", error }));
     }
-    return connection.runBatch(turn.map(({ call }) => toWork(operations, call)));
+    return connection.runBatch(units, ({ operation, args }) => operation(...args));
   };
 
   let seenVersion = connection.dataVersion();
@@ -151,7 +177,9 @@ function createWaits(operations: SqliteOperations) {
   const waiters = new Map<string, Set<Waiter>>();
 
   const wake = (id: string, hasEnded: boolean): void => {
-    for (const waiter of [...(waiters.get(id) ?? [])]) {
+    const ofTask = waiters.get(id);
+    if (!ofTask) return;
+    for (const waiter of [...ofTask]) {
       if (waiter.seen) {
         const watched = operations.watch(id, waiter.seen);
         if (watched !== null) release(waiter, watched);
@@ -168,12 +196,12 @@ function createWaits(operations: SqliteOperations) {
     release(waiter, seen ? (operations.watch(id, nothingSeen) ?? undefined) : operations.get(id));
   };
 
-  const release = (waiter: Waiter, answer: TaskRecord | WatchedTask | undefined): void => {
+  const release = (waiter: Waiter, value: TaskRecord | WatchedTask | undefined): void => {
     clearTimeout(waiter.timer);
     const others = waiters.get(waiter.id);
     others?.delete(waiter);
     if (others?.size === 0) waiters.delete(waiter.id);
-    waiter.tell({ number: waiter.number, value: answer });
+    waiter.tell({ number: waiter.number, answer: { value } });
   };
 
   const wait = (tell: Tell, number: number, call: WaitCall): void => {
@@ -204,16 +232,26 @@ function createWaits(operations: SqliteOperations) {
   };
 }
 
-function toWork(operations: SqliteOperations, { op, args }: OperationCall): () => unknown {
-  // An operation and its arguments come as a pair of one type.
-  const operation = operations[op] as (...values: unknown[]) => unknown;
-  return () => operation(...args);
+function unitsOf(operations: SqliteOperations, turn: readonly Waiting[]): Unit[] {
+  const units: Unit[] = [];
+  for (const { call } of turn) {
+    // An operation and its arguments come as a pair of one type.
+    const operation = operations[call.op] as Unit["operation"];
+    if ("entries" in call) for (const entry of call.entries) units.push({ operation, args: [entry] });
+    else units.push({ operation, args: call.args });
+  }
+  return units;
 }
 
-function answerOf(number: number, result: (() => unknown) | undefined): StoreAnswer {
-  try {
-    return { number, value: result?.() };
-  } catch (error) {
-    return { number, failure: toFailure(error), ...(error instanceof StoreLockedError && { isAway: true }) };
-  }
+function toAnswer(result: EntryResult<unknown>): EntryAnswer {
+  if (result.kind === "done") return { value: result.value };
+  const { error } = result;
+  return { failure: toFailure(error), ...(error instanceof StoreLockedError && { isAway: true }) };
+}
+
+/** When the store could do nothing at all, the call has failed as a whole. */
+function answerEntries(answers: readonly EntryAnswer[]): EntryAnswer {
+  const [first] = answers;
+  const isAway = first !== undefined && answers.every((answer) => "isAway" in answer);
+  return isAway ? first : { value: answers };
 }

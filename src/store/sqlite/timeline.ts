@@ -11,7 +11,7 @@ import type { SqliteConnection } from "./connection.ts";
 
 export function timelineSql(table: string) {
   return {
-    note: `INSERT INTO ${table}_timeline (task_id, version, at, from_status, to_status, attempt, duration_ms, outcome, error, trace_id, span_id, service, worker) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    note: `INSERT INTO ${table}_timeline (task_id, version, at, from_status, to_status, attempt, duration_ms, outcome, error, trace_id, span_id, service, worker) VALUES (?, ?, ?, ?, ?, ?, max(0, ? - coalesce(?, (SELECT at FROM ${table}_timeline WHERE task_id = ? AND version = ?), ?)), ?, ?, ?, ?, ?, ?)`,
     timeline: `SELECT * FROM ${table}_timeline WHERE task_id = ? ORDER BY version`,
     lastNote: `SELECT * FROM ${table}_timeline WHERE task_id = ? ORDER BY version DESC LIMIT 1`,
   };
@@ -47,21 +47,29 @@ export function fromTimelineRow(row: TimelineRow): TimelineEntry {
   };
 }
 
-type NotedEntry = Pick<TimelineEntry, "to" | "attempt"> & Partial<Pick<TimelineEntry, "outcome" | "error" | "worker">>;
+type NotedEntry = Pick<TimelineEntry, "from" | "to" | "attempt"> &
+  Partial<Pick<TimelineEntry, "outcome" | "error" | "worker">>;
+
+interface ChangedRow {
+  id: string;
+  status: TaskStatus;
+  status_at: number;
+  version: number;
+}
 
 export interface Timelines {
   timeline(id: string): TimelineEntry[];
-  /** Adds a change of state; `row` is the task as it was before. `version` counts the changes, and numbers the entries. */
-  note(
-    row: { id: string; version: number; status_at: number },
-    from: TaskStatus | null,
-    actor: Actor,
-    entry: NotedEntry,
-  ): void;
+  /**
+   * Adds a change of state, the task's change number `version`, which numbers the entry, too. `sinceMs`: when the state
+   * before was entered; null: as the entry before says.
+   */
+  noteChange(id: string, version: number, sinceMs: number | null, actor: Actor, entry: NotedEntry): void;
+  /** The same from the state of `row`, which is the task as it was before. */
+  note(row: ChangedRow, actor: Actor, entry: Omit<NotedEntry, "from">): void;
   /** The `traceparent` of the span that made the task's newest change: its attempt, or its death. */
   lastTraceparent(id: string): string;
   /** The task has changed otherwise than in its state. */
-  noteChange(id: string): void;
+  touch(id: string): void;
   /** Tasks that have changed since the last call, and whether they have ended. */
   takeChanged(): Map<string, boolean>;
 }
@@ -69,32 +77,43 @@ export interface Timelines {
 export function createTimelines(db: SqliteConnection, table: string): Timelines {
   const sql = timelineSql(table);
   let changed = new Map<string, boolean>();
+
+  const noteChange: Timelines["noteChange"] = (id, version, sinceMs, actor, entry) => {
+    const { atMs } = actor;
+    changed.set(id, isEnded(entry.to));
+    db.run(
+      sql.note,
+      id,
+      version,
+      atMs,
+      entry.from,
+      entry.to,
+      entry.attempt,
+      // The duration: from these, the first that is there.
+      atMs,
+      sinceMs,
+      id,
+      version - 1,
+      atMs,
+      entry.outcome ?? null,
+      entry.error ? JSON.stringify(toNotedError(entry.error)) : null,
+      actor.traceId,
+      actor.spanId,
+      actor.service,
+      entry.worker ?? null,
+    );
+  };
+
   return {
     timeline: (id) => db.all<TimelineRow>(sql.timeline, id).map(fromTimelineRow),
-    note: (row, from, actor, entry) => {
-      changed.set(row.id, isEnded(entry.to));
-      db.run(
-        sql.note,
-        row.id,
-        from === null ? row.version : row.version + 1,
-        actor.atMs,
-        from,
-        entry.to,
-        entry.attempt,
-        Math.max(0, actor.atMs - row.status_at),
-        entry.outcome ?? null,
-        entry.error ? JSON.stringify(toNotedError(entry.error)) : null,
-        actor.traceId,
-        actor.spanId,
-        actor.service,
-        entry.worker ?? null,
-      );
-    },
+    noteChange,
+    note: ({ id, status, status_at: sinceMs, version }, actor, entry) =>
+      noteChange(id, version + 1, sinceMs, actor, { from: status, ...entry }),
     lastTraceparent: (id) => {
       const last = db.get<TimelineRow>(sql.lastNote, id);
       return `00-${last?.trace_id}-${last?.span_id}-01`;
     },
-    noteChange: (id) => changed.set(id, changed.get(id) ?? false),
+    touch: (id) => changed.set(id, changed.get(id) ?? false),
     takeChanged: () => {
       const taken = changed;
       changed = new Map();
