@@ -1,12 +1,12 @@
 /**
- * Puts the entries of one turn of the event loop into batch calls. Few calls are in flight at once, so that under load
- * the next batch fills while one travels; an idle system sends at once. Each entry gets its own result, and one that
- * failed through no fault of its own is tried again. No more than 10,000 wait: the next is refused.
+ * Puts the entries of one turn of the event loop, whoever they are of, into batch calls. Few calls are in flight at once,
+ * so that under load the next batch fills while one travels; an idle system sends at once. Each entry has its own result,
+ * and one that failed through no fault of its own is tried again. No more than 10,000 wait: the next is refused.
  */
 
 import type { Clock } from "../limits/clock.ts";
-import { createAdmission } from "../limits/concurrency.ts";
-import { TaskError } from "../words/errors.ts";
+import type { EntryResult } from "../words/entry-result.ts";
+import { TaskError, toTaskError } from "../words/errors.ts";
 
 /** SQS: entries in one batch call. */
 const maxEntries = 10;
@@ -17,26 +17,61 @@ const maxTries = 4;
 const retryDelayMs = 50;
 /** Entries without a result: more than a broker that is well keeps waiting for a second, and no danger to the memory. */
 const maxWaiting = 10_000;
+/** Of those that are refused. */
+const retryAfterMs = 1000;
 
-export type CallResult<R> = { kind: "done"; value: R } | { kind: "failed"; error: TaskError; isSenderFault: boolean };
+/** Of one entry in one call. `isFinal`: it would fail again. */
+export type CallResult = { kind: "done" } | { kind: "failed"; error: TaskError; isFinal: boolean };
 
-interface Waiting<E, R> {
-  entry: E;
-  tries: number;
-  resolve(value: R): void;
-  reject(error: TaskError): void;
+/** Collects the results of a caller's entries. */
+export interface Results {
+  put(index: number, result: EntryResult<void>): void;
+  /** Resolves when each entry has its own, in their order. */
+  all: Promise<EntryResult<void>[]>;
 }
 
-export interface BatcherOptions<E, R> {
+export function createResults(count: number): Results {
+  const { promise, resolve } = Promise.withResolvers<EntryResult<void>[]>();
+  const results: EntryResult<void>[] = Array(count);
+  let missing = count;
+  if (missing === 0) resolve(results);
+  return {
+    all: promise,
+    put: (index, result) => {
+      results[index] = result;
+      missing -= 1;
+      if (missing === 0) resolve(results);
+    },
+  };
+}
+
+export interface Batcher<E> {
+  /** The entry leaves with the next call that has room for it; what became of it is put into `results`. */
+  put(entry: E, index: number, results: Results): void;
+}
+
+export interface BatcherOptions<E> {
   /** Makes one call; gives one result for each entry, in their order. */
-  call(entries: readonly E[]): Promise<CallResult<R>[]>;
+  call(entries: readonly E[]): Promise<CallResult[]>;
   bytesOf(entry: E): number;
+  /** Told before the caller. */
+  onResult?(entry: E, result: EntryResult<void>): void;
   clock: Clock;
 }
 
-export function createBatcher<E, R>(options: BatcherOptions<E, R>): (entry: E) => Promise<R> {
-  const waiting: Waiting<E, R>[] = [];
-  const admit = createAdmission(maxWaiting, "messages that wait for the broker");
+interface Waiting<E> {
+  entry: E;
+  index: number;
+  results: Results;
+  tries: number;
+}
+
+/** Of every entry that is done. */
+const done: EntryResult<void> = { kind: "done", value: undefined };
+
+export function createBatcher<E>({ call, bytesOf, onResult, clock }: BatcherOptions<E>): Batcher<E> {
+  const waiting: Waiting<E>[] = [];
+  let unanswered = 0;
   let callsInFlight = 0;
   let isScheduled = false;
 
@@ -49,56 +84,69 @@ export function createBatcher<E, R>(options: BatcherOptions<E, R>): (entry: E) =
     });
   };
 
-  const takeBatch = (): Waiting<E, R>[] => {
+  const takeBatch = (): Waiting<E>[] => {
     let bytes = 0;
     let count = 0;
-    for (const { entry } of waiting.slice(0, maxEntries)) {
-      bytes += options.bytesOf(entry);
-      if (count > 0 && bytes > maxBytes) break;
+    for (const { entry } of waiting) {
+      bytes += bytesOf(entry);
+      if (count === maxEntries || (count > 0 && bytes > maxBytes)) break;
       count += 1;
     }
     return waiting.splice(0, count);
   };
 
-  const run = async (batch: Waiting<E, R>[]): Promise<void> => {
+  const run = async (batch: readonly Waiting<E>[]): Promise<void> => {
     callsInFlight += 1;
-    const results = await callSafely(batch);
+    const results = await callSafely(batch.map(({ entry }) => entry));
     callsInFlight -= 1;
-    const again: Waiting<E, R>[] = [];
-    batch.forEach((item, index) => {
-      const result = results[index] ?? missing();
+    const again: Waiting<E>[] = [];
+    for (const [n, item] of batch.entries()) {
+      const result = results[n] ?? unsaid();
       item.tries += 1;
-      if (result.kind === "done") item.resolve(result.value);
-      else if (result.isSenderFault || item.tries >= maxTries) item.reject(result.error);
+      if (result.kind === "done") conclude(item, done);
+      else if (result.isFinal || item.tries >= maxTries) conclude(item, { kind: "failed", error: result.error });
       else again.push(item);
-    });
+    }
     schedule();
     if (again.length === 0) return;
-    await options.clock.sleep(retryDelayMs);
+    await clock.sleep(retryDelayMs);
     waiting.push(...again);
     schedule();
   };
 
-  const callSafely = async (batch: readonly Waiting<E, R>[]): Promise<CallResult<R>[]> => {
+  const callSafely = async (entries: readonly E[]): Promise<CallResult[]> => {
     try {
-      return await options.call(batch.map(({ entry }) => entry));
+      return await call(entries);
     } catch (thrown) {
       // The client has tried the whole call again by itself: its word is final for every entry.
-      const error = thrown instanceof TaskError ? thrown : new TaskError("unavailable", String(thrown));
-      return batch.map(() => ({ kind: "failed", error, isSenderFault: true }));
+      const error = toTaskError(thrown);
+      return entries.map(() => ({ kind: "failed", error, isFinal: true }));
     }
   };
 
-  const put = (entry: E): Promise<R> =>
-    new Promise((resolve, reject) => {
-      waiting.push({ entry, tries: 0, resolve, reject });
-      schedule();
-    });
+  const conclude = ({ entry, index, results }: Waiting<E>, result: EntryResult<void>): void => {
+    unanswered -= 1;
+    onResult?.(entry, result);
+    results.put(index, result);
+  };
 
-  return (entry) => admit(() => put(entry));
+  return {
+    put: (entry, index, results) => {
+      const item = { entry, index, results, tries: 0 };
+      unanswered += 1;
+      if (unanswered > maxWaiting) return conclude(item, { kind: "failed", error: tooMany() });
+      waiting.push(item);
+      schedule();
+    },
+  };
 }
 
-function missing<R>(): CallResult<R> {
+function unsaid(): CallResult {
   const error = new TaskError("unavailable", "the broker's answer has no result for this entry");
-  return { kind: "failed", error, isSenderFault: false };
+  return { kind: "failed", error, isFinal: false };
+}
+
+function tooMany(): TaskError {
+  const message = `there are ${maxWaiting} messages that wait for the broker already`;
+  return new TaskError("resource_exhausted", message, { retryAfterMs });
 }

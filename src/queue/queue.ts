@@ -72,7 +72,11 @@ export interface Queue {
    */
   send(sendings: readonly Sending[]): Promise<EntryResult<void>[]>;
   receive(request: ReceiveRequest): Promise<ReceivedMessage[]>;
-  /** Deletes and hides; never rejects. One result for each, in their order. */
+  /**
+   * Deletes and hides; never rejects. One result for each, in their order. They leave with the turn and are tried again
+   * by themselves, whether their caller waits or not: one that has other work need not, and one that ends waits. A
+   * message whose settling failed comes again when its visibility ends.
+   */
   settle(settlings: readonly Settling[]): Promise<EntryResult<void>[]>;
   depth(): Promise<QueueDepth>;
 }

@@ -14,6 +14,7 @@ import { rejectionOf } from "../support/rejection.ts";
 import { type Describe, describeWith } from "../support/requires.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { startTestTracing } from "../support/test-tracing.ts";
+import { describeBatches } from "./queue/batches.ts";
 import { describeMessages } from "./queue/messages.ts";
 import { describeOpening } from "./queue/opening.ts";
 import { describeSpans } from "./queue/spans.ts";
@@ -29,6 +30,7 @@ function describeQueue(name: string, describeBroker: Describe, start: () => Prom
     afterAll(() => broker[Symbol.asyncDispose]());
     const open: OpenQueues = (flags) => openTestQueues(broker, flags);
     describeMessages(open);
+    describeBatches(open);
     describeOpening(open);
     describeSpans(open);
   });

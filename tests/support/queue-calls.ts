@@ -2,7 +2,7 @@
 
 import { type Context, ROOT_CONTEXT } from "@opentelemetry/api";
 import type { OutgoingMessage, Queue, ReceivedMessage, SendSpan } from "../../src/queue/queue.ts";
-import type { EntryResult } from "../../src/words/entry-result.ts";
+import { onlyValue } from "../../src/words/entry-result.ts";
 
 export async function sendOne(
   queue: Queue,
@@ -10,19 +10,13 @@ export async function sendOne(
   context: Context = ROOT_CONTEXT,
   span: SendSpan = {},
 ): Promise<void> {
-  onlyOf(await queue.send([{ message, context, span }]));
+  onlyValue(await queue.send([{ message, context, span }]));
 }
 
 export async function deleteOne(queue: Queue, message: ReceivedMessage): Promise<void> {
-  onlyOf(await queue.settle([{ message, hideMs: null }]));
+  onlyValue(await queue.settle([{ message, hideMs: null }]));
 }
 
 export async function hideOne(queue: Queue, message: ReceivedMessage, hideMs: number): Promise<void> {
-  onlyOf(await queue.settle([{ message, hideMs }]));
-}
-
-function onlyOf(results: readonly EntryResult<void>[]): void {
-  const [result] = results;
-  if (!result || results.length > 1) throw new Error(`one entry got ${results.length} results`);
-  if (result.kind === "failed") throw result.error;
+  onlyValue(await queue.settle([{ message, hideMs }]));
 }

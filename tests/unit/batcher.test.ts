@@ -1,19 +1,27 @@
 import { describe, expect, test } from "bun:test";
-import { type CallResult, createBatcher } from "../../src/queue/batcher.ts";
-import { TaskError } from "../../src/words/errors.ts";
+import fc from "fast-check";
+import { systemClock } from "../../src/limits/clock.ts";
+import { type CallResult, createBatcher, createResults } from "../../src/queue/batcher.ts";
+import type { EntryResult } from "../../src/words/entry-result.ts";
+import { TaskError, toTaskError } from "../../src/words/errors.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";
 
+type Fate = "good" | "bad" | "throttled" | "lost";
+
 interface Call {
   entries: string[];
-  /** Ends the call; by default every entry is done, with its own text in capitals. */
-  answer(results?: CallResult<string>[]): void;
+  /** Ends the call; by default every entry is done. */
+  answer(results?: CallResult[]): void;
   fail(error: unknown): void;
 }
 
 interface Batching {
+  /** One entry alone. Gives its own text in capitals when it is done. */
   put(entry: string): Promise<string>;
+  /** Several of one caller. */
+  putAll(entries: readonly string[]): Promise<EntryResult<void>[]>;
   /** Every call so far, open or answered. */
   calls: Call[];
   clock: FakeClock;
@@ -23,25 +31,33 @@ interface Batching {
 function startBatching(bytesOf: (entry: string) => number = () => 1): Batching {
   const clock = createFakeClock();
   const calls: Call[] = [];
-  const put = createBatcher<string, string>({
+  const batcher = createBatcher<string>({
     clock,
     bytesOf,
     call: (entries) => {
-      const { promise, resolve, reject } = Promise.withResolvers<CallResult<string>[]>();
-      const answer = (results = entries.map(done)): void => resolve(results);
+      const { promise, resolve, reject } = Promise.withResolvers<CallResult[]>();
+      const answer = (results = entries.map(() => done)): void => resolve(results);
       calls.push({ entries: [...entries], answer, fail: reject });
       return promise;
     },
   });
-  return { put, calls, clock };
+  const putAll = (entries: readonly string[]): Promise<EntryResult<void>[]> => {
+    const results = createResults(entries.length);
+    for (const [index, entry] of entries.entries()) batcher.put(entry, index, results);
+    return results.all;
+  };
+  const put = async (entry: string): Promise<string> => {
+    const [result] = await putAll([entry]);
+    if (result?.kind === "failed") throw result.error;
+    return entry.toUpperCase();
+  };
+  return { put, putAll, calls, clock };
 }
 
-function done(entry: string): CallResult<string> {
-  return { kind: "done", value: entry.toUpperCase() };
-}
+const done: CallResult = { kind: "done" };
 
-function failed(isSenderFault: boolean, message = "busy"): CallResult<string> {
-  return { kind: "failed", error: new TaskError("unavailable", message), isSenderFault };
+function failed(isFinal: boolean, message = "busy"): CallResult {
+  return { kind: "failed", error: new TaskError("unavailable", message), isFinal };
 }
 
 function names(count: number): string[] {
@@ -114,12 +130,74 @@ describe("entries of one turn", () => {
   });
 });
 
+describe("entries of one caller", () => {
+  test("have their results in their order, whichever calls they left with", async () => {
+    const batching = startBatching();
+    const other = batching.put("other");
+    const results = batching.putAll(names(14));
+    await until(batching, 2);
+    expect(batching.calls[0]?.entries).toEqual(["other", ...names(9)]);
+    batching.calls[1]?.answer([failed(true, "no e9"), done, done, failed(true, "no e12"), done]);
+    batching.calls[0]?.answer();
+    const bad = (message: string): EntryResult<void> => ({
+      kind: "failed",
+      error: new TaskError("unavailable", message),
+    });
+    expect(await results).toEqual(
+      names(14).map((name) => (["e9", "e12"].includes(name) ? bad(`no ${name}`) : { kind: "done", value: undefined })),
+    );
+    expect(await other).toBe("OTHER");
+  });
+
+  test("are all told at once when there are none", async () => {
+    const batching = startBatching();
+    expect([await batching.putAll([]), batching.calls]).toEqual([[], []]);
+  });
+
+  test("each get their own fate, of any mix of good ones, bad ones and such as are throttled", async () => {
+    const fate = fc.constantFrom<Fate>("good", "bad", "throttled", "lost");
+    const mix = fc.array(fc.array(fate, { maxLength: 25 }), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(mix, async (callers) => {
+        const tries = new Map<{ fate: Fate }, number>();
+        const batcher = createBatcher<{ fate: Fate }>({
+          clock: { ...systemClock, sleep: async () => {} },
+          bytesOf: () => 30 * 1024,
+          call: async (entries) => {
+            const answers: CallResult[] = [];
+            for (const [n, entry] of entries.entries()) {
+              const tried = (tries.get(entry) ?? 0) + 1;
+              tries.set(entry, tried);
+              if (entry.fate === "good" || (entry.fate === "throttled" && tried === 3)) answers[n] = done;
+              else if (entry.fate !== "lost") answers[n] = failed(entry.fate === "bad", entry.fate);
+            }
+            return answers;
+          },
+        });
+        const told = await Promise.all(
+          callers.map((fates) => {
+            const results = createResults(fates.length);
+            for (const [index, each] of fates.entries()) batcher.put({ fate: each }, index, results);
+            return results.all;
+          }),
+        );
+        const meant = { good: "done", throttled: "done", bad: "failed", lost: "failed" } as const;
+        expect(told.map((results) => results.map(({ kind }) => kind))).toEqual(
+          callers.map((fates) => fates.map((each) => meant[each])),
+        );
+        const most = { good: 1, bad: 1, throttled: 3, lost: 4 };
+        expect([...tries].filter(([entry, count]) => count !== most[entry.fate])).toEqual([]);
+      }),
+    );
+  });
+});
+
 describe("an entry that failed", () => {
   test("is tried again alone, after a pause, and the others are not", async () => {
     const batching = startBatching();
     const results = ["a", "b", "c"].map(batching.put);
     await until(batching, 1);
-    batching.calls[0]?.answer([done("a"), failed(false), done("c")]);
+    batching.calls[0]?.answer([done, failed(false), done]);
     expect([await results[0], await results[2]]).toEqual(["A", "C"]);
 
     await eventually(() => batching.clock.sleepers() === 1);
@@ -135,7 +213,7 @@ describe("an entry that failed", () => {
     const batching = startBatching();
     const [bad, good] = ["a", "b"].map(batching.put);
     await until(batching, 1);
-    batching.calls[0]?.answer([failed(true, "too long"), done("b")]);
+    batching.calls[0]?.answer([failed(true, "too long"), done]);
     await expect(bad).rejects.toEqual(new TaskError("unavailable", "too long"));
     expect(await good).toBe("B");
     expect(batching.clock.sleepers()).toBe(0);
@@ -159,7 +237,7 @@ describe("an entry that failed", () => {
     const batching = startBatching();
     const results = ["a", "b"].map(batching.put);
     await until(batching, 1);
-    batching.calls[0]?.answer([done("a")]);
+    batching.calls[0]?.answer([done]);
     await eventually(() => batching.clock.sleepers() === 1);
     await batching.clock.advance(50);
     expect(batching.calls[1]?.entries).toEqual(["b"]);
@@ -203,7 +281,7 @@ describe("a call that fails as a whole", () => {
     const first = Promise.allSettled(names(20).map(batching.put));
     await until(batching, 2);
     for (const call of batching.calls) call.fail(new Error("no route"));
-    const error = new TaskError("unavailable", "Error: no route");
+    const error = toTaskError(new Error("no route"));
     expect(await first).toEqual(Array(20).fill({ status: "rejected", reason: error }));
     const next = batching.put("z");
     await until(batching, 3);

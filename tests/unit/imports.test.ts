@@ -175,9 +175,10 @@ describe("packages with one home", () => {
       "the AWS clients and their parts",
       /^@(aws-sdk|smithy)\//,
       [
-        "queue/fast-sqs.ts",
+        "queue/calls.ts",
+        "queue/opening.ts",
         "queue/queue-look.ts",
-        "queue/sqs.ts",
+        "queue/receive.ts",
         "store/dynamo/calls.ts",
         "store/dynamo/dynamo.ts",
         "store/dynamo/fast-calls.ts",
