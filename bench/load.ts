@@ -43,10 +43,14 @@ export function startLoad<System extends Loadable>(
   const runTask = async (): Promise<void> => {
     const id = await submit();
     if (id === undefined) return;
-    const task = await read(id, `?wait=${options.patienceMs}ms`);
-    if (task.ended_at !== null) return count(task);
-    seen.left += 1;
-    left.push(id);
+    const task = await read(system, id, `?wait=${options.patienceMs}ms`);
+    if (task.ended_at === null) {
+      seen.left += 1;
+      left.push(id);
+      return;
+    }
+    seen.ended += 1;
+    seen.extraAttempts += task.attempts.length - 1;
   };
 
   const submit = async (): Promise<string | undefined> => {
@@ -60,17 +64,6 @@ export function startLoad<System extends Loadable>(
     }
     seen.slowestAcceptMs = Math.max(seen.slowestAcceptMs, performance.now() - startMs);
     return ((await answer.json()) as HttpTask).id;
-  };
-
-  const read = async (id: string, query = ""): Promise<HttpTask> => {
-    const answer = await fetch(`${system.gatewayUrl}/v1/tasks/${id}${query}`);
-    if (!answer.ok) throw new Error(`no task: ${answer.status} ${await answer.text()}`);
-    return answer.json();
-  };
-
-  const count = ({ attempts }: HttpTask): void => {
-    seen.ended += 1;
-    seen.extraAttempts += attempts.length - 1;
   };
 
   const running = Array.from({ length: options.clients }, async () => {
@@ -87,8 +80,8 @@ export function startLoad<System extends Loadable>(
     },
     allEnded: async () => {
       for (let id = left.shift(); id !== undefined; id = left.shift()) {
-        let task = await read(id);
-        for (; task.ended_at === null; task = await read(id)) await Bun.sleep(pollMs);
+        let task = await read(system, id);
+        for (; task.ended_at === null; task = await read(system, id)) await Bun.sleep(pollMs);
         seen.extraAttempts += task.attempts.length - 1;
       }
     },
@@ -97,6 +90,12 @@ export function startLoad<System extends Loadable>(
       await Promise.all(running);
     },
   };
+}
+
+async function read({ gatewayUrl }: Loadable, id: string, query = ""): Promise<HttpTask> {
+  const answer = await fetch(`${gatewayUrl}/v1/tasks/${id}${query}`);
+  if (!answer.ok) throw new Error(`no task: ${answer.status} ${await answer.text()}`);
+  return answer.json();
 }
 
 /** Ended tasks a second, over the next `ms`. */

@@ -12,33 +12,51 @@ import { nodePeersRecipe } from "../tests/parts/peers.ts";
 import { postgresRecipe } from "../tests/parts/postgres.ts";
 import { redisRecipe } from "../tests/parts/redis.ts";
 import { compiledExecutable } from "../tests/support/executable.ts";
-import { describeMachine } from "./machine.ts";
-import { parts } from "./parts.ts";
-import { fullPlan, type Plan, quickPlan } from "./plan.ts";
-import { type Part, type Section, showSection } from "./section.ts";
+import { accept } from "./parts/accept.ts";
+import { backlog } from "./parts/backlog.ts";
+import { consolePart } from "./parts/console.ts";
+import { microseconds } from "./parts/microseconds.ts";
+import { overload } from "./parts/overload.ts";
+import { payload } from "./parts/payload.ts";
+import { pickup } from "./parts/pickup.ts";
+import { pieces } from "./parts/pieces.ts";
+import { soak } from "./parts/soak.ts";
+import { start } from "./parts/start.ts";
+import { tax } from "./parts/tax.ts";
+import { threads } from "./parts/threads.ts";
+import { wholePath } from "./parts/whole-path.ts";
+import { fullPlan, quickPlan } from "./plan.ts";
+import { describeMachine, type Size, toResults } from "./results.ts";
+import type { Part, Section } from "./section.ts";
+
+/** In the order in which they run. */
+const parts: readonly Part[] = [
+  wholePath,
+  accept,
+  tax,
+  microseconds,
+  pieces,
+  pickup,
+  backlog,
+  threads,
+  payload,
+  start,
+  overload,
+  soak,
+  consolePart,
+];
 
 const usage = `bun run bench -- [--quick] [--soak SECONDS] [--rounds N] [--out FILE] [part…]
 
   parts     ${parts.map(({ name }) => name).join(", ")}; without any: all
-  --quick   under three minutes; what it measures says little
-  --soak    how long the soak takes
+  --quick   under two minutes; what it measures says little
+  --soak    how long the soak takes; without it 600
   --rounds  how often each contestant has its turn
   --out     where the tables are written; without it to bench/RESULTS.md when everything was measured, not --quick
 `;
 
-const plans = { full: fullPlan, quick: quickPlan };
-
-/** What the results say about themselves. */
-const sizes: Record<keyof typeof plans, string> = {
-  full: "the full size",
-  quick: "**the quick size, which says whether everything is delivered; its figures say little**",
-};
-
-interface Asked {
+interface Asked extends Size {
   chosen: readonly Part[];
-  plan: Plan;
-  /** As the results say it. */
-  size: keyof typeof plans;
   out: string | undefined;
 }
 
@@ -58,14 +76,14 @@ function readCommandLine(): Asked | "help" {
   const unknown = positionals.filter((name) => !parts.some((part) => part.name === name));
   if (unknown.length > 0) throw new Error(`no such part: "${unknown.join('", "')}"`);
   const chosen = parts.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  const size = values.quick ? "quick" : "full";
+  const { quick: isQuick } = values;
   const plan = {
-    ...plans[size],
+    ...(isQuick ? quickPlan : fullPlan),
     ...(values.soak !== undefined && { soakSeconds: count("--soak", values.soak) }),
     ...(values.rounds !== undefined && { rounds: count("--rounds", values.rounds) }),
   };
-  const isWhole = size === "full" && chosen.length === parts.length;
-  return { chosen, plan, size, out: values.out ?? (isWhole ? join(import.meta.dir, "RESULTS.md") : undefined) };
+  const isWhole = !isQuick && chosen.length === parts.length;
+  return { chosen, plan, isQuick, out: values.out ?? (isWhole ? join(import.meta.dir, "RESULTS.md") : undefined) };
 }
 
 function count(flag: string, text: string): number {
@@ -110,26 +128,13 @@ async function preparePeers(): Promise<void> {
   for (const recipe of [nodePeersRecipe, redisRecipe, postgresRecipe, elasticMqRecipe]) {
     if (isBuilt(recipe) || missingCommands(recipe).length > 0) continue;
     say(`building ${recipe.name} ${recipe.version}, ${recipe.buildTime}, once`);
-    await buildPart(recipe);
+    try {
+      await buildPart(recipe);
+    } catch (error) {
+      // The line-up leaves out who needs it, or fails.
+      say(`FAILED: ${recipe.name} could not be built: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
-}
-
-async function toResults(
-  { size, plan }: Asked,
-  machine: readonly string[],
-  sections: readonly Section[],
-): Promise<string> {
-  const date = new Date().toISOString().slice(0, 10);
-  const intro = [
-    "# Results",
-    "",
-    `Made by \`bun run bench\` on ${date}: ${sizes[size]}, ${plan.rounds} rounds of each contestant in turn after ${plan.warmUpTasks} tasks of warm-up. Figures are medians, with the least and the most behind them. In every round each task was accepted, and run exactly once. How it is measured: [docs/performance.md](../docs/performance.md).`,
-    "",
-    ...machine,
-    "",
-  ];
-  const tried = size === "full" ? [await Bun.file(join(import.meta.dir, "TRIED.md")).text()] : [];
-  return `${intro.join("\n")}\n${[...sections.map(showSection), ...tried].join("\n")}`;
 }
 
 function say(line: string): void {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Contestant, type Running, startOtlpSink } from "./contestants.ts";
 import { type DoneCounter, type DoneTasks, startDoneCounter } from "./done-counter.ts";
 import type { LoadOptions, LoadReport } from "./http-load.ts";
-import { costOf } from "./process-tree.ts";
+import { costOf } from "./process-cost.ts";
 import { quantile } from "./statistics.ts";
 
 export interface RoundOptions extends Omit<LoadOptions, "url" | "first" | "delay"> {
@@ -29,7 +29,7 @@ export interface Round {
 }
 
 /** What its processes have, at a moment of a round. */
-interface Sample {
+export interface Sample {
   seconds: number;
   rssMb: number;
 }

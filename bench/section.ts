@@ -1,6 +1,7 @@
 /** What a part of the benchmark reports, and how it is written. Pure. */
 
 import type { Plan } from "./plan.ts";
+import type { Target } from "./targets.ts";
 
 /** One part: what it measures, and its doing. */
 export interface Part {
@@ -29,23 +30,14 @@ export interface Table {
   rows: readonly (readonly string[])[];
 }
 
-export interface Target {
-  target: string;
-  /** What was measured. */
-  figure: string;
-  /** undefined: a contestant was not there to be compared with. */
-  isMet: boolean | undefined;
+export function showSection({ title, how, tables }: Section): string {
+  return `${[`## ${title}`, how, ...tables.map(showTable)].join("\n\n")}\n`;
 }
 
-export function showSection({ title, how, tables, targets }: Section): string {
-  const parts = [`## ${title}`, how, ...tables.map(showTable)];
-  if (targets.length > 0) parts.push(showTable(toTable(targets)));
-  return `${parts.join("\n\n")}\n`;
-}
-
-function toTable(targets: readonly Target[]): Table {
-  const rows = targets.map(({ target, figure, isMet }) => [target, figure, verdict(isMet)]);
-  return { columns: ["target", "measured", "met"], rows };
+/** Those of all sections, in one table. */
+export function showTargets(targets: readonly Target[]): string {
+  const rows = targets.map(({ target, wanted, measured, isMet }) => [target, wanted, measured, verdict(isMet)]);
+  return `## Targets\n\n${showTable({ columns: ["target", "wanted", "measured", "met"], rows })}\n`;
 }
 
 function verdict(isMet: boolean | undefined): string {
@@ -58,22 +50,4 @@ function showTable({ title, columns, rows }: Table): string {
     `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   const lines = [line(columns), line(columns.map((_, index) => (index === 0 ? "---" : "---:"))), ...rows.map(line)];
   return [...(title === undefined ? [] : [`${title}:`, ""]), ...lines].join("\n");
-}
-
-/** `value` at least `wanted`, both in words; `value` NaN: not measured. */
-export function atLeast(target: string, value: number, wanted: number, show: (value: number) => string): Target {
-  return {
-    target,
-    figure: Number.isNaN(value) ? "–" : show(value),
-    isMet: Number.isNaN(value) ? undefined : value >= wanted,
-  };
-}
-
-/** The same, at most. */
-export function atMost(target: string, value: number, wanted: number, show: (value: number) => string): Target {
-  return {
-    target,
-    figure: Number.isNaN(value) ? "–" : show(value),
-    isMet: Number.isNaN(value) ? undefined : value <= wanted,
-  };
 }

@@ -19,6 +19,11 @@ export function spread(values: readonly number[]): [least: number, most: number]
   return [Math.min(...values), Math.max(...values)];
 }
 
+/** Of each round of both: what the machine does in a round meets both alike. Of none when one of them was not there. */
+export function ratios(ours: readonly number[] = [], theirs: readonly number[] = []): number[] {
+  return theirs.slice(0, ours.length).map((value, round) => (ours[round] ?? Number.NaN) / value);
+}
+
 export interface Point {
   x: number;
   y: number;

@@ -4,8 +4,9 @@ import { availableParallelism } from "node:os";
 import { throughline } from "../contestants.ts";
 import { usualConnections } from "../line-up.ts";
 import { type Ready, startContestant, submitAll, untilRun } from "../round.ts";
-import { atLeast, type Context, type Part } from "../section.ts";
-import { figure, median, summary } from "../statistics.ts";
+import type { Context, Part } from "../section.ts";
+import { ratios, summary } from "../statistics.ts";
+import { judge } from "../targets.ts";
 
 /** Of POST /v1/tasks/batch. */
 const mostInBatch = 1000;
@@ -20,28 +21,21 @@ export const backlog: Part = {
     const warmUp = { tasks: plan.warmUpTasks, connections: usualConnections };
     await using ready = await startContestant(throughline, true, warmUp);
     const rates = new Map<number, number[]>(plan.backlogs.map((size) => [size, []]));
-    for (let round = 0; round < Math.ceil(plan.rounds / 3); round++) {
+    for (let round = 0; round < Math.ceil(plan.rounds / 2); round++) {
       for (const size of plan.backlogs) rates.get(size)?.push(await rateBehind(ready, size, context));
     }
-    const of = (size = 0): number => median(rates.get(size) ?? []);
-    const largest = plan.backlogs.at(-1) ?? 0;
+    const toEmpty = (size = 0): number[] => ratios(rates.get(size), rates.get(0));
+    const largest = plan.backlogs.at(-1);
     return {
       title: "A backlog",
       how: `While all seats of the handlers are held, a backlog is submitted; then they are freed, and ${plan.tasks} more are submitted by ${usualConnections} connections. The rate is of as many tasks: until they were accepted, and as many were run. Everything that waits is run in the end.`,
       tables: [
         {
-          columns: ["tasks waiting", "tasks/s"],
-          rows: [...rates].map(([size, values]) => [String(size), summary(values)]),
+          columns: ["tasks waiting", "tasks/s", "to none waiting"],
+          rows: [...rates].map(([size, values]) => [String(size), summary(values), summary(toEmpty(size))]),
         },
       ],
-      targets: [
-        atLeast(
-          `behind ${largest} tasks ≥ 0.9 of the empty rate`,
-          of(largest) / of(0),
-          0.9,
-          (value) => `${figure(value)} ×`,
-        ),
-      ],
+      targets: [judge("backlog", toEmpty(largest), `${largest} waiting`)],
     };
   },
 };

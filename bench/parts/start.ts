@@ -3,10 +3,11 @@
 import { stat } from "node:fs/promises";
 import { compiledExecutable } from "../../tests/support/executable.ts";
 import { type Contestant, throughline, throughlineWith } from "../contestants.ts";
-import { costOf } from "../process-tree.ts";
+import { costOf } from "../process-cost.ts";
 import { startContestant } from "../round.ts";
-import { atMost, type Part } from "../section.ts";
-import { figure, median, summary } from "../statistics.ts";
+import type { Part } from "../section.ts";
+import { figure, summary } from "../statistics.ts";
+import { judge } from "../targets.ts";
 
 /** Until what only the start needs has gone. */
 const settleMs = 2000;
@@ -37,10 +38,7 @@ export const start: Part = {
           ],
         },
       ],
-      targets: [
-        atMost("ready < 0.7 s", median(starts[0].starts.readyMs), 700, (value) => `${figure(value)} ms`),
-        atMost("idle < 200 MB", median(starts[0].starts.idleMb), 200, (value) => `${figure(value)} MB`),
-      ],
+      targets: [judge("ready", starts[0].starts.readyMs), judge("idleMemory", starts[0].starts.idleMb)],
     };
 
     async function measure(contestant: Contestant): Promise<Starts> {

@@ -1,8 +1,7 @@
 /** More and fewer handler threads. */
 
 import { throughlineWith } from "../contestants.ts";
-import { interleave } from "../interleave.ts";
-import { startLineUp, usualConnections } from "../line-up.ts";
+import { interleave, startLineUp, usualConnections } from "../line-up.ts";
 import { runRound } from "../round.ts";
 import type { Part } from "../section.ts";
 import { summary } from "../statistics.ts";

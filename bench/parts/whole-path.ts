@@ -1,13 +1,13 @@
 /** HTTP accept to handler, against what people use today, traced and untraced. */
 
 import { throughline } from "../contestants.ts";
-import { interleave } from "../interleave.ts";
-import { startLineUp, usualConnections } from "../line-up.ts";
+import { interleave, startLineUp, usualConnections } from "../line-up.ts";
 import { bullMq, bunqueue, graphileWorker, pgBoss, sqsConsumer } from "../peers.ts";
 import type { Plan } from "../plan.ts";
 import { type Round, runRound } from "../round.ts";
-import { atLeast, atMost, type Context, type Part, type Table, type Target } from "../section.ts";
-import { figure, median, summary } from "../statistics.ts";
+import type { Context, Part, Table } from "../section.ts";
+import { ratios, summary } from "../statistics.ts";
+import { judge, type Target } from "../targets.ts";
 
 const everysec = bullMq("everysec");
 const always = bullMq("always");
@@ -15,6 +15,9 @@ const onEmbedded = sqsConsumer("embedded");
 const onElasticMq = sqsConsumer("elasticmq");
 const longRunners = new Set([throughline.name, everysec.name]);
 const contestants = [throughline, everysec, always, bunqueue, graphileWorker, pgBoss, onEmbedded, onElasticMq];
+
+/** At these the targets hold. */
+const judgedConnections: ReadonlySet<number> = new Set([32, 128]);
 
 /** One caller alone cannot fill a system: as many tasks by it would tell the same in many times the time. */
 const shareOfOne = 0.2;
@@ -26,44 +29,48 @@ export const wholePath: Part = {
     for (const isTraced of context.plan.traced) measured.push(await measure(context, isTraced));
     return {
       title: "The whole path",
-      how: "From the first submit over HTTP until a handler has begun the last task. Closed loop: each connection submits its next task once the last is accepted. CPU and memory are of all processes of a contestant together.",
+      how: `From the first submit over HTTP until a handler has begun the last task. Closed loop: each connection submits its next task once the last is accepted. CPU and memory are of all processes of a contestant together. "${throughline.name}'s to it": its figure to that of the row, in the same round. Traced are those that have spans of their own.`,
       tables: measured.map(({ table }) => table),
-      targets: measured.flatMap(targetsOf),
+      targets: measured.flatMap(({ targets }) => targets),
     };
   },
 };
 
 interface Measured {
-  isTraced: boolean;
   table: Table;
-  /** The short rounds at the usual connections. */
-  usual: Map<string, Round[]>;
+  targets: Target[];
 }
+
+type Results = Map<string, Round[]>;
+
+const rate = (round: Round): number => round.tasksPerSecond;
+const cpu = (round: Round): number => round.cpuMicros;
+const memory = (round: Round): number => round.peakRssMb;
+
+const toIt = `${throughline.name}'s to it`;
+const columns = [
+  ...["contestant", "connections", "tasks", "tasks/s", toIt, "CPU µs a task", toIt],
+  ...["peak MB", "answer p50 ms", "p99 ms"],
+];
 
 async function measure(context: Context, isTraced: boolean): Promise<Measured> {
   const { plan, say } = context;
   await using lineUp = await startLineUp(contestants, isTraced, context);
   const rows: string[][] = [];
-  let usual = new Map<string, Round[]>();
+  const targets: Target[] = [];
+  const how = isTraced ? "traced" : "untraced";
   for (const { tasks, connections, rounds } of shapesOf(plan, isTraced)) {
-    say(`${tasks} tasks by ${connections} connections, ${isTraced ? "traced" : "untraced"}`);
+    say(`${tasks} tasks by ${connections} connections, ${how}`);
     // Whoever needs many minutes for the long round would tell nothing more in them.
-    const all = tasks > plan.wholeTasks ? lineUp.all.filter(({ name }) => longRunners.has(name)) : lineUp.all;
+    const isLong = tasks > plan.wholeTasks;
+    const all = isLong ? lineUp.all.filter(({ name }) => longRunners.has(name)) : lineUp.all;
     const results = await interleave(all, rounds, (ready) => runRound(ready, { tasks, connections }));
-    if (tasks === plan.wholeTasks && connections === usualConnections) usual = results;
-    for (const [name, of] of results) rows.push([name, String(connections), String(tasks), ...toCells(of)]);
+    for (const name of results.keys()) rows.push([name, String(connections), String(tasks), ...toCells(results, name)]);
+    if (!isLong && judgedConnections.has(connections)) {
+      targets.push(...targetsOf(results, `${how}, ${connections} connections`));
+    }
   }
-  const columns = [
-    "contestant",
-    "connections",
-    "tasks",
-    "tasks/s",
-    "CPU µs a task",
-    "peak MB",
-    "answer p50 ms",
-    "p99 ms",
-  ];
-  return { table: { title: isTraced ? "Traced" : "Untraced", columns, rows }, usual, isTraced };
+  return { table: { title: isTraced ? "Traced" : "Untraced", columns, rows }, targets };
 }
 
 /** The long round is traced: what it may show beyond the short ones is what telemetry heaps up. */
@@ -77,41 +84,28 @@ function shapesOf({ wholeTasks, manyTasks, connections, rounds }: Plan, isTraced
   return [...short, { tasks: manyTasks, connections: usualConnections, rounds: 1 }];
 }
 
-/** Rate, CPU, memory and answers of a contestant's rounds. */
-function toCells(rounds: readonly Round[]): string[] {
-  const of = (pick: (round: Round) => number): string => summary(rounds.map(pick));
+/** Rate, CPU, memory and answers of a contestant's rounds, the first two with ours to its. */
+function toCells(results: Results, name: string): string[] {
+  const of = (pick: (round: Round) => number): string => summary((results.get(name) ?? []).map(pick));
+  const compared = (pick: (round: Round) => number): string =>
+    name === throughline.name ? "" : summary(oursTo(name, results, pick));
   return [
-    of((round) => round.tasksPerSecond),
-    of((round) => round.cpuMicros),
-    of((round) => round.peakRssMb),
-    of((round) => round.answerP50Ms),
-    of((round) => round.answerP99Ms),
+    ...[of(rate), compared(rate), of(cpu), compared(cpu), of(memory)],
+    ...[of((round) => round.answerP50Ms), of((round) => round.answerP99Ms)],
   ];
 }
 
-function targetsOf({ usual, isTraced }: Measured): Target[] {
-  const how = isTraced ? "traced" : "untraced";
-  const middle = (name: string, pick: (round: Round) => number): number => median((usual.get(name) ?? []).map(pick));
-  const rate = (name: string): number => middle(name, (round) => round.tasksPerSecond);
-  const shareOf = (pick: (round: Round) => number): number =>
-    middle(throughline.name, pick) / middle(everysec.name, pick);
-  const times = (value: number): string => `${figure(value)} ×`;
-  const faster = (name: string, wanted: number): Target =>
-    atLeast(`≥ ${wanted} × ${name}, ${how}`, rate(throughline.name) / rate(name), wanted, times);
-  const spent = (what: string, share: number): Target =>
-    atMost(`${what} ≤ 0.8 of ${everysec.name}, ${how}`, share, 0.8, times);
+function oursTo(name: string, results: Results, pick: (round: Round) => number): number[] {
+  return ratios(results.get(throughline.name)?.map(pick), results.get(name)?.map(pick));
+}
+
+function targetsOf(results: Results, how: string): Target[] {
   return [
-    faster(everysec.name, 1.25),
-    faster(always.name, 2),
-    faster(onEmbedded.name, 4),
-    faster(onElasticMq.name, 5),
-    spent(
-      "CPU of a task",
-      shareOf((round) => round.cpuMicros),
-    ),
-    spent(
-      "memory under load",
-      shareOf((round) => round.peakRssMb),
-    ),
+    judge("rateToEverysec", oursTo(everysec.name, results, rate), how),
+    judge("rateToAlways", oursTo(always.name, results, rate), how),
+    judge("rateToEmbedded", oursTo(onEmbedded.name, results, rate), how),
+    judge("rateToElasticMq", oursTo(onElasticMq.name, results, rate), how),
+    judge("cpuToEverysec", oursTo(everysec.name, results, cpu), how),
+    judge("memoryToEverysec", oursTo(everysec.name, results, memory), how),
   ];
 }

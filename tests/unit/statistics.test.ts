@@ -1,9 +1,10 @@
 /** What the benchmark makes of its figures. */
 
 import { describe, expect, test } from "bun:test";
-import { atLeast, atMost, type Section, showSection } from "../../bench/section.ts";
-import { figure, median, quantile, slope, spread, summary } from "../../bench/statistics.ts";
-import { grown, parseThreadStat } from "../../bench/thread-cost.ts";
+import { grown, parseThreadStat } from "../../bench/process-cost.ts";
+import { type Section, showSection, showTargets } from "../../bench/section.ts";
+import { figure, median, quantile, ratios, slope, spread, summary } from "../../bench/statistics.ts";
+import { judge } from "../../bench/targets.ts";
 
 const hundred = Array.from({ length: 100 }, (_, n) => n + 1);
 
@@ -34,6 +35,20 @@ describe("median and spread", () => {
 
   test("of nothing is no number", () => {
     expect(median([])).toBeNaN();
+  });
+});
+
+describe("ratios", () => {
+  test.each<[readonly number[] | undefined, readonly number[] | undefined, number[]]>([
+    [
+      [2, 9],
+      [4, 3],
+      [0.5, 3],
+    ],
+    [[2], undefined, []],
+    [undefined, [2], []],
+  ])("of %j to %j, round by round", (ours, theirs, expected) => {
+    expect(ratios(ours, theirs)).toEqual(expected);
   });
 });
 
@@ -106,28 +121,43 @@ describe("figures", () => {
 });
 
 describe("targets", () => {
-  const show = (value: number): string => `${value} ×`;
+  const [least, most] = ["≥ 0.95 ×", "≤ 400 ms"];
 
-  test.each([
-    [2.5, true, false],
-    [2, true, true],
-    [1.9, false, true],
-    [Number.NaN, undefined, undefined],
-  ])("%d against 2", (value, isMetAtLeast, isMetAtMost) => {
-    expect([atLeast("t", value, 2, show).isMet, atMost("t", value, 2, show).isMet]).toEqual([
-      isMetAtLeast,
-      isMetAtMost,
-    ]);
+  test.each<[Parameters<typeof judge>[0], number[], string, string, boolean | undefined]>([
+    ["overload", [0.96], least, "0.960 ×", true],
+    ["overload", [0.95], least, "0.950 ×", true],
+    ["overload", [0.9, 0.99, 0.94], least, "0.940 (0.900–0.990) ×", false],
+    ["overload", [], least, "–", undefined],
+    ["ready", [401], most, "401 ms", false],
+    ["ready", [400], most, "400 ms", true],
+    ["ready", [100, 300, 900], most, "300 (100–900) ms", true],
+    ["ready", [], most, "–", undefined],
+  ])("%s of %j", (name, values, wanted, measured, isMet) => {
+    const { target, ...rest } = judge(name, values);
+    expect(rest).toEqual({ wanted, measured, isMet });
+    expect(judge(name, values, "so").target).toBe(`${target}, so`);
   });
 
-  test("stand below the tables of their section, each with its verdict", () => {
-    const section: Section = {
-      title: "A part",
-      how: "So it is measured.",
-      tables: [{ title: "Traced", columns: ["who", "tasks/s"], rows: [["a|b", "12"]] }],
-      targets: [atLeast("fast", 3, 2, show), atLeast("faster", 1, 2, show), atLeast("else", Number.NaN, 2, show)],
-    };
-    expect(showSection(section)).toBe(`## A part
+  test("stand in one table, each with its verdict", () => {
+    expect(showTargets([judge("overload", [1]), judge("ready", [1000]), judge("growth", [])])).toBe(`## Targets
+
+| target | wanted | measured | met |
+| --- | ---: | ---: | ---: |
+| tasks/s during the overload, to the peak | ≥ 0.95 × | 1.00 × | yes |
+| start to ready | ≤ 400 ms | 1000 ms | **no** |
+| growth of memory | ≤ 1 % an hour | – | not measured |
+`);
+  });
+});
+
+test("a section is its title, how it is measured, and its tables", () => {
+  const section: Section = {
+    title: "A part",
+    how: "So it is measured.",
+    tables: [{ title: "Traced", columns: ["who", "tasks/s"], rows: [["a|b", "12"]] }],
+    targets: [],
+  };
+  expect(showSection(section)).toBe(`## A part
 
 So it is measured.
 
@@ -136,14 +166,7 @@ Traced:
 | who | tasks/s |
 | --- | ---: |
 | a\\|b | 12 |
-
-| target | measured | met |
-| --- | ---: | ---: |
-| fast | 3 × | yes |
-| faster | 1 × | **no** |
-| else | – | not measured |
 `);
-  });
 });
 
 describe("threads", () => {
