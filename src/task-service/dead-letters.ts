@@ -50,15 +50,24 @@ type DeadLetterMethod =
   | "ControlRedrive"
   | "DiscardDeadLetter";
 
-export function createDeadLetterHandlers({
-  store,
-  types,
-  payloads,
-  clock,
-  log,
-  actorIn,
-}: DeadLetterDeps): Pick<RpcHandlers, DeadLetterMethod> {
-  const listDeadLetters: RpcHandler = async (message, { context }) => {
+type Handler = (deps: DeadLetterDeps) => RpcHandler;
+
+export function createDeadLetterHandlers(deps: DeadLetterDeps): Pick<RpcHandlers, DeadLetterMethod> {
+  return {
+    ListDeadLetters: listDeadLetters(deps),
+    GetDeadLetter: getDeadLetter(deps),
+    ListDeadLetterGroups: listGroups(deps),
+    ListUnreadable: listUnreadable(deps),
+    RedriveDeadLetters: redriveDeadLetters(deps),
+    GetRedrive: getRedrive(deps),
+    ControlRedrive: controlRedrive(deps),
+    DiscardDeadLetter: discardDeadLetter(deps),
+  };
+}
+
+const listDeadLetters: Handler =
+  ({ store }) =>
+  async (message, { context }) => {
     const { limit, cursor, ...filter } = parseRequest("ListDeadLetters", listDeadLettersForm, message);
     const after = cursor === "" ? null : fromCursor(cursor);
     // One more than is shown tells whether a page follows.
@@ -75,27 +84,36 @@ export function createDeadLetterHandlers({
     };
   };
 
-  const getDeadLetter: RpcHandler = async (message, { context }) => {
+const getDeadLetter: Handler =
+  ({ store }) =>
+  async (message, { context }) => {
     const { id } = parseRequest("GetDeadLetter", getDeadLetterForm, message);
     const [letter] = isTaskId(id) ? await store.listDead({ kind: "ids", ids: [id] }, 1, null, context) : [];
     if (!letter) throw new TaskError("not_found", `there is no dead letter "${id}"`);
     return { json: writeJson(toDeadLetter(letter, newestEntries(await store.timeline(id, context)))) };
   };
 
-  const listGroups: RpcHandler = async (message, { context }) => {
+const listGroups: Handler =
+  ({ store }) =>
+  async (message, { context }) => {
     const { limit, ...filter } = parseRequest("ListDeadLetterGroups", listGroupsForm, message);
     const groups = await store.deadGroups(toDeadFilter(filter), limit, context);
     return { json: writeJson({ items: groups.map(toGroup) }) };
   };
 
-  const listUnreadable: RpcHandler = async (message, { context }) => {
+const listUnreadable: Handler =
+  ({ store }) =>
+  async (message, { context }) => {
     const { limit } = parseRequest("ListUnreadable", listUnreadableForm, message);
     const messages = await store.listUnreadable(limit, context);
     const items = fitting(messages, (message) => bytesInJson(message)).map(toUnreadable);
     return { json: writeJson({ items }) };
   };
 
-  const redriveDeadLetters: RpcHandler = async (message, { context }) => {
+const redriveDeadLetters: Handler =
+  (deps) =>
+  async (message, { context }) => {
+    const { store, clock, log } = deps;
     const request = parseRequest("RedriveDeadLetters", newRedrive, message);
     const { ids, filter = {}, rate_per_second: rate, dry_run: isDryRun, force, reason, payload } = request;
     const order: RedriveOrder = {
@@ -106,8 +124,8 @@ export function createDeadLetterHandlers({
       reason: reason ?? "",
       payload: payload === undefined ? null : textOf(payload),
     };
-    await refuseLiving(order.selection, context);
-    if (order.payload !== null) await refuseUnfit(order.payload, order.selection, context);
+    await refuseLiving(order.selection, deps, context);
+    if (order.payload !== null) await refuseUnfit(order.payload, order.selection, deps, context);
     if (isDryRun) return { json: writeJson(toDryRun(await store.countRedrive(order, context))) };
     const redrive = await store.startRedrive(order, clock.nowMs(), context);
     log.in(context).info("redrive ordered", {
@@ -119,34 +137,47 @@ export function createDeadLetterHandlers({
     return answerRedrive(redrive);
   };
 
-  /** As its submission would be. */
-  const refuseUnfit = async (payload: string, selection: DeadSelection, context: Context): Promise<void> => {
-    if (payload.length > maxMessageBytes) {
-      throw new TaskError("payload_too_large", `the payload is larger than ${maxMessageBytes} bytes`);
-    }
-    const [letter] = await store.listDead(selection, 1, null, context);
-    const type = letter && (await types.find(letter.task.type));
-    if (type && type.payloadSchema !== null) await payloads.check(type, JSON.parse(payload));
-  };
+/** As its submission would be. */
+async function refuseUnfit(
+  payload: string,
+  selection: DeadSelection,
+  { store, types, payloads }: DeadLetterDeps,
+  context: Context,
+): Promise<void> {
+  if (payload.length > maxMessageBytes) {
+    throw new TaskError("payload_too_large", `the payload is larger than ${maxMessageBytes} bytes`);
+  }
+  const [letter] = await store.listDead(selection, 1, null, context);
+  const type = letter && (await types.find(letter.task.type));
+  if (type && type.payloadSchema !== null) await payloads.check(type, JSON.parse(payload));
+}
 
-  /** Of tasks that are named, those that are not dead count as failed; when none is, there is nothing to order. */
-  const refuseLiving = async (selection: DeadSelection, context: Context): Promise<void> => {
-    if (selection.kind !== "ids" || (await store.listDead(selection, 1, null, context)).length > 0) return;
-    const [id = "", ...others] = selection.ids;
-    if (others.length > 0) throw new TaskError("conflict", `none of the ${selection.ids.length} tasks is dead`);
-    const task = isTaskId(id) ? await store.get(id, context) : undefined;
-    if (!task) throw new TaskError("not_found", `there is no task "${id}"`);
-    throw new TaskError("conflict", `the task is ${task.status}, not dead`);
-  };
+/** Of tasks that are named, those that are not dead count as failed; when none is, there is nothing to order. */
+async function refuseLiving(
+  selection: DeadSelection,
+  { store }: Pick<DeadLetterDeps, "store">,
+  context: Context,
+): Promise<void> {
+  if (selection.kind !== "ids" || (await store.listDead(selection, 1, null, context)).length > 0) return;
+  const [id = "", ...others] = selection.ids;
+  if (others.length > 0) throw new TaskError("conflict", `none of the ${selection.ids.length} tasks is dead`);
+  const task = isTaskId(id) ? await store.get(id, context) : undefined;
+  if (!task) throw new TaskError("not_found", `there is no task "${id}"`);
+  throw new TaskError("conflict", `the task is ${task.status}, not dead`);
+}
 
-  const getRedrive: RpcHandler = async (message, { context }) => {
+const getRedrive: Handler =
+  ({ store }) =>
+  async (message, { context }) => {
     const { id, outcome } = parseRequest("GetRedrive", getRedriveForm, message);
     const redrive = isTaskId(id) ? await store.getRedrive(id, context) : undefined;
     if (!redrive) throw noRedrive(id);
     return answerRedrive(redrive, outcome ? await store.redriveOutcome(id, context) : undefined);
   };
 
-  const controlRedrive: RpcHandler = async (message, { context }) => {
+const controlRedrive: Handler =
+  ({ store, clock, log }) =>
+  async (message, { context }) => {
     const { id, command } = parseRequest("ControlRedrive", controlRedriveForm, message);
     const controlled = isTaskId(id) ? await store.controlRedrive(id, command, clock.nowMs(), context) : undefined;
     if (!controlled) throw noRedrive(id);
@@ -156,7 +187,9 @@ export function createDeadLetterHandlers({
     return answerRedrive(redrive);
   };
 
-  const discardDeadLetter: RpcHandler = async (message, { context }) => {
+const discardDeadLetter: Handler =
+  ({ store, log, actorIn }) =>
+  async (message, { context }) => {
     const { id, reason } = parseRequest("DiscardDeadLetter", discardForm, message);
     const discarded = isTaskId(id)
       ? await store.discard(id, reason, actorIn(context), context)
@@ -168,18 +201,6 @@ export function createDeadLetterHandlers({
     log.in(context).with(ids).info("dead letter discarded", { reason });
     return answerTask(task, await store.timeline(id, context));
   };
-
-  return {
-    ListDeadLetters: listDeadLetters,
-    GetDeadLetter: getDeadLetter,
-    ListDeadLetterGroups: listGroups,
-    ListUnreadable: listUnreadable,
-    RedriveDeadLetters: redriveDeadLetters,
-    GetRedrive: getRedrive,
-    ControlRedrive: controlRedrive,
-    DiscardDeadLetter: discardDeadLetter,
-  };
-}
 
 function answerRedrive(redrive: Redrive, outcome?: RedriveOutcome): Answer {
   return { json: writeJson(toRedrive(redrive, outcome)) };

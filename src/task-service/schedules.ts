@@ -52,22 +52,34 @@ type ScheduleMethod =
   | "TriggerSchedule"
   | "DeleteSchedule";
 
+type Handler = (deps: ScheduleDeps) => RpcHandler;
+
 export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, ScheduleMethod> {
-  const { store, types, ticker, clock } = deps;
-  const logOf = (id: string, context: Context): Logger => deps.log.in(context).with({ schedule_id: id });
-
-  /** As a task of its type is checked when it is handed in. */
-  const checkTask = async ({ type, payload }: NewSchedule["task"]): Promise<void> => {
-    const known = await types.find(type);
-    if (!known || known.payloadSchema === null) return;
-    await deps.payloads.check(known, JSON.parse(textOf(payload))).catch((error: unknown) => {
-      throw below("/task", error);
-    });
+  return {
+    CreateSchedule: createSchedule(deps),
+    GetSchedule: getSchedule(deps),
+    ListSchedules: listSchedules(deps),
+    UpdateSchedule: updateSchedule(deps),
+    TriggerSchedule: triggerSchedule(deps),
+    DeleteSchedule: deleteSchedule(deps),
   };
+}
 
-  const createSchedule: RpcHandler = async (message, { context, span }) => {
+/** As a task of its type is checked when it is handed in. */
+async function checkTask({ type, payload }: NewSchedule["task"], { types, payloads }: ScheduleDeps): Promise<void> {
+  const known = await types.find(type);
+  if (!known || known.payloadSchema === null) return;
+  await payloads.check(known, JSON.parse(textOf(payload))).catch((error: unknown) => {
+    throw below("/task", error);
+  });
+}
+
+const createSchedule: Handler =
+  (deps) =>
+  async (message, { context, span }) => {
+    const { store, ticker, clock } = deps;
     const given = parseRequest("CreateSchedule", newSchedule, message);
-    await checkTask(given.task);
+    await checkTask(given.task, deps);
     const nowMs = clock.nowMs();
     const said = toSaid(given, nowMs);
     const id = given.id ?? newTaskId();
@@ -90,23 +102,27 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
     if (created === "full") {
       throw new TaskError("resource_exhausted", `there are ${maxSchedules} schedules, which is all there may be`);
     }
-    logOf(id, context).info("schedule created", { task_type: given.task.type });
+    logOf(id, deps, context).info("schedule created", { task_type: given.task.type });
     ticker.wake();
     return answer(schedule, undefined);
   };
 
-  const getSchedule: RpcHandler = async (message, { context }) => {
-    const schedule = await find(parseRequest("GetSchedule", namedSchedule, message).id, context);
-    return answer(schedule, await statusOf(schedule, context));
+const getSchedule: Handler =
+  ({ store }) =>
+  async (message, { context }) => {
+    const schedule = await find(parseRequest("GetSchedule", namedSchedule, message).id, store, context);
+    return answer(schedule, await statusOf(schedule, store, context));
   };
 
-  const listSchedules: RpcHandler = async (message, { context }) => {
+const listSchedules: Handler =
+  ({ store }) =>
+  async (message, { context }) => {
     const { limit, cursor } = parseRequest("ListSchedules", listSchedulesForm, message);
     const after = Buffer.from(cursor, "base64url").toString();
     // One more than is shown tells whether a page follows.
     const found = await store.listSchedules(after, limit + 1, context);
     const schedules = fitting(found.slice(0, limit), (schedule) => bytesInJson(schedule));
-    const statuses = await Promise.all(schedules.map((schedule) => statusOf(schedule, context)));
+    const statuses = await Promise.all(schedules.map((schedule) => statusOf(schedule, store, context)));
     const last = schedules.at(-1);
     const isLastPage = found.length === schedules.length || !last;
     return {
@@ -117,13 +133,16 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
     };
   };
 
-  const updateSchedule: RpcHandler = async (message, { context, span }) => {
+const updateSchedule: Handler =
+  (deps) =>
+  async (message, { context, span }) => {
+    const { store, ticker, clock } = deps;
     const { id, change: changes, fields } = parseRequest("UpdateSchedule", updateScheduleForm, message);
     span.setAttribute(ownKey.scheduleId, id);
-    const schedule = await change(id, context, async (before) => {
+    const schedule = await change(id, store, context, async (before) => {
       const now = overlay(before, changes, fields);
       // What was taken before is not refused because something else is changed.
-      if (fields.includes("task")) await checkTask(now.task);
+      if (fields.includes("task")) await checkTask(now.task, deps);
       const nowMs = clock.nowMs();
       const after = moved(
         before,
@@ -132,16 +151,18 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
       );
       return (await store.changeSchedule(after, null, context)) === "changed" ? after : undefined;
     });
-    logOf(id, context).info("schedule changed", { fields, paused: schedule.isPaused });
+    logOf(id, deps, context).info("schedule changed", { fields, paused: schedule.isPaused });
     ticker.wake();
-    return answer(schedule, await statusOf(schedule, context));
+    return answer(schedule, await statusOf(schedule, store, context));
   };
 
-  const triggerSchedule: RpcHandler = async (message, { context, span }) => {
+const triggerSchedule: Handler =
+  ({ store, ticker, clock }) =>
+  async (message, { context, span }) => {
     const { id } = parseRequest("TriggerSchedule", namedSchedule, message);
     span.setAttribute(ownKey.scheduleId, id);
-    const run = await change(id, context, async (schedule) => {
-      const status = await statusOf(schedule, context);
+    const run = await change(id, store, context, async (schedule) => {
+      const status = await statusOf(schedule, store, context);
       if (schedule.overlap !== "allow" && status !== undefined && !isEnded(status)) {
         const going = `its run "${schedule.lastRun?.taskId}" is ${status}`;
         throw new TaskError("conflict", `${going}, and the overlap policy "${schedule.overlap}" allows one at a time`);
@@ -153,44 +174,46 @@ export function createScheduleHandlers(deps: ScheduleDeps): Pick<RpcHandlers, Sc
     return answerTask(task, []);
   };
 
-  const deleteSchedule: RpcHandler = async (message, { context, span }) => {
+const deleteSchedule: Handler =
+  (deps) =>
+  async (message, { context, span }) => {
     const { id } = parseRequest("DeleteSchedule", namedSchedule, message);
     span.setAttribute(ownKey.scheduleId, id);
-    if (!(await store.deleteSchedule(id, context))) throw noSchedule(id);
-    logOf(id, context).info("schedule deleted");
+    if (!(await deps.store.deleteSchedule(id, context))) throw noSchedule(id);
+    logOf(id, deps, context).info("schedule deleted");
     return { json: "{}" };
   };
 
-  /** `tryOn` gives undefined when the schedule has moved on since it was read. */
-  const change = async <T>(
-    id: string,
-    context: Context,
-    tryOn: (schedule: Schedule) => Promise<T | undefined>,
-  ): Promise<T> => {
-    for (let tries = 0; tries < maxTries; tries++) {
-      const done = await tryOn(await find(id, context));
-      if (done !== undefined) return done;
-    }
-    throw new TaskError("unavailable", `the schedule "${id}" changed ${maxTries} times while it was being changed`);
-  };
+/** `tryOn` gives undefined when the schedule has moved on since it was read. */
+async function change<T>(
+  id: string,
+  store: ScheduleStore,
+  context: Context,
+  tryOn: (schedule: Schedule) => Promise<T | undefined>,
+): Promise<T> {
+  for (let tries = 0; tries < maxTries; tries++) {
+    const done = await tryOn(await find(id, store, context));
+    if (done !== undefined) return done;
+  }
+  throw new TaskError("unavailable", `the schedule "${id}" changed ${maxTries} times while it was being changed`);
+}
 
-  const find = async (id: string, context: Context): Promise<Schedule> => {
-    const schedule = await store.getSchedule(id, context);
-    if (!schedule) throw noSchedule(id);
-    return schedule;
-  };
+async function find(id: string, store: ScheduleStore, context: Context): Promise<Schedule> {
+  const schedule = await store.getSchedule(id, context);
+  if (!schedule) throw noSchedule(id);
+  return schedule;
+}
 
-  const statusOf = async ({ lastRun }: Schedule, context: Context): Promise<TaskStatus | undefined> =>
-    lastRun ? (await store.get(lastRun.taskId, context))?.status : undefined;
+async function statusOf(
+  { lastRun }: Schedule,
+  store: Pick<TaskStore, "get">,
+  context: Context,
+): Promise<TaskStatus | undefined> {
+  return lastRun ? (await store.get(lastRun.taskId, context))?.status : undefined;
+}
 
-  return {
-    CreateSchedule: createSchedule,
-    GetSchedule: getSchedule,
-    ListSchedules: listSchedules,
-    UpdateSchedule: updateSchedule,
-    TriggerSchedule: triggerSchedule,
-    DeleteSchedule: deleteSchedule,
-  };
+function logOf(id: string, { log }: ScheduleDeps, context: Context): Logger {
+  return log.in(context).with({ schedule_id: id });
 }
 
 function answer(schedule: Schedule, lastStatus: TaskStatus | undefined): Answer {

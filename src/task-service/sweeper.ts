@@ -4,55 +4,39 @@
  * do no harm: a second message cannot claim.
  */
 
-import type { Context } from "@opentelemetry/api";
 import type { Clock } from "../limits/clock.ts";
-import { repeat as repeatStep, tried } from "../limits/repeat.ts";
+import { repeat, tried } from "../limits/repeat.ts";
 import type { Queue } from "../queue/queue.ts";
-import type { DueTask, SendStore, Sent } from "../store/ports/sends.ts";
+import type { SendStore, Sent } from "../store/ports/sends.ts";
 import type { Actor } from "../store/ports/tasks.ts";
-import { fromCarrier } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { housekeeping } from "../telemetry/spans/tracing.ts";
 import { createTrouble } from "../telemetry/trouble.ts";
+import { toTaskError } from "../words/errors.ts";
+import { type Sends, sendConfirmMs } from "./sends.ts";
 
 export interface SweeperDeps {
   store: SendStore;
   queue: Queue;
+  sends: Sends;
   clock: Clock;
   log: Logger;
-  /** Sends the task's message; false when the broker did not take it. */
-  send(task: DueTask, context: Context): Promise<boolean>;
   actor(): Actor;
   /** Tasks that ended longer ago are removed; 0: never. */
   retentionMs: number;
 }
 
 export interface Sweeper {
-  /** Notes a send that the broker has confirmed; told to the store with the next sweep, or by `tellConfirmed`. */
-  confirm(sent: Sent): void;
-  /** Takes a task whose first send has failed: it is sent again as soon as the broker takes any. */
-  repeat(task: DueTask): void;
-  tellConfirmed(): Promise<void>;
   /** Runs until the signal aborts. */
   loop(signal: AbortSignal): Promise<void>;
+  /** Notes the last sends: once nothing is sent any more. */
+  end(): Promise<void>;
 }
-
-/** A send that is not confirmed within this time is repeated by the sweeper. */
-export const sendConfirmMs = 30_000;
 
 /** How often the sweeper looks when it knows of nothing due. */
 const sweepEveryMs = 1000;
 /** Tasks sent by one sweep; the next follows at once while there are as many. */
 const sweepLimit = 100;
-
-/** Failed sends that are remembered; what is more comes back after `sendConfirmMs`. */
-const repeatLimit = 10_000;
-
-/** A send that has failed, and until when the store leaves its task to us. */
-interface FailedSend {
-  readonly task: DueTask;
-  readonly untilMs: number;
-}
 
 /** How often the broker's messages are compared with the tasks that wait for them, and while some are missing. */
 const compareEveryMs = 5000;
@@ -71,67 +55,64 @@ const pruneStepMs = 20;
 const pruneEveryMs = 10 * 60_000;
 
 export function createSweeper(deps: SweeperDeps): Sweeper {
-  const { store, queue, clock, log } = deps;
-  const nowMs = (): number => clock.monotonicMs();
-  const troubles = {
-    sweep: createTrouble({ log, nowMs, msg: "sweep failed", over: "sweeps succeed again" }),
-    compare: createTrouble({
-      log,
-      nowMs,
-      msg: "comparing with the broker failed",
-      over: "comparing with the broker succeeds again",
-    }),
-    prune: createTrouble({ log, nowMs, msg: "pruning failed", over: "pruning succeeds again" }),
-  };
-  let confirmed: Sent[] = [];
-  let isBrokerAway = false;
-  let failed: FailedSend[] = [];
-  let wasMissing = false;
-  let compareAtMs = 0;
-  let pruneAtMs = 0;
-  let prunedUpTo = "";
-
-  const loop = (signal: AbortSignal): Promise<void> => repeatStep(step, { signal, clock });
+  const { store, sends, clock, log } = deps;
+  const troubleOf = (msg: string, over: string) => createTrouble({ log, nowMs: () => clock.monotonicMs(), msg, over });
+  const sweepTrouble = troubleOf("sweep failed", "sweeps succeed again");
+  const compareTrouble = troubleOf("comparing with the broker failed", "comparing with the broker succeeds again");
+  const pruneTrouble = troubleOf("pruning failed", "pruning succeeds again");
+  const sweep = createSweep(deps);
+  const resendLost = createComparison(deps);
+  const prune = createPruning(deps);
 
   /** What fails is tried again with the next step. */
   const step = async (): Promise<number> => {
-    const sent = await tried(troubles.sweep, sweep);
-    await tried(troubles.compare, resendLost);
-    await tried(troubles.prune, prune);
-    if (sent === sweepLimit) return 0;
-    return prunedUpTo === "" ? sweepEveryMs : pruneStepMs;
+    const sent = await tried(sweepTrouble, sweep);
+    await tried(compareTrouble, resendLost);
+    const pauseMs = await tried(pruneTrouble, prune);
+    return sent === sweepLimit ? 0 : (pauseMs ?? sweepEveryMs);
   };
 
-  /**
-   * Gives how many the broker took. While it takes none, one task at a time finds out whether it does again, and the
-   * others stay due.
-   */
-  const sweep = async (): Promise<number> => {
-    await tellConfirmed();
+  return {
+    loop: (signal) => repeat(step, { signal, clock }),
+    end: async () => {
+      // What is not noted is sent again: that must not keep the drain from its end.
+      const failed = (error: unknown): void => log.warn("could not note what was sent", { error: toTaskError(error) });
+      await note(store, await sends.takeLast(), clock).catch(failed);
+    },
+  };
+}
+
+async function note(store: SendStore, sent: readonly Sent[], clock: Clock): Promise<void> {
+  if (sent.length > 0) await store.markSent(sent, clock.nowMs(), housekeeping);
+}
+
+/**
+ * Sends what is due, and gives how many the broker took. While it takes none, one task at a time finds out whether it does
+ * again, and the others stay due.
+ */
+function createSweep({ store, sends, clock, actor }: SweeperDeps): () => Promise<number> {
+  let isBrokerAway = false;
+  return async () => {
+    await note(store, sends.takeConfirmed(), clock);
     const limit = isBrokerAway ? 1 : sweepLimit;
     const untilMs = clock.monotonicMs() + sendConfirmMs;
-    const due = takeFailed(limit);
-    const taken = due.length < limit ? await store.takeDue(limit - due.length, sendConfirmMs, deps.actor()) : [];
+    const due = sends.takeFailed(limit);
+    const taken = due.length < limit ? await store.takeDue(limit - due.length, sendConfirmMs, actor()) : [];
     due.push(...taken.map((task) => ({ task, untilMs })));
-    const results = await Promise.all(due.map(({ task }) => deps.send(task, fromCarrier(task.origin))));
-    const sent = results.filter((isSent) => isSent).length;
-    failed.push(...due.filter((_, index) => !results[index]));
+    const sent = due.length > 0 ? await sends.again(due) : 0;
     isBrokerAway = due.length > 0 && sent === 0;
     return sent;
   };
+}
 
-  const tellConfirmed = async (): Promise<void> => {
-    if (confirmed.length === 0) return;
-    const sent = confirmed;
-    confirmed = [];
-    await store.markSent(sent, clock.nowMs(), housekeeping);
-  };
-
-  /**
-   * A broker that lost messages shows fewer than there are tasks waiting, twice in a row. The figures are read first:
-   * what is claimed in between then makes nothing seem lost.
-   */
-  const resendLost = async (): Promise<void> => {
+/**
+ * A broker that lost messages shows fewer than there are tasks waiting, twice in a row. The figures are read first:
+ * what is claimed in between then makes nothing seem lost.
+ */
+function createComparison({ store, queue, clock, log }: SweeperDeps): () => Promise<void> {
+  let wasMissing = false;
+  let compareAtMs = 0;
+  return async () => {
     if (clock.monotonicMs() < compareAtMs) return;
     compareAtMs = clock.monotonicMs() + compareEveryMs;
     const { visible, delayed } = await queue.depth();
@@ -146,23 +127,18 @@ export function createSweeper(deps: SweeperDeps): Sweeper {
     wasMissing = missing > 0;
     await store.resendWaiting(nowMs - longWaitMs, longWaitLimit, nowMs);
   };
+}
 
-  const prune = async (): Promise<void> => {
-    if (deps.retentionMs === 0 || clock.monotonicMs() < pruneAtMs) return;
-    const { next } = await store.prune(clock.nowMs() - deps.retentionMs, prunedUpTo, pruneLimit);
+/** Removes what ended long ago, a step of a walk at a time; gives how long to pause before the next. */
+function createPruning({ store, clock, retentionMs }: SweeperDeps): () => Promise<number> {
+  let pruneAtMs = 0;
+  let prunedUpTo = "";
+  return async () => {
+    if (retentionMs === 0 || clock.monotonicMs() < pruneAtMs) return sweepEveryMs;
+    const { next } = await store.prune(clock.nowMs() - retentionMs, prunedUpTo, pruneLimit);
     prunedUpTo = next ?? "";
-    if (next === null) pruneAtMs = clock.monotonicMs() + Math.min(pruneEveryMs, deps.retentionMs);
+    if (next !== null) return pruneStepMs;
+    pruneAtMs = clock.monotonicMs() + Math.min(pruneEveryMs, retentionMs);
+    return sweepEveryMs;
   };
-
-  const takeFailed = (limit: number): FailedSend[] => {
-    const nowMs = clock.monotonicMs();
-    failed = failed.filter(({ untilMs }) => untilMs > nowMs);
-    return failed.splice(0, limit);
-  };
-
-  const repeat = (task: DueTask): void => {
-    if (failed.length < repeatLimit) failed.push({ task, untilMs: clock.monotonicMs() + sendConfirmMs });
-  };
-
-  return { confirm: (sent) => confirmed.push(sent), repeat, tellConfirmed, loop };
 }

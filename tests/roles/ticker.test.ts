@@ -7,9 +7,9 @@ import type { Schedule } from "../../src/store/ports/schedules.ts";
 import type { Store } from "../../src/store/ports/store.ts";
 import type { NewTask } from "../../src/store/ports/tasks.ts";
 import { createTaskTypes } from "../../src/store/ports/types.ts";
+import { createNews } from "../../src/task-service/news.ts";
 import { createTicker } from "../../src/task-service/ticker.ts";
 import { fromCarrier, spanContextOf } from "../../src/telemetry/context/propagation.ts";
-import { createScheduleMetrics } from "../../src/telemetry/metrics/task-metrics.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { TaskError } from "../../src/words/errors.ts";
 import { eventually } from "../support/eventually.ts";
@@ -45,17 +45,16 @@ function startTicker(store: Store, clock: FakeClock): RunningTicker {
   const { config } = readConfig({ handlers: "" }, {});
   const telemetry = { ...startTelemetry("task-service", config, (line) => lines.push(JSON.parse(line))), tracer };
   const runs: NewTask[] = [];
+  const types = createTaskTypes(store);
   const ticker = createTicker({
     store,
     clock,
     telemetry,
-    types: createTaskTypes(store),
-    metrics: createScheduleMetrics(telemetry.meter),
+    types,
+    news: createNews(telemetry, types),
     maxAttempts: 5,
     metadataAttributes: ["tenant"],
-    follow: async (task) => {
-      runs.push(task);
-    },
+    sends: { first: async (made) => void runs.push(...made.map(({ task }) => task)) },
   });
   const over = new AbortController();
   const running = ticker.loop(over.signal);

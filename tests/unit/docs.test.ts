@@ -209,7 +209,7 @@ describe("docs/telemetry.md on events and variables", () => {
 
   test("names the line of each event as the code has it", async () => {
     const files = [
-"src/task-service.ts",
+      "src/task-service/news.ts",
       "src/worker/attempts/run.ts",
       "src/worker/attempts/report.ts",
       "src/dlq/letters.ts",
