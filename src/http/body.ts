@@ -36,14 +36,22 @@ interface JsonLimits {
   maxDepth: number;
   /** In errors; "the body" by default. */
   what?: string;
+  /** What becomes of halves of surrogate pairs: see `wellFormed`, which refuses them beside an idempotency key. Default: kept. */
+  halves?: "kept" | "mended" | "refused";
 }
 
 /**
  * JSON from a body, its payloads as `JsonText`; throws `invalid_argument` when it is not JSON in UTF-8 or nests deeper than
  * `maxDepth`.
  */
-export function parseJson(body: Uint8Array, { maxDepth, what = "the body" }: JsonLimits): unknown {
+export function parseJson(body: Uint8Array, { maxDepth, what = "the body", halves = "kept" }: JsonLimits): unknown {
   const text = decodeUtf8(body, what);
+  const value = readText(text, maxDepth, what);
+  // UTF-8 has none but those that are escaped.
+  return halves === "kept" || !text.includes("\\u") ? value : wellFormed(value, halves === "refused");
+}
+
+function readText(text: string, maxDepth: number, what: string): unknown {
   try {
     return readJson(text, maxDepth);
   } catch (cause) {

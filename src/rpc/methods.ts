@@ -2,7 +2,7 @@
 
 import { type DescMessage, fromBinary, fromJson, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import { TaskService } from "../gen/tasks_pb.ts";
-import { parseJson, wellFormed } from "../http/body.ts";
+import { parseJson } from "../http/body.ts";
 import { TaskError } from "../words/errors.ts";
 import { JsonText } from "../words/json-text.ts";
 
@@ -40,7 +40,7 @@ const recursionLimit = 2 * maxMessageDepth;
 /** A message from its JSON text; throws `invalid_argument` when it cannot be read. */
 export function parseMessage(body: Uint8Array): unknown {
   if (body.length === 0) return {};
-  return wellFormed(parseJson(body, { maxDepth: maxMessageDepth, what: "the request message" }));
+  return parseJson(body, { maxDepth: maxMessageDepth, what: "the request message", halves: "mended" });
 }
 
 /** A binary message as JSON with the names of the API; throws `invalid_argument` when it cannot be read. */

@@ -31,57 +31,29 @@ const usualNames = ["payload", "result"];
 /** Its member names are the caller's own. */
 const opaqueName = "metadata";
 
-interface Kept {
-  /** Names and indexes from the root to the member. */
-  path: readonly (string | number)[];
-  from: number;
-  to: number;
-}
-
 /**
  * The value of JSON text (RFC 8259), its payloads and results as `JsonText`. One pass checks the syntax and the depth of everything;
  * what is inside a payload is not built. Throws a `JsonError` for text that is not JSON or nests deeper than `maxDepth`.
  * `keptNames`: of other members that are kept as text.
  */
-export function readJson(text: string, maxDepth: number, keptNames: readonly unknown[] = usualNames): unknown {
-  const kept = scan(text, maxDepth, keptNames);
-  if (kept.length === 0) return JSON.parse(text);
-  let rest = "";
-  let at = 0;
-  for (const { from, to } of kept) {
-    rest += `${text.slice(at, from)}0`;
-    at = to;
-  }
-  const root: unknown = JSON.parse(rest + text.slice(at));
-  for (const { path, from, to } of kept) setAt(root, path, new JsonText(text.slice(from, to)));
-  return root;
-}
-
-/**
- * `path` leads through values that were just parsed, by members of their own: of a name that stands twice the last one
- * holds, as in `JSON.parse`, which may have nothing at `path`, or only what every object inherits.
- */
-function setAt(root: unknown, path: readonly (string | number)[], value: JsonText): void {
-  let parent: unknown = root;
-  for (const part of path.slice(0, -1)) parent = ownMember(parent, part);
-  const name = path.at(-1) ?? "";
-  if (typeof parent !== "object" || parent === null || !Object.hasOwn(parent, name)) return;
-  Object.defineProperty(parent, name, { value, enumerable: true, configurable: true, writable: true });
-}
-
-function ownMember(parent: unknown, name: string | number): unknown {
-  return typeof parent === "object" && parent !== null && Object.hasOwn(parent, name)
-    ? Reflect.get(parent, name)
-    : undefined;
+export function readJson(text: string, maxDepth: number, keptNames: readonly string[] = usualNames): unknown {
+  return new Reader(text, maxDepth, keptNames).readWhole();
 }
 
 /** JSON of plain values, in which each `JsonText` stands as it is. */
 export function writeJson(value: unknown): string {
   if (value instanceof JsonText) return value.text;
-  if (Array.isArray(value)) return `[${value.map((item) => writeJson(item ?? null)).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${writeJson(member)}`).join(",")}}`;
+  if (Array.isArray(value)) {
+    let items = "";
+    for (const item of value) items += `${items === "" ? "" : ","}${writeJson(item)}`;
+    return `[${items}]`;
+  }
+  let members = "";
+  for (const [name, member] of Object.entries(value)) {
+    if (member !== undefined) members += `${members === "" ? "" : ","}${JSON.stringify(name)}:${writeJson(member)}`;
+  }
+  return `{${members}}`;
 }
 
 /**
@@ -96,7 +68,7 @@ export function eachMember(
   eachPart(text, from, openBrace, (at) => {
     const nameEnd = afterString(text, at);
     const valueAt = afterSpaces(text, afterSpaces(text, nameEnd) + 1);
-    const end = afterValue(text, valueAt);
+    const end = afterKnownValue(text, valueAt);
     onMember(text.slice(at + 1, nameEnd - 1), valueAt, end);
     return end;
   });
@@ -105,7 +77,7 @@ export function eachMember(
 /** The same for the items of an array. */
 export function eachItem(text: string, from: number, onItem: (from: number, to: number) => void): void {
   eachPart(text, from, openBracket, (at) => {
-    const end = afterValue(text, at);
+    const end = afterKnownValue(text, at);
     onItem(at, end);
     return end;
   });
@@ -125,7 +97,7 @@ function eachPart(text: string, from: number, opening: number, read: (at: number
 }
 
 /** Behind the value that begins at `from`, of text that is known to be JSON. */
-function afterValue(text: string, from: number): number {
+function afterKnownValue(text: string, from: number): number {
   let depth = 0;
   let at = from;
   for (;;) {
@@ -167,105 +139,194 @@ export function isNull(payload: unknown): boolean {
   return textOf(payload) === "null";
 }
 
-/** An array or object that is open, and the member or item of it that is read. */
-interface Open {
-  isArray: boolean;
-  at: string | number;
+/** Reads one text from its start to its end. */
+class Reader {
+  readonly #text: string;
+  readonly #maxDepth: number;
+  readonly #keptNames: readonly string[];
+  #at = 0;
+
+  constructor(text: string, maxDepth: number, keptNames: readonly string[]) {
+    this.#text = text;
+    this.#maxDepth = maxDepth;
+    this.#keptNames = keptNames;
+  }
+
+  readWhole(): unknown {
+    this.#at = afterSpaces(this.#text, 0);
+    const value = this.#read(0);
+    if (afterSpaces(this.#text, this.#at) < this.#text.length) throw new JsonError("not_json");
+    return value;
+  }
+
+  /** `depth`: how many arrays and objects are open around the value. */
+  #read(depth: number): unknown {
+    const code = this.#text.charCodeAt(this.#at);
+    if (code === openBrace) return this.#readObject(depth + 1);
+    if (code === openBracket) return this.#readArray(depth + 1);
+    if (code === quote) return this.#readString();
+    const from = this.#at;
+    this.#at = afterLiteral(this.#text, from);
+    return JSON.parse(this.#text.slice(from, this.#at));
+  }
+
+  #readArray(depth: number): unknown[] {
+    const items: unknown[] = [];
+    if (this.#isEmpty(closeBracket, depth)) return items;
+    do items.push(this.#read(depth));
+    while (this.#hasNext(closeBracket));
+    return items;
+  }
+
+  #readObject(depth: number): object {
+    const object: Record<string, unknown> = {};
+    if (this.#isEmpty(closeBrace, depth)) return object;
+    do {
+      const name = this.#readString();
+      this.#at = afterColon(this.#text, this.#at);
+      const value = this.#readMember(name, depth);
+      // By assignment it would be the object's prototype.
+      if (name === "__proto__") Object.defineProperty(object, name, { ...plainMember, value });
+      else object[name] = value;
+    } while (this.#hasNext(closeBrace));
+    return object;
+  }
+
+  #readMember(name: string, depth: number): unknown {
+    const isKept = this.#keptNames.includes(name);
+    if (!isKept && name !== opaqueName) return this.#read(depth);
+    const from = this.#at;
+    this.#at = afterValue(this.#text, from, this.#maxDepth - depth);
+    const text = this.#text.slice(from, this.#at);
+    return isKept ? new JsonText(text) : JSON.parse(text);
+  }
+
+  /** Goes into an array or object, and out again if nothing is in it. */
+  #isEmpty(closing: number, depth: number): boolean {
+    if (depth > this.#maxDepth) throw new JsonError("too_deep");
+    this.#at = afterSpaces(this.#text, this.#at + 1);
+    if (this.#text.charCodeAt(this.#at) !== closing) return false;
+    this.#at += 1;
+    return true;
+  }
+
+  /** Goes to the next item or member, or out. */
+  #hasNext(closing: number): boolean {
+    this.#at = afterSpaces(this.#text, this.#at);
+    const code = this.#text.charCodeAt(this.#at);
+    if (code !== comma && code !== closing) throw new JsonError("not_json");
+    this.#at += 1;
+    if (code === closing) return false;
+    this.#at = afterSpaces(this.#text, this.#at);
+    return true;
+  }
+
+  #readString(): string {
+    const from = this.#at;
+    this.#at = afterString(this.#text, from);
+    const inner = this.#text.slice(from + 1, this.#at - 1);
+    return inner.includes("\\") ? JSON.parse(this.#text.slice(from, this.#at)) : inner;
+  }
 }
 
-/** The payloads in `text`, in their order. Iterative, since a text may nest deeper than the stack. */
-function scan(text: string, maxDepth: number, keptNames: readonly unknown[]): Kept[] {
-  const kept: Kept[] = [];
-  const open: Open[] = [];
-  /** As many are open where a payload, or what is opaque, began: below that, names are not looked at. */
-  let closedAt = Number.POSITIVE_INFINITY;
-  let keptFrom = -1;
-  let at = afterSpaces(text, 0);
+const plainMember = { enumerable: true, configurable: true, writable: true };
 
-  /** Reads a name and the colon behind it; gives where its value begins. */
-  const readName = (inner: Open): number => {
-    const end = afterString(text, at);
-    const isSeen = open.length < closedAt;
-    if (isSeen) inner.at = JSON.parse(text.slice(at, end));
-    const colonAt = afterSpaces(text, end);
-    if (text.charCodeAt(colonAt) !== colon) throw new JsonError("not_json");
-    const from = afterSpaces(text, colonAt + 1);
-    const isKept = isSeen && keptNames.includes(inner.at);
-    if (isKept) keptFrom = from;
-    if (isKept || (isSeen && inner.at === opaqueName)) closedAt = open.length;
-    return from;
-  };
-
+/**
+ * Behind the value that begins at `from` and nests at most `maxDepth` levels. It is checked, not built. Iterative, since a text
+ * may nest deeper than the stack.
+ */
+function afterValue(text: string, from: number, maxDepth: number): number {
+  /** What closes each array and object that is open, the innermost last. */
+  const closings: number[] = [];
+  let at = from;
   for (;;) {
-    // A value begins here.
     const code = text.charCodeAt(at);
     if (code === openBrace || code === openBracket) {
-      const inner: Open = { isArray: code === openBracket, at: 0 };
-      if (open.push(inner) > maxDepth) throw new JsonError("too_deep");
+      const closing = code === openBrace ? closeBrace : closeBracket;
+      if (closings.push(closing) > maxDepth) throw new JsonError("too_deep");
       at = afterSpaces(text, at + 1);
-      if (text.charCodeAt(at) !== (inner.isArray ? closeBracket : closeBrace)) {
-        if (!inner.isArray) at = readName(inner);
+      if (text.charCodeAt(at) !== closing) {
+        if (closing === closeBrace) at = afterName(text, at);
         continue;
       }
+      closings.pop();
       at += 1;
-      open.pop();
     } else at = code === quote ? afterString(text, at) : afterLiteral(text, at);
     // A value ends here, and with it each array and object that ends right behind it.
     for (;;) {
-      if (open.length === closedAt) {
-        if (keptFrom >= 0) kept.push({ path: open.map((each) => each.at), from: keptFrom, to: at });
-        keptFrom = -1;
-        closedAt = Number.POSITIVE_INFINITY;
-      }
+      const closing = closings[closings.length - 1];
+      if (closing === undefined) return at;
       at = afterSpaces(text, at);
-      const inner = open.at(-1);
-      if (!inner) {
-        if (at < text.length) throw new JsonError("not_json");
-        return kept;
-      }
       const next = text.charCodeAt(at);
       if (next === comma) {
         at = afterSpaces(text, at + 1);
-        if (typeof inner.at === "number" && inner.isArray) inner.at += 1;
-        else at = readName(inner);
+        if (closing === closeBrace) at = afterName(text, at);
         break;
       }
-      if (next !== (inner.isArray ? closeBracket : closeBrace)) throw new JsonError("not_json");
+      if (next !== closing) throw new JsonError("not_json");
+      closings.pop();
       at += 1;
-      open.pop();
     }
   }
+}
+
+/** Where the value begins whose name begins at `from`. */
+function afterName(text: string, from: number): number {
+  return afterColon(text, afterString(text, from));
+}
+
+function afterColon(text: string, from: number): number {
+  const at = afterSpaces(text, from);
+  if (text.charCodeAt(at) !== colon) throw new JsonError("not_json");
+  return afterSpaces(text, at + 1);
 }
 
 function afterSpaces(text: string, from: number): number {
   let at = from;
   for (;;) {
     const code = text.charCodeAt(at);
-    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
+    if (code > 0x20 || (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09)) return at;
     at += 1;
   }
 }
+
+/** Characters of a string that are looked at one by one before what ends it, or has to be looked at, is searched natively. */
+const shortRun = 32;
+/** A quote, a backslash, a control character; also those that JSON allows. */
+const endOfRun = /["\\\p{Cc}]/gu;
 
 /** Behind the string that begins at `from`. */
 function afterString(text: string, from: number): number {
   if (text.charCodeAt(from) !== quote) throw new JsonError("not_json");
   let at = from + 1;
+  let searchAt = at + shortRun;
   for (;;) {
     const code = text.charCodeAt(at);
     if (code === quote) return at + 1;
-    if (code === 0x5c) at = afterEscape(text, at);
-    else if (code >= 0x20) at += 1;
+    if (code === 0x5c) {
+      at = afterEscape(text, at);
+      searchAt = at + shortRun;
+    } else if (code >= 0x20) {
+      at += 1;
+      if (at < searchAt) continue;
+      endOfRun.lastIndex = at;
+      at = endOfRun.test(text) ? endOfRun.lastIndex - 1 : text.length;
+      searchAt = at + shortRun;
+    }
     // A control character, or the end of the text, which has no code.
     else throw new JsonError("not_json");
   }
 }
 
-const anyEscape = /\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})/y;
+const unicodeEscape = /\\u[0-9A-Fa-f]{4}/y;
+/** Behind the backslash of each other escape. */
+const escapedCodes: readonly number[] = Array.from('"\\/bfnrt', (letter) => letter.charCodeAt(0));
 
 function afterEscape(text: string, from: number): number {
-  anyEscape.lastIndex = from;
-  if (!anyEscape.test(text)) throw new JsonError("not_json");
-  return anyEscape.lastIndex;
+  if (escapedCodes.includes(text.charCodeAt(from + 1))) return from + 2;
+  unicodeEscape.lastIndex = from;
+  if (!unicodeEscape.test(text)) throw new JsonError("not_json");
+  return unicodeEscape.lastIndex;
 }
 
 /** Behind the number, `true`, `false` or `null` that begins at `from`. */
@@ -327,41 +388,74 @@ function afterToken(text: string, from: number): number {
  * JavaScript; no spaces, each number by its decimal value. Numbers that JavaScript holds are written as it writes them.
  */
 export function canonicalJson(text: string): string {
-  const tokens = tokensOf(text);
-  let at = 0;
-  const read = (): string => {
-    const token = tokens[at++] ?? "";
-    if (token === "[") {
-      const items: string[] = [];
-      while (tokens[at] !== "]") {
-        items.push(read());
-        if (tokens[at] === ",") at++;
-      }
-      at++;
-      return `[${items.join(",")}]`;
-    }
-    if (token === "{") {
-      const members = new Map<string, string>();
-      while (tokens[at] !== "}") {
-        const name: string = JSON.parse(tokens[at] ?? "");
-        at += 2;
-        members.set(name, read());
-        if (tokens[at] === ",") at++;
-      }
-      at++;
-      const sorted = Object.fromEntries([...members].sort(([a], [b]) => (a < b ? -1 : 1)));
-      return `{${Object.entries(sorted)
-        .map(([name, value]) => `${JSON.stringify(name)}:${value}`)
-        .join(",")}}`;
-    }
-    if (token.startsWith('"')) return JSON.stringify(JSON.parse(token));
-    return /^-?\d/.test(token) ? canonicalNumber(token) : token;
+  let at = afterSpaces(text, 0);
+  /** What stands between `at` and `end`, which is gone to. */
+  const take = (end: number): string => {
+    const token = text.slice(at, end);
+    at = afterSpaces(text, end);
+    return token;
   };
-  return read();
+  const takeParts = (closing: number, takePart: () => void): void => {
+    take(at + 1);
+    while (text.charCodeAt(at) !== closing) {
+      takePart();
+      if (text.charCodeAt(at) === comma) take(at + 1);
+    }
+    take(at + 1);
+  };
+  const takeObject = (): string => {
+    const members: Record<string, string> = Object.create(null);
+    let isSorted = true;
+    let last = "";
+    takeParts(closeBrace, () => {
+      const token = take(afterString(text, at));
+      const name: string = token.includes("\\") ? JSON.parse(token) : token.slice(1, -1);
+      take(at + 1);
+      isSorted &&= last <= name;
+      last = name;
+      members[name] = takeValue();
+    });
+    return writeMembers(isSorted ? members : sorted(members));
+  };
+  const takeValue = (): string => {
+    const code = text.charCodeAt(at);
+    if (code === quote) return canonicalString(take(afterString(text, at)));
+    if (code === openBrace) return takeObject();
+    if (code !== openBracket) return canonicalLiteral(take(afterLiteral(text, at)));
+    const items: string[] = [];
+    takeParts(closeBracket, () => items.push(takeValue()));
+    return `[${items.join(",")}]`;
+  };
+  return takeValue();
+}
+
+/** Without a prototype, as its names are the caller's own. */
+function sorted(members: Record<string, string>): Record<string, string> {
+  const inOrder: Record<string, string> = Object.create(null);
+  for (const name of Object.keys(members).sort()) inOrder[name] = members[name] ?? "";
+  return inOrder;
+}
+
+function writeMembers(members: Record<string, string>): string {
+  let out = "";
+  for (const name in members) out += `${out === "" ? "" : ","}${JSON.stringify(name)}:${members[name]}`;
+  return `{${out}}`;
+}
+
+function canonicalString(token: string): string {
+  return token.includes("\\") || !token.isWellFormed() ? JSON.stringify(JSON.parse(token)) : token;
+}
+
+/** These numbers are as JavaScript writes them. */
+const plainNumber = /^(?:0|-?[1-9]\d{0,14})$/;
+
+function canonicalLiteral(token: string): string {
+  return plainNumber.test(token) || !/\d/.test(token) ? token : canonicalNumber(token);
 }
 
 function canonicalNumber(literal: string): string {
   const printed = JSON.stringify(Number(literal));
+  if (printed === literal) return printed;
   const value = toDecimal(literal);
   return value === toDecimal(printed) ? printed : value;
 }

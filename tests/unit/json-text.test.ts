@@ -18,6 +18,15 @@ import {
 /** Spaces wherever JSON allows them. */
 const spaced = (value: unknown): string => ` \r\n${JSON.stringify(value, null, "\t ")}\n`;
 
+/** undefined: it is not JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 describe("a text that is read", () => {
   test("gives what JSON.parse gives, where it has no payload", () => {
     const anyValue = fc.jsonValue({ maxDepth: 6 }).filter((value) => !/"(payload|result)"/.test(JSON.stringify(value)));
@@ -54,16 +63,42 @@ describe("a text that is read", () => {
     fc.assert(
       fc.property(anyText, fc.boolean(), (chosen, isPayload) => {
         const text = isPayload ? `{"payload":${chosen.join("")}}` : chosen.join("");
-        let isJson = true;
-        try {
-          JSON.parse(text);
-        } catch {
-          isJson = false;
-        }
-        if (isJson) expect(() => readJson(text, 64)).not.toThrow();
+        if (parsed(text) !== undefined) expect(() => readJson(text, 64)).not.toThrow();
         else expect(() => readJson(text, 64)).toThrow(new JsonError("not_json"));
       }),
       { numRuns: 2000 },
+    );
+  });
+
+  test("is refused for what no string may have, wherever it stands in a long one", () => {
+    const anyPart = fc.constantFrom(
+      "\u0000",
+      "\n",
+      "\u001f",
+      "\u007f",
+      "\u0085",
+      "\\n",
+      "\\u00e4",
+      "\\x",
+      '\\"',
+      '"',
+      "é",
+      "☃",
+    );
+    fc.assert(
+      fc.property(
+        fc.nat(100),
+        anyPart,
+        fc.nat(100),
+        fc.constantFrom("payload", "metadata", "a"),
+        (before, part, behind, name) => {
+          const string = `"${"x".repeat(before)}${part}${"y".repeat(behind)}"`;
+          const text = `{"${name}":${string},${string}:1}`;
+          const built = parsed(text);
+          if (built === undefined) expect(() => readJson(text, 64)).toThrow(new JsonError("not_json"));
+          else expect(JSON.parse(writeJson(readJson(text, 64)))).toEqual(built);
+        },
+      ),
     );
   });
 
