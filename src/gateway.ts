@@ -4,22 +4,20 @@
  * included, carries its request, correlation and trace id.
  */
 
-import { Hono, type Context as HonoContext } from "hono";
-import { routePath } from "hono/route";
 import { watchKeyFile } from "./access/api-key-watch.ts";
 import type { ApiKeys } from "./access/api-keys.ts";
-import { callerId, identify, isTrusted, mayForce } from "./access/caller.ts";
+import { identify } from "./access/caller.ts";
 import { createTokenBucket, setRateLimitHeaders } from "./access/rate-limit.ts";
 import type { Config } from "./config.ts";
 import { addBatchRoute } from "./gateway/batch.ts";
-import { allowOrigins, setSecurityHeaders } from "./gateway/browsers.ts";
+import { allowOrigins } from "./gateway/browsers.ts";
 import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
 import { addDescriptionRoutes } from "./gateway/description.ts";
 import { createGuard } from "./gateway/guard.ts";
 import { addHealthRoutes } from "./gateway/health.ts";
-import { type CallInRequest, type Edge, finishRequestTrace, startRequestTrace } from "./gateway/request.ts";
+import { type CallInRequest, createRequestTraces, type EdgeContext, finishRequestTrace } from "./gateway/request.ts";
 import { addScheduleRoutes } from "./gateway/schedules.ts";
-import { answerUnrouted, type Routes } from "./gateway/serve-route.ts";
+import { type Place, Places, pathIn, type Routes, serveRequest } from "./gateway/serve-route.ts";
 import { addEventRoute } from "./gateway/task-events.ts";
 import { addTaskRoutes } from "./gateway/tasks.ts";
 import { addTypeRoutes } from "./gateway/types.ts";
@@ -69,37 +67,23 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
   const { taskService } = deps;
   const admitCall = createAdmission(maxCallsInProgress, "requests in progress");
   const admitWait = createAdmission(maxWaitsInProgress, "requests that wait for a task");
-  const admitForced = createTokenBucket(deps.clock, forcedPerSecond);
   const guard = createGuard(deps);
-  const app = new Hono<Edge>();
-
-  app.use(async (c, next) => {
-    const caller = identify(deps.apiKeys(), c.req.raw.headers.get("authorization"), deps.clock.nowMs());
-    const trace = startRequestTrace(c.req.raw, new URL(c.req.url), c.env.peer, {
-      tracer: deps.telemetry.tracer,
-      trustTraceContext: isTrusted(caller, deps.trustTraceContext),
-      admitForced: () => mayForce(caller) && admitForced(),
-      callerId: callerId(caller),
-    });
-    c.set("caller", caller);
-    c.set("trace", trace);
-    await next();
-    const allowance = c.get("allowance");
-    if (allowance) setRateLimitHeaders(c.res.headers, allowance);
-    setSecurityHeaders(c.res.headers);
-    finishRequestTrace(trace, c.req.method, routeOf(c), c.res);
+  const startTrace = createRequestTraces({
+    tracer: deps.telemetry.tracer,
+    trustTraceContext: deps.trustTraceContext,
+    admitForced: createTokenBucket(deps.clock, forcedPerSecond),
   });
-  if (deps.corsOrigins.length > 0) app.use(allowOrigins(deps.corsOrigins));
+  const withOrigins = deps.corsOrigins.length > 0 ? allowOrigins(deps.corsOrigins) : undefined;
 
   const call: CallInRequest = (c, method, request) => admitCall(() => ask(c, method, request));
 
   const ask: CallInRequest = (c, method, request, heldMs = 0, signal) => {
-    const { context, correlationId, requestId } = c.get("trace");
+    const { context, correlationId, requestId } = c.trace;
     const options = { correlationId, requestId, timeoutMs: callTimeoutMs + heldMs, isHeld: heldMs > 0 };
     return taskService.call(method, request, context, signal ? { ...options, signal } : options);
   };
 
-  const routes: Routes = { app, all: [], ...guard };
+  const routes: Routes = { places: new Places(), ...guard };
   addTaskRoutes(routes, { call, ask, admitWait, draining: deps.draining });
   addBatchRoute(routes, call);
   addEventRoute(routes, { call, ask, clock: deps.clock, draining: deps.draining });
@@ -108,16 +92,33 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
   addScheduleRoutes(routes, call);
   addHealthRoutes(routes, deps.processState);
   addDescriptionRoutes(routes);
-  app.notFound((c) => answerUnrouted(routes.all, c));
-  app.onError((thrown, c) => answerError(thrown, c, deps.telemetry));
 
-  return (request, peer) => app.fetch(request, { peer });
+  /** The edge's one catch. */
+  const serve = async (c: EdgeContext, place: Place | undefined): Promise<Response> => {
+    try {
+      return await serveRequest(routes, place, c);
+    } catch (thrown) {
+      return answerError(thrown, c, deps.telemetry);
+    }
+  };
+
+  return async (request, peer) => {
+    const path = pathIn(request);
+    const place = routes.places.find(request.method, path);
+    const caller = identify(deps.apiKeys(), request.headers.get("authorization"), deps.clock.nowMs());
+    const trace = startTrace(request, peer, caller, place?.path);
+    const c: EdgeContext = { request, path, peer, caller, trace, allowance: undefined };
+    const answer = await (withOrigins ? withOrigins(request, () => serve(c, place)) : serve(c, place));
+    if (c.allowance) setRateLimitHeaders(answer.headers, c.allowance);
+    finishRequestTrace(trace, answer);
+    return request.method === "HEAD" ? new Response(null, answer) : answer;
+  };
 }
 
-/** The edge's one catch: every error becomes a problem; only a fault of ours or of what we lean on marks the span. */
-function answerError(thrown: unknown, c: HonoContext<Edge>, telemetry: Telemetry): Response {
+/** Every error becomes a problem; only a fault of ours or of what we lean on marks the span. */
+function answerError(thrown: unknown, c: EdgeContext, telemetry: Telemetry): Response {
   const error = toTaskError(thrown);
-  const { span, context } = c.get("trace");
+  const { span, context } = c.trace;
   const answer = toProblem(error, span.spanContext().traceId);
   if (answer.status >= 500) {
     const failure = toFailure(error);
@@ -128,12 +129,6 @@ function answerError(thrown: unknown, c: HonoContext<Edge>, telemetry: Telemetry
     }
   }
   return answer;
-}
-
-/** `/v1/tasks/:id` as the conventions write it, `/v1/tasks/{id}`; undefined when no route matched. */
-function routeOf(c: HonoContext): string | undefined {
-  const path = routePath(c, -1);
-  return path === "*" || path === "/*" ? undefined : path.replace(/:(\w+)/g, "{$1}");
 }
 
 /** Where the settings say, else where this process, or another with the same settings, has its task service. */

@@ -28,7 +28,7 @@ import {
   toTaskError,
 } from "../words/errors.ts";
 import { readJson, writeJson } from "../words/json-text.ts";
-import { answerWith, type CallInRequest, type EdgeContext } from "./request.ts";
+import { answerWith, type CallInRequest, type EdgeContext, headerOf } from "./request.ts";
 import { declareRoute } from "./route.ts";
 import { addRoute, type Routes } from "./serve-route.ts";
 
@@ -71,7 +71,7 @@ export function addBatchRoute(routes: Routes, call: CallInRequest): void {
     const checked = body.map((item, index) => check(item, index, options));
     const tasks = checked.flatMap((one) => ("request" in one ? [one.request] : []));
     const left = (tasks.length > 0 ? outcomesOf(await call(c, "CreateTasks", { tasks })) : []).values();
-    const { traceId } = c.get("trace").span.spanContext();
+    const { traceId } = c.trace.span.spanContext();
     const items = checked.map((one, index) =>
       toItem("error" in one ? one.error : toResult(left.next().value, index), traceId),
     );
@@ -87,7 +87,7 @@ function outcomesOf({ json }: RpcAnswer): BatchOutcome[] {
 }
 
 function keyIn(c: EdgeContext): string | undefined {
-  const key = c.req.header("idempotency-key");
+  const key = headerOf(c, "idempotency-key");
   if (key === undefined || (key.length > 0 && key.length <= maxBatchKeyChars)) return key;
   throw new TaskError(
     "invalid_argument",
@@ -97,7 +97,7 @@ function keyIn(c: EdgeContext): string | undefined {
 
 /** Only then can one of its items be too large. */
 function isLarge(c: EdgeContext): boolean {
-  const announced = c.req.header("content-length");
+  const announced = headerOf(c, "content-length");
   return announced === undefined || Number(announced) > maxTaskBytes;
 }
 

@@ -1,11 +1,7 @@
-/** Headers for browsers: which origins may call (CORS), and that an answer is data, not a page. */
-
-import type { MiddlewareHandler } from "hono";
-import { cors } from "hono/cors";
-import type { Edge } from "./request.ts";
+/** Which origins' pages may call (CORS, WHATWG Fetch 3.3). */
 
 /** Headers that pages may send beside those that any page may, and those of an answer that they may read. */
-const allowHeaders = [
+const allowedHeaders = [
   "authorization",
   "content-type",
   "idempotency-key",
@@ -16,8 +12,8 @@ const allowHeaders = [
   "x-request-id",
   "x-correlation-id",
   "x-force-trace",
-];
-const exposeHeaders = [
+].join(",");
+const readableHeaders = [
   "location",
   "retry-after",
   "idempotent-replayed",
@@ -27,29 +23,36 @@ const exposeHeaders = [
   "www-authenticate",
   "x-request-id",
   "x-correlation-id",
-];
+].join(",");
 
-const preflightSeconds = 600;
+const methods = "GET,HEAD,PUT,POST,DELETE,PATCH,QUERY";
+
+const preflightSeconds = "600";
 
 /** Answers preflights, and says on every answer who may read it. Without credentials: keys come in a header, not in cookies. */
-export function allowOrigins(origins: readonly string[]): MiddlewareHandler<Edge> {
-  const origin = origins.includes("*") ? "*" : [...origins];
-  const allow = cors({ origin, allowHeaders, exposeHeaders, maxAge: preflightSeconds });
-  return (c, next) => {
-    // OPTIONS without it is no preflight: it is answered as on every route.
-    const isQuestion = c.req.method === "OPTIONS" && c.req.header("access-control-request-method") === undefined;
-    return isQuestion ? next() : allow(c, next);
+export type AllowOrigins = (request: Request, serve: () => Promise<Response>) => Promise<Response>;
+
+export function allowOrigins(origins: readonly string[]): AllowOrigins {
+  const isAny = origins.includes("*");
+
+  const tell = (request: Request, headers: Headers): void => {
+    const origin = request.headers.get("origin") ?? "";
+    if (isAny || origins.includes(origin)) headers.set("access-control-allow-origin", isAny ? "*" : origin);
+    headers.set("access-control-expose-headers", readableHeaders);
+    if (!isAny) headers.append("vary", "Origin");
   };
-}
 
-/** Where a route has not said otherwise: OWASP REST Security Cheat Sheet, "Security Headers". TLS, and with it HSTS, is the proxy's. */
-const securityHeaders = Object.entries({
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "cache-control": "no-store",
-});
-
-export function setSecurityHeaders(headers: Headers): void {
-  for (const [name, value] of securityHeaders) if (!headers.has(name)) headers.set(name, value);
+  return async (request, serve) => {
+    const isOptions = request.method === "OPTIONS";
+    // OPTIONS without it is no preflight: it is answered as on every route.
+    if (isOptions && !request.headers.has("access-control-request-method")) return serve();
+    const answer = isOptions ? new Response(null, { status: 204 }) : await serve();
+    tell(request, answer.headers);
+    if (!isOptions) return answer;
+    answer.headers.set("access-control-max-age", preflightSeconds);
+    answer.headers.set("access-control-allow-methods", methods);
+    answer.headers.set("access-control-allow-headers", allowedHeaders);
+    answer.headers.append("vary", "Access-Control-Request-Headers");
+    return answer;
+  };
 }

@@ -27,7 +27,7 @@ export const descriptionRoutes = {
 export function addDescriptionRoutes(routes: Routes): void {
   const openapi = once(async () => {
     const { describeApi } = await import("./openapi.ts");
-    return JSON.stringify(describeApi(routes.all));
+    return JSON.stringify(describeApi(routes.places.routes));
   });
   addRoute(routes, descriptionRoutes.openapi, async () => {
     return new Response(await openapi(), { headers: { "content-type": "application/json" } });

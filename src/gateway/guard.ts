@@ -24,10 +24,9 @@ export function createGuard({ telemetry, rateLimit, clock }: GuardDeps): Pick<Ro
 
   /** Synchronous where no limit is set. */
   const charge = (c: EdgeContext, route: Route, count: number): void | Promise<void> => {
-    const caller = c.get("caller");
-    const taking = limits.take(caller, c.env.peer.address, count);
+    const taking = limits.take(c.caller, c.peer.address, count);
     return taking?.then((allowance) => {
-      c.set("allowance", allowance);
+      c.allowance = allowance;
       telling(c, route, () => refuseSpent(allowance, count));
     });
   };
@@ -38,9 +37,8 @@ export function createGuard({ telemetry, rateLimit, clock }: GuardDeps): Pick<Ro
     } catch (error) {
       const reason = error instanceof TaskError ? reasonOf[error.code] : undefined;
       if (reason !== undefined) {
-        const { context } = c.get("trace");
         const { operationId } = route;
-        refused({ reason, caller: c.get("caller"), clientAddress: c.env.peer.address, operationId, context });
+        refused({ reason, caller: c.caller, clientAddress: c.peer.address, operationId, context: c.trace.context });
       }
       throw error;
     }
@@ -51,7 +49,7 @@ export function createGuard({ telemetry, rateLimit, clock }: GuardDeps): Pick<Ro
     admit: (c, route) => {
       // Probes of health come often, and are never refused.
       if (route.scope === null) return;
-      const check = (): void => telling(c, route, () => permit(c.get("caller"), route.scope));
+      const check = (): void => telling(c, route, () => permit(c.caller, route.scope));
       // The limit comes first, since guessing keys counts as well.
       const charging = charge(c, route, 1);
       return charging ? charging.then(check) : check();

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { answerHealth, type ProcessState } from "../http/health.ts";
 import { declareRoute } from "./route.ts";
-import { addRoute, type Routes } from "./serve-route.ts";
+import { addRoute, answerUnrouted, type Routes } from "./serve-route.ts";
 
 const status = z.enum(["healthy", "degraded", "unhealthy"]);
 
@@ -45,6 +45,6 @@ export const healthRoutes = {
 
 export function addHealthRoutes(routes: Routes, state: ProcessState): void {
   for (const route of Object.values(healthRoutes)) {
-    addRoute(routes, route, async (c) => (await answerHealth(route.path, state)) ?? c.notFound());
+    addRoute(routes, route, async (c) => (await answerHealth(route.path, state)) ?? answerUnrouted(routes, c));
   }
 }

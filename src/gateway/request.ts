@@ -14,9 +14,7 @@ import {
   SpanKind,
   type Tracer,
 } from "@opentelemetry/api";
-import type { Context as HonoContext } from "hono";
-import { v7 as uuidv7 } from "uuid";
-import type { Caller } from "../access/caller.ts";
+import { type Caller, callerId, isTrusted, mayForce } from "../access/caller.ts";
 import type { Allowance } from "../access/rate-limit.ts";
 import type { Peer } from "../http/listen.ts";
 import type { RpcMethod } from "../rpc/methods.ts";
@@ -31,9 +29,10 @@ import {
 import { fromHeaders, spanContextOf, withoutOwnMember } from "../telemetry/context/propagation.ts";
 import { formatTraceparent } from "../telemetry/context/trace-context.ts";
 import { key, ownKey } from "../telemetry/names.ts";
-import { cutText, cutUrl, methodAttributes, methodName, serverAttributes } from "../telemetry/spans/attributes.ts";
+import { cutText, cutUrl, knownMethod, methodName, serverAttributes } from "../telemetry/spans/attributes.ts";
+import { type PreparedSpan, prepareSpan } from "../telemetry/spans/prepared-span.ts";
 import { forceSampling } from "../telemetry/spans/sampling.ts";
-import { startSpan } from "../telemetry/spans/tracing.ts";
+import { newTaskId } from "../words/task-id.ts";
 
 /** `true`: this request, and the task that it makes, are sampled whole. */
 const forceHeader = "x-force-trace";
@@ -43,13 +42,17 @@ export interface RequestTrace extends CallMetadata {
   context: Context;
 }
 
-/** What every route has. */
-export interface Edge {
-  Bindings: { peer: Peer };
-  Variables: { trace: RequestTrace; caller: Caller; allowance?: Allowance };
+/** A request, and what the gateway knows of it. */
+export interface EdgeContext {
+  request: Request;
+  peer: Peer;
+  caller: Caller;
+  trace: RequestTrace;
+  /** Decoded, but for what would change where its parts begin. */
+  path: string;
+  /** What is left for the caller, once it was asked. */
+  allowance: Allowance | undefined;
 }
-
-export type EdgeContext = HonoContext<Edge>;
 
 /** One RPC in the trace of the request; `heldMs`: how long the task service is asked to hold it, `signal`: until when. */
 export type CallInRequest = (
@@ -60,48 +63,85 @@ export type CallInRequest = (
   signal?: AbortSignal,
 ) => Promise<RpcAnswer>;
 
+/** Where a route has not said otherwise: OWASP REST Security Cheat Sheet, "Security Headers". TLS, and with it HSTS, is the proxy's. */
+const securityHeaders = Object.entries({
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cache-control": "no-store",
+});
+
+/** What most answers have: copied as a whole, which costs a tenth of setting one after the other. */
+const usualHeaders = new Headers([["content-type", "application/json;charset=utf-8"], ...securityHeaders]);
+
 /** The record that the task service has written, as it is. */
 export function answerWith(
   { json }: Pick<RpcAnswer, "json">,
   status = 200,
   headers: Record<string, string> = {},
 ): Response {
-  return new Response(json, { status, headers: { "content-type": "application/json;charset=utf-8", ...headers } });
+  const answer = new Response(json, { status, headers: usualHeaders });
+  for (const name in headers) answer.headers.set(name, headers[name] ?? "");
+  return answer;
+}
+
+/** The header `name` of a request. */
+export function headerOf({ request }: EdgeContext, name: string): string | undefined {
+  return request.headers.get(name) ?? undefined;
 }
 
 /** `path` below the same prefix as the request's own. */
 export function pathOf(c: EdgeContext, path: string): string {
-  return `${c.req.path.startsWith("/v1/") ? "/v1" : ""}${path}`;
+  return `${c.path.startsWith("/v1/") ? "/v1" : ""}${path}`;
 }
 
-export interface EdgeOptions {
+interface TraceOptions {
   tracer: Tracer;
+  /** Whether the trace of a caller is continued whose key does not say otherwise. */
   trustTraceContext: boolean;
-  /** Whether this caller may force its trace now. */
+  /** Whether one more trace may be forced now. */
   admitForced(): boolean;
-  /** The name of the caller's key, if there is one. */
-  callerId: string | undefined;
 }
 
-export function startRequestTrace(request: Request, url: URL, peer: Peer, options: EdgeOptions): RequestTrace {
-  const { parent, links } = placeRequest(fromHeaders(request.headers), options.trustTraceContext);
-  const correlationId = keptCorrelationId(request.headers.get(correlationHeader)) ?? uuidv7();
-  const isForced = request.headers.get(forceHeader)?.toLowerCase() === "true" && options.admitForced();
-  const placed = isForced ? forceSampling(parent) : parent;
-  const { span, context } = startSpan(options.tracer, methodName(request.method), placed, {
-    kind: SpanKind.SERVER,
-    attributes: {
-      ...requestAttributes(request, url, peer),
-      [ownKey.correlationId]: correlationId,
-      ...(options.callerId !== undefined && { [ownKey.caller]: options.callerId }),
-    },
-    links,
-  });
-  return {
-    span,
-    context,
-    correlationId,
-    requestId: keptRequestId(request.headers.get(requestIdHeader)) ?? uuidv7(),
+/** `route`: its path as the conventions write it, `/v1/tasks/{id}`; undefined when no route takes the request. */
+type StartTrace = (request: Request, peer: Peer, caller: Caller, route: string | undefined) => RequestTrace;
+
+export function createRequestTraces({ tracer, trustTraceContext, admitForced }: TraceOptions): StartTrace {
+  const spanOf = createServerSpans(tracer);
+  return (request, peer, caller, route) => {
+    const { method, headers } = request;
+    const { parent, links } = placeRequest(fromHeaders(headers), isTrusted(caller, trustTraceContext));
+    const correlationId = keptCorrelationId(headers.get(correlationHeader)) ?? newTaskId();
+    const wantsForce = headers.get(forceHeader)?.toLowerCase() === "true";
+    const placed = wantsForce && mayForce(caller) && admitForced() ? forceSampling(parent) : parent;
+    const attributes = requestAttributes(request, peer);
+    attributes[ownKey.correlationId] = correlationId;
+    const id = callerId(caller);
+    if (id !== undefined) attributes[ownKey.caller] = id;
+    const { span, context } = spanOf(method, route).start(placed, { attributes, links });
+    return { span, context, correlationId, requestId: keptRequestId(headers.get(requestIdHeader)) ?? newTaskId() };
+  };
+}
+
+/** As many as there are routes, with each method that is known. */
+function createServerSpans(tracer: Tracer): (method: string, route: string | undefined) => PreparedSpan {
+  const prepared = new Map<string, PreparedSpan>();
+  return (method, route) => {
+    const name = route === undefined ? methodName(method) : `${methodName(method)} ${route}`;
+    const known = prepared.get(name);
+    if (known) return known;
+    const made = prepareSpan(tracer, {
+      name,
+      kind: SpanKind.SERVER,
+      attributes: {
+        [key.httpRequestMethod]: knownMethod(method),
+        [key.urlScheme]: usualScheme,
+        [key.networkProtocolVersion]: "1.1",
+        ...(route !== undefined && { [key.httpRoute]: route }),
+      },
+    });
+    prepared.set(name, made);
+    return made;
   };
 }
 
@@ -118,36 +158,33 @@ function placeRequest(outside: Context, isTrusted: boolean): { parent: Context; 
   return { parent: ROOT_CONTEXT, links: [{ context }] };
 }
 
-/** Ends the server span and tells the caller its ids. `route` is undefined when no route matched. */
+/** Ends the server span, gives the answer the caller's ids and, where its route has not said otherwise, the usual headers. */
 export function finishRequestTrace(
-  trace: RequestTrace,
-  method: string,
-  route: string | undefined,
-  answer: Response,
+  { span, correlationId, requestId }: RequestTrace,
+  { status, headers }: Response,
 ): void {
-  const { span } = trace;
-  if (route !== undefined) {
-    span.setAttribute(key.httpRoute, route);
-    span.updateName(`${methodName(method)} ${route}`);
-  }
-  span.setAttribute(key.httpResponseStatusCode, answer.status);
-  answer.headers.set(correlationHeader, trace.correlationId);
-  answer.headers.set(requestIdHeader, trace.requestId);
+  for (const [name, value] of securityHeaders) if (!headers.has(name)) headers.set(name, value);
+  headers.set(correlationHeader, correlationId);
+  headers.set(requestIdHeader, requestId);
   // W3C Trace Context Level 2, "traceresponse".
-  answer.headers.set("traceresponse", formatTraceparent(span.spanContext()));
+  headers.set("traceresponse", formatTraceparent(span.spanContext()));
+  span.setAttribute(key.httpResponseStatusCode, status);
   span.end();
 }
 
-function requestAttributes(request: Request, url: URL, peer: Peer): Attributes {
-  const userAgent = request.headers.get("user-agent");
-  return {
-    ...methodAttributes(request.method),
-    ...serverAttributes(url),
-    [key.urlPath]: cutUrl(url.pathname),
-    [key.urlScheme]: url.protocol.slice(0, -1),
-    [key.networkProtocolVersion]: "1.1",
-    ...(peer.address && { [key.clientAddress]: peer.address }),
-    ...(userAgent && { [key.userAgentOriginal]: cutText(userAgent) }),
-    ...(url.search.length > 1 && { [key.urlQuery]: cutUrl(url.search.slice(1)) }),
-  };
+const usualScheme = "http";
+
+/** What is its own of a request. */
+function requestAttributes({ url, method, headers }: Request, peer: Peer): Attributes {
+  const read = new URL(url);
+  const attributes = serverAttributes(read);
+  attributes[key.urlPath] = cutUrl(read.pathname);
+  const scheme = read.protocol.slice(0, -1);
+  if (scheme !== usualScheme) attributes[key.urlScheme] = scheme;
+  if (knownMethod(method) !== method) attributes[key.httpRequestMethodOriginal] = cutText(method);
+  if (peer.address) attributes[key.clientAddress] = peer.address;
+  const userAgent = headers.get("user-agent");
+  if (userAgent) attributes[key.userAgentOriginal] = cutText(userAgent);
+  if (read.search.length > 1) attributes[key.urlQuery] = cutUrl(read.search.slice(1));
+  return attributes;
 }

@@ -1,13 +1,13 @@
-/** From a declared route to one that is served: who may use it, what the request says, and what there is elsewhere. */
+/** From a declared route to one that is served: where it is, who may use it, what the request says, and what there is elsewhere. */
 
-import type { Hono } from "hono";
+import { getPath, tryDecode } from "hono/utils/url";
 import type { z } from "zod";
 import { checkForm } from "../api/fields.ts";
-import { parseJson, readBody, wellFormed } from "../http/body.ts";
+import { parseJson, readBody } from "../http/body.ts";
 import { toProblem } from "../http/problem.ts";
 import { cutText } from "../telemetry/spans/attributes.ts";
 import { TaskError } from "../words/errors.ts";
-import type { Edge, EdgeContext } from "./request.ts";
+import { type EdgeContext, headerOf } from "./request.ts";
 import { type Route, takesBody } from "./route.ts";
 
 /** What a request says, once it fits its route. */
@@ -20,50 +20,105 @@ export interface Asked<Query, Body> {
 }
 
 export interface Routes {
-  app: Hono<Edge>;
-  /** Those that are served, in the order in which they were added. */
-  all: Route[];
+  places: Places;
   /** Throws for who may not use the route, or not now. Asked before anything else of the request is looked at. */
   admit(c: EdgeContext, route: Route): void | Promise<void>;
   /** Throws when the caller may not ask for `count` more now: for a route that takes many things at once. */
   charge(c: EdgeContext, route: Route, count: number): void | Promise<void>;
 }
 
-/** Serves `route` at its path and, unless it is unversioned, below `/v1`. */
+/** A route at one of its paths. */
+export interface Place {
+  /** As in a request. */
+  method: string;
+  /** As the conventions write it: `/v1/tasks/{id}`. */
+  path: string;
+  /** What stands before and behind the id. */
+  before: string;
+  behind: string;
+  serve(c: EdgeContext, id: string): Promise<Response>;
+}
+
+/** Where the routes are. As in OpenAPI: a path that stands there word by word is not one with an id. */
+export class Places {
+  /** In the order in which they were added. */
+  readonly routes: Route[] = [];
+  readonly #wordByWord = new Map<string, Place[]>();
+  readonly #withId: Place[] = [];
+
+  /** At its path and, unless it is unversioned, below `/v1`. */
+  add(route: Route, serve: Place["serve"]): void {
+    this.routes.push(route);
+    for (const prefix of route.isUnversioned ? [""] : ["/v1", ""]) {
+      const path = `${prefix}${route.path}`;
+      const [before = "", behind] = path.split("{id}");
+      const place = { method: route.method.toUpperCase(), path, before, behind: behind ?? "", serve };
+      if (behind !== undefined) this.#withId.push(place);
+      else this.#wordByWord.set(path, [...(this.#wordByWord.get(path) ?? []), place]);
+    }
+  }
+
+  /** That which takes such a request: of several with an id, the first that was added. `GET` brings `HEAD`. */
+  find(method: string, path: string): Place | undefined {
+    const own = method === "HEAD" ? "GET" : method;
+    return this.at(path).find((place) => place.method === own);
+  }
+
+  at(path: string): readonly Place[] {
+    return this.#wordByWord.get(path) ?? this.#withId.filter((place) => idIn(path, place) !== "");
+  }
+}
+
+/** Empty when `path` does not fit; a path word by word has none. */
+function idIn(path: string, { before, behind }: Place): string {
+  if (!path.startsWith(before) || !path.endsWith(behind)) return "";
+  const id = path.slice(before.length, path.length - behind.length);
+  return id.includes("/") ? "" : id;
+}
+
+/** Decoded, but for what would change where its parts begin. */
+export function pathIn(request: Request): string {
+  return getPath(request);
+}
+
+/** Serves `route`. */
 export function addRoute<Query extends z.ZodType, Body extends z.ZodType>(
   routes: Routes,
   route: Route<Query, Body>,
   handler: (c: EdgeContext, asked: Asked<z.output<Query>, z.input<Body>>) => Response | Promise<Response>,
 ): void {
-  routes.all.push(route);
-  const serve = async (c: EdgeContext): Promise<Response> => {
-    if (isOfOther(routes.all, route, c.req.path)) return answerUnrouted(routes.all, c);
-    await routes.admit(c, route);
-    const query = parseQuery(route.query, c.req.url);
-    const body = takesBody(route) ? await readJson(c, route) : undefined;
+  const hasBody = takesBody(route);
+  routes.places.add(route, async (c, id) => {
+    const admission = routes.admit(c, route);
+    if (admission) await admission;
+    const query = parseQuery(route.query, c.request.url);
+    const body = hasBody ? await readJson(c, route) : undefined;
     checkForm(route.body, body);
     // It fits its form.
-    return handler(c, { id: c.req.param("id") ?? "", query, body: body as z.input<Body> });
-  };
-  const path = route.path.replace(/\{(\w+)\}/g, ":$1");
-  for (const prefix of route.isUnversioned ? [""] : ["/v1", ""]) {
-    routes.app.on(route.method.toUpperCase(), `${prefix}${path}`, serve);
-  }
+    return handler(c, { id, query, body: body as z.input<Body> });
+  });
+}
+
+/** `place`: what `Places` has found for the request. */
+export async function serveRequest(routes: Routes, place: Place | undefined, c: EdgeContext): Promise<Response> {
+  if (!place) return answerUnrouted(routes, c);
+  const id = idIn(c.path, place);
+  return place.serve(c, id.includes("%") ? tryDecode(id, decodeURIComponent) : id);
 }
 
 async function readJson(c: EdgeContext, { maxBodyBytes, maxBodyDepth, checksItems }: Route): Promise<unknown> {
-  const json = parseJson(await readBody(c.req.raw, maxBodyBytes), { maxDepth: maxBodyDepth });
-  return checksItems ? json : wellFormed(json, c.req.header("idempotency-key") !== undefined);
+  const body = await readBody(c.request, maxBodyBytes);
+  const halves = checksItems ? "kept" : headerOf(c, "idempotency-key") === undefined ? "mended" : "refused";
+  return parseJson(body, { maxDepth: maxBodyDepth, halves });
 }
 
 /**
  * The answer to a request that no route took: 204 to `OPTIONS`, else a problem, 404 or 405. Where there is anything at
  * its path, `Allow` says what may be asked there (RFC 9110, 9.3.7 and 15.5.6).
  */
-export function answerUnrouted(all: readonly Route[], c: EdgeContext): Response {
-  const { method, path } = c.req;
-  const { traceId } = c.get("trace").span.spanContext();
-  const allow = allowedMethods(all, path).join(", ");
+export function answerUnrouted({ places }: Routes, { request: { method }, path, trace }: EdgeContext): Response {
+  const { traceId } = trace.span.spanContext();
+  const allow = allowedMethods(places.at(path)).join(", ");
   if (allow === "") return toProblem(new TaskError("not_found", `there is nothing at ${method} ${path}`), traceId);
   if (method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
   const error = new TaskError("method_not_allowed", `${path} does not take ${method}; it takes ${allow}`);
@@ -72,30 +127,12 @@ export function answerUnrouted(all: readonly Route[], c: EdgeContext): Response 
   return answer;
 }
 
-/** Empty when nothing is at `path`. `GET` brings `HEAD`, and any of them `OPTIONS`. */
-function allowedMethods(all: readonly Route[], path: string): string[] {
-  const fitting = all.filter((route) => patternOf(route).test(route.isUnversioned ? path : withoutVersion(path)));
-  // As in OpenAPI: a path that stands there word by word is not one with an id.
-  const wordByWord = fitting.filter(({ path: own }) => !own.includes("{"));
-  const methods = new Set((wordByWord.length > 0 ? wordByWord : fitting).map(({ method }) => method.toUpperCase()));
+/** Empty when nothing is there. `GET` brings `HEAD`, and any of them `OPTIONS`. */
+function allowedMethods(places: readonly Place[]): string[] {
+  const methods = new Set(places.map(({ method }) => method));
   if (methods.has("GET")) methods.add("HEAD");
   if (methods.size > 0) methods.add("OPTIONS");
   return [...methods].sort();
-}
-
-/** Whether `path` is word by word that of another route, such as `/tasks/batch` of `/tasks/{id}`. */
-function isOfOther(all: readonly Route[], route: Route, path: string): boolean {
-  if (!route.path.includes("{")) return false;
-  const own = withoutVersion(path);
-  return own !== route.path && all.some((other) => other.path === own);
-}
-
-function withoutVersion(path: string): string {
-  return path.replace(/^\/v1(?=\/)/, "");
-}
-
-function patternOf({ path }: Route): RegExp {
-  return new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{\w+\}/g, "[^/]+")}$`);
 }
 
 /** The query of `url`; throws `invalid_argument` that names the first parameter which is unknown, wrong, or there twice. */

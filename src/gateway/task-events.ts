@@ -10,7 +10,7 @@ import type { Clock } from "../limits/clock.ts";
 import { createAdmission } from "../limits/concurrency.ts";
 import type { RpcAnswer } from "../rpc/transport.ts";
 import { TaskError, toTaskError } from "../words/errors.ts";
-import type { CallInRequest, EdgeContext } from "./request.ts";
+import { type CallInRequest, type EdgeContext, headerOf } from "./request.ts";
 import { declareRoute } from "./route.ts";
 import { addRoute, type Routes } from "./serve-route.ts";
 
@@ -81,11 +81,11 @@ export function addEventRoute(routes: Routes, { call, ask, clock, draining }: Ev
   const admitStream = createAdmission(maxStreams, "streams of events");
 
   addRoute(routes, eventRoute, async (c, { id }) => {
-    const seen = parseEventId(c.req.header("last-event-id"));
+    const seen = parseEventId(headerOf(c, "last-event-id"));
     // Before the answer has a status: whether there is such a task, and anything to tell of it.
     const first = newsOf(await call(c, "WatchTask", toRequest(id, seen)));
     if (first.has_ended && eventsOf(first, seen).text === "") return new Response(null, { status: 204 });
-    if (c.req.raw.method === "HEAD") return streamWith(null);
+    if (c.request.method === "HEAD") return streamWith(null);
     const opened = Promise.withResolvers<Response>();
     admitStream(async () => {
       const { body, closed } = openStream(c, id, { seen, first });
@@ -165,7 +165,7 @@ export function addEventRoute(routes: Routes, { call, ask, clock, draining }: Ev
       },
       { highWaterMark: 0 },
     );
-    for (const signal of [draining, c.req.raw.signal]) {
+    for (const signal of [draining, c.request.signal]) {
       signal.addEventListener("abort", end, { once: true, signal: closing.signal });
       if (signal.aborted) end();
     }

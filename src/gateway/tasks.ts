@@ -8,7 +8,7 @@ import type { RpcAnswer } from "../rpc/transport.ts";
 import { idHeader, replayedHeader } from "../rpc/wire.ts";
 import { parseDuration } from "../settings/parsers.ts";
 import { TaskError } from "../words/errors.ts";
-import { answerWith, type CallInRequest, type EdgeContext, pathOf } from "./request.ts";
+import { answerWith, type CallInRequest, type EdgeContext, headerOf, pathOf } from "./request.ts";
 import { declareRoute } from "./route.ts";
 import { addRoute, type Routes } from "./serve-route.ts";
 
@@ -128,17 +128,16 @@ export interface TaskRouteDeps {
 export function addTaskRoutes(routes: Routes, { call, ask, admitWait, draining }: TaskRouteDeps): void {
   /** Body in, accepted task out. */
   addRoute(routes, taskRoutes.createTask, async (c, { body }) => {
-    const key = c.req.header("idempotency-key");
+    const key = headerOf(c, "idempotency-key");
     if (key !== undefined && (key.length < 1 || key.length > 255)) {
       throw new TaskError("invalid_argument", "the Idempotency-Key must have 1 to 255 characters");
     }
     const answer = await call(c, "CreateTask", key === undefined ? body : { ...body, idempotency_key: key });
     const isReplayed = answer.metadata(replayedHeader) === "true";
-    const headers = {
-      location: pathOf(c, `/tasks/${answer.metadata(idHeader)}`),
-      ...(isReplayed && { [replayedHeader]: "true" }),
-    };
-    return answerWith(answer, isReplayed ? 200 : 202, headers);
+    const location = pathOf(c, `/tasks/${answer.metadata(idHeader)}`);
+    return isReplayed
+      ? answerWith(answer, 200, { location, [replayedHeader]: "true" })
+      : answerWith(answer, 202, { location });
   });
 
   addRoute(routes, taskRoutes.listTasks, async (c, { query }) => answerWith(await call(c, "ListTasks", query)));
@@ -152,7 +151,7 @@ export function addTaskRoutes(routes: Routes, { call, ask, admitWait, draining }
   /** The task as it ends; as it is, when the time is over or the gateway drains. */
   const waitForEnd = async (c: EdgeContext, id: string, waitMs: number): Promise<RpcAnswer> => {
     // A caller that leaves gives its place back, here and at the task service.
-    const ended = ask(c, "GetTask", { id, wait: `${waitMs}ms` }, waitMs, c.req.raw.signal);
+    const ended = ask(c, "GetTask", { id, wait: `${waitMs}ms` }, waitMs, c.request.signal);
     const over = new AbortController();
     const drained = aborted(draining, over.signal).then(() => ask(c, "GetTask", { id }));
     // The slower call's rejection is ignored.
