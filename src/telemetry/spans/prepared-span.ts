@@ -20,7 +20,7 @@ import { encodeBlocks } from "../../otlp/span.ts";
 import { spanContextOf } from "../context/propagation.ts";
 import { ValidSpanContext, withSpan } from "../context/with-span.ts";
 import type { Redaction } from "../logs/redact.ts";
-import { RoleSpan, type SpanCommon } from "./role-span.ts";
+import { type OwnPart, RoleSpan, type SpanCommon } from "./role-span.ts";
 import { randomFlagOf } from "./span-start.ts";
 
 /** A span that runs, and the context that carries it on. */
@@ -34,14 +34,6 @@ export interface SpanForm {
   name: string;
   kind: SpanKind;
   attributes?: Attributes;
-}
-
-/** What one of them has besides. It belongs to the span from then on. */
-interface OwnPart {
-  attributes?: Attributes;
-  links?: Link[];
-  /** Milliseconds since the epoch. */
-  startTime?: number;
 }
 
 export interface PreparedSpan {
@@ -93,6 +85,7 @@ function toValid(attributes: Attributes): Attributes {
 
 /** For samplers: none of ours looks at them. */
 const unseen: Attributes = {};
+const noLinks: Link[] = [];
 const none: OwnPart = {};
 
 class RoleSpans implements PreparedSpan {
@@ -111,16 +104,14 @@ class RoleSpans implements PreparedSpan {
     const { name, kind } = this.#common;
     const above = spanContextOf(parent);
     const traceId = above ? above.traceId : ids.generateTraceId();
-    const { decision, ...forced } = sampler.shouldSample(parent, traceId, name, kind, unseen, []);
-    const isSampled = decision === SamplingDecision.RECORD_AND_SAMPLED;
+    const sampling = sampler.shouldSample(parent, traceId, name, kind, unseen, noLinks);
+    const isSampled = sampling.decision === SamplingDecision.RECORD_AND_SAMPLED;
     const flags = (isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE) | randomFlagOf(above);
     const context = new ValidSpanContext(traceId, ids.generateSpanId(), flags);
-    const traceState = forced.traceState ?? above?.traceState;
+    const traceState = sampling.traceState ?? above?.traceState;
     if (traceState) context.traceState = traceState;
-    const { links, startTime } = own;
-    const span = new RoleSpan({ common: this.#common, context, parent: above, links, startTime });
-    if (own.attributes) span.setAttributes(own.attributes);
-    if (forced.attributes) span.setAttributes(forced.attributes);
+    const span = new RoleSpan(this.#common, context, above, own);
+    if (sampling.attributes) span.setAttributes(sampling.attributes);
     this.#measure.started(span);
     onStart(span);
     return { span, context: withSpan(parent, span) };

@@ -50,13 +50,12 @@ const unset: SpanStatus = { code: SpanStatusCode.UNSET };
 const noLinks: Link[] = [];
 const noEvents: TimedEvent[] = [];
 
-interface RoleSpanStart {
-  common: SpanCommon;
-  context: SpanContext;
-  parent: SpanContext | undefined;
-  /** Belong to the span from now on. */
-  links: Link[] | undefined;
-  startTime: TimeInput | undefined;
+/** What a span has besides. It belongs to the span from its start on. */
+export interface OwnPart {
+  attributes?: Attributes;
+  links?: Link[];
+  /** Milliseconds since the epoch. */
+  startTime?: number;
 }
 
 export class RoleSpan implements Span, ReadableSpan {
@@ -81,12 +80,17 @@ export class RoleSpan implements Span, ReadableSpan {
   /** All of them, once somebody has asked after its end. */
   #attributes: Attributes | undefined;
 
-  constructor({ common, context, parent, links, startTime }: RoleSpanStart) {
+  constructor(common: SpanCommon, context: SpanContext, parent: SpanContext | undefined, own: OwnPart) {
+    const { attributes, links, startTime } = own;
     this.#common = common;
     this.#context = context;
     this.name = common.name;
     if (parent) this.parentSpanContext = parent;
     if (links !== undefined && links.length > 0) this.links = links;
+    for (const name in attributes) {
+      const value = attributes[name];
+      if (value !== undefined && value !== null && name !== "") this.#add(name, value);
+    }
     this.startMs = startTime === undefined ? preciseNowMs() : toMs(startTime);
     this.#epochMs = startTime === undefined ? preciseEpochMs() : undefined;
   }
