@@ -131,7 +131,7 @@ function encodeStatus({ code, message }: { code: number; message: string }): Uin
   const writer = new ProtobufWriter();
   writer.uint(1, code);
   writer.text(2, message);
-  return writer.take();
+  return writer.take().toBytes();
 }
 
 function respond(

@@ -5,7 +5,7 @@ import type { SpanContext } from "@opentelemetry/api";
 import type { SdkLogRecord } from "@opentelemetry/sdk-logs";
 import { ExportLogsServiceRequestSchema } from "../gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.ts";
 import { type LogRecord, LogRecordSchema } from "../gen/opentelemetry/proto/logs/v1/logs_pb.ts";
-import { ProtobufWriter, type Range } from "./protobuf.ts";
+import { ProtobufWriter, type Range, type Written } from "./protobuf.ts";
 import { type EncodedItem, type OtlpBody, type OtlpItem, parseOtlp } from "./request.ts";
 import {
   type Attributes,
@@ -110,7 +110,7 @@ export function encodeLog(record: SdkLogRecord): EncodedItem {
   writer.uint(field.droppedAttributes, record.droppedAttributesCount);
   if (spanContext) writeSpanContext(spanContext);
   writer.nanos(field.observedTime, ...record.hrTimeObserved);
-  return { resource, instrumentationScope, bytes: writer.take() };
+  return { resource, instrumentationScope, written: writer.take() };
 }
 
 function writeSpanContext({ traceFlags, traceId, spanId }: SpanContext): void {
@@ -123,7 +123,7 @@ function writeSpanContext({ traceFlags, traceId, spanId }: SpanContext): void {
 export function encodeAttributes(attributes: Readonly<Record<string, unknown>>): Uint8Array {
   writer.begin();
   writeAttributes(writer, field.attributes, attributes);
-  return writer.take();
+  return writer.take().toBytes();
 }
 
 interface RecordHead {
@@ -148,7 +148,7 @@ export const logWriter = {
   attribute(name: string, value: unknown): void {
     writeAttribute(writer, field.attributes, name, value);
   },
-  end(atMs: number, span: SpanContext | undefined): Uint8Array {
+  end(atMs: number, span: SpanContext | undefined): Written {
     if (span) writeSpanContext(span);
     writer.millis(field.observedTime, atMs);
     return writer.take();

@@ -168,7 +168,7 @@ export function encodeMetrics(
     metrics.map((metric) => {
       writer.begin();
       writeMetric(writer, metric, hasExemplars);
-      return { resource, instrumentationScope, bytes: writer.take(), points: metric.dataPoints.length };
+      return { resource, instrumentationScope, written: writer.take(), points: metric.dataPoints.length };
     }),
   );
 }

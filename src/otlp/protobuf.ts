@@ -98,52 +98,79 @@ export function lastField(bytes: Uint8Array, at: Range, fieldNumber: number): Ra
 /** UTF-8 bytes of one UTF-16 unit. */
 const maxBytesOfUnit = 3;
 const shortText = 40;
-const usualBytes = 16_384;
-const maxKeptBytes = 262_144;
+/** Some hundred messages. */
+const sharedBytes = 65_536;
+
+/** A message in a buffer that it shares with others: an array of its own for each would cost more than to write it. */
+export class Written {
+  readonly #buffer: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+
+  constructor(buffer: Buffer, start: number, end: number) {
+    this.#buffer = buffer;
+    this.#start = start;
+    this.#end = end;
+  }
+  get length(): number {
+    return this.#end - this.#start;
+  }
+  copyTo(target: Buffer, at: number): void {
+    this.#buffer.copy(target, at, this.#start, this.#end);
+  }
+  /** Bytes of their own. */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#buffer.subarray(this.#start, this.#end));
+  }
+}
 
 /**
- * Writes messages front to back into one buffer that is used again for the next. A message inside another gets its
- * length once it is written: one byte is left for that, and a longer message moves up.
+ * Writes messages front to back, one behind the other, into a buffer; when that is full, into another. A message inside
+ * another gets its length once it is written: one byte is left for that, and a longer message moves up.
  */
 export class ProtobufWriter {
   #bytes: Buffer;
   #view: DataView;
+  /** Of the message. */
+  #start = 0;
   #end = 0;
 
-  /** `size`: of the buffer, in bytes, which grows when it has to. */
-  constructor(size = usualBytes) {
-    this.#bytes = Buffer.allocUnsafe(size);
+  /** `size`: of the buffer, in bytes. */
+  constructor(size = sharedBytes) {
+    this.#bytes = Buffer.allocUnsafeSlow(size);
     this.#view = viewOf(this.#bytes);
   }
 
-  /** A message begins; one that was not brought to its end is forgotten. */
+  /** A message begins; one that was not taken is forgotten. */
   begin(): void {
-    this.#end = 0;
-    // One message that was large is no reason to keep as much for ever.
-    if (this.#bytes.length > maxKeptBytes) this.#use(Buffer.allocUnsafe(usualBytes));
+    this.#end = this.#start;
   }
 
-  /** What was written since, as bytes of their own. */
-  take(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#bytes.subarray(0, this.#end));
+  /** What was written since. */
+  take(): Written {
+    const written = new Written(this.#bytes, this.#start, this.#end);
+    this.#start = this.#end;
+    return written;
   }
 
   /** Begins a message inside this one; gives what `close` wants. */
   open(field: number): number {
     this.#tag(field, wireType.lengthDelimited);
     this.#end += 1;
-    return this.#end;
+    return this.#end - this.#start;
   }
 
-  close(start: number): void {
+  close(opened: number): void {
+    const start = this.#start + opened;
     const length = this.#end - start;
     if (length <= 0x7f) this.#bytes[start - 1] = length;
-    else this.#closeLong(start, length);
+    else this.#closeLong(opened, length);
   }
 
-  #closeLong(start: number, length: number): void {
+  #closeLong(opened: number, length: number): void {
     const more = sizeOf(length) - 1;
     this.#room(more);
+    const start = this.#start + opened;
     this.#bytes.copyWithin(start + more, start, this.#end);
     this.#end += more;
     this.#writeVarint(start - 1, length);
@@ -158,7 +185,7 @@ export class ProtobufWriter {
   wholeText(field: number, text: string): void {
     this.#room(text.length * maxBytesOfUnit);
     const start = this.open(field);
-    if (text.length > shortText || !this.#writeAscii(text)) this.#end = start + this.#bytes.write(text, start);
+    if (text.length > shortText || !this.#writeAscii(text)) this.#end += this.#bytes.write(text, this.#end);
     this.close(start);
   }
 
@@ -180,14 +207,15 @@ export class ProtobufWriter {
   hex(field: number, digits: string): void {
     if (digits === "") return;
     this.#room(digits.length);
-    const start = this.open(field);
+    const opened = this.open(field);
     const bytes = this.#bytes;
+    const start = this.#end;
     const count = digits.length >> 1;
     for (let index = 0; index < count; index++) {
       bytes[start + index] = (digitOf(digits.charCodeAt(2 * index)) << 4) | digitOf(digits.charCodeAt(2 * index + 1));
     }
     this.#end = start + count;
-    this.close(start);
+    this.close(opened);
   }
 
   /** Fields that were written before. */
@@ -201,6 +229,14 @@ export class ProtobufWriter {
     this.#tag(field, wireType.lengthDelimited);
     this.#end = this.#writeVarint(this.#end, bytes.length);
     this.copy(bytes);
+  }
+
+  message(field: number, written: Written): void {
+    this.#tag(field, wireType.lengthDelimited);
+    this.#end = this.#writeVarint(this.#end, written.length);
+    this.#room(written.length);
+    written.copyTo(this.#bytes, this.#end);
+    this.#end += written.length;
   }
 
   /** Nothing for 0. */
@@ -314,14 +350,15 @@ export class ProtobufWriter {
 
   /** For `more` bytes, and the tag and the length before them. */
   #room(more: number): void {
-    const needed = this.#end + more + 2 * maxVarintBytes;
-    if (needed <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe(2 * needed);
-    larger.set(this.#bytes.subarray(0, this.#end));
-    this.#use(larger);
+    const needed = more + 2 * maxVarintBytes;
+    if (this.#end + needed > this.#bytes.length) this.#move(this.#end - this.#start + needed);
   }
 
-  #use(bytes: Buffer): void {
+  /** The message goes on in another buffer, where it has at least twice as much room as it needs. */
+  #move(neededBytes: number): void {
+    const bytes = Buffer.allocUnsafeSlow(Math.max(sharedBytes, 2 * neededBytes));
+    this.#end = this.#bytes.copy(bytes, 0, this.#start, this.#end);
+    this.#start = 0;
     this.#bytes = bytes;
     this.#view = viewOf(bytes);
   }

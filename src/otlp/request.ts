@@ -17,7 +17,7 @@ import type { Resource } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-base";
 import { ResourceSchema } from "../gen/opentelemetry/proto/resource/v1/resource_pb.ts";
 import { TaskError } from "../words/errors.ts";
-import { Fields, lastField, ProtobufWriter, type Range } from "./protobuf.ts";
+import { Fields, lastField, ProtobufWriter, type Range, type Written } from "./protobuf.ts";
 import { type Origin, toOrigin, writeAttributes } from "./values.ts";
 import { maxWeight, weighJson, weighProtobuf } from "./weight.ts";
 
@@ -176,7 +176,7 @@ export type Scope = ReadableSpan["instrumentationScope"];
 export interface EncodedItem {
   resource: Resource;
   instrumentationScope: Scope;
-  bytes: Uint8Array;
+  written: Written;
   /** Of a metric: its points, which count one by one. */
   points?: number;
 }
@@ -189,7 +189,7 @@ const roomAround = 4096;
 const roomOfItem = 8;
 
 export function toRequest(items: readonly EncodedItem[]): Uint8Array {
-  const size = items.reduce((sum, { bytes }) => sum + bytes.length + roomOfItem, roomAround);
+  const size = items.reduce((sum, { written }) => sum + written.length + roomOfItem, roomAround);
   const to = new ProtobufWriter(size);
   for (const [from, ofResource] of Map.groupBy(items, (item) => item.resource)) {
     const start = to.open(requestField.resources);
@@ -202,7 +202,7 @@ export function toRequest(items: readonly EncodedItem[]): Uint8Array {
     to.text(resourceField.schemaUrl, from.schemaUrl ?? "");
     to.close(start);
   }
-  return to.take();
+  return to.take().toBytes();
 }
 
 function writeScopeItems(to: ProtobufWriter, by: Scope, items: readonly EncodedItem[]): void {
@@ -211,7 +211,7 @@ function writeScopeItems(to: ProtobufWriter, by: Scope, items: readonly EncodedI
   to.text(scope.name, by.name);
   to.text(scope.version, by.version ?? "");
   to.close(own);
-  for (const { bytes } of items) to.raw(scopeField.items, bytes);
+  for (const { written } of items) to.message(scopeField.items, written);
   to.text(scopeField.schemaUrl, by.schemaUrl ?? "");
   to.close(start);
 }

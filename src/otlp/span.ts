@@ -164,7 +164,7 @@ export function encodeSpan(span: ReadableSpan): EncodedSpan {
   writer.begin();
   writeSpan(writer, span, context);
   const { resource, instrumentationScope } = span;
-  return { spanContext: () => context, resource, instrumentationScope, bytes: writer.take() };
+  return { spanContext: () => context, resource, instrumentationScope, written: writer.take() };
 }
 
 function writeSpan(to: ProtobufWriter, span: ReadableSpan, context: SpanContext): void {
@@ -215,10 +215,10 @@ export interface SpanBlocks {
 export function encodeBlocks(named: Pick<ReadableSpan, "name" | "kind" | "attributes">): SpanBlocks {
   writer.begin();
   writeName(writer, named);
-  const nameAndKind = writer.take();
+  const nameAndKind = writer.take().toBytes();
   writer.begin();
   writeAttributes(writer, spanField.attributes, named.attributes);
-  return { nameAndKind, attributes: writer.take() };
+  return { nameAndKind, attributes: writer.take().toBytes() };
 }
 
 /** A span whose kind was prepared, with what is its own. */
@@ -250,7 +250,7 @@ export function encodePrepared(
   for (let at = 0; at < keys.length; at++) writeAttribute(writer, spanField.attributes, keys[at] ?? "", values[at]);
   writeRest(writer, span, context);
   const { resource, instrumentationScope } = span;
-  return { spanContext: () => context, resource, instrumentationScope, bytes: writer.take() };
+  return { spanContext: () => context, resource, instrumentationScope, written: writer.take() };
 }
 
 function writeEvent(to: ProtobufWriter, event: TimedEvent): void {

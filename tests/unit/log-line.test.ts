@@ -28,15 +28,15 @@ function startLog(isByHand: boolean): Written {
   const provider = new LoggerProvider({
     processors: [
       {
-        onEmit: (record) => void records.push(Buffer.from(encodeLog(record).bytes).toString("hex")),
+        onEmit: (record) => void records.push(Buffer.from(encodeLog(record).written.toBytes()).toString("hex")),
         forceFlush: async () => {},
         shutdown: async () => {},
       },
     ],
   });
-  const take = (bytes: Uint8Array): void => {
+  const take = (written: { toBytes(): Uint8Array }): void => {
     count += 1;
-    records.push(Buffer.from(bytes).toString("hex"));
+    records.push(Buffer.from(written.toBytes()).toString("hex"));
   };
   const log = createLogger({
     service: "worker",

@@ -9,6 +9,7 @@ import {
   type SdkLogRecord,
 } from "@opentelemetry/sdk-logs";
 import { encodeLog } from "../../otlp/log.ts";
+import type { Written } from "../../otlp/protobuf.ts";
 import type { OtelSettings } from "../../settings/otel-settings.ts";
 import { productVersion } from "../../version.ts";
 import type { ExportWatch } from "../diagnostics.ts";
@@ -50,15 +51,15 @@ export function createLogPipeline(
     ...(attributeValueLengthLimit !== undefined && { attributeValueLengthLimit }),
   };
   const instrumentationScope = { name: scopeName, version: productVersion };
-  const take = (bytes: Uint8Array): void =>
-    processor.onEmit({ resource, instrumentationScope, bytes } as unknown as SdkLogRecord);
+  const take = (written: Written): void =>
+    processor.onEmit({ resource, instrumentationScope, written } as unknown as SdkLogRecord);
   const isLimited = attributeValueLengthLimit !== undefined || attributeCountLimit < enoughAttributes;
   const provider = new LoggerProvider({
     resource,
     logRecordLimits: limits,
     processors: [
       {
-        onEmit: (record) => take(encodeLog(record).bytes),
+        onEmit: (record) => take(encodeLog(record).written),
         forceFlush: () => processor.forceFlush(),
         shutdown: () => processor.shutdown(),
       },

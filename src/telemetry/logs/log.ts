@@ -7,6 +7,7 @@
 import { type Context, ROOT_CONTEXT, type SpanContext, TraceFlags, trace } from "@opentelemetry/api";
 import type { AnyValue, AnyValueMap, Logger as OtlpLogger } from "@opentelemetry/api-logs";
 import { encodeAttributes, logWriter } from "../../otlp/log.ts";
+import type { Written } from "../../otlp/protobuf.ts";
 import type { LogLevel, LogLevels } from "../../settings/parsers.ts";
 import { spanContextOf } from "../context/propagation.ts";
 import { key, ownKey } from "../names.ts";
@@ -66,7 +67,7 @@ const severityNumbers: Record<LogLevel, number> = { trace: 1, debug: 5, info: 9,
 export interface RecordSink {
   logger: OtlpLogger;
   /** Takes one that was encoded already. undefined: there are limits to be kept that only `logger` knows. */
-  take: ((bytes: Uint8Array) => void) | undefined;
+  take: ((written: Written) => void) | undefined;
 }
 
 interface LogOptions {

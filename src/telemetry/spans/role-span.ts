@@ -89,7 +89,10 @@ export class RoleSpan implements Span, ReadableSpan {
     if (links !== undefined && links.length > 0) this.links = links;
     for (const name in attributes) {
       const value = attributes[name];
-      if (value !== undefined && value !== null && name !== "") this.#add(name, value);
+      if (value === undefined || value === null || name === "") continue;
+      // Without shared attributes it has some of its own already.
+      if (this.#common === common) this.#add(name, value);
+      else this.setAttribute(name, value);
     }
     this.startMs = startTime === undefined ? preciseNowMs() : toMs(startTime);
     this.#epochMs = startTime === undefined ? preciseEpochMs() : undefined;
