@@ -1,4 +1,4 @@
-/** The pieces of a task's path, each alone in this process: what one call of it costs in CPU, all its threads together. */
+/** The pieces of a task's path, each alone in this process: what a task costs there in CPU, all its threads together. */
 
 import { type Context, ROOT_CONTEXT, SpanKind, type Tracer, trace } from "@opentelemetry/api";
 import { ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
@@ -12,9 +12,8 @@ import { createTaskServiceClient } from "../../src/rpc/client.ts";
 import { createConnectTransport } from "../../src/rpc/connect/client.ts";
 import { createConnectHandler } from "../../src/rpc/connect/server.ts";
 import { startTelemetry } from "../../src/telemetry/telemetry.ts";
-import { deleteOne, sendOne } from "../../tests/support/queue-calls.ts";
+import { onlyValue } from "../../src/words/entry-result.ts";
 import { openSqliteStore } from "../../tests/support/sqlite-store.ts";
-import { claimOne, createOne, finishOne } from "../../tests/support/store-entries.ts";
 import { actorAt, newTask } from "../../tests/support/stored-tasks.ts";
 import { startTestPool } from "../../tests/support/test-pool.ts";
 import { startEmbeddedBroker, startOtlpSink } from "../contestants.ts";
@@ -24,12 +23,15 @@ import { summary } from "../statistics.ts";
 /** So many calls are under way at once, as with as many callers. */
 const lanes = 32;
 
+/** Entries of a call to the store: alone, and what a receive brings. */
+const batchSizes = [1, 10];
+
 const spansOfTask = 9;
 const attributesOfSpan = 8;
 /** Of one export: OpenTelemetry's default. */
 const spansOfExport = 512;
 
-/** CPU microseconds of a call, for each round. */
+/** CPU microseconds of a task, for each round. */
 type Costs = Map<string, number[]>;
 
 export const pieces: Part = {
@@ -41,7 +43,7 @@ export const pieces: Part = {
       const counted = round === 0 ? new Map<string, number[]>() : costs;
       say(round === 0 ? "warms up" : `round ${round}`);
       await measureCall(counted, plan.accepts);
-      await measureStore(counted, plan.accepts);
+      for (const size of batchSizes) await measureStore(counted, plan.accepts, size);
       await measureQueue(counted, plan.accepts);
       await measureHandOver(counted, plan.accepts);
       await measureSpans(counted, plan.accepts);
@@ -50,23 +52,33 @@ export const pieces: Part = {
     const rows = [...costs].map(([name, micros]) => [name, summary(micros)]);
     return {
       title: "The pieces of the path",
-      how: `Each piece alone, ${plan.accepts} calls a round with ${lanes} under way at once; CPU of the measuring process with all its threads. The broker and the receiver of spans are processes of their own, and not among it.`,
-      tables: [{ columns: ["piece", "CPU µs a call"], rows }],
+      how: `Each piece alone, ${plan.accepts} calls a round with ${lanes} under way at once; CPU of the measuring process with all its threads, for a task of those that a call takes. The broker and the receiver of spans are processes of their own, and not among it.`,
+      tables: [{ columns: ["piece", "CPU µs a task"], rows }],
       targets: [],
     };
   },
 };
 
-/** Calls `call` with 0 to `calls` - 1, and notes what one has cost. */
-async function cost(costs: Costs, name: string, calls: number, call: (n: number) => Promise<unknown>): Promise<void> {
+/** Calls `call` with the first of each `size` of `tasks` numbers, and notes what one number has cost. */
+async function cost(
+  costs: Costs,
+  name: string,
+  tasks: number,
+  call: (first: number) => Promise<unknown>,
+  size = 1,
+): Promise<void> {
   const before = process.cpuUsage();
   let next = 0;
   const lane = async (): Promise<void> => {
-    while (next < calls) await call(next++);
+    while (next < tasks) {
+      const first = next;
+      next += size;
+      await call(first);
+    }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
   const { user, system } = process.cpuUsage(before);
-  costs.set(name, [...(costs.get(name) ?? []), (user + system) / calls]);
+  costs.set(name, [...(costs.get(name) ?? []), (user + system) / tasks]);
 }
 
 /** Both sides of a call that is answered at once. */
@@ -94,50 +106,69 @@ async function measureCall(costs: Costs, calls: number): Promise<void> {
   await server.stop();
 }
 
-async function measureStore(costs: Costs, calls: number): Promise<void> {
+/** Each task's way through the store, with `size` of them in a call. */
+async function measureStore(costs: Costs, calls: number, size: number): Promise<void> {
   await using opened = await openSqliteStore();
   const { store } = opened;
   const atMs = Date.now();
-  const [actor, leaseMs, worker] = [actorAt(atMs), 30_000, "bench"];
+  const [actor, leaseMs, worker, context] = [actorAt(atMs), 30_000, "bench", ROOT_CONTEXT];
   const tasks = Array.from({ length: calls }, () => newTask({ runAtMs: atMs, sendAtMs: atMs + leaseMs }));
-  const claims: number[] = [];
-  await cost(costs, "store: create", calls, async (n) => {
-    const { id, ...rest } = tasks[n] ?? newTask();
-    await createOne(store, { id, ...rest }, actor, ROOT_CONTEXT);
-  });
-  await cost(costs, "store: claim", calls, async (n) => {
-    const result = await claimOne(store, { id: tasks[n]?.id ?? "", worker, leaseMs, actor }, ROOT_CONTEXT);
-    if (result.kind !== "won") throw new Error(`claiming a task: "${result.kind}"`);
-    claims[n] = result.claim;
-  });
-  await cost(costs, "store: outcome", calls, async (n) => {
+  const claims = new Map<string, number>();
+  const name = (what: string): string => `store: ${what}, ${size} in a call`;
+  const from = (first: number) => tasks.slice(first, first + size);
+  const create = async (first: number): Promise<void> => {
+    for (const result of await store.create(from(first).map((task) => ({ task, actor, context })))) onlyValue([result]);
+  };
+  const claim = async (first: number): Promise<void> => {
+    const requests = from(first).map(({ id }) => ({ id, worker, leaseMs, actor, context }));
+    for (const [n, result] of (await store.claim(requests)).entries()) {
+      const won = onlyValue([result]);
+      if (won.kind !== "won") throw new Error(`claiming a task: "${won.kind}"`);
+      claims.set(requests[n]?.id ?? "", won.claim);
+    }
+  };
+  const finish = async (first: number): Promise<void> => {
     const ending = { to: "succeeded", result: "null" } as const;
-    const id = tasks[n]?.id ?? "";
-    const state = await finishOne(store, { id, claim: claims[n] ?? 0, ending, actor }, ROOT_CONTEXT);
-    if (state !== "succeeded") throw new Error(`finishing a task: "${state}"`);
-  });
+    const requests = from(first).map(({ id }) => ({ id, claim: claims.get(id) ?? 0, ending, actor, context }));
+    for (const result of await store.finish(requests)) {
+      const state = onlyValue([result]);
+      if (state !== "succeeded") throw new Error(`finishing a task: "${state}"`);
+    }
+  };
+  await cost(costs, name("create"), calls, create, size);
+  await cost(costs, name("claim"), calls, claim, size);
+  await cost(costs, name("outcome"), calls, finish, size);
 }
+
+/** Messages of an SQS batch. */
+const mostInBatch = 10;
 
 async function measureQueue(costs: Costs, calls: number): Promise<void> {
   await using broker = await startEmbeddedBroker();
   const config: Config = { ...readConfig({ handlers: "" }, {}).config, queueEndpoint: broker.url };
   const queues = await openQueues(config, trace.getTracer("bench"));
+  const { tasks } = queues;
+  const { signal } = new AbortController();
+  let received = 0;
+  const send = async (first: number): Promise<void> => {
+    const sendings = Array.from({ length: Math.min(mostInBatch, calls - first) }, (_, n) => ({
+      message: { body: `{"n":${first + n}}`, attributes: {}, correlationId: "c-1" },
+      context: ROOT_CONTEXT,
+    }));
+    for (const result of await tasks.send(sendings)) onlyValue([result]);
+  };
+  const receive = async (): Promise<void> => {
+    for (let got = 0; got < mostInBatch && received < calls; ) {
+      const messages = await tasks.receive({ max: mostInBatch, waitMs: 1000, visibilityMs: 30_000, signal });
+      got += messages.length;
+      received += messages.length;
+      for (const result of await tasks.settle(messages.map((message) => ({ message, hideMs: null }))))
+        onlyValue([result]);
+    }
+  };
   try {
-    const { tasks } = queues;
-    await cost(costs, "queue: send", calls, (n) =>
-      sendOne(tasks, { body: `{"n":${n}}`, attributes: {}, correlationId: "c-1" }),
-    );
-    let received = 0;
-    const { signal } = new AbortController();
-    await cost(costs, "queue: receive and delete", calls, async (n) => {
-      // One poll for ten, as long as there are any.
-      for (let got = 0; n % 10 === 0 && got < 10 && received < calls; ) {
-        const messages = await tasks.receive({ max: 10, waitMs: 1000, visibilityMs: 30_000, signal });
-        got += messages.length;
-        received += messages.length;
-        await Promise.all(messages.map((message) => deleteOne(tasks, message)));
-      }
-    });
+    await cost(costs, `queue: send, ${mostInBatch} in a call`, calls, send, mostInBatch);
+    await cost(costs, `queue: receive and delete, ${mostInBatch} in a call`, calls, receive, mostInBatch);
     if (received !== calls) throw new Error(`of ${calls} messages ${received} were received`);
   } finally {
     queues.close();
