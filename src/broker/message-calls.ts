@@ -146,27 +146,29 @@ export function receiveMessage(queues: Queues, input: Input, signal: () => Abort
   }
   const messages = queue.receive(max, hideMs);
   if (messages.length > 0 || waitMs === 0) return toAnswer(messages, wanted);
-  return waitForMessages(queue, { max, hideMs, waitMs }, signal()).then((late) => toAnswer(late, wanted));
+  return waitForMessages(queue, { max, hideMs, waitMs, wanted }, signal());
 }
 
 interface Waiting {
   max: number;
   hideMs: number;
   waitMs: number;
+  wanted: Wanted;
 }
 
-function waitForMessages(queue: BrokerQueue, waiting: Waiting, signal: AbortSignal): Promise<Message[]> {
+/** Its answer is written when the messages come: one that is not hidden can be another's a moment later. */
+function waitForMessages(queue: BrokerQueue, waiting: Waiting, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const gone = (): void => {
       queue.leave(poll);
-      resolve([]);
+      resolve(toAnswer([], waiting.wanted));
     };
     const poll = new Poll(queue, waiting, (messages) => {
       signal.removeEventListener("abort", gone);
-      if (messages) resolve(messages);
+      if (messages) resolve(toAnswer(messages, waiting.wanted));
       else reject(noQueue());
     });
-    if (signal.aborted) return resolve([]);
+    if (signal.aborted) return resolve(toAnswer([], waiting.wanted));
     signal.addEventListener("abort", gone);
     queue.wait(poll, waiting.waitMs);
   });

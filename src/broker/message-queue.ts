@@ -86,7 +86,7 @@ export class Poll extends Timed {
   readonly queue: MessageQueue;
   readonly max: number;
   readonly hideMs: number;
-  /** Undefined: the queue was deleted. Called once. */
+  /** Undefined: the queue was deleted. Called once; one that is not hidden can be another's when it returns. */
   readonly end: (messages: Message[] | undefined) => void;
 
   constructor(queue: MessageQueue, receive: { max: number; hideMs: number }, end: Poll["end"]) {
@@ -211,9 +211,11 @@ export class MessageQueue {
   /** The message whose newest receipt this is; `stale`: there was such a message or receive; undefined: no receipt at all. */
   find(receipt: string): Message | "stale" | undefined {
     if (!receipt.startsWith(this.receiptPrefix)) return isOfFormer(receipt, this.name) ? "stale" : undefined;
-    const [number, receives] = receipt.slice(this.receiptPrefix.length).split("/").map(Number);
-    if (!Number.isInteger(number) || !Number.isInteger(receives)) return undefined;
-    const message = this.#messages.get(number ?? 0);
+    const slash = receipt.indexOf("/", this.receiptPrefix.length);
+    const number = Number(receipt.slice(this.receiptPrefix.length, slash));
+    const receives = Number(receipt.slice(slash + 1));
+    if (slash < 0 || !Number.isInteger(number) || !Number.isInteger(receives)) return undefined;
+    const message = this.#messages.get(number);
     return message?.receives === receives ? message : "stale";
   }
 

@@ -1,5 +1,6 @@
 /** All real parts by name, and whether this machine can start them. */
 
+import { boto3Recipe } from "./boto3.ts";
 import { isBuilt, type Recipe } from "./cache.ts";
 import { chromiumRecipe } from "./chromium.ts";
 import { collectorRecipe } from "./collector.ts";
@@ -22,6 +23,7 @@ import { toxiproxyRecipe } from "./toxiproxy.ts";
 
 /** Every part that a test may ask for. */
 export const recipes = {
+  boto3: boto3Recipe,
   celery: celeryRecipe,
   chromium: chromiumRecipe,
   collector: collectorRecipe,
