@@ -180,7 +180,7 @@ withSmallDisk("the store on a disk without any room left", () => {
     }
 
     await disk.clear();
-    expect(store.run(claim)).toMatchObject({ kind: "won", row: { claim: 1 } });
+    expect(store.run(claim)).toMatchObject({ kind: "won", claim: 1 });
   });
 
   test(

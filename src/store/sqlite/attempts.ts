@@ -4,7 +4,7 @@
  */
 
 import type { Failure } from "../../words/errors.ts";
-import { type DeadReason, isEnded, type TaskRecord, type TaskStatus } from "../../words/task.ts";
+import { type DeadReason, isEnded, type TaskRecord } from "../../words/task.ts";
 import { toWellFormedJson } from "../../words/text.ts";
 import {
   abandonedAfterMs,
@@ -28,12 +28,12 @@ import { endByCancel, enqueue, fromErrorText, fromRow, type SqliteTable, type Ta
 
 export function attemptSql(table: string) {
   return {
-    // Refused unless the task is in the state that is named first, and may be attempted further.
-    claim: `UPDATE ${table} SET status = 'running', status_at = ?, version = version + 1, attempt = attempt + 1, claim = claim + 1, lease_until = ?, worker = ?, started_at = coalesce(started_at, ?), send_at = ?, runs_alone = iif(status = 'running', 1, runs_alone), progress = NULL WHERE id = ? AND status = ? AND cancel_requested = 0 AND attempt < max_attempts RETURNING ${wonColumns.join(", ")}`,
+    claimable: `SELECT rowid, ${claimableColumns.join(", ")} FROM ${table} WHERE id = ?`,
+    claim: `UPDATE ${table} SET status = 'running', status_at = ?, version = version + 1, attempt = ?, claim = ?, lease_until = ?, worker = ?, started_at = ?, send_at = ?, runs_alone = ?, progress = NULL WHERE rowid = ?`,
     putOff: `UPDATE ${table} SET send_at = ?, error = iif(status = 'running', error, ?), claim = claim + iif(status = 'running', 0, 1) WHERE id = ?`,
     extend: `UPDATE ${table} SET lease_until = ?, send_at = ? WHERE id = ? AND claim = ? AND status = 'running' RETURNING cancel_requested`,
-    // Refused unless the claim still runs it, and the ending may follow a cancel if one was requested.
-    finish: `UPDATE ${table} SET status = ?, status_at = ?, version = version + 1, attempt = attempt - ?, result = ?, error = ?, reason = ?, run_at = coalesce(?, run_at), ended_at = ?, send_at = ?, runs_alone = ?, progress = coalesce(?, progress), lease_until = NULL WHERE id = ? AND claim = ? AND status = 'running' AND (cancel_requested = 0 OR ?) RETURNING version, attempt, worker`,
+    attempted: `SELECT rowid, ${attemptedColumns.join(", ")} FROM ${table} WHERE id = ?`,
+    finish: `UPDATE ${table} SET status = ?, status_at = ?, version = version + 1, attempt = ?, result = ?, error = ?, reason = ?, run_at = coalesce(?, run_at), ended_at = ?, send_at = ?, runs_alone = ?, progress = coalesce(?, progress), lease_until = NULL WHERE rowid = ?`,
     noteProgress: `UPDATE ${table} SET progress = ? WHERE id = ? AND claim = ? AND status = 'running'`,
     fail: `UPDATE ${table} SET status = 'failed', status_at = ?, version = version + 1, error = ?, reason = ?, ended_at = ?, lease_until = NULL WHERE id = ?`,
   };
@@ -43,9 +43,13 @@ export function attemptSql(table: string) {
 type ClaimOrder = Omit<ClaimRequest, "context" | "lacksHandler"> & { lacksHandler?: HandlerWait | undefined };
 type FinishOrder = Omit<FinishRequest, "context" | "progress"> & { progress?: number | undefined };
 
-/** The columns of a task that was won, but for those that follow from the claim. */
-const wonColumns = [
+/** Of a claim that is won, nothing but the task's result is needed, and what is set anew. */
+const claimableColumns = [
+  "id",
+  "status",
+  "status_at",
   "version",
+  "cancel_requested",
   "type",
   "payload",
   "metadata",
@@ -64,43 +68,50 @@ const wonColumns = [
   "redriven_from",
 ] as const satisfies readonly (keyof TaskRow)[];
 
-type WonRow = Pick<TaskRow, (typeof wonColumns)[number]>;
-type EndedRow = Pick<TaskRow, "version" | "attempt" | "worker">;
+const attemptedColumns = [
+  "id",
+  "status",
+  "status_at",
+  "version",
+  "cancel_requested",
+  "attempt",
+  "claim",
+  "worker",
+] as const satisfies readonly (keyof TaskRow)[];
 
-/** A claim's result as the store's thread gives it. */
-export type ClaimAnswer = Exclude<ClaimResult, { kind: "won" }> | { kind: "won"; previous: string | null; row: WonRow };
+/** A part of a row, and its place in the table, by which it is written at the least cost. */
+type ClaimableRow = Pick<TaskRow, (typeof claimableColumns)[number]> & { rowid: number };
+type AttemptedRow = Pick<TaskRow, (typeof attemptedColumns)[number]> & { rowid: number };
+
+/** A claim's result as the store's thread gives it. What of a won task follows from the claim is not sent. */
+export type ClaimAnswer =
+  | Exclude<ClaimResult, { kind: "won" }>
+  | { kind: "won"; claim: number; previous: string | null; task: WonTask };
+
+/** `metadata` and `error` are JSON texts. */
+type WonTask = Omit<TaskRecord, "metadata" | "error" | "id" | "status" | "result" | "endedAtMs" | "progress"> & {
+  metadata: string;
+  error: string | null;
+};
 
 /** The result of the claim of the task `id`. */
 export function toClaimResult(answer: ClaimAnswer, id: string): ClaimResult {
   if (answer.kind !== "won") return answer;
-  const { previous, row } = answer;
-  const task: TaskRecord = {
-    id,
-    type: row.type,
-    status: "running",
-    payload: row.payload,
-    result: null,
-    error: fromErrorText(row.error),
-    attempt: row.attempt,
-    maxAttempts: row.max_attempts,
-    timeoutMs: row.timeout_ms,
-    correlationId: row.correlation_id,
-    traceId: row.trace_id,
-    metadata: JSON.parse(toWellFormedJson(row.metadata)),
-    createdAtMs: row.created_at,
-    runAtMs: row.run_at,
-    startedAtMs: row.started_at,
-    endedAtMs: null,
-    runsAlone: row.runs_alone === 1,
-    redrives: row.redrives,
-    redrivenFrom: row.redriven_from,
-    progress: null,
-  };
-  return { kind: "won", claim: row.claim, previous, task };
+  const { claim, previous, task } = answer;
+  const error = fromErrorText(task.error);
+  const metadata = JSON.parse(toWellFormedJson(task.metadata));
+  const set = { id, status: "running", error, metadata, result: null, endedAtMs: null, progress: null } as const;
+  return { kind: "won", claim, previous, task: Object.assign(task, set) };
+}
+
+/** It waits for nothing, and nothing speaks against a further attempt. One that is queued was due before: a clock that was set back does not change that. */
+function isReady(row: ClaimableRow, { actor, lacksHandler }: ClaimOrder): boolean {
+  const isDue = row.status === "queued" || (row.status === "retrying" && row.run_at <= actor.atMs);
+  return isDue && !row.cancel_requested && row.attempt < row.max_attempts && !lacksHandler;
 }
 
 export function createAttemptOperations(table: SqliteTable) {
-  const { db, row: rowOf, noteChange, touch, timeline } = table;
+  const { db, note, touch, timeline } = table;
   const sql = attemptSql(table.name);
 
   const extend = (leases: readonly Lease[], leaseMs: number, nowMs: number): LeaseState[] => {
@@ -116,70 +127,45 @@ export function createAttemptOperations(table: SqliteTable) {
     for (const { id, claim, share } of reports) if (db.run(sql.noteProgress, share, id, claim) > 0) touch(id);
   };
 
-  const finish = (order: FinishOrder): Ending["to"] | null => {
-    const { id, claim: number, ending: asked, actor } = order;
-    if (end(order, asked, isOver(asked))) return asked.to;
-    const row = rowOf(id);
+  const finish = ({ id, claim: number, ending: asked, actor, progress }: FinishOrder): Ending["to"] | null => {
+    const row = db.get<AttemptedRow>(sql.attempted, id);
     if (!row || row.claim !== number) return null;
     if (row.status !== "running") return finishedBefore(timeline(id), asked, actor);
-    const ending = withoutFurtherAttempt(asked);
-    end(order, ending, true);
-    return ending.to;
-  };
-
-  /** False when the claim does not run the task, or a cancel was requested that this ending may not follow. */
-  const end = (
-    { id, claim: number, actor, progress }: FinishOrder,
-    ending: Ending,
-    mayBeCanceled: boolean,
-  ): boolean => {
+    const ending = row.cancel_requested ? withoutFurtherAttempt(asked) : asked;
     const { to } = ending;
-    const isInterrupted = to === "queued";
     const error = "error" in ending ? ending.error : null;
-    const ended = db.get<EndedRow>(
+    db.run(
       sql.finish,
       to,
       actor.atMs,
-      isInterrupted ? 1 : 0,
+      to === "queued" ? row.attempt - 1 : row.attempt,
       to === "succeeded" ? ending.result : null,
       error && to !== "canceled" ? JSON.stringify(error) : null,
       to === "failed" ? ending.reason : null,
       to === "retrying" ? ending.runAtMs : null,
-      isOver(ending) ? actor.atMs : null,
+      to === "retrying" || to === "queued" ? null : actor.atMs,
       sendAtAfter(ending, actor.atMs),
-      isInterrupted && ending.runsAlone ? 1 : 0,
+      to === "queued" && ending.runsAlone ? 1 : 0,
       progress ?? null,
-      id,
-      number,
-      mayBeCanceled ? 1 : 0,
+      row.rowid,
     );
-    if (!ended) return false;
-    noteChange(id, ended.version, null, actor, {
-      from: "running",
-      to,
-      attempt: isInterrupted ? ended.attempt + 1 : ended.attempt,
-      outcome: outcomeOf(ending),
-      error,
-      worker: ended.worker,
-    });
-    return true;
+    note(row, actor, { to, attempt: row.attempt, outcome: outcomeOf(ending), error, worker: row.worker });
+    return to;
   };
 
   return { claim: createClaim(table), extend, noteProgress, finish };
 }
 
-function isOver({ to }: Ending): boolean {
-  return to !== "retrying" && to !== "queued";
-}
-
-/** Most claims are won by the first statement. Any other is decided from the task as it is. */
+/** Most claims are won at once. Any other is decided from the whole task. */
 function createClaim(table: SqliteTable): (order: ClaimOrder) => ClaimAnswer {
-  const { db, row: rowOf, note, noteChange, touch, lastTraceparent } = table;
+  const { db, row: rowOf, note, touch, lastTraceparent } = table;
   const sql = attemptSql(table.name);
 
-  // One that is queued was due before: a clock that was set back does not change that.
-  const claim = (order: ClaimOrder): ClaimAnswer =>
-    (order.lacksHandler ? undefined : win(order, "queued")) ?? decideClaim(order);
+  const claim = (order: ClaimOrder): ClaimAnswer => {
+    const row = db.get<ClaimableRow>(sql.claimable, order.id);
+    if (!row) return { kind: "unknown" };
+    return isReady(row, order) ? win(row, order) : decideClaim(order);
+  };
 
   const decideClaim = (order: ClaimOrder): ClaimAnswer => {
     const { id, actor, lacksHandler } = order;
@@ -199,21 +185,44 @@ function createClaim(table: SqliteTable): (order: ClaimOrder) => ClaimAnswer {
     if (row.attempt >= row.max_attempts) return exhaust(row, actor);
     // Due, and received before a sweeper came by.
     const due = status === "scheduled" ? enqueue(table, row, actor) : row;
-    return lacksHandler ? putOff(due, lacksHandler, actor) : (win(order, due.status) ?? { kind: "unknown" });
+    if (lacksHandler) return putOff(due, lacksHandler, actor);
+    const claimable = db.get<ClaimableRow>(sql.claimable, id);
+    return claimable ? win(claimable, order) : { kind: "unknown" };
   };
 
-  /** From that state; undefined when the task is in another, or no further attempt may begin. */
-  const win = ({ id, worker, leaseMs, actor }: ClaimOrder, from: TaskStatus): ClaimAnswer | undefined => {
+  const win = (row: ClaimableRow, { id, worker, leaseMs, actor }: ClaimOrder): ClaimAnswer => {
     const { atMs } = actor;
     const untilMs = atMs + leaseMs;
-    const values = [atMs, untilMs, worker, atMs, untilMs + abandonedAfterMs, id, from];
-    const row = db.get<WonRow>(sql.claim, ...values);
-    if (!row) return undefined;
-    const previous = row.attempt > 1 ? lastTraceparent(id) : null;
+    const [attempt, number, startedAt] = [row.attempt + 1, row.claim + 1, row.started_at ?? atMs];
     // The lease ran out: the attempt before this one never reported an outcome, and may have ended its worker.
-    const outcome = from === "running" ? "crashed" : null;
-    noteChange(id, row.version, null, actor, { from, to: "running", attempt: row.attempt, outcome, worker });
-    return { kind: "won", previous, row };
+    const isLeftBehind = row.status === "running";
+    const runsAlone = isLeftBehind ? 1 : row.runs_alone;
+    const previous = row.attempt > 0 ? lastTraceparent(id) : null;
+    const sendAt = untilMs + abandonedAfterMs;
+    db.run(sql.claim, atMs, attempt, number, untilMs, worker, startedAt, sendAt, runsAlone, row.rowid);
+    note(row, actor, { to: "running", attempt, worker, outcome: isLeftBehind ? "crashed" : null });
+    return {
+      kind: "won",
+      claim: number,
+      previous,
+      task: {
+        type: row.type,
+        payload: row.payload,
+        metadata: row.metadata,
+        error: row.error,
+        attempt,
+        maxAttempts: row.max_attempts,
+        timeoutMs: row.timeout_ms,
+        correlationId: row.correlation_id,
+        traceId: row.trace_id,
+        createdAtMs: row.created_at,
+        runAtMs: row.run_at,
+        startedAtMs: startedAt,
+        runsAlone: runsAlone === 1,
+        redrives: row.redrives,
+        redrivenFrom: row.redriven_from,
+      },
+    };
   };
 
   /** The number of the claim is raised, too, so that a send from before is not taken for the next one. */

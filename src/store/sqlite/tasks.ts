@@ -164,7 +164,7 @@ interface LookedRow {
 
 /** `isDiskNearlyFull`: no new task is accepted, so that those accepted before have room to end. */
 export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () => boolean) {
-  const { db, sql, row: rowOf, noteChange, timeline } = table;
+  const { db, sql, row: rowOf, noteNew, timeline } = table;
 
   const create = ({ task, actor }: Pick<Creation, "task" | "actor">): CreateResult => {
     if (task.idempotency) {
@@ -199,7 +199,7 @@ export function createTaskOperations(table: SqliteTable, isDiskNearlyFull: () =>
       task.sendAtMs,
       task.isTimed ? 1 : 0,
     );
-    noteChange(task.id, 1, actor.atMs, actor, { from: null, to: task.status, attempt: 0 });
+    noteNew(task.id, actor, task.status);
     return { kind: "created" };
   };
 

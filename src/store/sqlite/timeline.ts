@@ -11,7 +11,7 @@ import type { SqliteConnection } from "./connection.ts";
 
 export function timelineSql(table: string) {
   return {
-    note: `INSERT INTO ${table}_timeline (task_id, version, at, from_status, to_status, attempt, duration_ms, outcome, error, trace_id, span_id, service, worker) VALUES (?, ?, ?, ?, ?, ?, max(0, ? - coalesce(?, (SELECT at FROM ${table}_timeline WHERE task_id = ? AND version = ?), ?)), ?, ?, ?, ?, ?, ?)`,
+    note: `INSERT INTO ${table}_timeline (task_id, version, at, from_status, to_status, attempt, duration_ms, outcome, error, trace_id, span_id, service, worker) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     timeline: `SELECT * FROM ${table}_timeline WHERE task_id = ? ORDER BY version`,
     lastNote: `SELECT * FROM ${table}_timeline WHERE task_id = ? ORDER BY version DESC LIMIT 1`,
   };
@@ -47,8 +47,7 @@ export function fromTimelineRow(row: TimelineRow): TimelineEntry {
   };
 }
 
-type NotedEntry = Pick<TimelineEntry, "from" | "to" | "attempt"> &
-  Partial<Pick<TimelineEntry, "outcome" | "error" | "worker">>;
+type NotedEntry = Pick<TimelineEntry, "to" | "attempt"> & Partial<Pick<TimelineEntry, "outcome" | "error" | "worker">>;
 
 interface ChangedRow {
   id: string;
@@ -59,13 +58,10 @@ interface ChangedRow {
 
 export interface Timelines {
   timeline(id: string): TimelineEntry[];
-  /**
-   * Adds a change of state, the task's change number `version`, which numbers the entry, too. `sinceMs`: when the state
-   * before was entered; null: as the entry before says.
-   */
-  noteChange(id: string, version: number, sinceMs: number | null, actor: Actor, entry: NotedEntry): void;
-  /** The same from the state of `row`, which is the task as it was before. */
-  note(row: ChangedRow, actor: Actor, entry: Omit<NotedEntry, "from">): void;
+  /** Adds the first entry, of a new task. */
+  noteNew(id: string, actor: Actor, to: TaskStatus): void;
+  /** Adds a change of state; `row` is the task as it was before. `version` counts the changes, and numbers the entries. */
+  note(row: ChangedRow, actor: Actor, entry: NotedEntry): void;
   /** The `traceparent` of the span that made the task's newest change: its attempt, or its death. */
   lastTraceparent(id: string): string;
   /** The task has changed otherwise than in its state. */
@@ -78,23 +74,17 @@ export function createTimelines(db: SqliteConnection, table: string): Timelines 
   const sql = timelineSql(table);
   let changed = new Map<string, boolean>();
 
-  const noteChange: Timelines["noteChange"] = (id, version, sinceMs, actor, entry) => {
-    const { atMs } = actor;
-    changed.set(id, isEnded(entry.to));
+  const insert = (row: ChangedRow, from: TaskStatus | null, actor: Actor, entry: NotedEntry): void => {
+    changed.set(row.id, isEnded(entry.to));
     db.run(
       sql.note,
-      id,
-      version,
-      atMs,
-      entry.from,
+      row.id,
+      row.version + 1,
+      actor.atMs,
+      from,
       entry.to,
       entry.attempt,
-      // The duration: from these, the first that is there.
-      atMs,
-      sinceMs,
-      id,
-      version - 1,
-      atMs,
+      Math.max(0, actor.atMs - row.status_at),
       entry.outcome ?? null,
       entry.error ? JSON.stringify(toNotedError(entry.error)) : null,
       actor.traceId,
@@ -106,9 +96,9 @@ export function createTimelines(db: SqliteConnection, table: string): Timelines 
 
   return {
     timeline: (id) => db.all<TimelineRow>(sql.timeline, id).map(fromTimelineRow),
-    noteChange,
-    note: ({ id, status, status_at: sinceMs, version }, actor, entry) =>
-      noteChange(id, version + 1, sinceMs, actor, { from: status, ...entry }),
+    noteNew: (id, actor, to) =>
+      insert({ id, status: to, status_at: actor.atMs, version: 0 }, null, actor, { to, attempt: 0 }),
+    note: (row, actor, entry) => insert(row, row.status, actor, entry),
     lastTraceparent: (id) => {
       const last = db.get<TimelineRow>(sql.lastNote, id);
       return `00-${last?.trace_id}-${last?.span_id}-01`;
