@@ -17,6 +17,7 @@ import { actorAt, newTask, recordOf, t0, tasksIn } from "../support/stored-tasks
 import { tempFolder } from "../support/temp-folder.ts";
 import { startTestTracing } from "../support/test-tracing.ts";
 import { describeAwaitEnd } from "./store/await-end.ts";
+import { type BatchOptions, describeBatches } from "./store/batches.ts";
 import { describeCancel } from "./store/cancel.ts";
 import { describeClaim } from "./store/claim.ts";
 import { describeCreate } from "./store/create.ts";
@@ -42,11 +43,12 @@ import { describeWatch } from "./store/watch.ts";
 setDefaultTimeout(60_000);
 
 /** `histories`: how many are drawn; what is a call over a network takes its time. */
-function describeStore(open: OpenStore, histories: number): void {
+function describeStore(open: OpenStore, histories: number, batches: BatchOptions): void {
   describe("the port", () => {
     describeCreate(open);
     describeClaim(open);
     describePutOff(open);
+    describeBatches(open, batches);
     describeFinish(open);
     describeCancel(open);
     describeDeadLetters(open);
@@ -151,7 +153,7 @@ function describeKeeping(open: OpenStore): void {
 }
 
 describe("the SQLite store", () => {
-  describeStore(openSqliteStore, 250);
+  describeStore(openSqliteStore, 250, { runs: 40, isInOrder: true });
   describePrune(openSqliteStore);
 });
 
@@ -165,7 +167,7 @@ withDynamoDb("the DynamoDB store", () => {
     part = await startDynamoPart();
   });
   afterAll(() => part[Symbol.asyncDispose]());
-  describeStore(() => part.open(), 50);
+  describeStore(() => part.open(), 50, { runs: 5, isInOrder: false });
 });
 
 describe("the SQLite file", () => {
@@ -222,6 +224,30 @@ describe("a call of the SQLite store", () => {
       operation("INSERT", "INSERT INTO tasks"),
       operation("UPDATE", "UPDATE tasks SET"),
       operation("SELECT", "SELECT * FROM"),
+    ]);
+  });
+
+  test("with many entries has a span for each, in its own context and with its own error", async () => {
+    await using folder = await tempFolder();
+    await using thread = await startStoreThread(folder.path);
+    const { tracer, spans } = startTestTracing();
+    const store = await thread.connect(tracer);
+    const callers = ["00f067aa0ba902b7", "00f067aa0ba902b8", "00f067aa0ba902b9"];
+    const contexts = callers.map((spanId) =>
+      trace.setSpanContext(ROOT_CONTEXT, { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId, traceFlags: 1 }),
+    );
+    const [task, other] = [newTask(), newTask()];
+    const made = [task, task, other].map((each, n) => ({
+      task: each,
+      actor: actorAt(t0),
+      context: contexts[n] ?? ROOT_CONTEXT,
+    }));
+    const results = await store.create(made);
+    expect(results.map(({ kind }) => kind)).toEqual(["done", "failed", "done"]);
+    expect(spans().map(({ parentSpanContext, status }) => [parentSpanContext?.spanId, status.code])).toEqual([
+      [callers[0], SpanStatusCode.UNSET],
+      [callers[1], SpanStatusCode.ERROR],
+      [callers[2], SpanStatusCode.UNSET],
     ]);
   });
 

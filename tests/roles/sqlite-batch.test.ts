@@ -6,6 +6,8 @@ import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { SqliteConnection } from "../../src/store/sqlite/connection.ts";
 import { databaseFile } from "../../src/store/sqlite/schema.ts";
+import { createSqliteTable, createTaskOperations } from "../../src/store/sqlite/tasks.ts";
+import { actorAt, newTask, t0 } from "../support/stored-tasks.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 const insert = "INSERT INTO tasks_keys (key, digest, task_id, created_at) VALUES (?, 'd', 't', 0)";
@@ -54,4 +56,17 @@ test("a call that throws spoils no other, whichever throw", async () => {
     }),
     { numRuns: 20 },
   );
+});
+
+test("a disk that fills in the middle of a batch refuses what is new from then on, and nothing else", async () => {
+  await using folder = await tempFolder();
+  const connection = new SqliteConnection({ folder: folder.path, table: "tasks" });
+  let room = 2;
+  const { create, get } = createTaskOperations(createSqliteTable(connection, "tasks"), () => --room < 0);
+  const tasks = ["a", "b", "a", "c", "b"].map((key) => newTask({ idempotency: { key, digest: "d" } }));
+  const results = connection.runBatch(tasks, (task) => create({ task, actor: actorAt(t0) }));
+  const kinds = results.map((result) => (result.kind === "done" ? result.value.kind : result.kind));
+  expect(kinds).toEqual(["created", "created", "replayed", "no_room", "replayed"]);
+  expect(tasks.map(({ id }) => get(id)?.status)).toEqual(["queued", "queued", undefined, undefined, undefined]);
+  connection.close();
 });

@@ -13,6 +13,7 @@ import { type Batch, createBatchedPost, readBatch } from "../../src/threads/batc
 import type { Failure } from "../../src/words/errors.ts";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { rejectionOf } from "../support/rejection.ts";
+import { actorAt, newTask, t0 } from "../support/stored-tasks.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 /** The pauses of a breaker are over when a test says so. */
@@ -83,6 +84,31 @@ describe("a store whose file another process has locked", () => {
     const locked = await rejectionOf(Promise.try(() => other.exec("BEGIN IMMEDIATE")));
     expect(toStoreError(locked)).toBeInstanceOf(StoreLockedError);
     expect(toStoreError(new Error("a handler says: database is busy"))).not.toBeInstanceOf(StoreLockedError);
+  });
+
+  test("fails every entry of a call, which counts once", async () => {
+    let answer: Answer = { ...refusedWith("database is locked"), isAway: true };
+    using line = startLine(() => answer);
+    const entries = Array.from({ length: 3 }, () => ({ task: newTask(), actor: actorAt(t0), context: ROOT_CONTEXT }));
+    const locked = {
+      kind: "failed",
+      error: { code: "unavailable", message: refusedWith("database is locked").failure.message },
+    };
+    for (let n = 0; n < 5; n++) {
+      expect(line.breaker.state()).toBe("closed");
+      expect(await line.store.create(entries)).toMatchObject([locked, locked, locked]);
+    }
+    expect(line.breaker.state()).toBe("open");
+    expect(await line.store.create(entries)).toMatchObject(Array(3).fill({ kind: "failed", error: refused }));
+    expect(line.asked).toEqual(Array(5).fill("create"));
+
+    // One entry alone that the lock hits, as between two transactions, says nothing of the store.
+    answer = { value: [{ value: { kind: "created" } }, answer, { value: { kind: "no_room" } }] };
+    await clock.advance(1000);
+    const created = { kind: "done", value: { kind: "created" } };
+    const noRoom = { kind: "done", value: { kind: "no_room" } };
+    expect(await line.store.create(entries)).toMatchObject([created, locked, noRoom]);
+    expect(line.breaker.state()).toBe("closed");
   });
 
   test("is not asked after five calls, and again after a while, beginning with a short question", async () => {
