@@ -5,8 +5,9 @@ import { createAdmission } from "../limits/concurrency.ts";
 import { fromMetadata, type Get } from "../telemetry/context/propagation.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
 import { key } from "../telemetry/names.ts";
-import { markFailed, recordException, startSpan } from "../telemetry/spans/tracing.ts";
+import { markFailed, recordException } from "../telemetry/spans/tracing.ts";
 import { type Failure, meanings, serverFaults, type TaskError, toFailure, toTaskError } from "../words/errors.ts";
+import { prepareCallSpans } from "./call-spans.ts";
 import { fullMethod, type RpcMethod } from "./methods.ts";
 import {
   type CallMetadata,
@@ -86,14 +87,15 @@ export const maxCallsInProgress = 5120;
 
 export function createCalls(handlers: RpcHandlers, options: CallsOptions): AnswerCall {
   const admit = createAdmission(maxCallsInProgress, "calls in progress");
+  const spansOf = createServerSpans(options.tracer);
 
   return async (incoming) => {
     const { method, signal } = incoming;
-    const own = openCall(method, incoming.metadata, incoming, options);
+    const own = openCall(method, incoming.metadata, incoming, options, spansOf);
     let isCarrier = false;
     const openCarried: Call["openCarried"] = (context) => {
       isCarrier = true;
-      return openCall("CreateTask", fromContext(context), incoming, options);
+      return openCall("CreateTask", fromContext(context), incoming, options, spansOf);
     };
     const call: Call = { ...own, signal, openCarried };
     try {
@@ -112,22 +114,30 @@ export function createCalls(handlers: RpcHandlers, options: CallsOptions): Answe
   };
 }
 
+type ServerSpans = (wire: Wire, address: IncomingCall<unknown>["address"]) => ReturnType<typeof prepareCallSpans>;
+
+/** One kind for each protocol and address where it is served. */
+function createServerSpans(tracer: Tracer): ServerSpans {
+  const prepared = new Map<string, ReturnType<typeof prepareCallSpans>>();
+  return ({ systemName }, { host, port }) => {
+    const server = `${systemName} ${host}:${port}`;
+    const known = prepared.get(server);
+    if (known) return known;
+    const made = prepareCallSpans(tracer, SpanKind.SERVER, { systemName, host, port });
+    prepared.set(server, made);
+    return made;
+  };
+}
+
 function openCall(
   method: RpcMethod,
   metadata: Get,
   { wire, address, signal }: Pick<IncomingCall<unknown>, "wire" | "address" | "signal">,
-  { tracer, log, newCorrelationId }: CallsOptions,
+  { log, newCorrelationId }: CallsOptions,
+  spansOf: ServerSpans,
 ): OpenCall {
   const name = fullMethod(method);
-  const { span, context } = startSpan(tracer, name, fromMetadata(metadata), {
-    kind: SpanKind.SERVER,
-    attributes: {
-      [key.rpcSystemName]: wire.systemName,
-      [key.rpcMethod]: name,
-      [key.serverAddress]: address.host,
-      [key.serverPort]: address.port,
-    },
-  });
+  const { span, context } = spansOf(wire, address)(method).start(fromMetadata(metadata));
   return {
     context,
     span,

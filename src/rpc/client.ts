@@ -7,9 +7,10 @@ import { type Context, SpanKind, type Tracer } from "@opentelemetry/api";
 import type { Breaker } from "../limits/breaker.ts";
 import { toCarrier } from "../telemetry/context/propagation.ts";
 import { key } from "../telemetry/names.ts";
-import { markFailed, startSpan } from "../telemetry/spans/tracing.ts";
+import { markFailed } from "../telemetry/spans/tracing.ts";
 import { meanings, TaskError } from "../words/errors.ts";
 import { writeJson } from "../words/json-text.ts";
+import { prepareCallSpans } from "./call-spans.ts";
 import { createCreatingCalls } from "./creating-calls.ts";
 import { fullMethod, type RpcMethod } from "./methods.ts";
 import type { Exchange, RpcAnswer, Transport } from "./transport.ts";
@@ -46,11 +47,11 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
   const { url, tracer, breaker, transport } = options;
   const { hostname, port, protocol } = new URL(url);
   const { wire } = transport;
-  const spanAttributes = {
-    [key.rpcSystemName]: wire.systemName,
-    [key.serverAddress]: hostname,
-    [key.serverPort]: Number(port) || (protocol === "https:" ? 443 : 80),
-  };
+  const spanOf = prepareCallSpans(tracer, SpanKind.CLIENT, {
+    systemName: wire.systemName,
+    host: hostname,
+    port: Number(port) || (protocol === "https:" ? 443 : 80),
+  });
 
   const probe = async (): Promise<void> => {
     try {
@@ -79,8 +80,7 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
 
     async call(method, request, context, { timeoutMs, isHeld = false, signal, correlationId, requestId }) {
       const name = fullMethod(method);
-      const attributes = { ...spanAttributes, [key.rpcMethod]: name };
-      const { span, context: called } = startSpan(tracer, name, context, { kind: SpanKind.CLIENT, attributes });
+      const { span, context: called } = spanOf(method).start(context);
       try {
         const carried: CallContext = toCarrier(called);
         carried.correlation_id = correlationId;

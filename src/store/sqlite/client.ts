@@ -3,13 +3,14 @@
  * message; each has a span from the call to the answer, which comes after the commit.
  */
 
-import { type Attributes, type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
+import { type Context, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
 import { type Breaker, createBreaker } from "../../limits/breaker.ts";
 import { systemClock } from "../../limits/clock.ts";
 import { createAdmission } from "../../limits/concurrency.ts";
 import { createTimeLimit } from "../../limits/time-limit.ts";
 import { key } from "../../telemetry/names.ts";
-import { markFailed, startSpan } from "../../telemetry/spans/tracing.ts";
+import { type PreparedSpan, prepareSpan, type SpanForm } from "../../telemetry/spans/prepared-span.ts";
+import { markFailed } from "../../telemetry/spans/tracing.ts";
 import { type Batch, createBatchedPost, readBatch } from "../../threads/batched-post.ts";
 import type { EntryResult } from "../../words/entry-result.ts";
 import { type ErrorCode, TaskError, toTaskError } from "../../words/errors.ts";
@@ -78,12 +79,6 @@ export interface SqliteClientOptions {
   breaker?: Breaker;
 }
 
-/** What the span of a statement is called, and carries. */
-interface ShownStatement {
-  name: string;
-  attributes: Attributes;
-}
-
 /** The statements that stand for the calls in spans. */
 function shownSql(table: string) {
   return {
@@ -100,19 +95,18 @@ function shownSql(table: string) {
 
 type ShownSql = ReturnType<typeof shownSql>;
 
-function showStatements(sql: ShownSql): Record<keyof ShownSql, ShownStatement> {
+function prepareSpans(tracer: Tracer, sql: ShownSql): Record<keyof ShownSql, PreparedSpan> {
+  const spans = Object.entries(sql).map(([name, text]) => [name, prepareSpan(tracer, showStatement(text))]);
   // The names are those of `sql`.
-  return Object.fromEntries(Object.entries(sql).map(([name, text]) => [name, showStatement(text)])) as Record<
-    keyof ShownSql,
-    ShownStatement
-  >;
+  return Object.fromEntries(spans) as Record<keyof ShownSql, PreparedSpan>;
 }
 
 /** A statement begins with its operation, and names its table next, or behind the first FROM or INTO of any but an UPDATE. */
-function showStatement(text: string): ShownStatement {
+function showStatement(text: string): SpanForm {
   const [, operation = "", collection = ""] = /^(\w+)(?:(?<!UPDATE).*?\b(?:FROM|INTO))? (\w+)/.exec(text) ?? [];
   return {
     name: `${operation} ${collection}`,
+    kind: SpanKind.CLIENT,
     attributes: {
       [key.dbSystemName]: "sqlite",
       [key.dbOperationName]: operation,
@@ -202,11 +196,10 @@ function createLine(port: MessagePort, breaker: Breaker): Line {
 export function connectSqlite(options: SqliteClientOptions): Store {
   const { port, tracer, table, breaker = createBreaker({ name: "store", side: "the store" }) } = options;
   const { ask, unanswered } = createLine(port, breaker);
-  const shown = showStatements(shownSql(table));
+  const spans = prepareSpans(tracer, shownSql(table));
 
   const inSpan = async <T>(statement: keyof ShownSql, context: Context, work: () => Promise<T>): Promise<T> => {
-    const { name, attributes } = shown[statement];
-    const { span } = startSpan(tracer, name, context, { kind: SpanKind.CLIENT, attributes });
+    const { span } = spans[statement].start(context);
     try {
       return await work();
     } catch (error) {
@@ -237,11 +230,9 @@ export function connectSqlite(options: SqliteClientOptions): Store {
     call: EntriesCall,
   ): Promise<EntryResult<unknown>[]> => {
     if (entries.length === 0) return [];
-    const { name, attributes } = shown[statement];
-    const started = { kind: SpanKind.CLIENT, attributes };
-    const spans = entries.map(({ context }) => tracer.startSpan(name, started, context));
+    const started = entries.map(({ context }) => spans[statement].start(context));
     const results = await answersTo(call);
-    for (const [index, span] of spans.entries()) {
+    for (const [index, { span }] of started.entries()) {
       const result = results[index];
       if (result?.kind === "failed") showError(span, result.error);
       span.end();
