@@ -40,10 +40,9 @@ export function readAttributes(map: Input | undefined): Attributes {
   return { json: JSON.stringify(map), ...digest };
 }
 
-/** Those of a message that were asked for, by name, by the start of names (`foo.*`), or all. */
+/** Those of a message that were asked for, by name or by the start of names (`foo.*`). */
 export function chooseAttributes(all: Attributes, wanted: readonly string[]): Attributes {
-  if (all.json === "" || wanted.length === 0) return none;
-  if (wanted.includes("All") || wanted.includes(".*")) return all;
+  if (all.json === "") return none;
   const isWanted = (name: string): boolean =>
     wanted.some((each) => (each.endsWith(".*") ? name.startsWith(each.slice(0, -2)) : name === each));
   const stored: Input = JSON.parse(all.json);
@@ -74,7 +73,19 @@ function readAttribute(name: string, given: unknown): Attribute {
   return { name, type, value: text };
 }
 
+/** Names come again and again: those of the last thousand that were right are not looked at twice. */
+const knownNames = new Set<string>();
+const mostKnownNames = 1000;
+
 function isName(name: string): boolean {
+  if (knownNames.has(name)) return true;
+  if (!isAllowedName(name)) return false;
+  if (knownNames.size === mostKnownNames) knownNames.clear();
+  knownNames.add(name);
+  return true;
+}
+
+function isAllowedName(name: string): boolean {
   if (!isWord(name, longestName, ".") || name.startsWith(".") || name.endsWith(".") || name.includes(".."))
     return false;
   const start = name.slice(0, "amazon.".length).toLowerCase();

@@ -5,7 +5,7 @@
 
 import { hash } from "node:crypto";
 import { allowedCharacters, chooseAttributes, hasForbidden, readAttributes } from "./message-attributes.ts";
-import { type Message, Poll } from "./message-queue.ts";
+import { type Message, type MessageContent, Poll } from "./message-queue.ts";
 import { mostBytes } from "./queue-attributes.ts";
 import { noQueue, queueOf } from "./queue-calls.ts";
 import { account, type BrokerQueue, type Queues } from "./queues.ts";
@@ -24,14 +24,14 @@ const mostEntries = 10;
 const longestId = 80;
 const longestGroup = 128;
 
-export function sendMessage(queues: Queues, input: Input): object {
+export function sendMessage(queues: Queues, input: Input): string {
   const queue = queueOf(queues, input);
   const sent = send(queue, input);
   queue.wake();
-  return sent;
+  return `{${sent}}`;
 }
 
-export function sendMessageBatch(queues: Queues, input: Input): object {
+export function sendMessageBatch(queues: Queues, input: Input): string {
   const queue = queueOf(queues, input);
   const entries = entriesOf(input, "SendMessageBatchRequestEntry");
   let bytes = 0;
@@ -62,8 +62,8 @@ function roughBytes(entry: Input): number {
   return bytes;
 }
 
-/** Puts one into the queue; who waits for it is woken by the caller. */
-function send(queue: BrokerQueue, input: Input): object {
+/** Puts one into the queue; who waits for it is woken by the caller. Gives the answer's members. */
+function send(queue: BrokerQueue, input: Input): string {
   const { rules } = queue;
   const body = textOf(input, "MessageBody") ?? "";
   if (body === "") throw missing("MessageBody");
@@ -92,12 +92,10 @@ function send(queue: BrokerQueue, input: Input): object {
       "The messages of this broker are in memory, which is full. Receive and delete some.",
     );
   }
-  return {
-    MessageId: content.id,
-    MD5OfMessageBody: content.bodyMd5,
-    ...(attributes.md5 !== "" && { MD5OfMessageAttributes: attributes.md5 }),
-    ...(system.md5 !== "" && { MD5OfMessageSystemAttributes: system.md5 }),
-  };
+  let answer = `"MessageId":"${content.id}","MD5OfMessageBody":"${content.bodyMd5}"`;
+  if (attributes.md5 !== "") answer += `,"MD5OfMessageAttributes":"${attributes.md5}"`;
+  if (system.md5 !== "") answer += `,"MD5OfMessageSystemAttributes":"${system.md5}"`;
+  return answer;
 }
 
 function readSystemAttributes(map: Input | undefined): { traceHeader: string; md5: string } {
@@ -137,7 +135,7 @@ export function receiveMessage(queues: Queues, input: Input, signal: () => Abort
   const waitSeconds = integerOf(input, "WaitTimeSeconds", waitRange);
   const wanted: Wanted = {
     system: systemNames(textsOf(input, "AttributeNames"), textsOf(input, "MessageSystemAttributeNames")),
-    attributes: textsOf(input, "MessageAttributeNames"),
+    attributes: attributeNames(textsOf(input, "MessageAttributeNames")),
   };
   const hideMs = hideSeconds === undefined ? queue.rules.hideMs : hideSeconds * seconds;
   const waitMs = waitSeconds === undefined ? queue.rules.waitMs : waitSeconds * seconds;
@@ -177,7 +175,12 @@ function waitForMessages(queue: BrokerQueue, waiting: Waiting, signal: AbortSign
 /** What a receive wants to know of each message. */
 interface Wanted {
   system: ReadonlySet<string>;
-  attributes: readonly string[];
+  attributes: readonly string[] | "all" | "none";
+}
+
+function attributeNames(names: readonly string[]): Wanted["attributes"] {
+  if (names.length === 0) return "none";
+  return names.includes("All") || names.includes(".*") ? "all" : names;
 }
 
 /** Those of FIFO queues are known, and no message has them. */
@@ -214,55 +217,60 @@ function toAnswer(messages: readonly Message[], wanted: Wanted): string {
 function toJson(message: Message, wanted: Wanted): string {
   const { content } = message;
   let text = `{"MessageId":"${content.id}","ReceiptHandle":"${message.receipt}","MD5OfBody":"${content.bodyMd5}","Body":${content.body}`;
-  const { json, md5 } = chooseAttributes(
-    { json: content.attributes, md5: content.attributesMd5, bytes: 0 },
-    wanted.attributes,
-  );
-  if (json !== "") text += `,"MD5OfMessageAttributes":"${md5}","MessageAttributes":${json}`;
+  if (content.attributes !== "" && wanted.attributes !== "none") text += attributesOf(content, wanted.attributes);
   if (wanted.system.size > 0) text += `,"Attributes":{${systemAttributes(message, wanted.system)}}`;
   return `${text}}`;
 }
 
+function attributesOf(content: MessageContent, wanted: readonly string[] | "all"): string {
+  let { attributes: json, attributesMd5: md5 } = content;
+  if (wanted !== "all") ({ json, md5 } = chooseAttributes({ json, md5, bytes: 0 }, wanted));
+  return json === "" ? "" : `,"MD5OfMessageAttributes":"${md5}","MessageAttributes":${json}`;
+}
+
 function systemAttributes(message: Message, wanted: ReadonlySet<string>): string {
-  const { content } = message;
+  const { content, sourceArn } = message;
   let text = "";
-  const add = (name: string, value: string): void => {
-    if (value !== "" && wanted.has(name)) text += `${text === "" ? "" : ","}"${name}":${value}`;
-  };
-  add("ApproximateReceiveCount", `"${message.receives}"`);
-  add("SentTimestamp", `"${Math.round(message.sentAtMs)}"`);
-  add("ApproximateFirstReceiveTimestamp", `"${Math.round(message.firstReceivedAtMs)}"`);
-  add("SenderId", `"${account}"`);
-  add("MessageGroupId", content.group && JSON.stringify(content.group));
-  add("AWSTraceHeader", content.traceHeader && JSON.stringify(content.traceHeader));
-  add("DeadLetterQueueSourceArn", message.sourceArn && `"${message.sourceArn}"`);
-  return text;
+  if (wanted.has("ApproximateReceiveCount")) text += `,"ApproximateReceiveCount":"${message.receives}"`;
+  if (wanted.has("SentTimestamp")) text += `,"SentTimestamp":"${Math.round(message.sentAtMs)}"`;
+  if (wanted.has("ApproximateFirstReceiveTimestamp")) {
+    text += `,"ApproximateFirstReceiveTimestamp":"${Math.round(message.firstReceivedAtMs)}"`;
+  }
+  if (wanted.has("SenderId")) text += `,"SenderId":"${account}"`;
+  if (content.group !== "" && wanted.has("MessageGroupId")) {
+    text += `,"MessageGroupId":${JSON.stringify(content.group)}`;
+  }
+  if (content.traceHeader !== "" && wanted.has("AWSTraceHeader")) {
+    text += `,"AWSTraceHeader":${JSON.stringify(content.traceHeader)}`;
+  }
+  if (sourceArn !== "" && wanted.has("DeadLetterQueueSourceArn")) text += `,"DeadLetterQueueSourceArn":"${sourceArn}"`;
+  return text.slice(1);
 }
 
-export function deleteMessage(queues: Queues, input: Input): object {
-  return remove(queueOf(queues, input), input);
+export function deleteMessage(queues: Queues, input: Input): string {
+  return `{${remove(queueOf(queues, input), input)}}`;
 }
 
-export function deleteMessageBatch(queues: Queues, input: Input): object {
+export function deleteMessageBatch(queues: Queues, input: Input): string {
   const queue = queueOf(queues, input);
   return forEach(entriesOf(input, "DeleteMessageBatchRequestEntry"), (entry) => remove(queue, entry));
 }
 
 /** With a receipt that is not the newest, or whose message is gone, it succeeds and does nothing ("DeleteMessage"). */
-function remove(queue: BrokerQueue, input: Input): object {
+function remove(queue: BrokerQueue, input: Input): string {
   const message = messageOf(queue, input);
   if (message !== "stale") queue.delete(message);
-  return {};
+  return "";
 }
 
-export function changeMessageVisibility(queues: Queues, input: Input): object {
+export function changeMessageVisibility(queues: Queues, input: Input): string {
   const queue = queueOf(queues, input);
   const changed = changeVisibility(queue, input);
   queue.wake();
-  return changed;
+  return `{${changed}}`;
 }
 
-export function changeMessageVisibilityBatch(queues: Queues, input: Input): object {
+export function changeMessageVisibilityBatch(queues: Queues, input: Input): string {
   const queue = queueOf(queues, input);
   const entries = entriesOf(input, "ChangeMessageVisibilityBatchRequestEntry");
   const results = forEach(entries, (entry) => changeVisibility(queue, entry));
@@ -270,7 +278,7 @@ export function changeMessageVisibilityBatch(queues: Queues, input: Input): obje
   return results;
 }
 
-function changeVisibility(queue: BrokerQueue, input: Input): object {
+function changeVisibility(queue: BrokerQueue, input: Input): string {
   const hideSeconds = integerOf(input, "VisibilityTimeout", hideRange);
   if (hideSeconds === undefined) throw missing("VisibilityTimeout");
   const message = messageOf(queue, input);
@@ -280,7 +288,7 @@ function changeVisibility(queue: BrokerQueue, input: Input): object {
   }
   if (message.state !== "hidden") throw new SqsError("MessageNotInflight", "The message referred to isn't in flight.");
   queue.hide(message, hideSeconds * seconds);
-  return {};
+  return "";
 }
 
 function messageOf(queue: BrokerQueue, input: Input): Message | "stale" {
@@ -314,17 +322,19 @@ function entriesOf(input: Input, what: string): readonly Input[] {
   return Entries;
 }
 
-/** What became of each entry. */
-function forEach(entries: readonly Input[], act: (entry: Input) => object): object {
-  const Successful: object[] = [];
-  const Failed: object[] = [];
+/** What became of each entry; `act` gives the members of its answer, as JSON. Ids have nothing that JSON escapes. */
+function forEach(entries: readonly Input[], act: (entry: Input) => string): string {
+  let done = "";
+  let failed = "";
   for (const entry of entries) {
     try {
-      Successful.push({ Id: entry.Id, ...act(entry) });
+      const members = act(entry);
+      done += `${done === "" ? "" : ","}{"Id":"${entry.Id}"${members === "" ? "" : ","}${members}}`;
     } catch (error) {
       if (!(error instanceof SqsError)) throw error;
-      Failed.push({ Id: entry.Id, SenderFault: true, Code: error.code, Message: error.message });
+      const told = { Id: entry.Id, SenderFault: true, Code: error.code, Message: error.message };
+      failed += `${failed === "" ? "" : ","}${JSON.stringify(told)}`;
     }
   }
-  return { Successful, Failed };
+  return `{"Successful":[${done}],"Failed":[${failed}]}`;
 }

@@ -42,7 +42,7 @@ export class Room {
 }
 
 /** What a message takes beside its bytes: its object, the texts' heads, its places in the lists. */
-export const overheadBytes = 700;
+export const overheadBytes = 850;
 
 export class Message extends Timed {
   readonly content: MessageContent;
