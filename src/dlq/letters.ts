@@ -3,10 +3,10 @@
  * within a turn of the event loop are deleted in one call. One that names no task is kept as it is.
  */
 
-import type { Context, Span } from "@opentelemetry/api";
+import { type Context, type Span, SpanKind } from "@opentelemetry/api";
 import type { Clock } from "../limits/clock.ts";
 import { attributeNames, parseDeadReason, parseEnvelope, traceBeganAtMs } from "../queue/envelope.ts";
-import { processAttributes, processForm } from "../queue/process-attributes.ts";
+import { processAttributes } from "../queue/process-attributes.ts";
 import type { Queue, ReceivedMessage } from "../queue/queue.ts";
 import type { DeadLetterStore } from "../store/ports/dead-letters.ts";
 import { actorOf } from "../store/ports/tasks.ts";
@@ -14,8 +14,7 @@ import { createTaskTypes, type TaskTypes, type TypeStore } from "../store/ports/
 import { fromCarrier, spanContextOf } from "../telemetry/context/propagation.ts";
 import { createTaskMetrics, type TaskMetrics } from "../telemetry/metrics/task-metrics.ts";
 import { ownKey } from "../telemetry/names.ts";
-import { type PreparedSpan, prepareSpan } from "../telemetry/spans/prepared-span.ts";
-import { type ActiveSpan, linksTo, markFailed } from "../telemetry/spans/tracing.ts";
+import { type ActiveSpan, linksTo, markFailed, startSpan } from "../telemetry/spans/tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { createTrouble, type Trouble } from "../telemetry/trouble.ts";
 import { type TaskError, toFailure, toTaskError } from "../words/errors.ts";
@@ -44,7 +43,6 @@ export class Letters {
   readonly #deps: LettersDeps;
   readonly #metrics: TaskMetrics;
   readonly #types: TaskTypes;
-  readonly #span: PreparedSpan;
   readonly #recording: Trouble;
   #failures = 0;
   #pausedUntilMs = 0;
@@ -56,7 +54,6 @@ export class Letters {
     this.#deps = deps;
     this.#metrics = createTaskMetrics(deps.telemetry.meter);
     this.#types = createTaskTypes(deps.store);
-    this.#span = prepareSpan(deps.telemetry.tracer, processForm(deps.queue));
     this.#recording = createTrouble({
       log: deps.telemetry.log,
       nowMs: () => deps.clock.monotonicMs(),
@@ -172,15 +169,16 @@ export class Letters {
   }
 
   #startSpan(message: ReceivedMessage): ActiveSpan {
-    const { clock, sourceQueue } = this.#deps;
+    const { queue, telemetry, clock, sourceQueue } = this.#deps;
     const { attributes } = message;
     const sent = fromCarrier(attributes);
     const source = fromCarrier({ traceparent: attributes[attributeNames.sourceTraceparent] ?? "" });
     const taskId = taskIdOf(message);
-    return this.#span.start(sent, {
+    return startSpan(telemetry.tracer, `process ${queue.name}`, sent, {
+      kind: SpanKind.CONSUMER,
       links: linksTo(spanContextOf(sent), spanContextOf(source)),
       attributes: {
-        ...processAttributes(message, clock.nowMs()),
+        ...processAttributes(queue, message, clock.nowMs()),
         ...(taskId && { [ownKey.taskId]: taskId }),
         [ownKey.taskType]: attributes[attributeNames.taskType] ?? "",
         [ownKey.deadReason]: parseDeadReason(attributes[attributeNames.deadReason]),

@@ -17,8 +17,8 @@ const maxTries = 4;
 const retryDelayMs = 50;
 /** Entries without a result: more than a broker that is well keeps waiting for a second, and no danger to the memory. */
 const maxWaiting = 10_000;
-/** Of those that are refused. */
-const retryAfterMs = 1000;
+const refusal = `there are ${maxWaiting} messages that wait for the broker already`;
+const tooMany = new TaskError("resource_exhausted", refusal, { retryAfterMs: 1000 });
 
 /** Of one entry in one call. `isFinal`: it would fail again. */
 export type CallResult = { kind: "done" } | { kind: "failed"; error: TaskError; isFinal: boolean };
@@ -66,8 +66,12 @@ interface Waiting<E> {
   tries: number;
 }
 
-/** Of every entry that is done. */
 const done: EntryResult<void> = { kind: "done", value: undefined };
+const unsaid: CallResult = {
+  kind: "failed",
+  error: new TaskError("unavailable", "the broker's answer has no result for this entry"),
+  isFinal: false,
+};
 
 export function createBatcher<E>({ call, bytesOf, onResult, clock }: BatcherOptions<E>): Batcher<E> {
   const waiting: Waiting<E>[] = [];
@@ -80,28 +84,20 @@ export function createBatcher<E>({ call, bytesOf, onResult, clock }: BatcherOpti
     isScheduled = true;
     queueMicrotask(() => {
       isScheduled = false;
-      while (waiting.length > 0 && callsInFlight < maxCallsInFlight) void run(takeBatch());
+      while (waiting.length > 0 && callsInFlight < maxCallsInFlight) {
+        void run(waiting.splice(0, countThatFit(waiting, bytesOf)));
+      }
     });
-  };
-
-  const takeBatch = (): Waiting<E>[] => {
-    let bytes = 0;
-    let count = 0;
-    for (const { entry } of waiting) {
-      bytes += bytesOf(entry);
-      if (count === maxEntries || (count > 0 && bytes > maxBytes)) break;
-      count += 1;
-    }
-    return waiting.splice(0, count);
   };
 
   const run = async (batch: readonly Waiting<E>[]): Promise<void> => {
     callsInFlight += 1;
-    const results = await callSafely(batch.map(({ entry }) => entry));
+    const results = await call(batch.map(({ entry }) => entry)).catch(toTaskError);
     callsInFlight -= 1;
     const again: Waiting<E>[] = [];
     for (const [n, item] of batch.entries()) {
-      const result = results[n] ?? unsaid();
+      // The client has tried a call that failed as a whole again by itself: its word is final for every entry.
+      const result = results instanceof TaskError ? toFinal(results) : (results[n] ?? unsaid);
       item.tries += 1;
       if (result.kind === "done") conclude(item, done);
       else if (result.isFinal || item.tries >= maxTries) conclude(item, { kind: "failed", error: result.error });
@@ -114,16 +110,6 @@ export function createBatcher<E>({ call, bytesOf, onResult, clock }: BatcherOpti
     schedule();
   };
 
-  const callSafely = async (entries: readonly E[]): Promise<CallResult[]> => {
-    try {
-      return await call(entries);
-    } catch (thrown) {
-      // The client has tried the whole call again by itself: its word is final for every entry.
-      const error = toTaskError(thrown);
-      return entries.map(() => ({ kind: "failed", error, isFinal: true }));
-    }
-  };
-
   const conclude = ({ entry, index, results }: Waiting<E>, result: EntryResult<void>): void => {
     unanswered -= 1;
     onResult?.(entry, result);
@@ -134,19 +120,25 @@ export function createBatcher<E>({ call, bytesOf, onResult, clock }: BatcherOpti
     put: (entry, index, results) => {
       const item = { entry, index, results, tries: 0 };
       unanswered += 1;
-      if (unanswered > maxWaiting) return conclude(item, { kind: "failed", error: tooMany() });
+      if (unanswered > maxWaiting) return conclude(item, { kind: "failed", error: tooMany });
       waiting.push(item);
       schedule();
     },
   };
 }
 
-function unsaid(): CallResult {
-  const error = new TaskError("unavailable", "the broker's answer has no result for this entry");
-  return { kind: "failed", error, isFinal: false };
+/** How many of the first go with one call. */
+function countThatFit<E>(waiting: readonly Waiting<E>[], bytesOf: (entry: E) => number): number {
+  let bytes = 0;
+  let count = 0;
+  for (const { entry } of waiting) {
+    bytes += bytesOf(entry);
+    if (count === maxEntries || (count > 0 && bytes > maxBytes)) break;
+    count += 1;
+  }
+  return count;
 }
 
-function tooMany(): TaskError {
-  const message = `there are ${maxWaiting} messages that wait for the broker already`;
-  return new TaskError("resource_exhausted", message, { retryAfterMs });
+function toFinal(error: TaskError): CallResult {
+  return { kind: "failed", error, isFinal: true };
 }

@@ -27,6 +27,7 @@ import type { Clock } from "../limits/clock.ts";
 import { createTimeLimit } from "../limits/time-limit.ts";
 import { TaskError } from "../words/errors.ts";
 import type { CallResult } from "./batcher.ts";
+import type { QueueDepth } from "./queue.ts";
 
 /** No call but a long poll may take longer; polls are known to hang for ever. */
 export const callLimitMs = 10_000;
@@ -63,7 +64,7 @@ export interface SqsCalls {
   ): Promise<CallResult[]>;
   /** `json`: the members of the call but for the queue. Nothing when `signal` aborts. */
   receive(json: string, waitMs: number, signal: AbortSignal): Promise<readonly Message[]>;
-  attributes(names: QueueAttributeName[]): Promise<Partial<Record<QueueAttributeName, string>>>;
+  depth(): Promise<QueueDepth>;
 }
 
 export interface SqsCallsOptions {
@@ -81,75 +82,41 @@ export interface SqsCallsOptions {
 }
 
 export function createSqsCalls(options: SqsCallsOptions): SqsCalls {
-  const { client, name, url, clock, breaker } = options;
+  const { client, url, clock, breaker } = options;
   const post = createPost(options);
-  const queue = `{"QueueUrl":${JSON.stringify(url)}`;
+  const limited = createLimited(options);
   const callLimit = createTimeLimit(callLimitMs, clock);
   const pollLimit = createTimeLimit(maxPollMs + callLimitMs, clock);
+  const queue = `{"QueueUrl":${JSON.stringify(url)}`;
 
-  /** One call with its deadline, and its error as ours. */
-  const call = async <T>(
-    doing: string,
-    limit: typeof callLimit,
-    send: (signal: AbortSignal) => Promise<T>,
-    signal?: AbortSignal,
-  ): Promise<T> => {
-    const ending = new AbortController();
-    const end = (): void => ending.abort(signal?.reason);
-    const stop = limit.start(() => ending.abort(new Error("the broker does not answer")));
-    signal?.addEventListener("abort", end);
-    try {
-      return await withQueue(() => send(ending.signal));
-    } catch (error) {
-      throw toQueueError(error, `${doing} the queue "${name}"`);
-    } finally {
-      stop();
-      signal?.removeEventListener("abort", end);
-    }
-  };
-
-  /** None to a broker that is away. */
-  const guarded = <T>(doing: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-    breaker.call(() => call(doing, callLimit, send), { isAway: isBrokerAway });
-
-  /** A broker that started anew, with nothing, gets its queues again. */
-  const withQueue = async <T>(send: () => Promise<T>): Promise<T> => {
-    try {
-      return await send();
-    } catch (error) {
-      if (!(error instanceof QueueDoesNotExist) || !options.remake) throw error;
-      await options.remake();
-      return send();
-    }
-  };
-
-  const batch: SqsCalls["batch"] = async (action, entries, onDone) => {
-    const [verb, doing] = verbs[action];
-    let body = `${queue},"Entries":[`;
-    for (const [n, { json }] of entries.entries()) body += `${n > 0 ? "," : ""}{"Id":"${n}",${json}}`;
-    const answer = await guarded(doing, (signal) => post<BatchAnswer>(action, `${body}]}`, signal));
-    const results: CallResult[] = Array(entries.length);
-    for (const { Id, MessageId = "" } of answer.Successful ?? []) {
-      const entry = entries[Number(Id)];
-      if (!entry) continue;
-      results[Number(Id)] = done;
-      onDone?.(entry, MessageId);
-    }
-    for (const { Id, Code = "?", Message = "", SenderFault = false } of answer.Failed ?? []) {
-      const error = new TaskError("unavailable", `the broker refused to ${verb}: ${Code} ${Message}`.trim());
-      results[Number(Id)] = { kind: "failed", error, isFinal: SenderFault };
-    }
-    return results;
-  };
+  /** No call to a broker that is away. */
+  const guarded = <T>(doing: string, send: Send<T>): Promise<T> =>
+    breaker.call(() => limited(doing, callLimit, send), { isAway: isBrokerAway });
 
   return {
-    batch,
+    batch: async (action, entries, onDone) => {
+      const [verb, doing] = verbs[action];
+      let body = `${queue},"Entries":[`;
+      for (const [n, { json }] of entries.entries()) body += `${n > 0 ? "," : ""}{"Id":"${n}",${json}}`;
+      const answer = await guarded(doing, (signal) => post<BatchAnswer>(action, `${body}]}`, signal));
+      const results: CallResult[] = Array(entries.length);
+      for (const { Id, MessageId = "" } of answer.Successful ?? []) {
+        const entry = entries[Number(Id)];
+        if (!entry) continue;
+        results[Number(Id)] = done;
+        onDone?.(entry, MessageId);
+      }
+      for (const { Id, Code = "?", Message = "", SenderFault = false } of answer.Failed ?? []) {
+        const error = new TaskError("unavailable", `the broker refused to ${verb}: ${Code} ${Message}`.trim());
+        results[Number(Id)] = { kind: "failed", error, isFinal: SenderFault };
+      }
+      return results;
+    },
     receive: async (json, waitMs, signal) => {
       if (signal.aborted) return [];
-      const poll = (ending: AbortSignal) =>
-        post<{ Messages?: Message[] }>("ReceiveMessage", `${queue},${json}}`, ending);
+      const poll: Send<{ Messages?: Message[] }> = (ending) => post("ReceiveMessage", `${queue},${json}}`, ending);
       try {
-        const answer = await call("receive from", waitMs > 0 ? pollLimit : callLimit, poll, signal);
+        const answer = await limited("receive from", waitMs > 0 ? pollLimit : callLimit, poll, signal);
         breaker.answered();
         return answer.Messages ?? [];
       } catch (error) {
@@ -157,14 +124,49 @@ export function createSqsCalls(options: SqsCallsOptions): SqsCalls {
         throw error;
       }
     },
-    attributes: async (AttributeNames) => {
-      const asked = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames });
-      return (await guarded("measure", (abortSignal) => client.send(asked, { abortSignal }))).Attributes ?? {};
+    depth: async () => {
+      const command = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [visible, inFlight, delayed] });
+      const { Attributes = {} } = await guarded("measure", (abortSignal) => client.send(command, { abortSignal }));
+      const count = (name: QueueAttributeName): number => Number(Attributes[name] ?? 0);
+      return { visible: count(visible), inFlight: count(inFlight), delayed: count(delayed) };
     },
   };
 }
 
+const visible = "ApproximateNumberOfMessages";
+const inFlight = "ApproximateNumberOfMessagesNotVisible";
+const delayed = "ApproximateNumberOfMessagesDelayed";
 const done: CallResult = { kind: "done" };
+
+type Send<T> = (signal: AbortSignal) => Promise<T>;
+
+/** Gives what makes one call with its deadline, until `signal` aborts, and throws its error as ours. */
+function createLimited({ name, remake }: SqsCallsOptions) {
+  return async <T>(
+    doing: string,
+    limit: ReturnType<typeof createTimeLimit>,
+    send: Send<T>,
+    signal?: AbortSignal,
+  ): Promise<T> => {
+    const ending = new AbortController();
+    const end = (): void => ending.abort(signal?.reason);
+    const stop = limit.start(() => ending.abort(new Error("the broker does not answer")));
+    signal?.addEventListener("abort", end);
+    try {
+      return await send(ending.signal).catch(async (error: unknown) => {
+        // A broker that started anew, with nothing, gets its queues again.
+        if (!(error instanceof QueueDoesNotExist) || !remake) throw error;
+        await remake();
+        return send(ending.signal);
+      });
+    } catch (error) {
+      throw failedTo(`${doing} the queue "${name}"`, error);
+    } finally {
+      stop();
+      signal?.removeEventListener("abort", end);
+    }
+  };
+}
 
 type Post = <Answer>(action: Action, body: string, signal: AbortSignal) => Promise<Answer>;
 
@@ -198,21 +200,21 @@ function createPost({ client, url, endpoint, isSigned }: SqsCallsOptions): Post 
   };
 
   return async <Answer>(action: Action, body: string, signal: AbortSignal) => {
-    const answer = (await tryShort(action, body, signal)) ?? (await longWays[action](client, body, signal));
+    const answer =
+      (await tryShort(action, body, signal)) ?? (await longWays[action](client, body, { abortSignal: signal }));
     // The protocol's JSON has the very field names of the SDK's output, as it has those of its input.
     return answer as Answer;
   };
 }
 
-const longWays: Record<Action, (client: SQSClient, body: string, abortSignal: AbortSignal) => Promise<unknown>> = {
-  SendMessageBatch: (client, body, abortSignal) =>
-    client.send(new SendMessageBatchCommand(JSON.parse(body)), { abortSignal }),
-  ReceiveMessage: (client, body, abortSignal) =>
-    client.send(new ReceiveMessageCommand(JSON.parse(body)), { abortSignal }),
-  DeleteMessageBatch: (client, body, abortSignal) =>
-    client.send(new DeleteMessageBatchCommand(JSON.parse(body)), { abortSignal }),
-  ChangeMessageVisibilityBatch: (client, body, abortSignal) =>
-    client.send(new ChangeMessageVisibilityBatchCommand(JSON.parse(body)), { abortSignal }),
+type LongWay = (sdk: SQSClient, json: string, to: { abortSignal: AbortSignal }) => Promise<unknown>;
+
+const longWays: Record<Action, LongWay> = {
+  SendMessageBatch: (sdk, json, to) => sdk.send(new SendMessageBatchCommand(JSON.parse(json)), to),
+  ReceiveMessage: (sdk, json, to) => sdk.send(new ReceiveMessageCommand(JSON.parse(json)), to),
+  DeleteMessageBatch: (sdk, json, to) => sdk.send(new DeleteMessageBatchCommand(JSON.parse(json)), to),
+  ChangeMessageVisibilityBatch: (sdk, json, to) =>
+    sdk.send(new ChangeMessageVisibilityBatchCommand(JSON.parse(json)), to),
 };
 
 /** A broker that finds fault with the call, or with its caller, is there. */
@@ -221,7 +223,8 @@ function isBrokerAway(error: unknown): boolean {
   return !(cause instanceof SQSServiceException) || (cause.$metadata.httpStatusCode ?? 500) >= 500;
 }
 
-export function toQueueError(error: unknown, doing: string): TaskError {
+/** An error that comes from the broker, or from the way to it, as ours. */
+export function failedTo(doing: string, error: unknown): TaskError {
   if (error instanceof TaskError) return error;
   const reason = error instanceof Error ? error.message || error.name : String(error);
   return new TaskError("unavailable", `could not ${doing}: ${reason}`, { cause: error });

@@ -27,7 +27,7 @@ export const attributeNames = {
 } as const;
 
 export function encodeTask({ taskId, type }: Envelope): string {
-  return JSON.stringify({ v: envelopeVersion, task_id: taskId, type });
+  return `{"v":${envelopeVersion},"task_id":${JSON.stringify(taskId)},"type":${JSON.stringify(type)}}`;
 }
 
 /** Throws `TaskError` `invalid_argument` when the body is not one of ours. */

@@ -1,10 +1,8 @@
 /** The messaging spans of one queue: each kind with what all of its spans have. */
 
-import { type Attributes, type Link, SpanKind, type Tracer } from "@opentelemetry/api";
-import { fromCarrier, spanContextOf } from "../telemetry/context/propagation.ts";
+import { type Attributes, SpanKind, type Tracer } from "@opentelemetry/api";
 import { key } from "../telemetry/names.ts";
 import { type PreparedSpan, prepareSpan } from "../telemetry/spans/prepared-span.ts";
-import type { ReceivedMessage } from "./queue.ts";
 
 export interface MessagingSpans {
   /** What all of them have. */
@@ -38,17 +36,4 @@ export function prepareMessagingSpans(
     delete: prepare("delete", "settle"),
     changeVisibility: prepare("change_visibility", "settle"),
   };
-}
-
-/**
- * Links to the spans that sent the messages, each with its message's id: on a span of several messages, what differs from
- * one to another is an attribute of its link (semantic conventions, "Messaging spans").
- */
-export function linksTo(messages: readonly ReceivedMessage[]): Link[] {
-  const links: Link[] = [];
-  for (const { id, attributes } of messages) {
-    const context = spanContextOf(fromCarrier(attributes));
-    if (context) links.push({ context, attributes: { [key.messagingMessageId]: id } });
-  }
-  return links;
 }

@@ -3,7 +3,7 @@
 import { GetQueueAttributesCommand, GetQueueUrlCommand, QueueDoesNotExist, type SQSClient } from "@aws-sdk/client-sqs";
 import type { Config } from "../config.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
-import { createClient } from "./opening.ts";
+import { createClient } from "./sqs.ts";
 
 export interface QueueLook {
   name: string;

@@ -6,15 +6,12 @@ import { attributeNames, encodeTask } from "./envelope.ts";
 import type { OutgoingMessage, SendSpan } from "./queue.ts";
 
 export function toTaskMessage({ id, type, correlationId, redrivenAtMs }: DueTask): OutgoingMessage {
-  return {
-    body: encodeTask({ taskId: id, type }),
-    attributes: {
-      [attributeNames.correlationId]: correlationId,
-      [attributeNames.taskType]: type,
-      ...(redrivenAtMs !== null && { [attributeNames.redrivenAt]: new Date(redrivenAtMs).toISOString() }),
-    },
-    correlationId,
+  const attributes: OutgoingMessage["attributes"] = {
+    [attributeNames.correlationId]: correlationId,
+    [attributeNames.taskType]: type,
   };
+  if (redrivenAtMs !== null) attributes[attributeNames.redrivenAt] = new Date(redrivenAtMs).toISOString();
+  return { body: encodeTask({ taskId: id, type }), attributes, correlationId };
 }
 
 /** What the span of that send carries. */

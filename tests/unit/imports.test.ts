@@ -176,9 +176,9 @@ describe("packages with one home", () => {
       /^@(aws-sdk|smithy)\//,
       [
         "queue/calls.ts",
-        "queue/opening.ts",
+        "queue/deliveries.ts",
         "queue/queue-look.ts",
-        "queue/receive.ts",
+        "queue/sqs.ts",
         "store/dynamo/calls.ts",
         "store/dynamo/dynamo.ts",
         "store/dynamo/fast-calls.ts",
