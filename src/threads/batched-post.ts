@@ -34,10 +34,6 @@ export function createLineBatch(post: (lines: string) => void): LineBatch {
 /** Longer texts of these members go beside the JSON text, which would have every character of them written and parsed. */
 const longTextChars = 128;
 
-function isLongText(name: string, value: unknown): value is string {
-  return (name === "payload" || name === "result") && typeof value === "string" && value.length > longTextChars;
-}
-
 /** The JSON of several messages, and the long texts in it, each of which stands there as its index. */
 export type Batch = [json: string, ...texts: string[]];
 
@@ -58,8 +54,8 @@ export function createBatchedPost<M>(post: (batch: Batch) => void): (message: M)
 
 function toBatch(messages: readonly unknown[]): Batch {
   const found: { parent: object; name: string; text: string }[] = [];
-  eachMember(messages, (parent, name, value) => {
-    if (isLongText(name, value)) found.push({ parent, name, text: value });
+  eachText(messages, (parent, name, value) => {
+    if (typeof value === "string" && value.length > longTextChars) found.push({ parent, name, text: value });
   });
   for (const [index, { parent, name }] of found.entries()) Reflect.set(parent, name, index + 1);
   const json = JSON.stringify(messages);
@@ -72,16 +68,17 @@ function toBatch(messages: readonly unknown[]): Batch {
 export function readBatch<M>(batch: Batch): M[] {
   const messages: M[] = JSON.parse(batch[0]);
   if (batch.length === 1) return messages;
-  eachMember(messages, (parent, name, value) => {
-    if ((name === "payload" || name === "result") && typeof value === "number") Reflect.set(parent, name, batch[value]);
+  eachText(messages, (parent, name, value) => {
+    if (typeof value === "number") Reflect.set(parent, name, batch[value]);
   });
   return messages;
 }
 
-/** Visits each member of each object in `value` that is no object itself. */
-function eachMember(value: object, visit: (parent: object, name: string, member: unknown) => void): void {
-  for (const [name, member] of Object.entries(value)) {
-    if (typeof member === "object" && member !== null) eachMember(member, visit);
-    else visit(value, name, member);
+/** Visits each `payload` and each `result` in `value` that is no object itself. Makes no list of what else there is. */
+function eachText(value: object, visit: (parent: object, name: string, member: unknown) => void): void {
+  for (const name in value) {
+    const member: unknown = Reflect.get(value, name);
+    if (typeof member === "object" && member !== null) eachText(member, visit);
+    else if (name === "payload" || name === "result") visit(value, name, member);
   }
 }
