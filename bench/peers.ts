@@ -65,7 +65,6 @@ export const bunqueue: Contestant = {
 export const graphileWorker = onPostgres("graphile-worker", false);
 export const pgBoss = onPostgres("pg-boss", true);
 
-/** PostgreSQL has the settings it comes with, by which every commit is on the disk. */
 function onPostgres(name: "graphile-worker" | "pg-boss", canTrace: boolean): Contestant {
   return {
     name,

@@ -53,12 +53,12 @@ export const fullPlan: Plan = {
 export const quickPlan: Plan = {
   rounds: 1,
   warmUpTasks: 100,
-  wholeTasks: 300,
-  tasks: 300,
+  wholeTasks: 200,
+  tasks: 150,
   manyTasks: 0,
   connections: [32],
   traced: [true, false],
-  accepts: 300,
+  accepts: 150,
   pickups: 25,
   backlogs: [0, 1000],
   threads: [2],
@@ -66,6 +66,6 @@ export const quickPlan: Plan = {
   starts: 1,
   overloadSeconds: 2,
   soakSeconds: 2,
-  consoleTasks: 300,
+  consoleTasks: 150,
   consoleSpans: 3000,
 };

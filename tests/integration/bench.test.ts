@@ -134,7 +134,7 @@ describeWith(
         "Soak",
         "The console",
       ]);
-      const rows = [...out.matchAll(/^\| ([^|]+) \| 32 \| 300 \| \d/gm)].map(([, name]) => name);
+      const rows = [...out.matchAll(/^\| ([^|]+) \| 32 \| 200 \| \d/gm)].map(([, name]) => name);
       const traced = [
         "Throughline",
         "BullMQ, appendfsync everysec",

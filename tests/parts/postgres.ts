@@ -33,8 +33,8 @@ const user = "bench";
 const nobody = 65_534;
 const stopTimeoutMs = 10_000;
 
-/** A new database on a free port, with `url` as `postgres://…`; `settings` as in postgresql.conf. */
-export async function startPostgres(settings: Record<string, string> = {}): Promise<Part> {
+/** A new database on a free port, with `url` as `postgres://…` and the settings it comes with: every commit is synced. */
+export async function startPostgres(): Promise<Part> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempFolder());
   const own = await prepare(folder.path);
@@ -42,11 +42,12 @@ export async function startPostgres(settings: Record<string, string> = {}): Prom
   const init = ["-D", data, "-U", user, "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"];
   await runBuildStep([...own.as, join(bin, "initdb"), ...init], folder.path);
   const command = [...own.as, join(bin, "postgres"), "-D", data];
-  const part = await startOnFreePorts(async () => launchOn(await freePort(), command, settings));
+  const part = await startOnFreePorts(async () => launchOn(await freePort(), command));
   const owned = stack.move();
-  const stop = async (): Promise<void> => {
-    await shutDown(part);
-    await owned.disposeAsync();
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopping ??= shutDown(part).then(() => owned.disposeAsync());
+    return stopping;
   };
   return { ...part, stop, [Symbol.asyncDispose]: stop };
 }
@@ -61,11 +62,11 @@ async function prepare(folder: string): Promise<{ tree: string; as: string[] }> 
   return { tree, as: ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups"] };
 }
 
-async function launchOn(port: number, command: readonly string[], settings: Record<string, string>) {
-  const all = { port, listen_addresses: "127.0.0.1", unix_socket_directories: "", ...settings };
+async function launchOn(port: number, command: readonly string[]) {
+  const settings = { port, listen_addresses: "127.0.0.1", unix_socket_directories: "" };
   const launched = await launch({
     name: "PostgreSQL",
-    command: [...command, ...Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
+    command: [...command, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
     env: {},
     readyLine: "database system is ready to accept connections",
     answers: async () => true,
