@@ -29,6 +29,19 @@ export function toTraceTrees(spans: readonly ReceivedSpan[]): TraceNode[] {
 }
 
 /**
+ * The trees without what came once more and did nothing: a delivery that ran no attempt, and a send whose deliveries all
+ * were such. Queues deliver at least once, and a slow machine makes them do it twice.
+ */
+export function withoutRepeats(trees: readonly TraceNode[]): TraceNode[] {
+  return trees.flatMap((tree) => {
+    const children = withoutRepeats(tree.children);
+    const isIdleDelivery = tree.kind === "CONSUMER" && !children.some(({ kind }) => kind === "INTERNAL");
+    const isIdleSend = tree.kind === "PRODUCER" && children.length === 0;
+    return isIdleDelivery || isIdleSend ? [] : [{ ...tree, children }];
+  });
+}
+
+/**
  * What a whole trace made on one machine must not have, a line for each: several roots, orphans, spans that end before
  * they start, or start before their parent.
  */

@@ -17,7 +17,7 @@ import { startReceiver } from "../support/otlp-receiver.ts";
 import type { HttpTask } from "../support/system.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { expectedTree, inDynamoWords, type TaskCase } from "../support/ten-tasks.ts";
-import { faultsOf, toTraceTrees } from "../support/trace-tree.ts";
+import { faultsOf, type TraceNode, toTraceTrees, withoutRepeats } from "../support/trace-tree.ts";
 import { createVictim, type Victim } from "./victim.ts";
 
 export interface ReplicasOptions {
@@ -37,6 +37,8 @@ export interface ReplicasSeen {
   /** Of the tasks that came when nobody was killed any more: how many, and how many have one whole trace. */
   calm: number;
   whole: number;
+  /** The faults and the trees of the first that has not. */
+  broken: { faults: string[]; trees: TraceNode[] } | undefined;
 }
 
 const callers = 16;
@@ -94,6 +96,10 @@ export async function runReplicas({ tasks, pauseMs, rpc }: ReplicasOptions): Pro
 
   const traces = Map.groupBy(spans, ({ traceId }) => traceId);
   const expected = [inDynamoWords(expectedTree(echo))];
+  const broken = calm
+    .map(({ trace_id: traceId }) => traces.get(traceId) ?? [])
+    .map((trace) => ({ faults: faultsOf(trace), trees: withoutRepeats(toTraceTrees(trace)) }))
+    .filter(({ faults, trees }) => faults.length > 0 || !Bun.deepEquals(trees, expected));
   return {
     accepted: ids.length,
     kills,
@@ -104,10 +110,8 @@ export async function runReplicas({ tasks, pauseMs, rpc }: ReplicasOptions): Pro
         workers.find(({ lives }) => lives.some((life) => life.workers.includes(worker ?? "")))?.name ?? "",
     ),
     calm: calm.length,
-    whole: calm.filter(({ trace_id: traceId }) => {
-      const trace = traces.get(traceId) ?? [];
-      return faultsOf(trace).length === 0 && Bun.deepEquals(toTraceTrees(trace), expected);
-    }).length,
+    whole: calm.length - broken.length,
+    broken: broken[0],
   };
 }
 
