@@ -73,7 +73,8 @@ export class Letters {
   }
 
   async #takeOne(message: ReceivedMessage): Promise<void> {
-    this.#unsettled.push({ message, error: await this.#record(message) });
+    const error = await this.#record(message);
+    this.#unsettled.push({ message, error });
     this.#settling ??= this.#settle();
     await this.#settling;
   }

@@ -46,7 +46,7 @@ async function startDlq(before: (body: string) => Promise<void>) {
     const letters = bodies.map((body) => ({ body, attributes: {}, correlationId: undefined }));
     await Promise.all(letters.map((letter) => sendOne(queue, letter)));
   };
-  const kept = async () => (await store.listUnreadable(100, ROOT_CONTEXT)).map(({ body }) => body).sort();
+  const kept = async () => (await store.listUnreadable(200, ROOT_CONTEXT)).map(({ body }) => body).sort();
   return { queue, drain, send, kept, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
@@ -101,6 +101,22 @@ test(
     await eventually(async () => (await hidden()) === 0, patience);
     const { visible } = await running.queue.depth();
     expect(visible + (await running.kept()).length).toBe(26);
+  },
+  limitMs,
+);
+
+test(
+  "of many that come in bursts none is left unsettled, and none takes a place for ever",
+  async () => {
+    await using running = await startDlq(async (body) => {
+      // Some are recorded while others are being deleted.
+      if (body.endsWith("3")) await new Promise((resolve) => setTimeout(resolve, 5));
+    });
+    const all = Array.from({ length: 150 }, (_, n) => `letter ${1000 + n}`);
+    for (let from = 0; from < all.length; from += 3) await running.send(...all.slice(from, from + 3));
+    const isEmpty = ({ visible, inFlight }: { visible: number; inFlight: number }): boolean => visible + inFlight === 0;
+    await eventually(async () => isEmpty(await running.queue.depth()), patience);
+    expect(await running.kept()).toEqual(all);
   },
   limitMs,
 );
