@@ -3,10 +3,10 @@
  * within a turn of the event loop are deleted in one call. One that names no task is kept as it is.
  */
 
-import { type Context, type Span, SpanKind } from "@opentelemetry/api";
+import type { Context, Span } from "@opentelemetry/api";
 import type { Clock } from "../limits/clock.ts";
 import { attributeNames, parseDeadReason, parseEnvelope, traceBeganAtMs } from "../queue/envelope.ts";
-import { processAttributes } from "../queue/process-attributes.ts";
+import { prepareProcessSpan, processAttributes } from "../queue/process-attributes.ts";
 import type { Queue, ReceivedMessage } from "../queue/queue.ts";
 import type { DeadLetterStore } from "../store/ports/dead-letters.ts";
 import { actorOf } from "../store/ports/tasks.ts";
@@ -14,7 +14,8 @@ import { createTaskTypes, type TaskTypes, type TypeStore } from "../store/ports/
 import { fromCarrier, spanContextOf } from "../telemetry/context/propagation.ts";
 import { createTaskMetrics, type TaskMetrics } from "../telemetry/metrics/task-metrics.ts";
 import { ownKey } from "../telemetry/names.ts";
-import { type ActiveSpan, linksTo, markFailed, startSpan } from "../telemetry/spans/tracing.ts";
+import type { PreparedSpan } from "../telemetry/spans/prepared-span.ts";
+import { type ActiveSpan, linksTo, markFailed } from "../telemetry/spans/tracing.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { createTrouble, type Trouble } from "../telemetry/trouble.ts";
 import { type TaskError, toFailure, toTaskError } from "../words/errors.ts";
@@ -44,6 +45,7 @@ export class Letters {
   readonly #metrics: TaskMetrics;
   readonly #types: TaskTypes;
   readonly #recording: Trouble;
+  readonly #processSpan: PreparedSpan;
   #failures = 0;
   #pausedUntilMs = 0;
   /** Those whose fate is known, and the call that settles them. */
@@ -54,6 +56,7 @@ export class Letters {
     this.#deps = deps;
     this.#metrics = createTaskMetrics(deps.telemetry.meter);
     this.#types = createTaskTypes(deps.store);
+    this.#processSpan = prepareProcessSpan(deps.telemetry.tracer, deps.queue);
     this.#recording = createTrouble({
       log: deps.telemetry.log,
       nowMs: () => deps.clock.monotonicMs(),
@@ -170,16 +173,15 @@ export class Letters {
   }
 
   #startSpan(message: ReceivedMessage): ActiveSpan {
-    const { queue, telemetry, clock, sourceQueue } = this.#deps;
+    const { clock, sourceQueue } = this.#deps;
     const { attributes } = message;
     const sent = fromCarrier(attributes);
     const source = fromCarrier({ traceparent: attributes[attributeNames.sourceTraceparent] ?? "" });
     const taskId = taskIdOf(message);
-    return startSpan(telemetry.tracer, `process ${queue.name}`, sent, {
-      kind: SpanKind.CONSUMER,
+    return this.#processSpan.start(sent, {
       links: linksTo(spanContextOf(sent), spanContextOf(source)),
       attributes: {
-        ...processAttributes(queue, message, clock.nowMs()),
+        ...processAttributes(message, clock.nowMs()),
         ...(taskId && { [ownKey.taskId]: taskId }),
         [ownKey.taskType]: attributes[attributeNames.taskType] ?? "",
         [ownKey.deadReason]: parseDeadReason(attributes[attributeNames.deadReason]),

@@ -3,16 +3,17 @@
  * were won in the same turn. Every other message is settled as its claim says.
  */
 
-import { type Span, SpanKind } from "@opentelemetry/api";
+import type { Span } from "@opentelemetry/api";
 import { type Envelope, parseEnvelope, traceBeganAtMs } from "../../queue/envelope.ts";
-import { processAttributes } from "../../queue/process-attributes.ts";
+import { prepareProcessSpan, processAttributes } from "../../queue/process-attributes.ts";
 import type { ReceivedMessage } from "../../queue/queue.ts";
 import type { ClaimRequest, ClaimResult } from "../../store/ports/attempts.ts";
 import { actorOf } from "../../store/ports/tasks.ts";
 import { fromCarrier, spanContextOf } from "../../telemetry/context/propagation.ts";
 import type { ClaimOutcome } from "../../telemetry/metrics/task-metrics.ts";
 import { ownKey } from "../../telemetry/names.ts";
-import { linksTo, markFailed, placeAttempt, startSpan } from "../../telemetry/spans/tracing.ts";
+import type { PreparedSpan } from "../../telemetry/spans/prepared-span.ts";
+import { linksTo, markFailed, placeAttempt } from "../../telemetry/spans/tracing.ts";
 import type { EntryResult } from "../../words/entry-result.ts";
 import { TaskError, toFailure, toTaskError } from "../../words/errors.ts";
 import { type Delivery, endDelivery, logOf, logUnhandled, type WorkerParts } from "./attempt.ts";
@@ -34,12 +35,12 @@ const claimOutcomes: Record<ClaimResult["kind"], ClaimOutcome> = {
 export class Claims {
   readonly #parts: WorkerParts;
   readonly #runs: Runs;
-  readonly #spanName: string;
+  readonly #processSpan: PreparedSpan;
 
   constructor(parts: WorkerParts, runs: Runs) {
     this.#parts = parts;
     this.#runs = runs;
-    this.#spanName = `process ${parts.queue.name}`;
+    this.#processSpan = prepareProcessSpan(parts.telemetry.tracer, parts.queue, { [ownKey.workerId]: parts.workerId });
   }
 
   /**
@@ -80,18 +81,16 @@ export class Claims {
   }
 
   #openDelivery(message: ReceivedMessage, envelope: Envelope): Delivery {
-    const { config, pool, clock, telemetry, workerId, queue } = this.#parts;
+    const { config, pool, clock, telemetry } = this.#parts;
     const sent = fromCarrier(message.attributes);
     const nowMs = clock.nowMs();
     const beganAtMs = traceBeganAtMs(envelope, message.attributes);
     const policy = pool.find(envelope.type)?.tracePolicy ?? config.tracePolicy;
     const { parent, links } = placeAttempt(policy, sent, nowMs - beganAtMs);
-    const attributes = processAttributes(queue, message, nowMs);
+    const attributes = processAttributes(message, nowMs);
     attributes[ownKey.taskId] = envelope.taskId;
     attributes[ownKey.taskType] = envelope.type;
-    attributes[ownKey.workerId] = workerId;
-    const start = { kind: SpanKind.CONSUMER, attributes, links };
-    const { span, context } = startSpan(telemetry.tracer, this.#spanName, parent, start);
+    const { span, context } = this.#processSpan.start(parent, { attributes, links });
     const isRoot = !spanContextOf(parent);
     const actor = actorOf(telemetry.service, context, nowMs);
     return { message, envelope, span, context, isRoot, beganAtMs, actor, claimedAtMs: clock.monotonicMs() };
@@ -99,13 +98,10 @@ export class Claims {
 
   /** A message that names no task goes to the dead letters as it is, in a trace of its own unless it carries one. */
   #openUnreadable(message: ReceivedMessage, problem: TaskError): Burial {
-    const { clock, telemetry, workerId, queue } = this.#parts;
+    const { clock, telemetry } = this.#parts;
     const sent = fromCarrier(message.attributes);
-    const { span, context } = startSpan(telemetry.tracer, this.#spanName, sent, {
-      kind: SpanKind.CONSUMER,
-      attributes: { ...processAttributes(queue, message, clock.nowMs()), [ownKey.workerId]: workerId },
-      links: linksTo(spanContextOf(sent)),
-    });
+    const attributes = processAttributes(message, clock.nowMs());
+    const { span, context } = this.#processSpan.start(sent, { attributes, links: linksTo(spanContextOf(sent)) });
     markFailed(span, toFailure(problem));
     const fields = { error: problem, message_id: message.id };
     telemetry.log.in(context).error("unreadable message, it goes to the dead letters", fields);
