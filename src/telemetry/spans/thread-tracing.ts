@@ -30,12 +30,18 @@ interface ThreadTracingSettings extends SamplingSettings {
   handlers: string | undefined;
 }
 
-/** Registers the OpenTelemetry API for this whole thread, so that a handler's own spans join the task's trace. */
-export function startThreadTracing(settings: ThreadTracingSettings, deliver: (span: PlainSpan) => void): ThreadTracing {
+/**
+ * Registers the OpenTelemetry API for this whole thread, so that a handler's own spans join the task's trace. Without
+ * `deliver` spans are made, since handlers use them and calls carry them on, and go nowhere.
+ */
+export function startThreadTracing(
+  settings: ThreadTracingSettings,
+  deliver: ((span: PlainSpan) => void) | undefined,
+): ThreadTracing {
   const ids = new CryptoIds();
   const isWanted = keepsFailures(settings) ? () => true : (span: ReadableSpan) => isSampled(span.spanContext());
   const onEnd = (span: ReadableSpan): void => {
-    if (isWanted(span)) deliver(toPlainSpan(span));
+    if (deliver && isWanted(span)) deliver(toPlainSpan(span));
   };
   const provider = new BasicTracerProvider({
     idGenerator: ids,

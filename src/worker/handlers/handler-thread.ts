@@ -43,11 +43,13 @@ export async function startHandlerThread(
     tell,
   });
   runForksByBun();
+  const isExported = !config.otel.disabled && config.otel.tracesUrl !== undefined;
   // Tracing first: a handler file may ask for a tracer while it is loaded.
   const run = createRunner({
     find: (type) => handlers.get(type),
     scopes,
-    startTracing: (deliver) => startThreadTracing(config, deliver),
+    // Spans that the worker would not export need not cross to it.
+    startTracing: (deliver) => startThreadTracing(config, isExported ? deliver : undefined),
     redaction,
     thread: { id: threadId, name: threadName },
     calls,

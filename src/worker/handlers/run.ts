@@ -7,7 +7,7 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import { context as contextApi, SpanKind } from "@opentelemetry/api";
+import { type Context, context as contextApi, type Span, SpanKind, type Tracer } from "@opentelemetry/api";
 import { fromCarrier } from "../../telemetry/context/propagation.ts";
 import type { Redaction } from "../../telemetry/logs/redact.ts";
 import { key, ownKey } from "../../telemetry/names.ts";
@@ -16,7 +16,7 @@ import type { ThreadTracing } from "../../telemetry/spans/thread-tracing.ts";
 import { markFailed, recordException, startSpan } from "../../telemetry/spans/tracing.ts";
 import { type Failure, TaskError, toFailure } from "../../words/errors.ts";
 import { isInstance } from "../../words/text.ts";
-import type { HandlerCalls } from "../http/calls.ts";
+import type { AttemptCalls, HandlerCalls } from "../http/calls.ts";
 import { createTracedFetch } from "../http/traced-fetch.ts";
 import type { FromRunner, Run, RunEnd, SignalReason, ToHandlerThread } from "../threads/thread-messages.ts";
 import type { HandlerContext, HandlerTask } from "./handler.ts";
@@ -48,82 +48,132 @@ class FatalError extends Error {
 }
 
 /** Gives what takes the messages for a thread whose handlers are loaded. */
-export function createRunner(deps: RunnerDeps) {
-  const { find, scopes, startTracing, redaction, thread, calls, maxResultBytes, tell } = deps;
-  const running = new Map<number, AbortController>();
-  /** The span that the runner is ending: it travels with the run's end, in one message. */
-  let lastSpans: PlainSpan[] | undefined;
-  const tracing = startTracing((span) => {
-    if (lastSpans) lastSpans.push(span);
+export function createRunner(deps: RunnerDeps): (message: ToHandlerThread) => void {
+  const { scopes, tell } = deps;
+  const running = new Map<number, RunSignal>();
+  const spans: EndingSpans = { last: undefined };
+  const tracing = deps.startTracing((span) => {
+    if (spans.last) spans.last.push(span);
     else tell({ kind: "span", span });
   });
-
-  const runTask = async (run: Run, payload: string, scope: RunScope): Promise<void> => {
-    const loaded = find(run.type);
-    const aborting = new AbortController();
-    running.set(run.number, aborting);
-    tracing.reserveSpanId(run.spanId);
-    const { span, context: spanContext } = startSpan(tracing.tracer, `run ${run.type}`, fromCarrier(run.carrier), {
-      kind: SpanKind.INTERNAL,
-      attributes: {
-        [ownKey.taskId]: run.taskId,
-        [ownKey.taskType]: run.type,
-        [ownKey.attempt]: run.attempt,
-        [key.threadId]: thread.id,
-        [key.threadName]: thread.name,
-      },
-    });
-    const context = withTask(spanContext, run);
-    const log = createHandlerLog((level, given) =>
-      tell({ kind: "log", line: lineIn(context, level, toLogged(given, redaction)) }),
-    );
-    const attemptCalls = calls.startAttempt();
-    const ctx: HandlerContext = {
-      signal: aborting.signal,
-      log,
-      span,
-      tracer: tracing.tracer,
-      fetch: createTracedFetch({
-        tracer: tracing.tracer,
-        context,
-        correlationId: run.correlationId,
-        fetch: attemptCalls.fetch,
-      }),
-      progress: async (share) => {
-        const known = toShare(share);
-        span.addEvent("progress", { [ownKey.progress]: known });
-        tell({ kind: "progress", number: run.number, share: known });
-      },
-      fatal: (message, options) => new FatalError(message, options),
-      retryAfter: (delay, message, options) => toRetryAfter(delay, message, { options, log, nowMs: Date.now() }),
-    };
-    const end = await contextApi.with(attemptCalls.within(context), () =>
-      runHandler(loaded, { run, payload }, { ctx, maxResultBytes }),
-    );
-    running.delete(run.number);
-    const failure = scope.crash ?? (end.kind === "threw" ? end.error : undefined);
-    attemptCalls.end(failure !== undefined);
-    if (failure) {
-      recordException(span, failure);
-      markFailed(span, failure);
-    }
-    lastSpans = [];
-    span.end();
-    tell({ kind: "ended", number: run.number, end, spans: lastSpans });
-    lastSpans = undefined;
-  };
-
-  return (message: ToHandlerThread): void => {
+  const runner: Runner = { deps, tracing, running, spans };
+  return (message) => {
     switch (message.kind) {
       case "run":
-        void scopes.enter(message.run, (scope) => runTask(message.run, message.payload, scope));
+        void scopes.enter(message.run, (scope) => runTask(runner, scope, message.payload));
         break;
       case "cancel":
-        running.get(message.number)?.abort(reasonOf(message.reason));
+        running.get(message.number)?.abort(message.reason);
         break;
       case "ping":
         tell({ kind: "pong" });
     }
+  };
+}
+
+/** The spans that end while a run's own is ended: they travel with the run's end, in one message. */
+interface EndingSpans {
+  last: PlainSpan[] | undefined;
+}
+
+interface Runner {
+  deps: RunnerDeps;
+  tracing: ThreadTracing;
+  running: Map<number, RunSignal>;
+  spans: EndingSpans;
+}
+
+/** The signal of a run, which is made when its handler asks for it: most do not. */
+class RunSignal {
+  #controller: AbortController | undefined;
+  #reason: DOMException | undefined;
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: SignalReason): void {
+    this.#reason ??= reasonOf(reason);
+    this.#controller?.abort(this.#reason);
+  }
+}
+
+async function runTask({ deps, tracing, running, spans }: Runner, scope: RunScope, payload: string): Promise<void> {
+  const { run } = scope;
+  const { thread, maxResultBytes, tell } = deps;
+  const aborting = new RunSignal();
+  running.set(run.number, aborting);
+  tracing.reserveSpanId(run.spanId);
+  const active = startSpan(tracing.tracer, `run ${run.type}`, fromCarrier(run.carrier), {
+    kind: SpanKind.INTERNAL,
+    attributes: {
+      [ownKey.taskId]: run.taskId,
+      [ownKey.taskType]: run.type,
+      [ownKey.attempt]: run.attempt,
+      [key.threadId]: thread.id,
+      [key.threadName]: thread.name,
+    },
+  });
+  const { span } = active;
+  const context = withTask(active.context, run);
+  const calls = deps.calls.startAttempt();
+  const ctx = createContext(deps, { run, span, context, tracer: tracing.tracer, calls, aborting });
+  const loaded = deps.find(run.type);
+  const end = await contextApi.with(calls.within(context), () =>
+    runHandler(loaded, { run, payload }, { ctx, maxResultBytes }),
+  );
+  running.delete(run.number);
+  const failure = scope.crash ?? (end.kind === "threw" ? end.error : undefined);
+  calls.end(failure !== undefined);
+  if (failure) {
+    recordException(span, failure);
+    markFailed(span, failure);
+  }
+  spans.last = [];
+  span.end();
+  tell({ kind: "ended", number: run.number, end, spans: spans.last });
+  spans.last = undefined;
+}
+
+interface Entered {
+  run: Run;
+  span: Span;
+  context: Context;
+  tracer: Tracer;
+  calls: AttemptCalls;
+  aborting: RunSignal;
+}
+
+function createContext(
+  { redaction, tell }: RunnerDeps,
+  { run, span, context, tracer, calls, aborting }: Entered,
+): HandlerContext {
+  const log = createHandlerLog((level, given) =>
+    tell({ kind: "log", line: lineIn(context, level, toLogged(given, redaction)) }),
+  );
+  let tracedFetch: HandlerContext["fetch"] | undefined;
+  return {
+    get signal() {
+      return aborting.signal;
+    },
+    log,
+    span,
+    tracer,
+    get fetch() {
+      tracedFetch ??= createTracedFetch({ tracer, context, correlationId: run.correlationId, fetch: calls.fetch });
+      return tracedFetch;
+    },
+    progress: async (share) => {
+      const known = toShare(share);
+      span.addEvent("progress", { [ownKey.progress]: known });
+      tell({ kind: "progress", number: run.number, share: known });
+    },
+    fatal: (message, options) => new FatalError(message, options),
+    retryAfter: (delay, message, options) => toRetryAfter(delay, message, { options, log, nowMs: Date.now() }),
   };
 }
 

@@ -48,19 +48,6 @@ export function takeStrayErrors({ scopes, folder, typeOf, tell }: StrayErrorsDep
   let isLoading = true;
   const logStray = createStrayLog(tell);
 
-  /** The handler file that the error comes from, by the uppermost frame of its stack that is in one. */
-  const fileOf = (stack = ""): string | undefined => {
-    let first: string | undefined;
-    let firstAt = Number.POSITIVE_INFINITY;
-    for (const file of folder === undefined ? [] : files) {
-      const at = stack.indexOf(`${join(folder ?? "", file)}:`);
-      if (at < 0 || at >= firstAt) continue;
-      first = file;
-      firstAt = at;
-    }
-    return first;
-  };
-
   const onlyOf = (file: string | undefined): RunScope | undefined => {
     const type = file === undefined ? undefined : typeOf(file);
     return type === undefined ? undefined : scopes.onlyOf(type);
@@ -68,7 +55,7 @@ export function takeStrayErrors({ scopes, folder, typeOf, tell }: StrayErrorsDep
 
   const take = (thrown: unknown): void => {
     const error = toFailure(thrown);
-    const file = fileOf(error.stack);
+    const file = fileOf(error.stack, folder, files);
     if (isLoading && folder !== undefined) {
       problems.push(
         `handler file "${file ?? loading}": ${reasonOf(thrown, folder)}, in a timer or promise that it started`,
@@ -91,7 +78,7 @@ export function takeStrayErrors({ scopes, folder, typeOf, tell }: StrayErrorsDep
   keepListener("unhandledRejection", take);
   refuseEnds((call) => {
     const error = new ProcessEndError(`${call} was called: a handler cannot end its process`);
-    const scope = scopes.current() ?? onlyOf(fileOf(error.stack));
+    const scope = scopes.current() ?? onlyOf(fileOf(error.stack, folder, files));
     if (scope && !scope.isOver && !scope.crash) crash(scope, toFailure(error));
     return error;
   });
@@ -109,6 +96,19 @@ export function takeStrayErrors({ scopes, folder, typeOf, tell }: StrayErrorsDep
       return problems;
     },
   };
+}
+
+/** The handler file that an error comes from, by the uppermost frame of its stack that is in one. */
+function fileOf(stack = "", folder: string | undefined, files: ReadonlySet<string>): string | undefined {
+  let first: string | undefined;
+  let firstAt = Number.POSITIVE_INFINITY;
+  for (const file of folder === undefined ? [] : files) {
+    const at = stack.indexOf(`${join(folder ?? "", file)}:`);
+    if (at < 0 || at >= firstAt) continue;
+    first = file;
+    firstAt = at;
+  }
+  return first;
 }
 
 /** Listens for ever: libraries that reset a process for themselves remove the listeners of all. */

@@ -40,26 +40,56 @@ export function createHandlerCalls({ places, fetch, waitLimitMs = 60_000 }: Hand
   const thread = { semaphore: createSemaphore(places), fetch, waitLimitMs };
   const ofNone = createAttempt(thread);
   return {
-    fetch: (input, init) => attemptOf(contextApi.active(), ofNone).send(input, init),
-    startAttempt: () => {
-      const attempt = createAttempt(thread);
-      return {
-        fetch: (input, init) => attempt.send(input, { ...init, signal: attempt.signalOf(input, init) }),
-        within: (context) => context.setValue(attemptKey, attempt),
-        end: attempt.end,
-      };
+    fetch: (input, init) => {
+      // Nothing else has the key.
+      const calling = contextApi.active().getValue(attemptKey) as CallingAttempt | undefined;
+      return (calling?.attempt ?? ofNone).send(input, init);
     },
+    startAttempt: () => new CallingAttempt(thread),
   };
 }
 
 type Attempt = ReturnType<typeof createAttempt>;
 
-function attemptOf(context: Context, none: Attempt): Attempt {
-  // Nothing else has the key.
-  return (context.getValue(attemptKey) as Attempt | undefined) ?? none;
+/** What an attempt needs for its calls is made with the first one: most attempts make none. */
+class CallingAttempt implements AttemptCalls {
+  readonly #thread: ThreadCalls;
+  #attempt: Attempt | undefined;
+  /** Whether it has failed, once it has ended. */
+  #hasFailed: boolean | undefined;
+
+  constructor(thread: ThreadCalls) {
+    this.#thread = thread;
+  }
+
+  get attempt(): Attempt {
+    if (!this.#attempt) {
+      this.#attempt = createAttempt(this.#thread);
+      if (this.#hasFailed !== undefined) this.#attempt.end(this.#hasFailed);
+    }
+    return this.#attempt;
+  }
+
+  readonly fetch: Fetch = (input, init) =>
+    this.attempt.send(input, { ...init, signal: this.attempt.signalOf(input, init) });
+
+  within(context: Context): Context {
+    return context.setValue(attemptKey, this);
+  }
+
+  end(hasFailed: boolean): void {
+    this.#hasFailed = hasFailed;
+    this.#attempt?.end(hasFailed);
+  }
 }
 
-function createAttempt({ semaphore, fetch, waitLimitMs }: { semaphore: Semaphore; fetch: Fetch; waitLimitMs: number }) {
+interface ThreadCalls {
+  semaphore: Semaphore;
+  fetch: Fetch;
+  waitLimitMs: number;
+}
+
+function createAttempt({ semaphore, fetch, waitLimitMs }: ThreadCalls) {
   const share = createSemaphore(Math.ceil(semaphore.limit / 2));
   const failing = new AbortController();
   const held = new Set<WatchedBody>();

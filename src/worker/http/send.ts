@@ -44,34 +44,14 @@ export function send(
   addresses: readonly string[],
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
-  const isTls = url.protocol === "https:";
-  const host = url.hostname.replace(/\.$/, "");
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   // The runtime's own error of an abort says nothing of its reason; one of several addresses has no message.
   const fail = (error: unknown): void => {
     const last: unknown = error instanceof AggregateError ? (error.errors.at(-1) ?? error) : error;
     reject(signal.aborted ? signal.reason : last);
   };
-  const options = {
-    host: addresses.length === 1 ? addresses[0] : host,
-    lookup: lookupOf(addresses),
-    autoSelectFamily: true,
-    autoSelectFamilyAttemptTimeout: attemptDelayMs,
-    port: Number(url.port) || (isTls ? 443 : 80),
-    path: `${url.pathname}${url.search}`,
-    method,
-    headers: {
-      ...Object.fromEntries(headers),
-      host: url.host,
-      ...(body !== undefined && { "content-length": String(Buffer.byteLength(body)) }),
-    },
-    // No pool.
-    agent: false,
-    signal,
-    // RFC 6066: a server name is never an address.
-    ...(isTls && !isIP(host.replace(/^\[|\]$/g, "")) && { servername: host }),
-  };
-  const request = (isTls ? requestHttps : requestHttp)(options, (answer) => {
+  const open = url.protocol === "https:" ? requestHttps : requestHttp;
+  const request = open({ ...optionsOf({ url, method, headers, body }, addresses), signal }, (answer) => {
     const { statusCode: status = 0, headers } = answer;
     const chunks: Uint8Array[] = [];
     let length = 0;
@@ -105,6 +85,29 @@ export function send(
   request.on("error", fail);
   request.end(body);
   return promise;
+}
+
+function optionsOf({ url, method, headers, body }: HttpRequest, addresses: readonly string[]) {
+  const isTls = url.protocol === "https:";
+  const host = url.hostname.replace(/\.$/, "");
+  return {
+    host: addresses.length === 1 ? addresses[0] : host,
+    lookup: lookupOf(addresses),
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: attemptDelayMs,
+    port: Number(url.port) || (isTls ? 443 : 80),
+    path: `${url.pathname}${url.search}`,
+    method,
+    headers: {
+      ...Object.fromEntries(headers),
+      host: url.host,
+      ...(body !== undefined && { "content-length": String(Buffer.byteLength(body)) }),
+    },
+    // No pool.
+    agent: false,
+    // RFC 6066: a server name is never an address.
+    ...(isTls && !isIP(host.replace(/^\[|\]$/g, "")) && { servername: host }),
+  };
 }
 
 /** In place of asking for a name: the addresses that were looked at. */
