@@ -5,7 +5,7 @@
 
 import { parseDuration } from "../settings/parsers.ts";
 import { fromRpcCode, meanings, TaskError } from "../words/errors.ts";
-import { eachItem, eachMember } from "../words/json-text.ts";
+import { JsonText, readJson } from "../words/json-text.ts";
 import type { Exchange, RpcAnswer } from "./transport.ts";
 import { idHeader, replayedHeader } from "./wire.ts";
 
@@ -32,29 +32,22 @@ export function writeRefusalResult({ code, message, problems, retryAfterMs }: Ta
 
 /** One answer for each of `count` calls, in order, as each would have come alone. */
 export function readResults(json: string, count: number): (RpcAnswer | TaskError)[] {
-  const results: (RpcAnswer | TaskError)[] = [];
+  let read: unknown;
+  let fault: unknown;
   try {
-    eachMember(json, 0, (name, listAt) => {
-      if (name === "results") eachItem(json, listAt, (from) => results.push(readResult(json, from)));
-    });
+    read = readJson(json, Number.POSITIVE_INFINITY, ["task"]);
   } catch (cause) {
-    results.push(...Array(count).fill(noTask(cause)));
+    fault = cause;
   }
-  while (results.length < count) results.push(noTask());
-  return results;
+  const { results }: { results?: unknown } = Object(read);
+  const all: unknown[] = Array.isArray(results) ? results : [];
+  return Array.from({ length: count }, (_, at) => toResult(all[at], fault));
 }
 
-function readResult(json: string, at: number): RpcAnswer | TaskError {
-  let task: string | undefined;
-  let refusal: string | undefined;
-  let isReplayed = false;
-  eachMember(json, at, (name, from, to) => {
-    if (name === "task") task = json.slice(from, to);
-    else if (name === "refusal") refusal = json.slice(from, to);
-    else if (name === "replayed") isReplayed = json.startsWith("true", from);
-  });
-  if (task !== undefined && task !== "null") return toAnswer(task, isReplayed);
-  return refusal === undefined ? noTask() : readRefusal(JSON.parse(refusal));
+function toResult(result: unknown, fault: unknown): RpcAnswer | TaskError {
+  const { task, replayed, refusal }: { task?: unknown; replayed?: unknown; refusal?: unknown } = Object(result);
+  if (task instanceof JsonText && task.text !== "null") return toAnswer(task.text, replayed === true);
+  return refusal === undefined || refusal === null ? noTask(fault) : readRefusal(Object(refusal));
 }
 
 function toAnswer(json: string, isReplayed: boolean): RpcAnswer {
@@ -67,12 +60,14 @@ function toAnswer(json: string, isReplayed: boolean): RpcAnswer {
   };
 }
 
+/** The first member of a record, as this build's task services write it. */
+const idFirst = /^\{"id":"([^"\\]+)"/;
+
 function idIn(record: string): string | undefined {
-  let id: string | undefined;
-  eachMember(record, 0, (name, from, to) => {
-    if (name === "id") id = JSON.parse(record.slice(from, to));
-  });
-  return id;
+  const first = idFirst.exec(record)?.[1];
+  if (first !== undefined) return first;
+  const { id }: { id?: unknown } = Object(readJson(record, Number.POSITIVE_INFINITY));
+  return typeof id === "string" ? id : undefined;
 }
 
 function readRefusal({ code, message, problems, retry_after: retryAfter }: Record<string, unknown>): TaskError {
