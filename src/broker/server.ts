@@ -118,9 +118,14 @@ export interface BrokerServer {
 /** Calls of polls that end, and of what comes in between. */
 const stopGraceMs = 1000;
 
-export async function startBrokerServer(address: Address): Promise<BrokerServer> {
+interface BrokerOptions {
+  /** Of all messages together. */
+  limitBytes?: number;
+}
+
+export async function startBrokerServer(address: Address, options: BrokerOptions = {}): Promise<BrokerServer> {
   const alarm = createAlarm(() => queues.runDue());
-  const queues = new Queues({ onEarlier: alarm.ringBy });
+  const queues = new Queues({ ...options, onEarlier: alarm.ringBy });
   const listener = await listen(address, (request) => answer(queues, request), { reserve: "inner" });
   return {
     listener,

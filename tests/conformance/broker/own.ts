@@ -8,6 +8,7 @@ import {
   SendMessageCommand,
   SQSServiceException,
 } from "@aws-sdk/client-sqs";
+import { startBrokerServer } from "../../../src/broker/server.ts";
 import { rejectionOf } from "../../support/rejection.ts";
 import { clientOf, createQueue, md5Of } from "./calls.ts";
 import type { Endpoint } from "./clients.ts";
@@ -427,6 +428,32 @@ export function describeOwn(endpoint: () => Endpoint): void {
       const { Messages } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, MessageAttributeNames: ["a.*"] }));
       expect(Messages).toMatchObject([{ MessageAttributes: { a1, a2 }, MD5OfMessageAttributes: md5Of({ a1, a2 }) }]);
       expect(Messages?.[0]?.MessageAttributes).toEqual({ a1, a2 });
+    });
+  });
+
+  describe("a broker whose memory is full", () => {
+    test("refuses messages with an error that no SDK repeats, and takes them when others are deleted", async () => {
+      const { listener, figures, stop } = await startBrokerServer({ host: "127.0.0.1", port: 0 }, { limitBytes: 5000 });
+      await using _ = { [Symbol.asyncDispose]: stop };
+      const full = { url: listener.url, region: "us-east-1" };
+      const sqs = clientOf(full);
+      const { QueueUrl } = await createQueue(sqs);
+      const send = () => sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: "x".repeat(2000) }));
+      await send();
+      const Entries = entries(3).map((entry, n) => ({ ...entry, MessageBody: "x".repeat(n === 0 ? 2000 : 100) }));
+      const { given } = await post(full, "SendMessageBatch", { QueueUrl, Entries });
+      expect(given).toMatchObject({
+        Successful: [{ Id: "e1" }, { Id: "e2" }],
+        Failed: [{ Id: "e0", Code: "OverLimit", SenderFault: true }],
+      });
+      expect(await rejectionOf(send())).toMatchObject({
+        name: "OverLimit",
+        $metadata: { httpStatusCode: 403, attempts: 1 },
+      });
+      expect(figures()).toMatchObject({ limitBytes: 5000, refused: 2 });
+      const { Messages } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 1 }));
+      await post(full, "DeleteMessage", { QueueUrl, ReceiptHandle: Messages?.[0]?.ReceiptHandle });
+      expect((await send()).MessageId).toMatch(/./);
     });
   });
 
