@@ -44,13 +44,23 @@ export function createEvents(meter: Meter, clock = preciseNowMs): Events {
   const counter = meter.counter(instruments.taskEvents);
   const propagation = meter.histogram(instruments.eventPropagation);
   const all = toRecord(() => noFigures());
+  const measures = new Map<DomainEvent, (latencyMs: number) => void>();
+  /** Counts an event from its first one on. */
+  const measureOf = (event: DomainEvent): ((latencyMs: number) => void) => {
+    const [count, duration] = [counter.series([event]), propagation.series([event])];
+    const measure = (latencyMs: number): void => {
+      count.add(1);
+      duration.record(latencyMs / 1000, undefined);
+    };
+    measures.set(event, measure);
+    return measure;
+  };
 
   return {
     publish: (event, committedAtMs) => {
       const nowMs = clock();
       const latencyMs = Math.max(0, nowMs - committedAtMs);
-      counter.add(1, event);
-      propagation.record(latencyMs / 1000, undefined, event);
+      (measures.get(event) ?? measureOf(event))(latencyMs);
       const figures = all[event];
       const bucket = bucketOf(latencyMs);
       figures.count += 1;

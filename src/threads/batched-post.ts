@@ -10,7 +10,8 @@ interface LineBatch {
   flush(): void;
 }
 
-const isOrdinary = /^\{"level":"(trace|debug|info)"/;
+/** How lines begin that need not leave at once. */
+const ordinary = ["info", "debug", "trace"].map((level) => `{"level":"${level}"`);
 
 /** `post` gets one line or several, each with its line break. */
 export function createLineBatch(post: (lines: string) => void): LineBatch {
@@ -25,7 +26,7 @@ export function createLineBatch(post: (lines: string) => void): LineBatch {
     write: (line) => {
       if (waiting === "") setImmediate(flush);
       waiting += line;
-      if (!isOrdinary.test(line)) flush();
+      if (!ordinary.some((start) => line.startsWith(start))) flush();
     },
     flush,
   };

@@ -40,9 +40,10 @@ export function withB3Origin(context: Context, origin: B3Origin): Context {
 export function readB3(get: (name: string) => string | undefined): B3 | undefined {
   const single = get("b3");
   if (single !== undefined) return readSingle(trimOws(single).toLowerCase(), "single");
-  const [traceId, sampled, flags] = [get("x-b3-traceid"), get("x-b3-sampled"), get("x-b3-flags")];
+  const traceId = get("x-b3-traceid");
+  const sampled = get("x-b3-sampled");
   if (traceId === undefined && sampled === undefined) return undefined;
-  const state = stateOf(sampled, flags);
+  const state = stateOf(sampled, get("x-b3-flags"));
   if (traceId === undefined) return state === "0" ? denied("multi") : undefined;
   const suffix = state === undefined ? "" : `-${state}`;
   return readSingle(`${trimOws(traceId)}-${trimOws(get("x-b3-spanid") ?? "")}${suffix}`.toLowerCase(), "multi");

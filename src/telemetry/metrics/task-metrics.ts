@@ -15,7 +15,7 @@ import { elapsedMs } from "../logs/log.ts";
 import type { Telemetry } from "../telemetry.ts";
 import { instruments } from "./instruments.ts";
 import type { Meter } from "./meter.ts";
-import { createBoundedLabel } from "./series.ts";
+import { createBoundedLabel, type Label } from "./series.ts";
 
 type ProcessedStatus = "submitted" | "succeeded" | "failed" | "retried" | "dead" | "canceled";
 
@@ -28,16 +28,27 @@ export type ClaimOutcome = "won" | "lost" | "ended" | "no_handler";
 /** Where a duration was measured: the span that its exemplar leads to. */
 type Measured = SpanContext | undefined;
 
+/** What is measured of the tasks of one type, whose series are found once. Times in milliseconds. */
+export interface TypeMetrics {
+  /** Counts one task (or, for `failed` and `retried`, one attempt). */
+  processed(status: ProcessedStatus): void;
+  /** How long one attempt's handler took. */
+  processingDuration(status: "succeeded" | "failed", durationMs: number, span: Measured): void;
+  dead(reason: DeadReason): void;
+  /** How long an attempt was due when it began. */
+  queueWait(waitMs: number, span: Measured): void;
+  /** From a task's creation or redrive to its end. */
+  endToEnd(durationMs: number, span: Measured): void;
+  attempted(outcome: AttemptOutcome): void;
+}
+
 /** `taskType`: one that is registered, or `_other`. Times in milliseconds. */
 export interface TaskMetrics {
-  /** Counts one task (or, for `failed` and `retried`, one attempt). */
+  forType(taskType: string): TypeMetrics;
   processed(taskType: string, status: ProcessedStatus): void;
-  /** How long one attempt's handler took. */
   processingDuration(taskType: string, status: "succeeded" | "failed", durationMs: number, span: Measured): void;
   dead(taskType: string, reason: DeadReason): void;
-  /** How long an attempt was due when it began. */
   queueWait(taskType: string, waitMs: number, span: Measured): void;
-  /** From a task's creation or redrive to its end. */
   endToEnd(taskType: string, durationMs: number, span: Measured): void;
   attempted(taskType: string, outcome: AttemptOutcome): void;
   claimed(result: ClaimOutcome): void;
@@ -50,26 +61,67 @@ const maxTaskTypes = 200;
 
 export function createTaskMetrics(meter: Meter): TaskMetrics {
   const typeOf = createBoundedLabel({ max: maxTaskTypes, rest: "_other" });
+  const typed = createTypedMetrics(meter);
+  const claims = meter.counter(instruments.taskClaims);
+  const redrives = meter.counter(instruments.taskRedrives);
+  const types = new Map<Label, TypeMetrics>();
+  const forType = (taskType: string): TypeMetrics => {
+    const known = types.get(taskType);
+    if (known) return known;
+    const label = typeOf(taskType);
+    const made = types.get(label) ?? typed(label);
+    types.set(label, made);
+    return made;
+  };
+  return {
+    forType,
+    processed: (taskType, status) => forType(taskType).processed(status),
+    processingDuration: (taskType, status, ms, span) => forType(taskType).processingDuration(status, ms, span),
+    dead: (taskType, reason) => forType(taskType).dead(reason),
+    queueWait: (taskType, ms, span) => forType(taskType).queueWait(ms, span),
+    endToEnd: (taskType, ms, span) => forType(taskType).endToEnd(ms, span),
+    attempted: (taskType, outcome) => forType(taskType).attempted(outcome),
+    claimed: (result) => claims.add(1, result),
+    redriven: (result, count) => {
+      if (count > 0) redrives.add(count, result);
+    },
+  };
+}
+
+function createTypedMetrics(meter: Meter): (label: Label) => TypeMetrics {
   const processed = meter.counter(instruments.tasksProcessed);
   const duration = meter.histogram(instruments.processingDuration);
   const dead = meter.counter(instruments.tasksDead);
   const queueWait = meter.histogram(instruments.queueWait);
   const endToEnd = meter.histogram(instruments.endToEnd);
   const attempts = meter.counter(instruments.taskAttempts);
-  const claims = meter.counter(instruments.taskClaims);
-  const redrives = meter.counter(instruments.taskRedrives);
-  return {
-    processed: (taskType, status) => processed.add(1, typeOf(taskType), status),
-    processingDuration: (taskType, status, ms, span) => duration.record(ms / 1000, span, typeOf(taskType), status),
-    dead: (taskType, reason) => dead.add(1, typeOf(taskType), reason),
-    // Clocks of two processes may differ: nothing began before it was due.
-    queueWait: (taskType, ms, span) => queueWait.record(Math.max(0, ms) / 1000, span, typeOf(taskType)),
-    endToEnd: (taskType, ms, span) => endToEnd.record(Math.max(0, ms) / 1000, span, typeOf(taskType)),
-    attempted: (taskType, outcome) => attempts.add(1, typeOf(taskType), outcome),
-    claimed: (result) => claims.add(1, result),
-    redriven: (result, count) => {
-      if (count > 0) redrives.add(count, result);
-    },
+  return (label) => {
+    const processedOf = remembered((status: ProcessedStatus) => processed.series([label, status]));
+    const durationOf = remembered((status: "succeeded" | "failed") => duration.series([label, status]));
+    const attemptsOf = remembered((outcome: AttemptOutcome) => attempts.series([label, outcome]));
+    const waitOf = remembered((_: "all") => queueWait.series([label]));
+    const endToEndOf = remembered((_: "all") => endToEnd.series([label]));
+    return {
+      processed: (status) => processedOf(status).add(1),
+      processingDuration: (status, ms, span) => durationOf(status).record(ms / 1000, span),
+      dead: (reason) => dead.add(1, label, reason),
+      // Clocks of two processes may differ: nothing began before it was due.
+      queueWait: (ms, span) => waitOf("all").record(Math.max(0, ms) / 1000, span),
+      endToEnd: (ms, span) => endToEndOf("all").record(Math.max(0, ms) / 1000, span),
+      attempted: (outcome) => attemptsOf(outcome).add(1),
+    };
+  };
+}
+
+/** Finds each series when it is first used: one that was not has no points. */
+function remembered<K, S>(find: (key: K) => S): (key: K) => S {
+  const found = new Map<K, S>();
+  return (key) => {
+    const known = found.get(key);
+    if (known !== undefined) return known;
+    const series = find(key);
+    found.set(key, series);
+    return series;
   };
 }
 
