@@ -103,11 +103,11 @@ const sharedBytes = 65_536;
 
 /** A message in a buffer that it shares with others: an array of its own for each would cost more than to write it. */
 export class Written {
-  readonly #buffer: Buffer;
+  readonly #buffer: Buffer<ArrayBuffer>;
   readonly #start: number;
   readonly #end: number;
 
-  constructor(buffer: Buffer, start: number, end: number) {
+  constructor(buffer: Buffer<ArrayBuffer>, start: number, end: number) {
     this.#buffer = buffer;
     this.#start = start;
     this.#end = end;
@@ -117,6 +117,10 @@ export class Written {
   }
   copyTo(target: Buffer, at: number): void {
     this.#buffer.copy(target, at, this.#start, this.#end);
+  }
+  /** Where it is: for a writer that writes nothing else. */
+  view(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#buffer.buffer, this.#buffer.byteOffset + this.#start, this.length);
   }
   /** Bytes of their own. */
   toBytes(): Uint8Array<ArrayBuffer> {
@@ -129,7 +133,7 @@ export class Written {
  * another gets its length once it is written: one byte is left for that, and a longer message moves up.
  */
 export class ProtobufWriter {
-  #bytes: Buffer;
+  #bytes: Buffer<ArrayBuffer>;
   #view: DataView;
   /** Of the message. */
   #start = 0;
@@ -374,7 +378,7 @@ function sizeOf(length: number): number {
   return size;
 }
 
-/** `0` to `9` are 0x30 to 0x39, `a` to `f` and `A` to `F` end in 1 to 6. */
+/** `0` to `9` are 0x30 to 0x39, `a` to `f` and `A` to `F` are above 0x40 and end in 1 to 6. */
 function digitOf(code: number): number {
-  return (code & 0xf) + (code > 0x39 ? 9 : 0);
+  return (code & 0xf) + 9 * (code >> 6);
 }

@@ -202,7 +202,7 @@ export function toRequest(items: readonly EncodedItem[]): Uint8Array {
     to.text(resourceField.schemaUrl, from.schemaUrl ?? "");
     to.close(start);
   }
-  return to.take().toBytes();
+  return to.take().view();
 }
 
 function writeScopeItems(to: ProtobufWriter, by: Scope, items: readonly EncodedItem[]): void {
