@@ -355,7 +355,9 @@ export class ProtobufWriter {
   /** For `more` bytes, and the tag and the length before them. */
   #room(more: number): void {
     const needed = more + 2 * maxVarintBytes;
-    if (this.#end + needed > this.#bytes.length) this.#move(this.#end - this.#start + needed);
+    if (this.#end + needed <= this.#bytes.length) return;
+    // What is no text has no length: no buffer can be made then, which throws.
+    this.#move(this.#end - this.#start + needed);
   }
 
   /** The message goes on in another buffer, where it has at least twice as much room as it needs. */
