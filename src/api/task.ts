@@ -157,6 +157,17 @@ export function toTask(task: TaskRecord, timeline: readonly TimelineEntry[]): Ta
   };
 }
 
+/** The text of `toTask` for a task that was made just now. Its ids and its type have nothing to escape. */
+export function writeNewTask(task: TaskRecord): string {
+  const createdAt = toTime(task.createdAtMs);
+  const runAt = task.runAtMs === task.createdAtMs ? createdAt : toTime(task.runAtMs);
+  const { id, type, status, payload, maxAttempts, correlationId, traceId } = task;
+  const head = `{"id":"${id}","type":"${type}","status":"${status}","payload":${payload},"result":null,"error":null`;
+  const ids = `"attempt":0,"max_attempts":${maxAttempts},"correlation_id":"${correlationId}","trace_id":"${traceId}"`;
+  const times = `"created_at":"${createdAt}","run_at":"${runAt}","started_at":null,"ended_at":null`;
+  return `${head},${ids},"metadata":${JSON.stringify(task.metadata)},${times},"progress":null,"attempts":[]}`;
+}
+
 function toAttempt({ number, startedAtMs, endedAtMs, outcome, error, traceId, worker }: Attempt) {
   return {
     number,

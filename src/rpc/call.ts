@@ -88,30 +88,69 @@ export const maxCallsInProgress = 5120;
 export function createCalls(handlers: RpcHandlers, options: CallsOptions): AnswerCall {
   const admit = createAdmission(maxCallsInProgress, "calls in progress");
   const spansOf = createServerSpans(options.tracer);
+  const open: Open = (method, metadata, place) => openCall(method, metadata, place, options, spansOf);
 
   return async (incoming) => {
     const { method, signal } = incoming;
-    const own = openCall(method, incoming.metadata, incoming, options, spansOf);
-    let isCarrier = false;
-    const openCarried: Call["openCarried"] = (context) => {
-      isCarrier = true;
-      return openCall("CreateTask", fromContext(context), incoming, options, spansOf);
-    };
-    const call: Call = { ...own, signal, openCarried };
+    const call = new ArrivedCall(incoming, open);
+    // Only once this one was read it shows whether it carries others.
+    if (method !== "CreateTasks") call.open();
     try {
       const answer = await admit(async () => handlers[method](await incoming.read(), call));
       // What was done in vain all the same ends as its caller saw it.
       signal?.throwIfAborted();
       const sent = incoming.accept(answer);
-      // A span that never ends is never exported.
-      if (!isCarrier) own.end();
+      call.end();
       return sent;
     } catch (thrown) {
-      const error = toTaskError(thrown);
-      if (!isCarrier || error.code === "internal") own.end(thrown);
-      return incoming.refuse(error);
+      call.end(thrown);
+      return incoming.refuse(toTaskError(thrown));
     }
   };
+}
+
+type Place = Pick<IncomingCall<unknown>, "wire" | "address" | "signal">;
+type Open = (method: RpcMethod, metadata: Get, place: Place) => OpenCall;
+
+/** A call whose span begins when it is first asked for; one that carries others is not asked for any. */
+class ArrivedCall implements Call {
+  readonly #incoming: IncomingCall<unknown>;
+  readonly #openCall: Open;
+  #own: OpenCall | undefined;
+  #isCarrier = false;
+
+  constructor(incoming: IncomingCall<unknown>, openCall: Open) {
+    this.#incoming = incoming;
+    this.#openCall = openCall;
+  }
+  open(): OpenCall {
+    this.#own ??= this.#openCall(this.#incoming.method, this.#incoming.metadata, this.#incoming);
+    return this.#own;
+  }
+  openCarried: Call["openCarried"] = (context) => {
+    this.#isCarrier = true;
+    return this.#openCall("CreateTask", fromContext(context), this.#incoming);
+  };
+  /** What fails in a call that carries others is told by these, but for a fault of ours. */
+  end(thrown?: unknown): void {
+    const isOurFault = thrown !== undefined && toTaskError(thrown).code === "internal";
+    if (!this.#isCarrier || isOurFault) this.open().end(thrown);
+  }
+  get context(): Context {
+    return this.open().context;
+  }
+  get span(): Span {
+    return this.open().span;
+  }
+  get correlationId(): string {
+    return this.open().correlationId;
+  }
+  get requestId(): string {
+    return this.open().requestId;
+  }
+  get signal(): AbortSignal | undefined {
+    return this.#incoming.signal;
+  }
 }
 
 type ServerSpans = (wire: Wire, address: IncomingCall<unknown>["address"]) => ReturnType<typeof prepareCallSpans>;
@@ -132,7 +171,7 @@ function createServerSpans(tracer: Tracer): ServerSpans {
 function openCall(
   method: RpcMethod,
   metadata: Get,
-  { wire, address, signal }: Pick<IncomingCall<unknown>, "wire" | "address" | "signal">,
+  { wire, address, signal }: Place,
   { log, newCorrelationId }: CallsOptions,
   spansOf: ServerSpans,
 ): OpenCall {

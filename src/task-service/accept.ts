@@ -4,7 +4,7 @@
  * None is answered for before its commit; one that was not sent is the sweeper's.
  */
 
-import { toTask } from "../api/task.ts";
+import { toTask, writeNewTask } from "../api/task.ts";
 import type { Clock } from "../limits/clock.ts";
 import { maxMessageBytes } from "../rpc/call.ts";
 import { newestEntries } from "../store/ports/pages.ts";
@@ -173,7 +173,7 @@ function conclude(
     case "created": {
       const record = toCreatedTask(task, actor);
       mark(place, record, deps);
-      return { kind: "done", id: task.id, json: writeJson(toTask(record, [])), isReplayed: false };
+      return { kind: "done", id: task.id, json: writeNewTask(record), isReplayed: false };
     }
     case "replayed":
       mark(place, result.value.task, deps);

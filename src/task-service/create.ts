@@ -9,7 +9,7 @@ import { type Call, markRefused, type OpenCall, type RpcHandler } from "../rpc/c
 import { writeRefusalResult, writeTaskResult } from "../rpc/carried.ts";
 import { contextsHeader, idHeader, replayedHeader } from "../rpc/wire.ts";
 import type { Logger } from "../telemetry/logs/log.ts";
-import { startSpan } from "../telemetry/spans/tracing.ts";
+import { prepareSpan } from "../telemetry/spans/prepared-span.ts";
 import { toTaskError } from "../words/errors.ts";
 import { parseRequest } from "./requests.ts";
 
@@ -38,8 +38,9 @@ export function createTaskHandler(accept: Accept): RpcHandler {
 }
 
 export function createTasksHandler(accept: Accept, { tracer, log }: { tracer: Tracer; log: Logger }): RpcHandler {
+  const inner = prepareSpan(tracer, { name: "create task", kind: SpanKind.INTERNAL });
   const openInner = ({ correlationId, requestId, context: outer }: Call): OpenCall => {
-    const { span, context } = startSpan(tracer, "create task", outer, { kind: SpanKind.INTERNAL });
+    const { span, context } = inner.start(outer);
     const end = (thrown?: unknown): void => {
       if (thrown !== undefined) {
         markRefused(span, thrown, toTaskError(thrown).code, (failure) =>

@@ -196,6 +196,8 @@ describe("a hundred callers at once", () => {
           return { way, entries: entries.sort() };
         });
       for (const { traceId } of callers) expect(plain(await shapeOf(traceId))).toEqual(plain(one));
+      const carrying = running.received.spans.filter(({ name }) => name === "tasks.TaskService/CreateTasks");
+      expect(carrying.filter(({ attributes }) => attributes["rpc.status_code"] === "ok")).toEqual([]);
     },
     limitMs,
   );

@@ -5,7 +5,7 @@ import { type DescMessage, fromBinary, fromJson, type JsonValue, toBinary, toJso
 import fc from "fast-check";
 import { toDeadLetter, toDryRun, toGroup, toRedrive, toUnreadable } from "../../src/api/dead-letter.ts";
 import { toSchedule } from "../../src/api/schedule.ts";
-import { toTask, toTimelineEntry } from "../../src/api/task.ts";
+import { toTask, toTimelineEntry, writeNewTask } from "../../src/api/task.ts";
 import { toTaskType } from "../../src/api/task-type.ts";
 import {
   DeadLetterGroupSchema,
@@ -20,6 +20,7 @@ import {
 import type { DeadLetter } from "../../src/store/ports/dead-letters.ts";
 import type { Redrive } from "../../src/store/ports/redrives.ts";
 import type { Schedule } from "../../src/store/ports/schedules.ts";
+import { toCreatedTask } from "../../src/store/ports/tasks.ts";
 import { writeJson } from "../../src/words/json-text.ts";
 import {
   attemptOutcomes,
@@ -27,6 +28,7 @@ import {
   type TaskRecord,
   type TimelineEntry,
   taskStatuses,
+  taskTypePattern,
 } from "../../src/words/task.ts";
 
 const text = fc.string({ unit: "grapheme" });
@@ -217,4 +219,25 @@ describe("a record", () => {
   test.each(records)("of %s is a message of the proto, and comes back the same", (_, schema, anyRecord) => {
     fc.assert(fc.property(anyRecord, (record) => isSame(schema, record)));
   });
+});
+
+test("a new task is written as any task is", () => {
+  const [id, traceId] = ["0199a0b2-7c4e-7d3a-9f61-2b8f0c5d4e17", "4bf92f3577b34da6a3ce929d0e0e4736"];
+  const anyNewTask = fc.record({
+    type: fc.stringMatching(taskTypePattern),
+    status: fc.constantFrom("queued" as const, "scheduled" as const),
+    payload: json,
+    metadata,
+    maxAttempts: count,
+    timeoutMs: maybe(count),
+    correlationId: fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/),
+    runAtMs: ms,
+  });
+  fc.assert(
+    fc.property(anyNewTask, ms, (task, atMs) => {
+      const more = { id, isTimed: false, origin: {}, sendAtMs: 0, idempotency: null };
+      const record = toCreatedTask({ ...more, ...task }, { atMs, service: "task-service", traceId, spanId: "" });
+      expect(writeNewTask(record)).toBe(writeJson(toTask(record, [])));
+    }),
+  );
 });
