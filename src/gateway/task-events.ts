@@ -88,89 +88,106 @@ export function addEventRoute(routes: Routes, { call, ask, clock, draining }: Ev
     if (c.request.method === "HEAD") return streamWith(null);
     const opened = Promise.withResolvers<Response>();
     admitStream(async () => {
-      const { body, closed } = openStream(c, id, { seen, first });
+      const stream = new EventStream({ c, id, ask, clock }, seen, first);
+      const body = stream.open([draining, c.request.signal]);
       opened.resolve(streamWith(body));
-      await closed;
+      await stream.closed;
     }).catch(opened.reject);
     return opened.promise;
   });
+}
 
-  /** `closed` resolves when nothing of it goes on any more. */
-  const openStream = (c: EdgeContext, id: string, from: { seen: Seen; first: TaskNews }) => {
-    const over = new AbortController();
-    const closing = new AbortController();
-    const closed = Promise.withResolvers<void>();
-    let { seen } = from;
-    let pending = opening;
-    let hasEnded = false;
-    let watching: Promise<void> | undefined;
+interface Followed extends Pick<EventDeps, "ask" | "clock"> {
+  c: EdgeContext;
+  id: string;
+}
 
-    const take = (news: TaskNews): void => {
-      const { text, seen: newest } = eventsOf(news, seen);
-      pending += text;
-      seen = newest;
-      hasEnded = news.has_ended;
-    };
-    take(from.first);
+/** The events of one task for one caller. */
+class EventStream {
+  readonly #followed: Followed;
+  #seen: Seen;
+  /** Text that was not sent yet. */
+  #pending = opening;
+  #hasEnded = false;
+  #watching: Promise<void> | undefined;
+  readonly #over = new AbortController();
+  readonly #closed = Promise.withResolvers<void>();
+  /** Resolves when nothing of it goes on any more. */
+  readonly closed = this.#closed.promise;
 
-    const close = (): void => {
-      over.abort();
-      closing.abort();
-      // What is still asked for in its name is given up by now.
-      void Promise.resolve(watching).then(() => closed.resolve());
-    };
+  constructor(followed: Followed, seen: Seen, first: TaskNews) {
+    this.#followed = followed;
+    this.#seen = seen;
+    this.#take(first);
+  }
 
-    const watch = async (): Promise<void> => {
-      try {
-        take(newsOf(await ask(c, "WatchTask", toRequest(id, seen, watchMs), watchMs, over.signal)));
-      } catch (thrown) {
-        // It was removed: there is nothing more to tell.
-        if (toTaskError(thrown).code === "not_found") hasEnded = true;
-        else await clock.sleep(pauseMs, over.signal);
-      }
-      watching = undefined;
-    };
-
-    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
-      while (pending === "" && !hasEnded && !over.signal.aborted) {
-        watching ??= watch();
-        const beat = new AbortController();
-        const isNews = await Promise.race([
-          watching.then(() => true),
-          clock.sleep(heartbeatMs, AbortSignal.any([beat.signal, over.signal])).then(() => false),
-        ]);
-        beat.abort();
-        if (!isNews) pending += heartbeat;
-      }
-      if (over.signal.aborted) return;
-      if (pending !== "") controller.enqueue(new TextEncoder().encode(pending));
-      pending = "";
-      if (!hasEnded) return;
-      controller.close();
-      close();
-    };
-
+  /** `signals`: each ends it. */
+  open(signals: readonly AbortSignal[]): ReadableStream<Uint8Array> {
     let end = (): void => {};
     const body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
           end = () => {
-            if (over.signal.aborted) return;
-            close();
+            if (this.#over.signal.aborted) return;
+            this.#close();
             controller.close();
           };
         },
-        pull,
-        cancel: close,
+        pull: (controller) => this.#pull(controller),
+        cancel: () => this.#close(),
       },
       { highWaterMark: 0 },
     );
-    for (const signal of [draining, c.request.signal]) {
-      signal.addEventListener("abort", end, { once: true, signal: closing.signal });
+    for (const signal of signals) {
+      signal.addEventListener("abort", end, { once: true, signal: this.#over.signal });
       if (signal.aborted) end();
     }
-    return { body, closed: closed.promise };
-  };
+    return body;
+  }
+
+  #take(news: TaskNews): void {
+    const { text, seen } = eventsOf(news, this.#seen);
+    this.#pending += text;
+    this.#seen = seen;
+    this.#hasEnded = news.has_ended;
+  }
+
+  #close(): void {
+    this.#over.abort();
+    // What is still asked for in its name is given up by now.
+    void Promise.resolve(this.#watching).then(() => this.#closed.resolve());
+  }
+
+  async #watch(): Promise<void> {
+    const { c, id, ask, clock } = this.#followed;
+    const over = this.#over.signal;
+    try {
+      this.#take(newsOf(await ask(c, "WatchTask", toRequest(id, this.#seen, watchMs), watchMs, over)));
+    } catch (thrown) {
+      // It was removed: there is nothing more to tell.
+      if (toTaskError(thrown).code === "not_found") this.#hasEnded = true;
+      else await clock.sleep(pauseMs, over);
+    }
+    this.#watching = undefined;
+  }
+
+  async #pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    const over = this.#over.signal;
+    while (this.#pending === "" && !this.#hasEnded && !over.aborted) {
+      this.#watching ??= this.#watch();
+      const beat = new AbortController();
+      const silence = this.#followed.clock.sleep(heartbeatMs, AbortSignal.any([beat.signal, over]));
+      const isNews = await Promise.race([this.#watching.then(() => true), silence.then(() => false)]);
+      beat.abort();
+      if (!isNews) this.#pending += heartbeat;
+    }
+    if (over.aborted) return;
+    if (this.#pending !== "") controller.enqueue(new TextEncoder().encode(this.#pending));
+    this.#pending = "";
+    if (!this.#hasEnded) return;
+    controller.close();
+    this.#close();
+  }
 }
 
 function streamWith(body: ReadableStream<Uint8Array> | null): Response {

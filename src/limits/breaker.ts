@@ -109,14 +109,10 @@ export function createBreaker({ name, side, onOpened, onClosed, clock = systemCl
   };
 
   const refused = (): TaskError => {
+    const isOpen = policy.state === CircuitState.Open;
     // How long a trial that is under way will take is not known.
-    const retryAfterMs =
-      policy.state === CircuitState.Open ? Math.max(1, Math.ceil(trialAtMs - clock.monotonicMs())) : firstPauseMs;
-    const { lastFailure } = policy;
-    return new TaskError("unavailable", `${side} does not answer, calls to it are refused for now`, {
-      retryAfterMs,
-      ...(lastFailure && "error" in lastFailure && { cause: lastFailure.error }),
-    });
+    const retryAfterMs = isOpen ? Math.max(1, Math.ceil(trialAtMs - clock.monotonicMs())) : firstPauseMs;
+    return toRefusal(side, retryAfterMs, policy.lastFailure);
   };
 
   return {
@@ -130,6 +126,13 @@ export function createBreaker({ name, side, onOpened, onClosed, clock = systemCl
       policy.isolate().dispose();
     },
   };
+}
+
+function toRefusal(side: string, retryAfterMs: number, lastFailure: object | undefined): TaskError {
+  return new TaskError("unavailable", `${side} does not answer, calls to it are refused for now`, {
+    retryAfterMs,
+    ...(lastFailure && "error" in lastFailure && { cause: lastFailure.error }),
+  });
 }
 
 /** What a call came to: an error, too, is an answer when it shows that the other side is there. */
