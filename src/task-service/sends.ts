@@ -17,13 +17,13 @@ import { createTrouble } from "../telemetry/trouble.ts";
 import type { News } from "./news.ts";
 
 /** A task that was committed in the span of `context`. */
-export interface MadeTask {
+interface MadeTask {
   task: NewTask;
   context: Context;
 }
 
 /** A task that is to be sent, and until when the store leaves it to us. */
-export interface HeldTask {
+interface HeldTask {
   readonly task: DueTask;
   readonly untilMs: number;
 }
@@ -64,9 +64,7 @@ interface DueSend {
 }
 
 export function createSends({ queue, clock, telemetry, news }: SendsDeps): Sends {
-  const patience = createTimeLimit(sendPatienceMs, clock);
-  /** Some of them for longer than their callers waited. */
-  const underWay = new Set<Promise<unknown>>();
+  const patience = createPatience(clock);
   const notes = createNotes(clock);
   const trouble = createTrouble({
     log: telemetry.log,
@@ -101,20 +99,10 @@ export function createSends({ queue, clock, telemetry, news }: SendsDeps): Sends
     }
   };
 
-  /** For a while; what is done later is done all the same. */
-  const waitPatiently = async (work: Promise<unknown>): Promise<void> => {
-    const tracked = work.finally(() => underWay.delete(tracked));
-    underWay.add(tracked);
-    const { promise: lost, resolve } = Promise.withResolvers<void>();
-    const stop = patience.start(resolve);
-    await Promise.race([tracked, lost]);
-    stop();
-  };
-
   return {
     first: async (made) => {
       const due = made.filter(({ task }) => task.status === "queued");
-      if (due.length > 0) await waitPatiently(sendFirst(due));
+      if (due.length > 0) await patience.wait(sendFirst(due));
     },
     again: async (held) => {
       const areSent = await send(held.map(({ task }) => ({ task, context: contextOf(task, telemetry) })));
@@ -129,10 +117,26 @@ export function createSends({ queue, clock, telemetry, news }: SendsDeps): Sends
     },
     takeConfirmed: notes.takeOld,
     takeLast: async () => {
-      await waitPatiently(Promise.all(underWay));
+      await patience.waitForAll();
       return notes.takeAll();
     },
   };
+}
+
+/** Waits for work, but not for long; what is done later is done all the same. */
+function createPatience(clock: Clock) {
+  const limit = createTimeLimit(sendPatienceMs, clock);
+  /** Some of it for longer than its callers waited. */
+  const underWay = new Set<Promise<unknown>>();
+  const wait = async (work: Promise<unknown>): Promise<void> => {
+    const tracked = work.finally(() => underWay.delete(tracked));
+    underWay.add(tracked);
+    const { promise: lost, resolve } = Promise.withResolvers<void>();
+    const stop = limit.start(resolve);
+    await Promise.race([tracked, lost]);
+    stop();
+  };
+  return { wait, waitForAll: () => wait(Promise.all(underWay)) };
 }
 
 function toDue({ id, type, correlationId, origin }: NewTask): DueTask {

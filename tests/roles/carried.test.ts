@@ -13,7 +13,7 @@ import { eventually } from "../support/eventually.ts";
 import { projectFolder } from "../support/executable.ts";
 import { type ObservedSystem, spansIn, startObservedSystem } from "../support/observed-system.ts";
 import { type RecordingProxy, startRecordingProxy } from "../support/recording-proxy.ts";
-import type { HttpTask } from "../support/system.ts";
+import { type HttpTask, startTestSystem } from "../support/system.ts";
 
 const limitMs = 120_000;
 const handlers = join(projectFolder, "tests/fixtures/schema-handlers");
@@ -208,6 +208,21 @@ describe("a hundred callers at once", () => {
       const payloads = Array.from({ length: 60 }, (_, n) => (n % 15 === 0 ? `${n} ${"ü".repeat(127 * 1024)}` : `${n}`));
       const answers = await Promise.all(payloads.map((payload) => running.accept({ type: "echo", payload })));
       expect(answers.map(({ payload }) => payload)).toEqual(payloads);
+    },
+    limitMs,
+  );
+
+  test(
+    "get each its own task by gRPC, too",
+    async () => {
+      await using system = await startTestSystem({ rpc: "grpc" });
+      const callers = Array.from({ length: 60 }, newCaller);
+      const tasks = await Promise.all(
+        callers.map(({ name, headers }) => system.accept({ type: "echo", payload: name }, headers)),
+      );
+      const seen = tasks.map(({ payload, trace_id, correlation_id }) => [payload, trace_id, correlation_id]);
+      expect(seen).toEqual(callers.map(({ name, traceId }) => [name, traceId, name]));
+      expect(new Set(tasks.map(({ id }) => id)).size).toBe(60);
     },
     limitMs,
   );
