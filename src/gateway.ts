@@ -4,6 +4,7 @@
  * included, carries its request, correlation and trace id.
  */
 
+import { Hono } from "hono";
 import { watchKeyFile } from "./access/api-key-watch.ts";
 import type { ApiKeys } from "./access/api-keys.ts";
 import { identify } from "./access/caller.ts";
@@ -15,9 +16,17 @@ import { addDeadLetterRoutes } from "./gateway/dead-letters.ts";
 import { addDescriptionRoutes } from "./gateway/description.ts";
 import { createGuard } from "./gateway/guard.ts";
 import { addHealthRoutes } from "./gateway/health.ts";
-import { type CallInRequest, createRequestTraces, type EdgeContext, finishRequestTrace } from "./gateway/request.ts";
+import {
+  type Answering,
+  type CallInRequest,
+  createRequestTraces,
+  type Edge,
+  type EdgeContext,
+  finishRequestTrace,
+  type Serve,
+} from "./gateway/request.ts";
 import { addScheduleRoutes } from "./gateway/schedules.ts";
-import { type Place, Places, pathIn, type Routes, serveRequest } from "./gateway/serve-route.ts";
+import { answerUnrouted, Places, type Routes } from "./gateway/serve-route.ts";
 import { addEventRoute } from "./gateway/task-events.ts";
 import { addTaskRoutes } from "./gateway/tasks.ts";
 import { addTypeRoutes } from "./gateway/types.ts";
@@ -73,8 +82,6 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
     trustTraceContext: deps.trustTraceContext,
     admitForced: createTokenBucket(deps.clock, forcedPerSecond),
   });
-  const withOrigins = deps.corsOrigins.length > 0 ? allowOrigins(deps.corsOrigins) : undefined;
-
   const call: CallInRequest = (c, method, request) => admitCall(() => ask(c, method, request));
 
   const ask: CallInRequest = (c, method, request, heldMs = 0, signal) => {
@@ -83,7 +90,21 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
     return taskService.call(method, request, context, signal ? { ...options, signal } : options);
   };
 
-  const routes: Routes = { places: new Places(), ...guard };
+  /** Every answer comes from here: it has a trace, and its errors are problems. */
+  const serve: Serve = async ({ req, env: { peer } }, route, answer) => {
+    const request = req.raw;
+    const caller = identify(deps.apiKeys(), request.headers.get("authorization"), deps.clock.nowMs());
+    const trace = startTrace(request, peer, caller, route);
+    const c: EdgeContext = { request, path: req.path, peer, caller, trace, allowance: undefined };
+    const answered = await answerSafely(c, answer, deps.telemetry);
+    if (c.allowance) setRateLimitHeaders(answered.headers, c.allowance);
+    finishRequestTrace(trace, answered);
+    return answered;
+  };
+
+  const app = new Hono<Edge>();
+  if (deps.corsOrigins.length > 0) app.use(allowOrigins(deps.corsOrigins, serve));
+  const routes: Routes = { app, places: new Places(), serve, ...guard };
   addTaskRoutes(routes, { call, ask, admitWait, draining: deps.draining });
   addBatchRoute(routes, call);
   addEventRoute(routes, { call, ask, clock: deps.clock, draining: deps.draining });
@@ -93,26 +114,18 @@ export function createGateway(deps: GatewayDeps): HttpHandler {
   addHealthRoutes(routes, deps.processState);
   addDescriptionRoutes(routes);
 
-  /** The edge's one catch. */
-  const serve = async (c: EdgeContext, place: Place | undefined): Promise<Response> => {
-    try {
-      return await serveRequest(routes, place, c);
-    } catch (thrown) {
-      return answerError(thrown, c, deps.telemetry);
-    }
-  };
+  app.notFound((h) => serve(h, undefined, (c) => answerUnrouted(routes, c)));
 
-  return async (request, peer) => {
-    const path = pathIn(request);
-    const place = routes.places.find(request.method, path);
-    const caller = identify(deps.apiKeys(), request.headers.get("authorization"), deps.clock.nowMs());
-    const trace = startTrace(request, peer, caller, place?.path);
-    const c: EdgeContext = { request, path, peer, caller, trace, allowance: undefined };
-    const answer = await (withOrigins ? withOrigins(request, () => serve(c, place)) : serve(c, place));
-    if (c.allowance) setRateLimitHeaders(answer.headers, c.allowance);
-    finishRequestTrace(trace, answer);
-    return request.method === "HEAD" ? new Response(null, answer) : answer;
-  };
+  return (request, peer) => app.fetch(request, { peer });
+}
+
+/** The edge's one catch. */
+async function answerSafely(c: EdgeContext, answer: Answering, telemetry: Telemetry): Promise<Response> {
+  try {
+    return await answer(c);
+  } catch (thrown) {
+    return answerError(thrown, c, telemetry);
+  }
 }
 
 /** Every error becomes a problem; only a fault of ours or of what we lean on marks the span. */

@@ -1,7 +1,11 @@
 /** Which origins' pages may call (CORS, WHATWG Fetch 3.3). */
 
+import type { MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
+import type { Edge, Serve } from "./request.ts";
+
 /** Headers that pages may send beside those that any page may, and those of an answer that they may read. */
-const allowedHeaders = [
+const allowHeaders = [
   "authorization",
   "content-type",
   "idempotency-key",
@@ -12,8 +16,8 @@ const allowedHeaders = [
   "x-request-id",
   "x-correlation-id",
   "x-force-trace",
-].join(",");
-const readableHeaders = [
+];
+const exposeHeaders = [
   "location",
   "retry-after",
   "idempotent-replayed",
@@ -23,36 +27,18 @@ const readableHeaders = [
   "www-authenticate",
   "x-request-id",
   "x-correlation-id",
-].join(",");
+];
 
-const methods = "GET,HEAD,PUT,POST,DELETE,PATCH,QUERY";
-
-const preflightSeconds = "600";
+const preflightSeconds = 600;
 
 /** Answers preflights, and says on every answer who may read it. Without credentials: keys come in a header, not in cookies. */
-export type AllowOrigins = (request: Request, serve: () => Promise<Response>) => Promise<Response>;
-
-export function allowOrigins(origins: readonly string[]): AllowOrigins {
-  const isAny = origins.includes("*");
-
-  const tell = (request: Request, headers: Headers): void => {
-    const origin = request.headers.get("origin") ?? "";
-    if (isAny || origins.includes(origin)) headers.set("access-control-allow-origin", isAny ? "*" : origin);
-    headers.set("access-control-expose-headers", readableHeaders);
-    if (!isAny) headers.append("vary", "Origin");
-  };
-
-  return async (request, serve) => {
-    const isOptions = request.method === "OPTIONS";
+export function allowOrigins(origins: readonly string[], serve: Serve): MiddlewareHandler<Edge> {
+  const origin = origins.includes("*") ? "*" : [...origins];
+  const allow = cors({ origin, allowHeaders, exposeHeaders, maxAge: preflightSeconds });
+  return async (h, next) => {
+    if (h.req.method !== "OPTIONS") return allow(h, next);
     // OPTIONS without it is no preflight: it is answered as on every route.
-    if (isOptions && !request.headers.has("access-control-request-method")) return serve();
-    const answer = isOptions ? new Response(null, { status: 204 }) : await serve();
-    tell(request, answer.headers);
-    if (!isOptions) return answer;
-    answer.headers.set("access-control-max-age", preflightSeconds);
-    answer.headers.set("access-control-allow-methods", methods);
-    answer.headers.set("access-control-allow-headers", allowedHeaders);
-    answer.headers.append("vary", "Access-Control-Request-Headers");
-    return answer;
+    if (h.req.header("access-control-request-method") === undefined) return next();
+    return serve(h, undefined, async () => (await allow(h, next)) ?? h.res);
   };
 }

@@ -14,6 +14,7 @@ import {
   SpanKind,
   type Tracer,
 } from "@opentelemetry/api";
+import type { Context as HonoContext } from "hono";
 import { type Caller, callerId, isTrusted, mayForce } from "../access/caller.ts";
 import type { Allowance } from "../access/rate-limit.ts";
 import type { Peer } from "../http/listen.ts";
@@ -53,6 +54,16 @@ export interface EdgeContext {
   /** What is left for the caller, once it was asked. */
   allowance: Allowance | undefined;
 }
+
+/** What the router has of a request. */
+export interface Edge {
+  Bindings: { peer: Peer };
+}
+
+export type Answering = (c: EdgeContext) => Response | Promise<Response>;
+
+/** Answers in the trace of the request. `route`: as the conventions write it; undefined where no route takes the request. */
+export type Serve = (h: HonoContext<Edge>, route: string | undefined, answer: Answering) => Promise<Response>;
 
 /** One RPC in the trace of the request; `heldMs`: how long the task service is asked to hold it, `signal`: until when. */
 export type CallInRequest = (

@@ -1,13 +1,13 @@
 /** From a declared route to one that is served: where it is, who may use it, what the request says, and what there is elsewhere. */
 
-import { getPath, tryDecode } from "hono/utils/url";
+import type { Hono } from "hono";
 import type { z } from "zod";
 import { checkForm } from "../api/fields.ts";
 import { parseJson, readBody } from "../http/body.ts";
 import { toProblem } from "../http/problem.ts";
 import { cutText } from "../telemetry/spans/attributes.ts";
 import { TaskError } from "../words/errors.ts";
-import { type EdgeContext, headerOf } from "./request.ts";
+import { type Edge, type EdgeContext, headerOf, type Serve } from "./request.ts";
 import { type Route, takesBody } from "./route.ts";
 
 /** What a request says, once it fits its route. */
@@ -20,7 +20,9 @@ export interface Asked<Query, Body> {
 }
 
 export interface Routes {
+  app: Hono<Edge>;
   places: Places;
+  serve: Serve;
   /** Throws for who may not use the route, or not now. Asked before anything else of the request is looked at. */
   admit(c: EdgeContext, route: Route): void | Promise<void>;
   /** Throws when the caller may not ask for `count` more now: for a route that takes many things at once. */
@@ -28,15 +30,10 @@ export interface Routes {
 }
 
 /** A route at one of its paths. */
-export interface Place {
-  /** As in a request. */
+interface Place {
   method: string;
   /** As the conventions write it: `/v1/tasks/{id}`. */
   path: string;
-  /** What stands before and behind the id. */
-  before: string;
-  behind: string;
-  serve(c: EdgeContext, id: string): Promise<Response>;
 }
 
 /** Where the routes are. As in OpenAPI: a path that stands there word by word is not one with an id. */
@@ -44,51 +41,42 @@ export class Places {
   /** In the order in which they were added. */
   readonly routes: Route[] = [];
   readonly #wordByWord = new Map<string, Place[]>();
-  readonly #withId: Place[] = [];
+  readonly #withId: (Place & { pattern: RegExp })[] = [];
 
   /** At its path and, unless it is unversioned, below `/v1`. */
-  add(route: Route, serve: Place["serve"]): void {
+  add(route: Route): Place[] {
     this.routes.push(route);
-    for (const prefix of route.isUnversioned ? [""] : ["/v1", ""]) {
-      const path = `${prefix}${route.path}`;
-      const [before = "", behind] = path.split("{id}");
-      const place = { method: route.method.toUpperCase(), path, before, behind: behind ?? "", serve };
-      if (behind !== undefined) this.#withId.push(place);
-      else this.#wordByWord.set(path, [...(this.#wordByWord.get(path) ?? []), place]);
-    }
-  }
-
-  /** That which takes such a request: of several with an id, the first that was added. `GET` brings `HEAD`. */
-  find(method: string, path: string): Place | undefined {
-    const own = method === "HEAD" ? "GET" : method;
-    return this.at(path).find((place) => place.method === own);
+    return (route.isUnversioned ? [""] : ["/v1", ""]).map((prefix) => {
+      const place = { method: route.method.toUpperCase(), path: `${prefix}${route.path}` };
+      if (!place.path.includes("{")) {
+        this.#wordByWord.set(place.path, [...(this.#wordByWord.get(place.path) ?? []), place]);
+        return place;
+      }
+      const pattern = new RegExp(`^${place.path.replaceAll(".", "\\.").replace(/\{\w+\}/g, "[^/]+")}$`);
+      const withId = { ...place, pattern };
+      this.#withId.push(withId);
+      return withId;
+    });
   }
 
   at(path: string): readonly Place[] {
-    return this.#wordByWord.get(path) ?? this.#withId.filter((place) => idIn(path, place) !== "");
+    return this.#wordByWord.get(path) ?? this.#withId.filter(({ pattern }) => pattern.test(path));
+  }
+
+  /** Whether another place has that path word by word, such as `/tasks/batch` of `/tasks/{id}`. */
+  isOfOther(place: Place, path: string): boolean {
+    return path !== place.path && this.#wordByWord.has(path);
   }
 }
 
-/** Empty when `path` does not fit; a path word by word has none. */
-function idIn(path: string, { before, behind }: Place): string {
-  if (!path.startsWith(before) || !path.endsWith(behind)) return "";
-  const id = path.slice(before.length, path.length - behind.length);
-  return id.includes("/") ? "" : id;
-}
-
-/** Decoded, but for what would change where its parts begin. */
-export function pathIn(request: Request): string {
-  return getPath(request);
-}
-
-/** Serves `route`. */
+/** Serves `route` at its places. */
 export function addRoute<Query extends z.ZodType, Body extends z.ZodType>(
   routes: Routes,
   route: Route<Query, Body>,
   handler: (c: EdgeContext, asked: Asked<z.output<Query>, z.input<Body>>) => Response | Promise<Response>,
 ): void {
   const hasBody = takesBody(route);
-  routes.places.add(route, async (c, id) => {
+  const answer = async (c: EdgeContext, id: string): Promise<Response> => {
     const admission = routes.admit(c, route);
     if (admission) await admission;
     const query = parseQuery(route.query, c.request.url);
@@ -96,14 +84,14 @@ export function addRoute<Query extends z.ZodType, Body extends z.ZodType>(
     checkForm(route.body, body);
     // It fits its form.
     return handler(c, { id, query, body: body as z.input<Body> });
-  });
-}
-
-/** `place`: what `Places` has found for the request. */
-export async function serveRequest(routes: Routes, place: Place | undefined, c: EdgeContext): Promise<Response> {
-  if (!place) return answerUnrouted(routes, c);
-  const id = idIn(c.path, place);
-  return place.serve(c, id.includes("%") ? tryDecode(id, decodeURIComponent) : id);
+  };
+  for (const place of routes.places.add(route)) {
+    routes.app.on(place.method, place.path.replace("{id}", ":id"), (h) =>
+      routes.places.isOfOther(place, h.req.path)
+        ? routes.serve(h, undefined, (c) => answerUnrouted(routes, c))
+        : routes.serve(h, place.path, (c) => answer(c, h.req.param("id") ?? "")),
+    );
+  }
 }
 
 async function readJson(c: EdgeContext, { maxBodyBytes, maxBodyDepth, checksItems }: Route): Promise<unknown> {
