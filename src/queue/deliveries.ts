@@ -96,7 +96,7 @@ export function createSettle(calls: SqsCalls, spans: MessagingSpans, clock: Cloc
  * Links to the spans that sent the messages, each with its message's id: on a span of several messages, what differs from
  * one to another is an attribute of its link (semantic conventions, "Messaging spans").
  */
-export function linksTo(messages: readonly ReceivedMessage[]): Link[] {
+function linksTo(messages: readonly ReceivedMessage[]): Link[] {
   const links: Link[] = [];
   for (const { id, attributes } of messages) {
     const context = spanContextOf(fromCarrier(attributes));

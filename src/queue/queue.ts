@@ -35,7 +35,7 @@ export interface QueueDepth {
   delayed: number;
 }
 
-export interface ReceiveRequest {
+interface ReceiveRequest {
   /** 1 to 10. */
   max: number;
   /** How long to wait for a first message; at most 20 seconds. */

@@ -29,7 +29,7 @@ export interface Counter {
   series(labels: readonly Label[]): Pick<SumSeries, "add">;
 }
 
-export interface Histogram {
+interface Histogram {
   /** `span` is where it was measured, for the exemplar. */
   record(value: number, span: SpanContext | undefined, ...labels: Label[]): void;
   /** What measures with these labels: for what does so again and again. */

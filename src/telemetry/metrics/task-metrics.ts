@@ -29,7 +29,7 @@ export type ClaimOutcome = "won" | "lost" | "ended" | "no_handler";
 type Measured = SpanContext | undefined;
 
 /** What is measured of the tasks of one type, whose series are found once. Times in milliseconds. */
-export interface TypeMetrics {
+interface TypeMetrics {
   /** Counts one task (or, for `failed` and `retried`, one attempt). */
   processed(status: ProcessedStatus): void;
   /** How long one attempt's handler took. */
