@@ -1,11 +1,12 @@
 /**
- * Limits of time, on the monotonic clock. `within` is for one piece of work; `createTimeLimit` is one limit for many things at once, such as the calls that wait for an answer. They are over in the order in which they
- * began, so that one timer is enough, where each with a timer of its own would cost more than what it guards.
+ * Limits of time, on the monotonic clock. `within` is for one piece of work; `createTimeLimit` is one limit for many things
+ * at once, such as the calls that wait for an answer. They are over in the order in which they began, so that one timer is
+ * enough, where each with a timer of its own would cost more than what it guards.
  */
 
 import { type Clock, systemClock } from "./clock.ts";
 
-interface TimeLimit {
+export interface TimeLimit {
   /** Calls `onOver` once the limit is over, unless the returned function was called before. */
   start(onOver: () => void): () => void;
 }

@@ -11,7 +11,7 @@ import { markFailed } from "../telemetry/spans/tracing.ts";
 import { meanings, TaskError } from "../words/errors.ts";
 import { writeJson } from "../words/json-text.ts";
 import { prepareCallSpans } from "./call-spans.ts";
-import { createCreatingCalls } from "./creating-calls.ts";
+import { CreatingCalls } from "./creating-calls.ts";
 import { fullMethod, type RpcMethod } from "./methods.ts";
 import type { Exchange, RpcAnswer, Transport } from "./transport.ts";
 import type { CallContext, CallMetadata } from "./wire.ts";
@@ -72,7 +72,7 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
   const ask = (asked: Exchange): Promise<RpcAnswer | TaskError> =>
     breaker.call(() => exchange(asked), asked.isHeld ? { probe } : {});
 
-  const create = createCreatingCalls({ ask, isAway: () => breaker.state() !== "closed" });
+  const creating = new CreatingCalls({ ask, isAway: () => breaker.state() !== "closed" });
 
   return {
     probe: () => breaker.call(probe),
@@ -86,7 +86,7 @@ export function createTaskServiceClient(options: TaskServiceClientOptions): Task
         carried.correlation_id = correlationId;
         carried.request_id = requestId;
         const asked = { method, name, request: writeJson(request), context: carried, timeoutMs, isHeld, signal };
-        const answer = await (method === "CreateTask" ? create(asked) : ask(asked));
+        const answer = await (method === "CreateTask" ? creating.call(asked) : ask(asked));
         if (answer instanceof TaskError) throw answer;
         span.setAttribute(key.rpcStatusCode, wire.statusOf("ok"));
         return answer;

@@ -5,7 +5,7 @@
  */
 
 import { type Clock, systemClock } from "../limits/clock.ts";
-import { createTimeLimit } from "../limits/time-limit.ts";
+import { createTimeLimit, type TimeLimit } from "../limits/time-limit.ts";
 import { TaskError } from "../words/errors.ts";
 import { readResults, writeCarried } from "./carried.ts";
 import { fullMethod } from "./methods.ts";
@@ -20,12 +20,10 @@ interface CreatingDeps {
   clock?: Clock;
 }
 
-/** Resolves with the task service's answer or its refusal; rejects when there is none in time. */
-export type CreateCall = (asked: Exchange) => Promise<RpcAnswer | TaskError>;
-
 interface WaitingCall {
   asked: Exchange;
-  bytes: number;
+  /** Characters of its request. */
+  size: number;
   overAtMs: number;
   resolve(answer: RpcAnswer | TaskError): void;
   reject(error: unknown): void;
@@ -34,107 +32,128 @@ interface WaitingCall {
 }
 
 const mostUnderWay = 2;
-/** Of tasks in one call, and their texts together; one that is larger travels alone. */
+/** Of tasks in one call, and of characters of their texts together; one that is larger travels alone. */
 const mostTasks = 64;
-const mostBytes = 512 * 1024;
+const mostCharacters = 512 * 1024;
 /** A call that takes longer is not counted any more: one that hangs keeps no other waiting. */
 const slowMs = 1000;
 
-export function createCreatingCalls({ ask, isAway, clock = systemClock }: CreatingDeps): CreateCall {
-  // In the order of their calls; a set, so that one in the middle leaves at no cost.
-  const waiting = new Set<WaitingCall>();
-  const slow = createTimeLimit(slowMs, clock);
-  const limitFor = createLimits(clock);
-  let underWay = 0;
+export class CreatingCalls {
+  readonly #deps: CreatingDeps;
+  readonly #clock: Clock;
+  /** In the order of their calls; a set, so that one in the middle leaves at no cost. */
+  readonly #waiting = new Set<WaitingCall>();
+  readonly #slow: TimeLimit;
+  /** One for all calls that may take as long, of which there are few kinds. */
+  readonly #limits = new Map<number, TimeLimit>();
+  #underWay = 0;
   /** As the newest answer says: the task service may be replaced by one of another build. */
-  let takesContexts = false;
+  #takesContexts = false;
 
-  const askAlone: CreateCall = async (asked) => {
-    const answer = await ask(asked);
-    if (!(answer instanceof TaskError)) takesContexts = answer.metadata(contextsHeader) !== undefined;
+  constructor(deps: CreatingDeps) {
+    this.#deps = deps;
+    this.#clock = deps.clock ?? systemClock;
+    this.#slow = createTimeLimit(slowMs, this.#clock);
+  }
+
+  /** Resolves with the task service's answer or its refusal; rejects when there is none in time. */
+  call(asked: Exchange): Promise<RpcAnswer | TaskError> {
+    if (!this.#takesContexts || this.#deps.isAway()) return this.#askAlone(asked);
+    return this.#underWay < mostUnderWay ? this.#travel(() => this.#askAlone(asked)) : this.#wait(asked);
+  }
+
+  async #askAlone(asked: Exchange): Promise<RpcAnswer | TaskError> {
+    const answer = await this.#deps.ask(asked);
+    if (!(answer instanceof TaskError)) this.#takesContexts = answer.metadata(contextsHeader) !== undefined;
     return answer;
-  };
+  }
 
-  const wait: CreateCall = (asked) => {
+  #wait(asked: Exchange): Promise<RpcAnswer | TaskError> {
     const { promise, resolve, reject } = Promise.withResolvers<RpcAnswer | TaskError>();
     const { request, timeoutMs, signal } = asked;
     const giveUp = (reason: unknown): void => {
-      waiting.delete(call);
+      this.#waiting.delete(call);
       call.end();
       reject(reason);
     };
     const onAbort = (): void => giveUp(signal?.reason);
-    const stop = limitFor(timeoutMs).start(() => giveUp(new DOMException("no answer in time", "TimeoutError")));
+    const stop = this.#limitOf(timeoutMs).start(() => giveUp(new DOMException("no answer in time", "TimeoutError")));
     signal?.addEventListener("abort", onAbort);
     const end = (): void => {
       stop();
       signal?.removeEventListener("abort", onAbort);
     };
-    const overAtMs = clock.monotonicMs() + timeoutMs;
-    const call: WaitingCall = { asked, bytes: Buffer.byteLength(request), overAtMs, resolve, reject, end };
-    waiting.add(call);
+    const overAtMs = this.#clock.monotonicMs() + timeoutMs;
+    const call: WaitingCall = { asked, size: request.length, overAtMs, resolve, reject, end };
+    this.#waiting.add(call);
     return promise;
-  };
+  }
 
-  /** Counts a call while it is under way. */
-  const travel = async <T>(send: () => Promise<T>): Promise<T> => {
-    underWay += 1;
+  #limitOf(limitMs: number): TimeLimit {
+    const known = this.#limits.get(limitMs) ?? createTimeLimit(limitMs, this.#clock);
+    this.#limits.set(limitMs, known);
+    return known;
+  }
+
+  /** Counts a call while it is under way; then what waits may leave. */
+  async #travel<T>(send: () => Promise<T>): Promise<T> {
+    this.#underWay += 1;
     let isCounted = true;
     const release = (): void => {
-      if (isCounted) underWay -= 1;
+      if (isCounted) this.#underWay -= 1;
       isCounted = false;
-      if (waiting.size > 0 && underWay < mostUnderWay) void travel(() => sendAll(takeWaiting()));
+      if (this.#waiting.size === 0 || this.#underWay >= mostUnderWay) return;
+      void this.#travel(() => this.#sendAll(this.#takeWaiting()));
     };
-    const stop = slow.start(release);
+    const stop = this.#slow.start(release);
     try {
       return await send();
     } finally {
       stop();
       release();
     }
-  };
+  }
 
-  const takeWaiting = (): WaitingCall[] => {
+  #takeWaiting(): WaitingCall[] {
     const taken: WaitingCall[] = [];
-    let bytes = 0;
-    for (const call of waiting) {
-      bytes += call.bytes;
-      if (taken.length === mostTasks || (taken.length > 0 && bytes > mostBytes)) break;
-      waiting.delete(call);
+    let size = 0;
+    for (const call of this.#waiting) {
+      size += call.size;
+      if (taken.length === mostTasks || (taken.length > 0 && size > mostCharacters)) break;
+      this.#waiting.delete(call);
       taken.push(call);
     }
     return taken;
-  };
+  }
 
   /** Never rejects. */
-  const sendAll = async (calls: readonly WaitingCall[]): Promise<void> => {
-    if (calls.length > 1 && takesContexts && (await carry(calls))) return;
-    await Promise.all(calls.map(sendAlone));
-  };
+  async #sendAll(calls: readonly WaitingCall[]): Promise<void> {
+    if (calls.length > 1 && this.#takesContexts && (await this.#carry(calls))) return;
+    await Promise.all(calls.map((call) => this.#sendAlone(call)));
+  }
 
-  const sendAlone = async (call: WaitingCall): Promise<void> => {
+  async #sendAlone(call: WaitingCall): Promise<void> {
     try {
-      const timeoutMs = leftOf(call);
-      call.resolve(await askAlone({ ...call.asked, timeoutMs }));
+      call.resolve(await this.#askAlone({ ...call.asked, timeoutMs: this.#leftOf(call) }));
     } catch (error) {
       call.reject(error);
     }
     call.end();
-  };
+  }
 
   /** False: an older build has refused the call as a whole, and made none of the tasks. */
-  const carry = async (calls: readonly WaitingCall[]): Promise<boolean> => {
+  async #carry(calls: readonly WaitingCall[]): Promise<boolean> {
     try {
-      const answer = await ask({
+      const answer = await this.#deps.ask({
         method: "CreateTasks",
         name: fullMethod("CreateTask"),
         request: writeCarried(calls.map(({ asked }) => asked)),
         context: {},
-        timeoutMs: Math.max(...calls.map(leftOf)),
+        timeoutMs: Math.max(...calls.map((call) => this.#leftOf(call))),
         isHeld: false,
       });
-      takesContexts = !(answer instanceof TaskError && isOfOlderBuild(answer));
-      if (!takesContexts) return false;
+      this.#takesContexts = !(answer instanceof TaskError && isOfOlderBuild(answer));
+      if (!this.#takesContexts) return false;
       const results = answer instanceof TaskError ? undefined : readResults(answer.json, calls.length);
       for (const [at, call] of calls.entries()) call.resolve(results?.[at] ?? answer);
     } catch (error) {
@@ -142,27 +161,14 @@ export function createCreatingCalls({ ask, isAway, clock = systemClock }: Creati
     }
     for (const call of calls) call.end();
     return true;
-  };
+  }
 
-  const leftOf = ({ overAtMs }: WaitingCall): number => Math.max(1, Math.ceil(overAtMs - clock.monotonicMs()));
-
-  return (asked) => {
-    if (!takesContexts || isAway()) return askAlone(asked);
-    return underWay < mostUnderWay ? travel(() => askAlone(asked)) : wait(asked);
-  };
+  #leftOf({ overAtMs }: WaitingCall): number {
+    return Math.max(1, Math.ceil(overAtMs - this.#clock.monotonicMs()));
+  }
 }
 
 /** A field that it does not know. */
 function isOfOlderBuild({ code }: TaskError): boolean {
   return code === "invalid_argument" || code === "unimplemented";
-}
-
-/** One limit for all calls that may take as long, of which there are few kinds. */
-function createLimits(clock: Clock) {
-  const limits = new Map<number, ReturnType<typeof createTimeLimit>>();
-  return (limitMs: number) => {
-    const known = limits.get(limitMs) ?? createTimeLimit(limitMs, clock);
-    limits.set(limitMs, known);
-    return known;
-  };
 }
