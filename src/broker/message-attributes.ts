@@ -36,8 +36,18 @@ export function readAttributes(map: Input | undefined): Attributes {
   if (names.length > mostAttributes) {
     throw wrong(`Number of message attributes [${names.length}] exceeds the allowed maximum [${mostAttributes}].`);
   }
-  const digest = digestOf(names.sort().map((name) => readAttribute(name, map[name])));
-  return { json: JSON.stringify(map), ...digest };
+  const attributes = names.sort().map((name) => readAttribute(name, map[name]));
+  return { json: toJson(attributes), ...digestOf(attributes) };
+}
+
+/** What was read, and nothing else that came with it: `bytes` counts all that is kept. */
+function toJson(attributes: readonly Attribute[]): string {
+  const members = attributes.map(({ name, type, value }) => {
+    const member = typeof value === "string" ? "StringValue" : "BinaryValue";
+    const text = typeof value === "string" ? value : Buffer.from(value).toString("base64");
+    return `${JSON.stringify(name)}:{"DataType":${JSON.stringify(type)},"${member}":${JSON.stringify(text)}}`;
+  });
+  return `{${members.join(",")}}`;
 }
 
 /** Those of a message that were asked for, by name or by the start of names (`foo.*`). */
@@ -64,8 +74,11 @@ function readAttribute(name: string, given: unknown): Attribute {
     throw wrong(`The type of message (user) attribute '${name}' is invalid. ${supported}`);
   }
   const text = textOf(given, kind === "Binary" ? "BinaryValue" : "StringValue") ?? "";
-  if (text === "") throw wrong(`Message (user) attribute '${name}' must contain a non-empty value of type '${kind}'.`);
-  if (kind === "Binary") return { name, type, value: Buffer.from(text, "base64") };
+  const value = kind === "Binary" ? Buffer.from(text, "base64") : text;
+  if (value.length === 0) {
+    throw wrong(`Message (user) attribute '${name}' must contain a non-empty value of type '${kind}'.`);
+  }
+  if (kind === "Binary") return { name, type, value };
   if (kind === "Number" && (text.trim() === "" || !Number.isFinite(Number(text)))) {
     throw wrong(`Can't cast the value of message (user) attribute '${name}' to a number.`);
   }

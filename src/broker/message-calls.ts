@@ -84,7 +84,8 @@ function send(queue: BrokerQueue, input: Input): string {
     attributesMd5: attributes.md5,
     traceHeader: system.traceHeader,
     group: groupOf(input),
-    bytes,
+    // SQS does not count it towards the message's size; it takes memory all the same.
+    bytes: bytes + system.traceHeader.length,
   };
   if (!queue.send(content, delaySeconds === undefined ? rules.delayMs : delaySeconds * seconds)) {
     throw new SqsError(

@@ -455,6 +455,39 @@ export function describeOwn(endpoint: () => Endpoint): void {
       await post(full, "DeleteMessage", { QueueUrl, ReceiptHandle: Messages?.[0]?.ReceiptHandle });
       expect((await send()).MessageId).toMatch(/./);
     });
+
+    test("counts all that it keeps of a message, and keeps nothing else", async () => {
+      const { listener, figures, stop } = await startBrokerServer(
+        { host: "127.0.0.1", port: 0 },
+        { limitBytes: 20_000 },
+      );
+      await using _ = { [Symbol.asyncDispose]: stop };
+      const full = { url: listener.url, region: "us-east-1" };
+      const { QueueUrl } = await createQueue(clientOf(full));
+      const long = "j".repeat(30_000);
+      const odd = {
+        junk: { DataType: "String", StringValue: "v", Junk: long },
+        other: { DataType: "String", StringValue: "v", BinaryValue: long },
+        spaced: { DataType: "Binary", BinaryValue: `AAAA${"!".repeat(30_000)}` },
+      };
+      await post(full, "SendMessage", { QueueUrl, MessageBody: "x", MessageAttributes: odd });
+      expect(figures().usedBytes).toBeLessThan(5000);
+      const asked = { QueueUrl, MessageAttributeNames: ["All"] };
+      const { given } = await post(full, "ReceiveMessage", asked);
+      expect(given.Messages[0].MessageAttributes).toEqual({
+        junk: { DataType: "String", StringValue: "v" },
+        other: { DataType: "String", StringValue: "v" },
+        spaced: { DataType: "Binary", BinaryValue: "AAAA" },
+      });
+      const AWSTraceHeader = { DataType: "String", StringValue: long };
+      const traced = { QueueUrl, MessageBody: "x", MessageSystemAttributes: { AWSTraceHeader } };
+      expect((await post(full, "SendMessage", traced)).given).toMatchObject({
+        __type: expect.stringMatching(/OverLimit/),
+      });
+      const empty = { b: { DataType: "Binary", BinaryValue: "!!!!" } };
+      const refused = await post(full, "SendMessage", { QueueUrl, MessageBody: "x", MessageAttributes: empty });
+      expect(refused.given.message).toMatch(/non-empty value/);
+    });
   });
 
   describe("a queue", () => {
