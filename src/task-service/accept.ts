@@ -122,19 +122,17 @@ async function check(arrivals: readonly Arrival[], { types, payloads }: AcceptDe
   return checked;
 }
 
-/** Each type once. */
+/** Each type once, and all at once: those that are not known yet share one look into the store. */
 async function findTypes(requests: readonly Tried<{ request: CreateTask }>[], types: AcceptDeps["types"]) {
-  const found = new Map<string, Tried<TaskType | undefined>>();
-  for (const one of requests) {
-    if (one.kind === "failed" || found.has(one.value.request.type)) continue;
-    const { type } = one.value.request;
-    const known = await types.find(type).then(
+  const names = new Set(requests.flatMap((one) => (one.kind === "done" ? one.value.request.type : [])));
+  const find = async (name: string): Promise<[string, Tried<TaskType | undefined>]> => [
+    name,
+    await types.find(name).then(
       (value): Tried<TaskType | undefined> => ({ kind: "done", value }),
       (error: unknown): Tried<TaskType | undefined> => ({ kind: "failed", error }),
-    );
-    found.set(type, known);
-  }
-  return found;
+    ),
+  ];
+  return new Map(await Promise.all([...names].map(find)));
 }
 
 function toCreation({ request, type, place }: FittingRequest, nowMs: number, deps: AcceptDeps): Ready {
