@@ -3,10 +3,12 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
 import fc from "fast-check";
 import { SqliteConnection } from "../../src/store/sqlite/connection.ts";
 import { databaseFile } from "../../src/store/sqlite/schema.ts";
 import { createSqliteTable, createTaskOperations } from "../../src/store/sqlite/tasks.ts";
+import { startStoreThread } from "../support/sqlite-store.ts";
 import { actorAt, newTask, t0 } from "../support/stored-tasks.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
@@ -69,4 +71,19 @@ test("a disk that fills in the middle of a batch refuses what is new from then o
   expect(kinds).toEqual(["created", "created", "replayed", "no_room", "replayed"]);
   expect(tasks.map(({ id }) => get(id)?.status)).toEqual(["queued", "queued", undefined, undefined, undefined]);
   connection.close();
+});
+
+test("a row that cannot be read fails its own claim, and spoils no other of the same call", async () => {
+  await using folder = await tempFolder();
+  await using thread = await startStoreThread(folder.path);
+  const store = await thread.connect();
+  const tasks = [newTask({}), newTask({}), newTask({})];
+  await store.create(tasks.map((task) => ({ task, actor: actorAt(t0), context: ROOT_CONTEXT })));
+  using other = new DatabaseSync(join(folder.path, databaseFile));
+  other.prepare("UPDATE tasks SET metadata = '{' WHERE id = ?").run(tasks[1]?.id ?? "");
+  const results = await store.claim(
+    tasks.map(({ id }) => ({ id, worker: "w1", leaseMs: 30_000, actor: actorAt(t0 + 1), context: ROOT_CONTEXT })),
+  );
+  const kinds = results.map((result) => (result.kind === "done" ? result.value.kind : result.error.code));
+  expect(kinds).toEqual(["won", "internal", "won"]);
 });

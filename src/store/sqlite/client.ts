@@ -203,7 +203,12 @@ function attemptCalls({ traced, eachInSpan }: Calls): AttemptStore {
       const results = (await eachInSpan("claim", requests, { op: "claim", entries })) as EntryResult<ClaimAnswer>[];
       return results.map((result, index) => {
         if (result.kind === "failed") return result;
-        return { kind: "done", value: toClaimResult(result.value, entries[index]?.id ?? "") };
+        // A row that cannot be read is that entry's trouble alone.
+        try {
+          return { kind: "done", value: toClaimResult(result.value, entries[index]?.id ?? "") };
+        } catch (error) {
+          return { kind: "failed", error: toTaskError(error) };
+        }
       });
     },
     extend: traced("extend", "extend"),
