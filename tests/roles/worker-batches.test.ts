@@ -163,6 +163,63 @@ test(
 );
 
 test(
+  "a claim that takes long holds up no other, where the store answers each by itself",
+  async () => {
+    let slow = "";
+    const answered = Promise.withResolvers<void>();
+    await using parts = await setUp({
+      storeOf: ({ claim }) => ({
+        entriesAreApart: true,
+        claim: async (requests) => {
+          if (requests.some(({ id }) => id === slow)) await answered.promise;
+          return claim(requests);
+        },
+      }),
+    });
+    const ids = await parts.send(ten);
+    slow = ids[4] ?? "";
+    parts.start();
+    // All but the slow one are run and settled.
+    await eventually(async () => Bun.deepEquals(await depthOf(parts), { visible: 0, inFlight: 1 }), patience);
+    expect(await parts.statesOf(ids)).toEqual(ids.map((id) => (id === slow ? "queued" : "succeeded")));
+    expect(parts.worker.tasksInFlight()).toBe(0);
+    answered.resolve();
+    await parts.settled();
+    expect(await parts.statesOf(ids)).toEqual(ids.map(() => "succeeded"));
+  },
+  limitMs,
+);
+
+test(
+  "an outcome that is committed late keeps no other's message, where the store answers each by itself",
+  async () => {
+    let slow = "";
+    const answered = Promise.withResolvers<void>();
+    await using gate = startGate();
+    await using parts = await setUp({
+      storeOf: ({ finish }) => ({
+        entriesAreApart: true,
+        finish: async (requests) => {
+          if (requests.some(({ id }) => id === slow)) await answered.promise;
+          return finish(requests);
+        },
+      }),
+    });
+    const ids = await parts.send(Array.from({ length: 5 }, () => gate.task()));
+    slow = ids[2] ?? "";
+    parts.start();
+    await eventually(() => parts.worker.tasksInFlight() === 5, patience);
+    gate.open();
+    await eventually(async () => Bun.deepEquals(await depthOf(parts), { visible: 0, inFlight: 1 }), patience);
+    expect(parts.worker.tasksInFlight()).toBe(1);
+    answered.resolve();
+    await parts.settled();
+    expect(await parts.statesOf(ids)).toEqual(ids.map(() => "succeeded"));
+  },
+  limitMs,
+);
+
+test(
   "a thread that dies in the middle of a batch interrupts what came with it, and only the culprit fails",
   async () => {
     await using gate = startGate();

@@ -128,6 +128,7 @@ export function createAttemptOperations(table: DynamoTable): AttemptStore {
   };
 
   return {
+    entriesAreApart: true,
     claim: (requests) => settleEach(requests, claim),
     extend,
     noteProgress,

@@ -77,6 +77,11 @@ export type LeaseState = "kept" | "canceled" | "lost";
 
 export interface AttemptStore {
   /**
+   * Each entry of `claim` and `finish` is a call of its own to what keeps the tasks, and may take longer than all others:
+   * who has other work to do for each asks for them one by one. Not set: one commit has them all.
+   */
+  readonly entriesAreApart?: true;
+  /**
    * Takes the right to run the next attempt of each task: raises the claim number, counts the attempt, sets the lease.
    * Gives one result for each request, in their order; never rejects.
    */

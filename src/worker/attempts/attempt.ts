@@ -72,6 +72,12 @@ export interface Attempt extends Lease {
   share: number | undefined;
 }
 
+/** The entries as the store is to be asked for them: one that takes long must not hold up the others. */
+export function asksFor<Entry>(entries: readonly Entry[], store: AttemptStore): readonly (readonly Entry[])[] {
+  if (store.entriesAreApart) return entries.map((entry) => [entry]);
+  return entries.length > 0 ? [entries] : [];
+}
+
 /** A type as the metrics have it. */
 export function labelOf(pool: ThreadPool, type: string): string {
   return pool.find(type) ? type : "_other";

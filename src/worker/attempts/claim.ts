@@ -16,7 +16,7 @@ import type { PreparedSpan } from "../../telemetry/spans/prepared-span.ts";
 import { linksTo, markFailed, placeAttempt } from "../../telemetry/spans/tracing.ts";
 import type { EntryResult } from "../../words/entry-result.ts";
 import { TaskError, toFailure, toTaskError } from "../../words/errors.ts";
-import { type Delivery, endDelivery, logOf, logUnhandled, type WorkerParts } from "./attempt.ts";
+import { asksFor, type Delivery, endDelivery, logOf, logUnhandled, type WorkerParts } from "./attempt.ts";
 import { reportCanceled, reportFailedClaim } from "./report.ts";
 import type { Runs } from "./run.ts";
 import type { Fate, Unsettled } from "./settle.ts";
@@ -44,28 +44,35 @@ export class Claims {
   }
 
   /**
-   * Takes what a receive brought; resolves when all of it is settled whose task does not run here, and gives those places
-   * up. Never rejects.
+   * Takes what a receive brought; resolves when all of it is settled whose task does not run here. Each gives its place up
+   * with those that its claim was answered with. Never rejects.
    */
   async take(messages: readonly ReceivedMessage[]): Promise<void> {
-    const { outage, pool, telemetry } = this.#parts;
-    let started = 0;
+    const { outage, pool, store, telemetry } = this.#parts;
+    let places = messages.length;
+    const release = (count: number): void => {
+      places -= count;
+      pool.intake.release(count);
+    };
     try {
       const { deliveries, unreadable } = this.#open(messages);
-      const claiming = outage.claim(deliveries, {
-        call: (waiting) => this.#claim(waiting),
-        keep: (waiting) => this.#keepHidden(waiting),
-        take: (claimed, results) => {
-          const unsettled = this.#follow(claimed, results);
-          started += claimed.length - unsettled.length;
-          return this.#settle(unsettled);
-        },
-      });
-      await Promise.all([claiming, this.#bury(unreadable)]);
+      const claiming = asksFor(deliveries, store).map((asked) =>
+        outage.claim(asked, {
+          call: (waiting) => this.#claim(waiting),
+          keep: (waiting) => this.#keepHidden(waiting),
+          take: async (claimed, results) => {
+            const unstarted = this.#follow(claimed, results);
+            places -= claimed.length - unstarted.length;
+            await this.#settle(unstarted);
+            release(unstarted.length);
+          },
+        }),
+      );
+      await Promise.all([...claiming, this.#bury(unreadable)]);
     } catch (error) {
       logUnhandled(telemetry.log, toTaskError(error));
     } finally {
-      pool.intake.release(messages.length - started);
+      release(places);
     }
   }
 

@@ -10,7 +10,7 @@ import type { EntryResult } from "../../words/entry-result.ts";
 import { type TaskError, toTaskError } from "../../words/errors.ts";
 import { decide, type Verdict } from "../../words/retry.ts";
 import type { RunResult } from "../threads/thread-runs.ts";
-import { type Attempt, endDelivery, type WorkerParts } from "./attempt.ts";
+import { type Attempt, asksFor, endDelivery, type WorkerParts } from "./attempt.ts";
 import { toEnding } from "./ending.ts";
 import { reportAttempt, reportRefused } from "./report.ts";
 import { toFate, type Unsettled } from "./settle.ts";
@@ -42,11 +42,13 @@ export class Conclusions {
       const decided: Decided[] = [];
       const dropped: Attempt[] = [];
       for (const each of ended) this.#decide(each, decided, dropped);
-      const finishing = outage.commit(decided, {
-        call: (waiting) => store.finish(waiting.map(({ request }) => request)),
-        take: (committed, results) => this.#settle(committed, results),
-      });
-      await Promise.all([finishing, this.#end(dropped)]);
+      const finishing = asksFor(decided, store).map((asked) =>
+        outage.commit(asked, {
+          call: (waiting) => store.finish(waiting.map(({ request }) => request)),
+          take: (committed, results) => this.#settle(committed, results),
+        }),
+      );
+      await Promise.all([...finishing, this.#end(dropped)]);
     } catch (thrown) {
       const error = toTaskError(thrown);
       const attempts = ended.map(({ attempt }) => attempt);
