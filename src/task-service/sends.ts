@@ -123,20 +123,39 @@ export function createSends({ queue, clock, telemetry, news }: SendsDeps): Sends
   };
 }
 
-/** Waits for work, but not for long; what is done later is done all the same. */
+/**
+ * Waits for work, but not for long; what is done later is done all the same. While work goes on that was waited for in vain,
+ * no other is waited for: callers that each lose the same time would keep those behind them from ever being answered.
+ */
 function createPatience(clock: Clock) {
   const limit = createTimeLimit(sendPatienceMs, clock);
-  /** Some of it for longer than its callers waited. */
   const underWay = new Set<Promise<unknown>>();
-  const wait = async (work: Promise<unknown>): Promise<void> => {
-    const tracked = work.finally(() => underWay.delete(tracked));
-    underWay.add(tracked);
-    const { promise: lost, resolve } = Promise.withResolvers<void>();
-    const stop = limit.start(resolve);
-    await Promise.race([tracked, lost]);
+  /** Of these, those that were waited for in vain. */
+  let late = 0;
+
+  /** Whether it was done in time. */
+  const isDone = async (work: Promise<unknown>): Promise<boolean> => {
+    const { promise: lost, resolve } = Promise.withResolvers<false>();
+    const stop = limit.start(() => resolve(false));
+    const isInTime = await Promise.race([work.then(() => true), lost]);
     stop();
+    return isInTime;
   };
-  return { wait, waitForAll: () => wait(Promise.all(underWay)) };
+
+  return {
+    wait: async (work: Promise<unknown>): Promise<void> => {
+      let isLate = false;
+      const tracked = work.finally(() => {
+        underWay.delete(tracked);
+        if (isLate) late -= 1;
+      });
+      underWay.add(tracked);
+      if (late > 0 || (await isDone(tracked)) || !underWay.has(tracked)) return;
+      isLate = true;
+      late += 1;
+    },
+    waitForAll: () => isDone(Promise.all(underWay)),
+  };
 }
 
 function toDue({ id, type, correlationId, origin }: NewTask): DueTask {

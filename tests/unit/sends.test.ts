@@ -1,61 +1,48 @@
+/** How long callers wait for the sends of their tasks. The queue is the test's own: it answers when the test says. */
+
 import { expect, test } from "bun:test";
-import type { StoreFigures } from "../../src/store/ports/sends.ts";
-import { createStoreFigures } from "../../src/store/ports/sends.ts";
+import { ROOT_CONTEXT } from "@opentelemetry/api";
+import { readConfig } from "../../src/config.ts";
+import type { Queue } from "../../src/queue/queue.ts";
+import { createNews } from "../../src/task-service/news.ts";
+import { createSends } from "../../src/task-service/sends.ts";
+import { startTelemetry } from "../../src/telemetry/telemetry.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
-import { rejectionOf } from "../support/rejection.ts";
+import { newTask } from "../support/stored-tasks.ts";
 
-const none = { scheduled: 0, queued: 0, running: 0, retrying: 0, failed: 0 };
-
-test("the store is asked once for many that want to know, and again some seconds later", async () => {
+function setUp() {
+  const sent: (() => void)[] = [];
+  const send: Queue["send"] = (sendings) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    sent.push(resolve);
+    return promise.then(() => sendings.map(() => ({ kind: "done", value: undefined })));
+  };
   const clock = createFakeClock();
-  let asked = 0;
-  const figures = async (nowMs: number): Promise<StoreFigures> => {
-    asked += 1;
-    return { active: none, oldestDueMs: nowMs, oldestDeadMs: null };
-  };
-  const ask = createStoreFigures({ figures }, clock);
-  const [first, second] = await Promise.all([ask(), ask()]);
-  await clock.advance(3999);
-  expect([second, await ask(), asked]).toEqual([first, first, 1]);
-  await clock.advance(1);
-  expect([(await ask()).oldestDueMs, asked]).toEqual([clock.nowMs(), 2]);
-});
+  const telemetry = startTelemetry("task-service", readConfig({ handlers: "" }, {}).config, () => {});
+  const news = createNews(telemetry, { labelOf: (type) => type });
+  const sends = createSends({ queue: { send } as Queue, clock, telemetry, news });
+  /** Whether the caller is answered without the send, and without any time. */
+  const isAnswered = (caller: Promise<unknown>): Promise<boolean> =>
+    Promise.race([caller.then(() => true), Bun.sleep(20).then(() => false)]);
+  return { sends, sent, clock, isAnswered, first: () => sends.first([{ task: newTask(), context: ROOT_CONTEXT }]) };
+}
 
-test("a store that was away is asked again at once", async () => {
-  let isAway = true;
-  const figures = async (): Promise<StoreFigures> => {
-    if (isAway) throw new Error("the store is away");
-    return { active: none, oldestDueMs: null, oldestDeadMs: null };
-  };
-  const ask = createStoreFigures({ figures }, createFakeClock());
-  expect(await rejectionOf(ask())).toMatchObject({ message: "the store is away" });
-  isAway = false;
-  expect(await ask()).toMatchObject({ oldestDueMs: null });
-});
+test("while a send goes on that was waited for in vain no other is waited for, and afterwards each again", async () => {
+  const { sends, sent, clock, isAnswered, first } = setUp();
+  const patient = first();
+  expect(await isAnswered(patient)).toBe(false);
+  await clock.advance(2000);
+  expect(await isAnswered(patient)).toBe(true);
+  expect(await isAnswered(first())).toBe(true);
 
-test.each([
-  ["in no time", 0, 4000],
-  ["in 150 ms", 150, 4000],
-  ["in a second", 1000, 20_000],
-  ["in ten seconds", 10_000, 60_000],
-])("what the store finds out %s stands longer the longer it took", async (_, tookMs, standsMs) => {
-  const clock = createFakeClock();
-  let asked = 0;
-  const figures = async (nowMs: number): Promise<StoreFigures> => {
-    asked += 1;
-    await clock.sleep(tookMs);
-    return { active: none, oldestDueMs: nowMs, oldestDeadMs: null };
-  };
-  const ask = createStoreFigures({ figures }, clock);
-  const answers = [ask(), ask()];
-  await clock.advance(tookMs);
-  await Promise.all(answers);
-  await clock.advance(standsMs - tookMs - 1);
-  await ask();
-  expect(asked).toBe(1);
-  await clock.advance(1);
-  const again = ask();
-  await clock.advance(tookMs);
-  await again;
-  expect(asked).toBe(2);
+  // The drain waits for them all the same.
+  const last = sends.takeLast();
+  expect(await isAnswered(last)).toBe(false);
+  for (const answer of sent) answer();
+  expect((await last).length).toBe(2);
+
+  const next = first();
+  expect(await isAnswered(next)).toBe(false);
+  sent.at(-1)?.();
+  expect(await isAnswered(next)).toBe(true);
 });
