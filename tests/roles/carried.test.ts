@@ -131,8 +131,8 @@ describe("a call that carries others", () => {
 
 type Shape = readonly { way: string; attributes: Record<string, unknown> }[];
 
-/** Attributes that are not the same for two tasks that come alone, as a rule. */
-const ofNoTask = new Set(["messaging.batch.message_count", "thread.id", "thread.name"]);
+/** Attributes that are measured, or of where a task came to run: two tasks that come alone may have the same by chance. */
+const ofNoTask = new Set(["messaging.batch.message_count", "thread.id", "thread.name", "throughline.queue_wait_ms"]);
 
 /** What a trace is but for ids and times: its spans, each with the way to it, and their attributes. */
 async function shapeOf(traceId: string): Promise<Shape> {
