@@ -1,7 +1,7 @@
 /**
- * Role: records what died, and brings it back. Receives dead letters, those that workers sent and those that the broker moved by itself,
- * and moves their tasks to `dead`. A letter is deleted only after its death is recorded; one that names no task is kept
- * as it is, and never comes back.
+ * Role: records dead tasks, and brings them back. Receives dead letters, those that workers sent and those that the broker
+ * moved by itself, and moves their tasks to `dead`. A letter is deleted only after its death is recorded; one that names no
+ * task is stored unchanged, and never comes back.
  */
 
 import type { Config } from "./config.ts";

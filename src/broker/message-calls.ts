@@ -333,8 +333,8 @@ function forEach(entries: readonly Input[], act: (entry: Input) => string): stri
       done += `${done === "" ? "" : ","}{"Id":"${entry.Id}"${members === "" ? "" : ","}${members}}`;
     } catch (error) {
       if (!(error instanceof SqsError)) throw error;
-      const told = { Id: entry.Id, SenderFault: true, Code: error.code, Message: error.message };
-      failed += `${failed === "" ? "" : ","}${JSON.stringify(told)}`;
+      const failure = { Id: entry.Id, SenderFault: true, Code: error.code, Message: error.message };
+      failed += `${failed === "" ? "" : ","}${JSON.stringify(failure)}`;
     }
   }
   return `{"Successful":[${done}],"Failed":[${failed}]}`;

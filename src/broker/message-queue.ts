@@ -25,7 +25,7 @@ export interface MessageContent {
   traceHeader: string;
   /** Empty: none. */
   group: string;
-  /** Of body and attributes. */
+  /** Of body, attributes and trace header: all that grows with what is sent. */
   bytes: number;
 }
 
@@ -244,7 +244,7 @@ export class MessageQueue {
     this.#ready = new ReadyList();
   }
 
-  /** The queue is gone: its messages too, and whoever waits for one is told. */
+  /** The queue is deleted, and its messages with it; each poll that waits ends with undefined. */
   close(): void {
     this.purge();
     for (const poll of this.#polls) {

@@ -48,7 +48,7 @@ const settable: Readonly<Record<string, Attribute>> = {
 };
 
 /** Besides those that can be set. */
-const told = [
+const computed = [
   "ApproximateNumberOfMessages",
   "ApproximateNumberOfMessagesDelayed",
   "ApproximateNumberOfMessagesNotVisible",
@@ -82,7 +82,7 @@ export function readQueueAttributes(given: Input | undefined, isQueue: (arn: str
 
 /** The names that are asked for; `All` is all of them. */
 export function wantedAttributes(names: readonly string[]): readonly string[] {
-  const known = [...Object.keys(settable), ...told];
+  const known = [...Object.keys(settable), ...computed];
   for (const name of names) if (name !== "All" && !known.includes(name)) throw unknownAttribute(name);
   return names.includes("All") ? known : names;
 }

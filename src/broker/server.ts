@@ -1,6 +1,6 @@
 /**
- * The broker over HTTP: each request is one call of SQS in its JSON protocol (`x-amz-target`, AWS JSON 1.0). Checks no
- * signature: whoever reaches it is served.
+ * The broker over HTTP: each request is one call of SQS in its JSON protocol (`x-amz-target`, AWS JSON 1.0). Callers
+ * are not authenticated: signatures are ignored.
  */
 
 import { type Address, type Listener, listen } from "../http/listen.ts";

@@ -1,6 +1,7 @@
 /**
  * Records dead letters: each for itself, so that one that fails or takes long holds up no other. Those that are recorded
- * within a turn of the event loop are deleted in one call. One that names no task is kept as it is.
+ * within a turn of the event loop are deleted in one call. One that names no task is stored
+ * unchanged.
  */
 
 import type { Context, Span } from "@opentelemetry/api";
@@ -199,7 +200,7 @@ function taskIdOf(message: ReceivedMessage): string | undefined {
   try {
     return parseEnvelope(message.body).taskId;
   } catch {
-    // What is not one of ours is kept as it is.
+    // A message that names no task is stored unchanged.
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Puts the entries of one turn of the event loop, whoever they are of, into batch calls. Few calls are in flight at once,
- * so that under load the next batch fills while one travels; an idle system sends at once. Each entry has its own result,
+ * Puts the entries of one turn of the event loop, of all callers, into batch calls. Few calls are in flight at once, so
+ * that under load the next batch fills while one travels; an idle system sends at once. Each entry has its own result,
  * and one that failed through no fault of its own is tried again. No more than 10,000 wait: the next is refused.
  */
 
@@ -54,7 +54,7 @@ export interface BatcherOptions<E> {
   /** Makes one call; gives one result for each entry, in their order. */
   call(entries: readonly E[]): Promise<CallResult[]>;
   bytesOf(entry: E): number;
-  /** Told before the caller. */
+  /** Called before the caller gets its results. */
   onResult?(entry: E, result: EntryResult<void>): void;
   clock: Clock;
 }

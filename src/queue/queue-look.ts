@@ -85,7 +85,7 @@ export function parsePolicy(text: string | undefined): { target: string; receive
   }
 }
 
-/** Once, at the start. A queue that cannot be asked is told of by the calls that need it. */
+/** Once, at the start. A queue that cannot be read is reported by the calls that need it. */
 export async function warnOfTaskQueue(config: Config, log: Logger): Promise<void> {
   if (config.queue === "embedded") return;
   const look = await lookAtQueue(config, config.queueName);

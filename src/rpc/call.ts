@@ -112,7 +112,7 @@ export function createCalls(handlers: RpcHandlers, options: CallsOptions): Answe
 type Place = Pick<IncomingCall<unknown>, "wire" | "address" | "signal">;
 type Open = (method: RpcMethod, metadata: Get, place: Place) => OpenCall;
 
-/** A call whose span begins when it is first asked for; one that carries others is not asked for any. */
+/** A call whose span begins at its first use; a call that carries others never uses it. */
 class ArrivedCall implements Call {
   readonly #incoming: IncomingCall<unknown>;
   readonly #openCall: Open;
@@ -127,24 +127,30 @@ class ArrivedCall implements Call {
     this.#own ??= this.#openCall(this.#incoming.method, this.#incoming.metadata, this.#incoming);
     return this.#own;
   }
+
   openCarried: Call["openCarried"] = (context) => {
     this.#isCarrier = true;
     return this.#openCall("CreateTask", fromContext(context), this.#incoming);
   };
-  /** What fails in a call that carries others is told by these, but for a fault of ours. */
+
+  /** A failure in a call that carries others is recorded on the spans of these, except an internal one. */
   end(thrown?: unknown): void {
     const isOurFault = thrown !== undefined && toTaskError(thrown).code === "internal";
     if (!this.#isCarrier || isOurFault) this.open().end(thrown);
   }
+
   get context(): Context {
     return this.open().context;
   }
+
   get span(): Span {
     return this.open().span;
   }
+
   get correlationId(): string {
     return this.open().correlationId;
   }
+
   get requestId(): string {
     return this.open().requestId;
   }

@@ -1,5 +1,5 @@
 /**
- * From requests to accepted tasks. Each is checked, all that fit are committed at once, each is told of, and all are sent at
+ * From requests to accepted tasks. Each is checked, all that fit are committed at once, each is reported, and all are sent at
  * once. Each has a fate of its own, in its place: refused, made, or known from an earlier request with its idempotency key.
  * None is answered for before its commit; one that was not sent is the sweeper's.
  */
@@ -74,7 +74,7 @@ export function createAcceptance(deps: AcceptDeps): Accept {
   const { store, sends, news } = deps;
   const refusing = createRefusing(deps.log);
 
-  /** Commits, tells of what was made, and begins to send it. */
+  /** Commits, reports what was made, and begins to send it. */
   const commit = async (creations: readonly Ready[]) => {
     const results: EntryResult<CreateResult>[] = [];
     const sent: Promise<void>[] = [];
@@ -201,7 +201,7 @@ async function replay(task: TaskRecord, { context }: Place, { store }: AcceptDep
   }
 }
 
-/** Tells once when tasks begin to be refused for want of room, and once when that is over. */
+/** Logs once when new tasks begin to be refused because the disk is nearly full, and once when that is over. */
 function createRefusing(log: Logger) {
   let isRefusing = false;
   return {

@@ -1,4 +1,4 @@
-/** What is told of tasks as they are made and canceled: counted, logged in their trace, and published as an event. */
+/** Reports tasks as they are made and canceled: counts them, logs a line in their trace, publishes an event. */
 
 import type { Context } from "@opentelemetry/api";
 import type { TaskTypes } from "../store/ports/types.ts";
@@ -7,14 +7,14 @@ import { createTaskMetrics } from "../telemetry/metrics/task-metrics.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { TaskRecord } from "../words/task.ts";
 
-type Told = Pick<TaskRecord, "id" | "type" | "status" | "correlationId">;
+type ReportedTask = Pick<TaskRecord, "id" | "type" | "status" | "correlationId">;
 
 export interface News {
   /** For lines about a task, in its trace. */
-  logOf(task: Omit<Told, "status">, context: Context): Logger;
+  logOf(task: Omit<ReportedTask, "status">, context: Context): Logger;
   /** A task was committed. */
-  made(task: Told, context: Context, atMs: number, fields?: Fields): void;
-  canceled(task: Told, context: Context, atMs: number): void;
+  made(task: ReportedTask, context: Context, atMs: number, fields?: Fields): void;
+  canceled(task: ReportedTask, context: Context, atMs: number): void;
 }
 
 export function createNews({ meter, log, events }: Telemetry, types: Pick<TaskTypes, "labelOf">): News {

@@ -1,6 +1,6 @@
 /**
  * The runs of schedules: a run's task is committed together with the change of its schedule, under the version that it was
- * decided from, so that of several tickers one makes it. What is committed is told of and sent as every task is.
+ * decided from, so that of several tickers one makes it. What is committed is reported and sent as every task is.
  */
 
 import { type Context, SpanKind } from "@opentelemetry/api";

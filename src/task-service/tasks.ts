@@ -125,7 +125,7 @@ const cancelTask: Handler =
     return answerTask(task, await store.timeline(id, context));
   };
 
-/** `wait` is told when it is to end: when one of the signals aborts. */
+/** The signal that `wait` gets aborts when one of these does. */
 async function untilOver<T>(
   signals: readonly (AbortSignal | undefined)[],
   wait: (over: AbortSignal) => Promise<T>,

@@ -1,10 +1,11 @@
 /**
  * JSON text that stays text. What a caller sends as `payload` is carried with the caller's own characters, so that no
  * digit of a number changes on the way: `readJson` checks a text as a whole and gives a payload, and a result, as `JsonText`;
- * `writeJson` writes it back as it is. Pure.
+ * `writeJson` writes it back as it is. Pure. One file, because reader, writer and canonical form share what they know of
+ * JSON's syntax.
  */
 
-/** The text of one JSON value, as somebody wrote it. */
+/** The text of one JSON value, as its caller wrote it. */
 export class JsonText {
   readonly text: string;
   constructor(text: string) {

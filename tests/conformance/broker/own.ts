@@ -1,4 +1,7 @@
-/** What SQS does and ElasticMQ does otherwise or not: the errors of bad requests, fairness, names of attributes. */
+/**
+ * What SQS does and ElasticMQ does otherwise or not: the errors of bad requests, fairness, names of attributes. Long for its
+ * tables, one row a bad request.
+ */
 
 import { describe, expect, test } from "bun:test";
 import {
