@@ -1,7 +1,6 @@
 /**
  * Records dead letters: each for itself, so that one that fails or takes long holds up no other. Those that are recorded
- * within a turn of the event loop are deleted in one call. One that names no task is stored
- * unchanged.
+ * within a turn of the event loop are deleted in one call. One that names no task is stored unchanged.
  */
 
 import type { Context, Span } from "@opentelemetry/api";

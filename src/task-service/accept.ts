@@ -1,6 +1,6 @@
 /**
- * From requests to accepted tasks. Each is checked, all that fit are committed at once, each is reported, and all are sent at
- * once. Each has a fate of its own, in its place: refused, made, or known from an earlier request with its idempotency key.
+ * From requests to accepted tasks. Each is checked, all that fit are committed at once, each is reported, and all are sent
+ * at once. Each has a fate of its own, in its place: refused, made, or known from an earlier request with its idempotency key.
  * None is answered for before its commit; one that was not sent is the sweeper's.
  */
 
@@ -201,7 +201,7 @@ async function replay(task: TaskRecord, { context }: Place, { store }: AcceptDep
   }
 }
 
-/** Logs once when new tasks begin to be refused because the disk is nearly full, and once when that is over. */
+/** Logs when the store starts to refuse tasks because the disk is nearly full, and when it accepts them again. */
 function createRefusing(log: Logger) {
   let isRefusing = false;
   return {
